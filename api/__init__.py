@@ -1,0 +1,1 @@
+"""Shows the farm: HTTP routes, live updates and the pages."""

@@ -1,0 +1,87 @@
+"""What can go wrong between us and one printer.
+
+DriverError
+├── AddressError            the printer's URL cannot be read
+├── UnreachableError        nothing answers there (unplugged, powered off, wrong host)
+├── BusyPortError           another program holds the serial port
+├── PortPermissionError     this user may not open the port (the message names the group to join)
+├── AuthenticationError     the key is wrong or may not do this
+├── NotAPrinterError        something answers, but it is not this kind of printer
+├── PrinterBusyError        it is printing something else, or not ready
+├── TransferError           the file did not arrive whole
+└── FirmwareError           the machine itself reports a fault (`fault` has the record)
+"""
+
+from drivers.base import Fault
+
+
+class DriverError(Exception):
+    """A printer could not be used: `detail` says what is wrong, `next_step` what a technician does about it."""
+
+    code = "driver-error"
+
+    def __init__(self, detail: str, *, next_step: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.next_step}"
+
+
+class AddressError(DriverError):
+    """The printer's URL cannot be read."""
+
+    code = "printer-address"
+
+
+class UnreachableError(DriverError):
+    """Nothing answers at the printer's address."""
+
+    code = "printer-unreachable"
+
+
+class BusyPortError(DriverError):
+    """Another program holds the serial port."""
+
+    code = "port-busy"
+
+
+class PortPermissionError(DriverError):
+    """This user may not open the serial port."""
+
+    code = "port-permission"
+
+
+class AuthenticationError(DriverError):
+    """The printer's server refuses our key."""
+
+    code = "printer-authentication"
+
+
+class NotAPrinterError(DriverError):
+    """Something answers, but it is not the kind of printer that the URL says."""
+
+    code = "not-a-printer"
+
+
+class PrinterBusyError(DriverError):
+    """The printer is printing something else or is not ready."""
+
+    code = "printer-busy"
+
+
+class TransferError(DriverError):
+    """The file did not arrive whole at the printer."""
+
+    code = "transfer"
+
+
+class FirmwareError(DriverError):
+    """The machine reports a fault of its own."""
+
+    code = "firmware"
+
+    def __init__(self, fault: Fault, *, next_step: str) -> None:
+        super().__init__(f"The printer reports: {fault.text}", next_step=next_step)
+        self.fault = fault

@@ -1,0 +1,59 @@
+#!/bin/sh
+# ./farm.sh demo|serve|node|try|...   run Essaim from this checkout; makes its environment if it is missing
+# ./farm.sh check                     lint, types, layers
+# ./farm.sh test [--quick] [PYTEST ARGUMENTS]
+# ./farm.sh bench [NAME...]
+# Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
+set -eu
+cd "$(dirname "$0")"
+
+say() { printf '%s\n' "$*" >&2; }
+
+find_python() {
+    for candidate in ${FARM_PYTHON:-python3.13 python3.12 python3.11 python3}; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    say "Essaim needs Python 3.11, 3.12 or 3.13 and found none. On Debian or Raspberry Pi OS: sudo apt install python3 python3-venv"
+    exit 2
+}
+
+# environment LOCK: make .venv hold what LOCK says (the test lock is a superset of the other)
+environment() {
+    stamp=".venv/essaim-$1"
+    if [ -f "$stamp" ] && cmp -s "$1" "$stamp"; then return; fi
+    python=$(find_python)
+    if [ ! -x .venv/bin/python ]; then
+        say "Making the environment in .venv ..."
+        "$python" -m venv .venv || {
+            rm -rf .venv
+            say "python3 cannot make environments. On Debian or Raspberry Pi OS: sudo apt install python3-venv"
+            exit 2
+        }
+    fi
+    say "Installing what $1 lists (once) ..."
+    if command -v uv >/dev/null 2>&1; then
+        uv pip install --quiet --python .venv/bin/python --require-hashes -r "$1" >&2
+    else
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" >&2
+    fi
+    cp "$1" "$stamp"
+}
+
+command=${1:-help}
+case "$command" in
+check | test | bench | sim | torment)
+    shift
+    environment requirements-test.lock
+    exec .venv/bin/python -m tests."$command" "$@"
+    ;;
+help | -h | --help)
+    sed -n '2,6s/^# //p' "$0"
+    ;;
+*)
+    [ -f .venv/essaim-requirements-test.lock ] || environment requirements.lock
+    exec .venv/bin/python -m farm "$@"
+    ;;
+esac

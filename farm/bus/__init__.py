@@ -1,0 +1,1 @@
+"""What travels between daemon and nodes: topics, messages, the MQTT client and the broker."""

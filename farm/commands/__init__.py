@@ -1,0 +1,1 @@
+"""The subcommands of `farm`, one module a noun; `farm.cli` puts them together."""

@@ -1,0 +1,184 @@
+"""`farm.toml` and `node.toml`: every key, its default and its meaning.
+
+The commented examples are `configs/farm.toml` and `configs/node.toml`; a test keeps them and these classes in step.
+
+Environment variables override the files: `FARM_HTTP__PORT=9000`, `NODE_LOG__LEVEL=debug`.
+"""
+
+import os
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from farm.errors import ConfigurationError
+
+_Settings = TypeVar("_Settings", bound="FileSettings")
+
+
+class Section(BaseModel):
+    """A table of a configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LogSection(Section):
+    """How much is logged, and for whom."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json_lines: bool = False
+
+
+class ClockSection(Section):
+    """Farm time; anything but 1.0 is for the demo and for tests. Processes of one scaled farm share `origin_wall_s`."""
+
+    factor: float = Field(default=1.0, gt=0, le=100_000)
+    origin_wall_s: float | None = None
+
+
+class HttpSection(Section):
+    """Where the API and the pages listen. Beyond loopback, TLS with the farm's own certificate authority is switched on."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65_535)
+    names: list[str] = []  # host names and addresses by which nodes reach this daemon, for its certificate
+    max_upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1_024, le=2 * 1024**3)
+
+
+class BrokerSection(Section):
+    """The MQTT broker: a child process of the daemon, or any broker by URL."""
+
+    kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
+    port: int = Field(default=1883, ge=1, le=65_535)  # loopback, for the daemon and for nodes on this machine
+    tls_port: int = Field(default=8883, ge=1, le=65_535)  # for joined nodes; only when [http] host is beyond loopback
+    urls: list[str] = []  # kind = "external": mqtt://host:1883 or mqtts://host:8883
+    username: str = "daemon"  # kind = "external"
+    password_file: Path | None = None  # kind = "external": a file that holds only the password
+
+
+class FarmSettings(Section):
+    """The rules of the contract; change them only with docs/protocol.md beside you."""
+
+    name: str = Field(default="Essaim", min_length=1, max_length=80)
+    report_every_s: float = Field(default=30.0, ge=1, le=600)
+    telemetry_every_s: float = Field(default=5.0, ge=0.2, le=600)
+    autonomy_s: float = Field(default=12 * 3600, ge=60, le=30 * 86_400)  # how long a node goes on without us
+    manual_autonomy_s: float = Field(default=3 * 86_400, ge=3600, le=90 * 86_400)
+    clearing_s: float = Field(default=1800, ge=0, le=7 * 86_400)  # the usual time until a hand clears a bed
+
+
+class FileSettings(BaseSettings):
+    """Settings read from one TOML file and the environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_nested_delimiter="__")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        return env_settings, init_settings
+
+
+class DaemonSettings(FileSettings):
+    """`farm.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="FARM_")
+
+    data: Path = Path("farm-data")  # database, G-code, broker files and keys
+    farm: FarmSettings = FarmSettings()
+    http: HttpSection = HttpSection()
+    broker: BrokerSection = BrokerSection()
+    log: LogSection = LogSection()
+    clock: ClockSection = ClockSection()
+
+
+class PrinterSection(Section):
+    """One printer of a node. `url` says how to reach it: marlin://, octoprint+http://, virtual://."""
+
+    name: str = Field(min_length=1, max_length=80)
+    url: str = Field(min_length=1, max_length=500)
+    profile: str = Field(min_length=1, max_length=64)
+    material: str = Field(default="PLA", max_length=40)
+    nozzle_mm: float = Field(default=0.4, gt=0, le=5)
+    autonomy_s: float | None = Field(default=None, ge=60, le=90 * 86_400)
+
+
+class CacheSection(Section):
+    """G-code files kept at the node."""
+
+    max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
+
+
+class NodeSettings(FileSettings):
+    """`node.toml`. Who the node is and how it reaches the farm is not here: `farm node join` writes that to `data`."""
+
+    model_config = SettingsConfigDict(env_prefix="NODE_")
+
+    data: Path = Path("node-data")  # ledger, cached G-code, identity
+    name: str = Field(default="", max_length=80)  # empty: the host name
+    printers: list[PrinterSection] = []
+    cache: CacheSection = CacheSection()
+    log: LogSection = LogSection()
+    clock: ClockSection = ClockSection()
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """All dotted keys of a settings class."""
+    keys: list[str] = []
+    for name, info in model.model_fields.items():
+        keys.append(prefix + name)
+        inner = info.annotation
+        arguments = getattr(inner, "__args__", ())
+        for candidate in (inner, *arguments):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                keys += known_keys(candidate, f"{prefix}{name}.")
+    return keys
+
+
+def _explain(problem: Any, keys: list[str], source: str) -> tuple[str, str]:
+    where = ".".join(str(level) for level in problem["loc"] if not isinstance(level, int))
+    if problem["type"] != "extra_forbidden":
+        return f"{source}: {where}: {problem['msg']}.", f"Correct {where}; configs/ shows every key with its meaning."
+    near = get_close_matches(where, keys, n=1, cutoff=0.4)
+    hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {', '.join(key for key in keys if '.' not in key)}."
+    return f"{source}: there is no key {where}.", hint
+
+
+_MAX_FILE_BYTES: Final = 1024**2
+
+
+def load(kind: type[_Settings], path: Path | None) -> _Settings:
+    """Read the settings of a process from `path` (None: defaults) and the environment.
+
+    Raises:
+        ConfigurationError: unreadable file, bad TOML with its line, unknown key with the nearest known one, value out of range.
+
+    """
+    values: dict[str, Any] = {}
+    source = str(path) if path else "environment"
+    if path is not None:
+        try:
+            if path.stat().st_size > _MAX_FILE_BYTES:
+                raise ConfigurationError(f"{path} is larger than 1 MB.", next_step="Give the path of a configuration file.")
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The configuration file {path} cannot be read: {os.strerror(error.errno or 0)}.",
+                next_step="Check the path, or leave the option out to use the defaults.",
+            ) from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line.") from error
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        detail, next_step = _explain(error.errors()[0], known_keys(kind), source)
+        raise ConfigurationError(detail, next_step=next_step) from error

@@ -1,0 +1,84 @@
+"""Errors that reach a person. Every one says what is wrong and what to do next.
+
+    FarmError
+    ├── ConfigurationError      a key, file or folder of this process is wrong; it does not start
+    ├── NotFoundError           no such order, printer, job, program...
+    ├── ConflictError           the thing exists, but not in a state that allows this
+    ├── InvalidError            a value is out of range or contradicts another
+    ├── TooLargeError           over a limit that is named in the message
+    ├── NotAllowedError         who asks may not do this
+    ├── StoreFullError          the disk of the daemon is full: nothing was written, nothing was acknowledged
+    └── UnreachableError        a daemon, broker or printer does not answer
+
+They are raised where the cause is known and translated once: to problem details (RFC 9457) in `api.problems`, to one line and an
+exit code in `farm.cli`.
+"""
+
+
+class FarmError(Exception):
+    """Something a person must know: `detail` says what is wrong and where, `next_step` what to do about it.
+
+    `code` is stable and machine-readable (kebab-case); people's texts may change, it does not.
+    """
+
+    code = "farm-error"
+    exit_code = 1
+
+    def __init__(self, detail: str, *, next_step: str, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.next_step = next_step
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.next_step}"
+
+
+class ConfigurationError(FarmError):
+    """A configuration file, key or folder is wrong."""
+
+    code = "configuration"
+    exit_code = 2
+
+
+class NotFoundError(FarmError):
+    """There is no such thing."""
+
+    code = "not-found"
+
+
+class ConflictError(FarmError):
+    """The thing is not in a state that allows this."""
+
+    code = "conflict"
+
+
+class InvalidError(FarmError):
+    """A value is out of range, malformed or contradicts another."""
+
+    code = "invalid"
+
+
+class TooLargeError(FarmError):
+    """Over a limit that the message names."""
+
+    code = "too-large"
+
+
+class NotAllowedError(FarmError):
+    """Who asks is unknown or may not do this."""
+
+    code = "not-allowed"
+
+
+class StoreFullError(FarmError):
+    """The daemon's disk is full: nothing was written and nothing was acknowledged."""
+
+    code = "store-full"
+
+
+class UnreachableError(FarmError):
+    """A daemon, broker or printer does not answer."""
+
+    code = "unreachable"

@@ -1,0 +1,1 @@
+"""What runs beside the printers: the agent, its pure decisions, its ledger and its G-code files."""

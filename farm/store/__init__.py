@@ -1,0 +1,1 @@
+"""The daemon's memory: schema, the one writer, queries, and the library of programs."""

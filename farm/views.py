@@ -1,0 +1,309 @@
+"""What people and programs see of a farm, and what they may ask of it: the bodies of the HTTP API (docs/api.md).
+
+One definition for the routes, the live updates, the command line and the tests. Times `*_at` are unix seconds of farm time;
+durations end in `_s`. Strings that came from printers or makers are text: pages must never treat them as markup.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drivers.base import PrinterState
+from farm.bus.messages import FaultNote, Id, Sha256
+from scheduler.model import BedState, JobOutcome, OccupationKind
+
+Name = Annotated[str, Field(min_length=1, max_length=80)]
+OrderState = Literal["open", "met", "cancelled"]
+JobState = Literal["running", "ended", "collected"]
+
+
+class View(BaseModel):
+    """What all answers share."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class RequestBody(BaseModel):
+    """What all request bodies share: an unknown field is an error, because it is a typing mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OccupationView(View):
+    """What is on a bed that is not clear; `good_at_most` is what a collect may say at most."""
+
+    id: str
+    kind: OccupationKind
+    job: str | None = None
+    order: str | None = None
+    outcome: JobOutcome | None = None
+    running: bool = False
+    good_at_most: int = 0
+
+
+class PrinterView(View):
+    """One printer. `why_not` says why it would not start a job now; empty when it would."""
+
+    id: str
+    node: str
+    name: str
+    driver: str
+    profile: str
+    material: str
+    nozzle_mm: float
+    state: PrinterState
+    bed: BedState
+    occupation: OccupationView | None
+    ready: bool
+    why_not: list[str]
+    online: bool
+    progress: float | None = None
+    remaining_s: float | None = None
+    nozzle_c: float | None = None
+    nozzle_target_c: float | None = None
+    bed_c: float | None = None
+    bed_target_c: float | None = None
+    note: str | None = None
+    fault: FaultNote | None = None
+    firmware: str | None = None
+    capabilities: list[str] = []
+    allocation: str | None = None
+    order: str | None = None
+    jobs_left: int = 0  # that it may still start
+
+
+class NodeView(View):
+    """One node agent. `silent_s` is the time since its last acknowledged report."""
+
+    id: str
+    name: str
+    online: bool
+    suspect: bool
+    silent_s: float | None
+    agent: str
+    printers: list[str]
+    journal_behind: int  # facts written at the node that we have not committed
+
+
+class OrderView(View):
+    """One order and what it still owes: `owed` = quantity - good; `expected` is being made; `to_allocate` is nobody's yet."""
+
+    id: str
+    design: str
+    revision: str
+    quantity: int
+    good: int
+    scrap: int
+    expected: int
+    to_allocate: int
+    owed: int
+    priority: int
+    destination: str
+    state: OrderState
+    created_at: float
+    met_at: float | None = None
+    why_waiting: list[str] = []
+
+
+class JobView(View):
+    """One print of a program on one printer."""
+
+    id: str
+    order: str
+    revision: str
+    program: str
+    printer: str
+    node: str
+    allocation: str
+    parts: int
+    state: JobState
+    outcome: JobOutcome | None
+    detail: str
+    good: int
+    scrap: int
+    started_at: float
+    ended_at: float | None
+    collected_at: float | None
+    collected_by: str | None
+    written_off: bool
+
+
+class ProgramView(View):
+    """One G-code file: prints `parts` of `revision` on printers of `profile`."""
+
+    sha256: str
+    name: str
+    design: str
+    revision: str
+    profile: str
+    parts: int
+    material: str
+    nozzle_mm: float
+    size_bytes: int
+    estimated_s: float
+    filament_mm: float
+    filament_g: float
+    layers: int
+    created_at: float
+
+
+class DesignView(View):
+    """A design with its revisions, newest first."""
+
+    id: str
+    name: str
+    revisions: list[str]
+
+
+class AlarmView(View):
+    """Something a person of the farm must see."""
+
+    code: str
+    text: str
+    next_step: str
+    since: float
+
+
+class FarmView(View):
+    """Everything at once: what a page shows when it opens."""
+
+    name: str
+    generation: int
+    now: float
+    broker: str
+    printers: list[PrinterView]
+    nodes: list[NodeView]
+    orders: list[OrderView]
+    waiting: list[JobView]  # ended, waiting to be collected
+    alarms: list[AlarmView]
+
+
+class HealthView(View):
+    """Whether the daemon can do its work. `checks`: name -> "ok" or what is wrong."""
+
+    ready: bool
+    checks: dict[str, str]
+
+
+class OrderRequest(RequestBody):
+    """Ask for `quantity` parts of a design (its newest revision, unless `revision` is named)."""
+
+    design: Name | None = None
+    revision: Id | None = None
+    quantity: int = Field(ge=1, le=1_000_000)
+    priority: int = Field(default=0, ge=-100, le=100)
+    destination: str = Field(default="", max_length=200)
+
+
+class OrderChange(RequestBody):
+    """Change an open order. Reducing never takes away good parts."""
+
+    quantity: int | None = Field(default=None, ge=1, le=1_000_000)
+    priority: int | None = Field(default=None, ge=-100, le=100)
+
+
+class CollectRequest(RequestBody):
+    """A hand took the parts of `job` off the bed: `good` may be used, `scrap` not. It names the job: a stale click is refused."""
+
+    job: Id
+    good: int = Field(ge=0, le=10_000)
+    scrap: int = Field(default=0, ge=0, le=10_000)
+    by: Name = "operator"
+
+
+class ClearBedRequest(RequestBody):
+    """Whatever `occupation` was, the bed is clear now."""
+
+    occupation: Id
+    by: Name = "operator"
+
+
+class JobCommandRequest(RequestBody):
+    """Pause, resume or cancel a running job."""
+
+    action: Literal["pause", "resume", "cancel"]
+
+
+class ProgramRequest(RequestBody):
+    """What is said about an uploaded G-code file."""
+
+    design: Name
+    revision: Id
+    profile: Id
+    parts: int = Field(default=1, ge=1, le=1_000)
+    material: str = Field(default="PLA", max_length=40)
+    name: str = Field(default="", max_length=200)
+    sha256: Sha256 | None = None  # when given, the upload must have this hash
+
+
+class CommandAccepted(View):
+    """A command was sent; its outcome arrives as a fact of the node (`/api/v1/events`, or the state of the printer)."""
+
+    command: str
+
+
+class InviteView(View):
+    """A code for one maker. `command` is what the maker types; the code works once, until `expires_at`."""
+
+    code: str
+    command: str
+    expires_at: float
+
+
+class InviteRequest(RequestBody):
+    """Ask for an invitation."""
+
+    name: str = Field(default="", max_length=80)
+
+
+class EnrolmentClaim(RequestBody):
+    """A node shows its code."""
+
+    code: str = Field(min_length=4, max_length=80)
+    name: Name
+
+
+class EnrolmentGrant(View):
+    """What a node needs to work; told once. `ca_pem` is the farm's own certificate authority, None without TLS."""
+
+    node: str
+    farm_url: str
+    mqtt_urls: list[str]
+    password: str
+    ca_pem: str | None
+
+
+class ManualJobView(View):
+    """A batch of a maker who prints by hand: accept it, download the file, print, report."""
+
+    printer: str
+    job: str
+    design: str
+    revision: str
+    program: str
+    parts: int
+    state: Literal["offered", "accepted", "reported"]
+
+
+class ManualReport(RequestBody):
+    """What came of a batch printed by hand."""
+
+    good: int = Field(ge=0, le=10_000)
+    scrap: int = Field(default=0, ge=0, le=10_000)
+
+
+class MakerRequest(RequestBody):
+    """A maker without an always-on computer: becomes a printer of the people's node."""
+
+    name: Name
+    profile: Id
+    material: str = Field(default="PLA", max_length=40)
+
+
+class MakerView(View):
+    """A maker who prints by hand. `token` is told once, when the maker is added."""
+
+    printer: str
+    name: str
+    profile: str
+    token: str | None = None

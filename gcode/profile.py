@@ -1,0 +1,103 @@
+"""A class of printers: what fits on its bed, what it may heat, how it is started and ended. Data in `configs/printers/*.toml`."""
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+
+class ProfileError(ValueError):
+    """A profile file is wrong; the message names the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-parallel box, millimetres."""
+
+    min_x: float
+    min_y: float
+    min_z: float
+    max_x: float
+    max_y: float
+    max_z: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterProfile:
+    """A class of printers. Lengths in mm, temperatures in degrees C, speeds in mm/s, accelerations in mm/s2.
+
+    `purge` is the box around `volume` in which extruding moves are allowed too: many printers draw a purge line beside the bed.
+    """
+
+    id: str
+    name: str
+    flavour: str  # "marlin"
+    volume: Box
+    purge: Box
+    nozzle_mm: float
+    filament_mm: float
+    max_nozzle_c: float
+    max_bed_c: float
+    print_speed_mm_s: float
+    first_layer_speed_mm_s: float
+    travel_speed_mm_s: float
+    acceleration_mm_s2: float
+    jerk_mm_s: float
+    retraction_mm: float
+    retraction_speed_mm_s: float
+    nozzle_c: float
+    bed_c: float
+    materials: tuple[str, ...]
+    start_gcode: str  # {nozzle_c} and {bed_c} are filled in
+    end_gcode: str
+
+
+def _box(table: dict[str, Any], key: str) -> Box:
+    corners = table[key]
+    return Box(*(float(value) for value in (*corners["min"], *corners["max"])))
+
+
+def parse_profile(content: bytes) -> PrinterProfile:
+    """Read one profile file.
+
+    Raises:
+        ProfileError: not TOML, a key is missing or has the wrong type; the message names it.
+
+    """
+    try:
+        table = tomllib.loads(content.decode())
+        motion, heat, gcode = table["motion"], table["heat"], table["gcode"]
+        return PrinterProfile(
+            id=str(table["id"]),
+            name=str(table["name"]),
+            flavour=str(table["flavour"]),
+            volume=_box(table, "volume"),
+            purge=_box(table, "purge"),
+            nozzle_mm=float(table["nozzle_mm"]),
+            filament_mm=float(table["filament_mm"]),
+            max_nozzle_c=float(heat["max_nozzle_c"]),
+            max_bed_c=float(heat["max_bed_c"]),
+            nozzle_c=float(heat["nozzle_c"]),
+            bed_c=float(heat["bed_c"]),
+            print_speed_mm_s=float(motion["print_speed_mm_s"]),
+            first_layer_speed_mm_s=float(motion["first_layer_speed_mm_s"]),
+            travel_speed_mm_s=float(motion["travel_speed_mm_s"]),
+            acceleration_mm_s2=float(motion["acceleration_mm_s2"]),
+            jerk_mm_s=float(motion["jerk_mm_s"]),
+            retraction_mm=float(motion["retraction_mm"]),
+            retraction_speed_mm_s=float(motion["retraction_speed_mm_s"]),
+            materials=tuple(str(material) for material in table["materials"]),
+            start_gcode=str(gcode["start"]),
+            end_gcode=str(gcode["end"]),
+        )
+    except KeyError as error:
+        raise ProfileError(f"the key {error} is missing") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise ProfileError(f"the profile cannot be read: {error}") from error
+
+
+def bundled_profiles() -> dict[str, PrinterProfile]:
+    """The profiles that come with Essaim, by id."""
+    folder = files("configs").joinpath("printers")
+    profiles = [parse_profile(entry.read_bytes()) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {profile.id: profile for profile in sorted(profiles, key=lambda profile: profile.id)}
