@@ -1,8 +1,11 @@
 """All domain types of the scheduler, and the words that daemon and node share. Frozen; a change makes a new value.
 
-Words: docs/glossary.md. Times are seconds of farm time (`farm.clock`), lengths are millimetres.
+Words: docs/glossary.md. Times are seconds of farm time (`farm.clock`): `*_at_s` on the wall clock, durations end in plain `_s`.
+Lengths are millimetres. What survives a restart is stored (`Durable`); what is only known from the newest report is not (`*Now`).
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -29,3 +32,278 @@ class JobOutcome(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"  # nobody knows how far it came: a person decides
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DesiredVersion:
+    """The pair that every comparison of desired states uses (docs/protocol.md: `genpair`)."""
+
+    generation: int
+    version: int
+
+
+# --- durable: what is wanted -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What is made."""
+
+    id: str
+    name: str
+    created_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A numbered version of a design. A recalled one is never allocated, counted or put into stock."""
+
+    id: str
+    design: str
+    created_at_s: float
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One G-code file, by its hash, that prints `parts` of a revision on printers of one profile."""
+
+    sha256: str
+    name: str
+    revision: str
+    profile: str
+    parts: int
+    material: str
+    nozzle_mm: float
+    size_bytes: int
+    estimated_s: float
+    filament_mm: float
+    filament_g: float
+    layers: int
+    width_mm: float  # what the extruding moves reach, from the bed's origin
+    depth_mm: float
+    height_mm: float
+    created_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A demand: `quantity` parts of a revision. `good` counts collected parts only, own and from stock, and never falls."""
+
+    id: str
+    revision: str
+    quantity: int
+    priority: int
+    destination: str
+    created_at_s: float
+    good: int = 0
+    scrap: int = 0
+    cancelled: bool = False
+    met_at_s: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the order still owes parts and nobody took it back."""
+        return not self.cancelled and self.good < self.quantity
+
+    @property
+    def owed(self) -> int:
+        """Parts that are still to be collected."""
+        return 0 if self.cancelled else max(0, self.quantity - self.good)
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """`printer` may start up to `jobs` jobs of `program` for `order`. Bound to one node and printer.
+
+    `jobs` is the ceiling that is published and only falls. `held` is what the daemon still counts on and falls only when freed
+    (confirmed, lapsed or hedged). `started` comes from journal facts alone. `lost` counts jobs freed without a confirmation: what
+    of them is started all the same returns as late parts. `withdrawn` is the desired version that told the node of a lower ceiling.
+    """
+
+    id: str
+    node: str
+    printer: str
+    order: str
+    revision: str
+    program: str
+    parts: int
+    estimated_s: float
+    jobs: int
+    held: int
+    autonomy_s: float
+    created_at_s: float
+    started: int = 0
+    lost: int = 0
+    withdrawn: DesiredVersion | None = None
+
+    @property
+    def unstarted(self) -> int:
+        """Jobs that are still expected of this allocation and have not begun."""
+        return max(0, self.held - self.started)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One print of a program on one printer. It ends only by being collected; the machine's `outcome` comes before that."""
+
+    id: str
+    node: str
+    printer: str
+    allocation: str
+    order: str
+    revision: str
+    program: str
+    parts: int
+    estimated_s: float
+    started_at_s: float
+    due_at_s: float  # written off after that
+    outcome: JobOutcome | None = None
+    detail: str = ""
+    by_person: bool = False
+    ended_at_s: float | None = None
+    collected_at_s: float | None = None
+    collected_by: str | None = None
+    good: int = 0
+    scrap: int = 0
+    written_off: bool = False
+
+    @property
+    def collected(self) -> bool:
+        """Whether a hand has said what came of it."""
+        return self.collected_at_s is not None
+
+    @property
+    def expected_parts(self) -> int:
+        """Parts that this job is still expected to bring."""
+        return 0 if self.collected or self.written_off else self.parts
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Good parts of a revision that no order has taken yet."""
+
+    revision: str
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A node that joined. `epoch` and `seq` say how far its journal is committed; `version` is that of its desired state."""
+
+    id: str
+    name: str
+    joined_at_s: float
+    password_hash: str
+    revoked: bool = False
+    version: int = 0
+    epoch: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCollect:
+    """A hand's word that is repeated to the node until its fact arrives (docs/protocol.md: *collect* has no deadline)."""
+
+    id: str
+    node: str
+    printer: str
+    job: str  # or the occupation of a bed that is only cleared
+    good: int
+    scrap: int
+    by: str
+    clear_only: bool
+    created_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A code for one maker; only its hash is kept."""
+
+    id: str
+    code_hash: str
+    name: str
+    expires_at_s: float
+    claimed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A fact that could not be understood: kept and shown, while the stream goes on."""
+
+    id: str
+    node: str
+    epoch: str
+    seq: int
+    content: str
+    reason: str
+    created_at_s: float
+
+
+Durable = Design | Revision | Program | Order | Allocation | Job | Stock | NodeRecord | PendingCollect | Invite | SetAside
+
+
+# --- volatile: what the newest reports say -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterNow:
+    """A printer as its node last reported it."""
+
+    id: str
+    node: str
+    name: str
+    profile: str
+    material: str
+    nozzle_mm: float
+    bed: BedState
+    ready: bool
+    running: bool  # a job or a foreign print is being printed now
+    occupation: str | None = None
+    autonomy_s: float | None = None  # the most its owner allows
+    by_hand: bool = False  # a person is the driver
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNow:
+    """A node as the bus last knew it. Silences are seconds on the daemon's boot clock, measured at the time of the snapshot."""
+
+    id: str
+    silent_s: float  # since the last acknowledged report, or since the daemon started
+    reported: DesiredVersion | None = None  # the version that its newest report shows
+    reported_epoch: str = ""
+    reported_head: int = 0  # the journal's head in that report
+    replayed: bool = True  # False after a restore until its journal was heard again
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """Everything a decision may depend on, at one moment."""
+
+    generation: int
+    uptime_s: float  # of the daemon: nothing is freed or written off in its first heartbeat round
+    designs: Mapping[str, Design] = field(default_factory=dict)
+    revisions: Mapping[str, Revision] = field(default_factory=dict)
+    programs: Mapping[str, Program] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    allocations: Mapping[str, Allocation] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    stock: Mapping[str, Stock] = field(default_factory=dict)
+    node_records: Mapping[str, NodeRecord] = field(default_factory=dict)
+    printers: Mapping[str, PrinterNow] = field(default_factory=dict)
+    nodes: Mapping[str, NodeNow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The figures of the contract (docs/protocol.md). `configs/farm.toml` sets some of them."""
+
+    report_every_s: float = 30.0
+    autonomy_s: float = 12 * 3600.0
+    manual_autonomy_s: float = 3 * 86_400.0
+    clearing_s: float = 1800.0  # the usual time until a hand clears a bed
+    suspect_after_s: float = 90.0  # three reports missed
+    lapse_margin_s: float = 60.0
+    hedge_after_s: float = 900.0
+    write_off_slack_s: float = 900.0
+    write_off_ratio: float = 0.25  # of the estimated time
