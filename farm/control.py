@@ -82,7 +82,7 @@ class Control(Protocol):
         """All designs."""
         ...
 
-    async def changes(self) -> AsyncIterator[None]:
+    def changes(self) -> AsyncIterator[None]:
         """Yield whenever the snapshot is another than before, at most every 200 ms; the hub of live updates waits on it."""
         ...
 
