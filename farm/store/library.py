@@ -1,0 +1,85 @@
+"""The library of programs: G-code files by SHA-256, in two levels of folders so that none grows too large."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+from farm.errors import InvalidError, NotFoundError
+
+_CHUNK_BYTES: Final = 1024**2
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; reads it in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+class Library:
+    """Files below `folder`. Blocking: the daemon calls it in a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.incoming = folder / "incoming"
+
+    def open(self) -> None:
+        """Make the folders and remove uploads that an earlier process left behind."""
+        self.incoming.mkdir(parents=True, exist_ok=True)
+        for leftover in self.incoming.iterdir():
+            leftover.unlink(missing_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file with this hash is or would be."""
+        return self._folder / sha256[:2] / f"{sha256}.gcode"
+
+    def existing(self, sha256: str) -> Path:
+        """The file with this hash.
+
+        Raises:
+            NotFoundError: the library has no such file.
+
+        """
+        path = self.path(sha256)
+        if not path.is_file():
+            raise NotFoundError(f"The library has no program {sha256}.", next_step="Upload it: farm program add FILE.")
+        return path
+
+    def take(self, upload: Path, promised_sha256: str | None = None) -> str:
+        """Move the complete file `upload` into the library and return its hash; the same content twice is one file.
+
+        The file is on the disk (fsync) before this returns. `upload` is gone afterwards, also after an error.
+
+        Raises:
+            InvalidError: the content has not the promised hash.
+
+        """
+        try:
+            sha256 = sha256_of(upload)
+            if promised_sha256 not in {None, sha256}:
+                raise InvalidError(
+                    f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
+                    next_step="The transfer was damaged or cut: send the file again.",
+                )
+            target = self.path(sha256)
+            if not target.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with upload.open("rb") as stream:
+                    os.fsync(stream.fileno())
+                upload.replace(target)
+                _sync_folder(target.parent)
+            return sha256
+        finally:
+            upload.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable: without this a power cut may forget the name of a file whose content is safe."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

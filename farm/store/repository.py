@@ -1,0 +1,193 @@
+"""Rows to entities and back, and the few queries. Works on a connection that `farm.store.writer` opened."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from itertools import groupby
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from farm.store.schema import TABLES, allocations, jobs, meta, orders
+from scheduler.model import (
+    Allocation,
+    Design,
+    DesiredVersion,
+    Durable,
+    Invite,
+    Job,
+    NodeRecord,
+    Order,
+    PendingCollect,
+    Program,
+    Revision,
+    SetAside,
+    Stock,
+)
+
+_Entity = TypeVar("_Entity", bound=Durable)
+_QUERY_IDS: Final = 500  # SQLite's default limit of bound values is 32,766, of old builds 999
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Insert the entity, or replace the one with its key."""
+
+    entity: Durable
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the entity of `kind` with this key, if it is there."""
+
+    kind: type[Durable]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetMeta:
+    """Set what is one of a kind, such as the generation."""
+
+    key: str
+    value: str
+
+
+Change = Put | Delete | SetMeta
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFarm:
+    """What the daemon keeps in memory: everything but the jobs that were collected and the orders' closed allocations."""
+
+    meta: dict[str, str] = field(default_factory=dict)
+    designs: dict[str, Design] = field(default_factory=dict)
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    programs: dict[str, Program] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    allocations: dict[str, Allocation] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    stock: dict[str, Stock] = field(default_factory=dict)
+    nodes: dict[str, NodeRecord] = field(default_factory=dict)
+    pending_collects: dict[str, PendingCollect] = field(default_factory=dict)
+    invites: dict[str, Invite] = field(default_factory=dict)
+    set_aside: dict[str, SetAside] = field(default_factory=dict)
+
+    @property
+    def generation(self) -> int:
+        """The fencing token; 0 before the first start."""
+        return int(self.meta.get("generation", "0"))
+
+
+def key_name(kind: type[Any]) -> str:
+    """The field that identifies an entity of this kind."""
+    (column,) = TABLES[kind].primary_key.columns
+    return column.name
+
+
+def _enums(kind: type) -> dict[str, type[Enum]]:
+    """Fields of `kind` that hold an enum (or None): their text in a row becomes that enum again."""
+    found: dict[str, type[Enum]] = {}
+    for name, hint in get_type_hints(kind).items():
+        for candidate in (hint, *get_args(hint)):
+            if isinstance(candidate, type) and issubclass(candidate, Enum):
+                found[name] = candidate
+    return found
+
+
+_ENUMS: Final = {kind: _enums(kind) for kind in TABLES}
+
+
+def to_row(entity: Durable) -> dict[str, Any]:
+    """The columns of an entity."""
+    row = {item.name: getattr(entity, item.name) for item in fields(entity)}
+    if isinstance(entity, Allocation):
+        version = row.pop("withdrawn")
+        row["withdrawn_generation"] = version and version.generation
+        row["withdrawn_version"] = version and version.version
+    return {name: value.value if isinstance(value, Enum) else value for name, value in row.items()}
+
+
+def from_row(kind: type[_Entity], row: Any) -> _Entity:
+    """The entity of a row."""
+    values = dict(row)
+    if kind is Allocation:
+        generation, version = values.pop("withdrawn_generation"), values.pop("withdrawn_version")
+        values["withdrawn"] = None if generation is None else DesiredVersion(generation, version)
+    for name, enum in _ENUMS[kind].items():
+        if values[name] is not None:
+            values[name] = enum(values[name])
+    return kind(**values)
+
+
+def _upsert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    others = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
+
+
+def _lane(change: Change) -> tuple[type, Table]:
+    if isinstance(change, SetMeta):
+        return SetMeta, meta
+    return type(change), TABLES[type(change.entity) if isinstance(change, Put) else change.kind]
+
+
+def apply(connection: Connection, changes: Sequence[Change]) -> None:
+    """Write `changes` in their order; runs of the same kind go as one statement. The caller owns the transaction."""
+    for (operation, table), run in groupby(changes, key=_lane):
+        if operation is SetMeta:
+            rows = {change.key: change.value for change in run if isinstance(change, SetMeta)}
+            _upsert(connection, meta, [{"key": key, "value": value} for key, value in rows.items()])
+        elif operation is Put:
+            entities = {getattr(put.entity, key_name(type(put.entity))): put.entity for put in run if isinstance(put, Put)}
+            _upsert(connection, table, [to_row(entity) for entity in entities.values()])
+        else:
+            keys = [change.key for change in run if isinstance(change, Delete)]
+            (column,) = table.primary_key.columns
+            connection.execute(delete(table).where(column.in_(keys)))
+
+
+def _all(connection: Connection, kind: type[_Entity], *conditions: Any) -> dict[str, _Entity]:
+    name = key_name(kind)
+    rows = connection.execute(select(TABLES[kind]).where(*conditions)).mappings()
+    return {getattr(entity, name): entity for entity in (from_row(kind, row) for row in rows)}
+
+
+def load(connection: Connection) -> StoredFarm:
+    """Read what the daemon keeps in memory."""
+    open_orders = select(orders.c.id).where(orders.c.cancelled.is_(False), orders.c.met_at_s.is_(None))
+    live = (allocations.c.held > allocations.c.started) | (allocations.c.lost > 0) | allocations.c.order.in_(open_orders)
+    return StoredFarm(
+        meta={row.key: row.value for row in connection.execute(select(meta))},
+        designs=_all(connection, Design),
+        revisions=_all(connection, Revision),
+        programs=_all(connection, Program),
+        orders=_all(connection, Order),
+        allocations=_all(connection, Allocation, live),
+        jobs=_all(connection, Job, jobs.c.collected_at_s.is_(None)),
+        stock=_all(connection, Stock),
+        nodes=_all(connection, NodeRecord),
+        pending_collects=_all(connection, PendingCollect),
+        invites=_all(connection, Invite),
+        set_aside=_all(connection, SetAside),
+    )
+
+
+def find(connection: Connection, kind: type[_Entity], keys: Iterable[str]) -> dict[str, _Entity]:
+    """The entities of `kind` with these keys, whether or not they are kept in memory; missing ones are left out."""
+    wanted = sorted(set(keys))
+    found: dict[str, _Entity] = {}
+    (column,) = TABLES[kind].primary_key.columns
+    for start in range(0, len(wanted), _QUERY_IDS):
+        found |= _all(connection, kind, column.in_(wanted[start : start + _QUERY_IDS]))
+    return found
+
+
+def list_jobs(connection: Connection, *, order: str | None, limit: int, offset: int) -> list[Job]:
+    """Jobs, newest first, of one order or of all."""
+    query = select(jobs).order_by(jobs.c.started_at_s.desc(), jobs.c.id).limit(limit).offset(offset)
+    if order is not None:
+        query = query.where(jobs.c.order == order)
+    return [from_row(Job, row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,46 @@
+"""The library of programs."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from farm.errors import InvalidError, NotFoundError
+from farm.store.library import Library
+
+CONTENT = b"G28\nG1 X1 E1\n"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def library(folder: Path) -> Library:
+    made = Library(folder / "programs")
+    made.open()
+    return made
+
+
+def upload(made: Library, content: bytes = CONTENT) -> Path:
+    path = made.incoming / "upload"
+    path.write_bytes(content)
+    return path
+
+
+def test_takes_a_file_once_and_finds_it_by_hash(tmp_path: Path) -> None:
+    made = library(tmp_path)
+    for _ in range(2):
+        assert made.take(upload(made), SHA256) == SHA256
+    assert made.existing(SHA256).read_bytes() == CONTENT
+    assert list(made.incoming.iterdir()) == []
+
+
+def test_refuses_another_hash_than_promised_and_leaves_nothing(tmp_path: Path) -> None:
+    made = library(tmp_path)
+    with pytest.raises(InvalidError, match="promised"):
+        made.take(upload(made, CONTENT[:-3]), SHA256)
+    assert list(made.incoming.iterdir()) == []
+    with pytest.raises(NotFoundError, match="no program"):
+        made.existing(SHA256)
+
+
+def test_opening_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    upload(library(tmp_path))
+    assert list(library(tmp_path).incoming.iterdir()) == []
