@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from farm.clock import Clock
 from farm.errors import ConfigurationError
 
 _Settings = TypeVar("_Settings", bound="FileSettings")
@@ -37,6 +38,10 @@ class ClockSection(Section):
 
     factor: float = Field(default=1.0, gt=0, le=100_000)
     origin_wall_s: float | None = None
+
+    def clock(self) -> Clock:
+        """The clock that this section asks for."""
+        return Clock(self.factor) if self.origin_wall_s is None else Clock(self.factor, self.origin_wall_s)
 
 
 class HttpSection(Section):

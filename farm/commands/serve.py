@@ -1,0 +1,67 @@
+"""`farm serve`: the daemon."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm import log
+from farm.config import DaemonSettings, load
+from farm.errors import ConfigurationError
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that the HTTP port is free, before anything is started.
+
+    Raises:
+        ConfigurationError: another program listens there, or the address is not one of this machine.
+
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}.",
+            next_step="Stop the program that uses it, or choose another with [http] port in farm.toml or --port.",
+        ) from error
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option(help="farm.toml; without it the defaults hold.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")] = None,
+    port: Annotated[int | None, typer.Option(help="HTTP port, instead of the configuration's.")] = None,
+) -> None:
+    """Run the daemon: scheduler, store, broker, HTTP API and pages."""
+    if config is not None:
+        os.environ["FARM_CONFIG"] = str(config.resolve())
+    if data is not None:
+        os.environ["FARM_DATA"] = str(data.resolve())
+    if port is not None:
+        os.environ["FARM_HTTP__PORT"] = str(port)
+    settings = load(DaemonSettings, config)
+    check_port(settings.http.host, settings.http.port)
+
+    log.configure(level=settings.log.level, json=settings.log.json_lines)
+
+    import uvicorn  # noqa: PLC0415 - loaded by this command only
+
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=settings.http.host,
+        port=settings.http.port,
+        log_config=None,
+        ws_per_message_deflate=False,  # it costs four times the CPU of a Raspberry Pi (docs/decisions/0005)
+        timeout_graceful_shutdown=3,  # pages that are open must not hold up the end
+        server_header=False,
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(serve)

@@ -1,0 +1,72 @@
+"""`./farm.sh test [--quick] [PYTEST ARGUMENTS]`: make the test environment if it is missing, then run pytest.
+
+The full run uses real parts: mosquitto, OctoPrint, PrusaSlicer, Chromium, network namespaces. As root they are installed with
+apt-get; otherwise the command to type is printed and their tests are skipped, except in CI (`CI=true`), where they fail.
+`--quick` leaves out what needs real parts or takes more than ten seconds.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+OCTOPRINT_VENV: Final = ROOT / ".venv-octoprint"
+OCTOPRINT: Final = "OctoPrint==1.11.8"  # the version that facts and tests are about; AGPL, so it never shares our environment
+PATH: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+# program -> Debian package
+DEBIAN: Final = {
+    "mosquitto": "mosquitto",
+    "prusa-slicer": "prusa-slicer",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+    "ip": "iproute2",
+}
+
+
+def install_packages() -> None:
+    """Install the Debian packages whose programs are missing, or say how."""
+    missing = sorted({package for program, package in DEBIAN.items() if shutil.which(program, path=PATH) is None})
+    if not missing:
+        return
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *missing]
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        print(f"Missing for the full tests: {', '.join(missing)}. Install them with: sudo {' '.join(install)}", file=sys.stderr)
+        return
+    print(f"Installing {', '.join(missing)} (once) ...", file=sys.stderr, flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "--quiet"], check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(install, check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def install_octoprint() -> None:
+    """Make OctoPrint's own environment."""
+    stamp = OCTOPRINT_VENV / "essaim-installed"
+    if stamp.is_file() and stamp.read_text() == OCTOPRINT:
+        return
+    print(f"Installing {OCTOPRINT} in an environment of its own (once, a minute or two) ...", file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(OCTOPRINT_VENV)], check=True)
+    pip = [str(OCTOPRINT_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, OCTOPRINT], check=True)
+    stamp.write_text(OCTOPRINT)
+
+
+def main(arguments: list[str]) -> int:
+    """Prepare and run; returns pytest's exit code."""
+    quick = "--quick" in arguments
+    rest = [argument for argument in arguments if argument != "--quick"]
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadgroup"]
+    if quick:
+        command += ["-m", "not real and not slow"]
+    else:
+        install_packages()
+        install_octoprint()
+        command += ["--cov", "--cov-report", "term"]
+    return subprocess.run([*command, *rest], cwd=ROOT, env={**os.environ, "PATH": PATH}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""Configuration: the examples document every key, and a wrong one is told with the nearest known one."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from farm.config import DaemonSettings, FileSettings, NodeSettings, PrinterSection, known_keys, load
+from farm.errors import ConfigurationError
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+EXAMPLES = [("farm.toml", DaemonSettings), ("node.toml", NodeSettings)]
+
+
+@pytest.mark.parametrize(("name", "kind"), EXAMPLES)
+def test_an_example_is_valid_and_says_the_defaults(name: str, kind: type[FileSettings]) -> None:
+    assert load(kind, CONFIGS / name) == load(kind, None)
+
+
+@pytest.mark.parametrize(("name", "kind"), EXAMPLES)
+def test_an_example_names_every_key(name: str, kind: type[FileSettings]) -> None:
+    text = (CONFIGS / name).read_text()
+    for key in known_keys(kind):
+        assert key.rpartition(".")[2] in text, key
+
+
+def test_the_commented_printer_of_the_node_example_is_valid() -> None:
+    text = (CONFIGS / "node.toml").read_text()
+    commented = [line.removeprefix("# ") for line in text.split("# [[printers]]")[1].splitlines()[1:]]
+    table = tomllib.loads("\n".join(line for line in commented if line.split(" ")[0] in PrinterSection.model_fields))
+    assert set(table) == set(PrinterSection.model_fields)
+    PrinterSection(**table)
+
+
+@pytest.mark.parametrize(
+    ("content", "detail", "next_step"),
+    [
+        ("[http]\nprot = 1", "there is no key http.prot", "Did you mean http.port?"),
+        ("dta = 'x'", "there is no key dta", "Did you mean data?"),
+        ("zzzzzz = 1", "there is no key zzzzzz", "Known keys are: data"),
+        ("[http]\nport = 70000", "http.port", "Correct http.port"),
+        ("[http\nport = 1", "not valid TOML", "Correct that line"),
+        ("[farm]\nname = ''", "farm.name", "Correct farm.name"),
+    ],
+)
+def test_a_wrong_file_is_a_clear_error(tmp_path: Path, content: str, detail: str, next_step: str) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load(DaemonSettings, path)
+    assert detail in caught.value.detail
+    assert str(path) in caught.value.detail
+    assert next_step in caught.value.next_step
+
+
+def test_a_printer_without_a_profile_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text('[[printers]]\nname = "a"\nurl = "virtual://"')
+    with pytest.raises(ConfigurationError, match=r"printers\.profile"):
+        load(NodeSettings, path)
+
+
+def test_a_missing_a_binary_and_a_huge_file_are_clear_errors(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        load(DaemonSettings, tmp_path / "absent.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
+        load(DaemonSettings, binary)
+    huge = tmp_path / "huge.toml"
+    huge.write_bytes(b"#" * (1024**2 + 1))
+    with pytest.raises(ConfigurationError, match="larger than 1 MB"):
+        load(DaemonSettings, huge)
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text("[http]\nport = 9001")
+    monkeypatch.setenv("FARM_HTTP__PORT", "9002")
+    monkeypatch.setenv("FARM_CONFIG", "ignored")
+    assert load(DaemonSettings, path).http.port == 9002
+
+
+def test_a_scaled_clock_shares_its_origin(tmp_path: Path) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text("[clock]\nfactor = 60.0\norigin_wall_s = 1000.0")
+    clock = load(DaemonSettings, path).clock.clock()
+    assert (clock.factor, clock.origin_wall_s) == (60.0, 1000.0)
+    assert load(DaemonSettings, None).clock.clock().factor == 1.0
