@@ -47,7 +47,7 @@ case "$command" in
 check | test | bench | sim | torment)
     shift
     environment requirements-test.lock
-    exec .venv/bin/python -m tests."$command" "$@"
+    exec .venv/bin/python -m "tests.$command" "$@"
     ;;
 help | -h | --help)
     sed -n '2,6s/^# //p' "$0"

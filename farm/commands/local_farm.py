@@ -1,0 +1,249 @@
+"""A whole farm on this machine in one folder: daemon and node agents as child processes. For the demo, benches and tests.
+
+Nothing is simulated here: the children are `farm serve` and `farm node` with ordinary configuration files.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import requests
+
+from farm.config import PrinterSection
+from farm.errors import FarmError, UnreachableError
+from farm.node.join import join
+from farm.process import die_with_parent
+
+START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
+_STOP_TIMEOUT_S: Final = 15.0
+_HTTP_TIMEOUT_S: Final = (3.0, 30.0)
+_LOG_LINES: Final = 20
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
+def write_toml(path: Path, tables: Mapping[str, Mapping[str, object]], printers: Sequence[PrinterSection] = ()) -> None:
+    """Write a configuration file; the table "" holds the keys of the top level."""
+    lines: list[str] = []
+    for table, values in tables.items():
+        lines += [f"[{table}]"] if table else []
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+    for printer in printers:
+        lines.append("[[printers]]")
+        lines += [f"{key} = {_toml(value)}" for key, value in printer.model_dump(exclude_none=True).items()]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+@dataclass
+class Child:
+    """One child process; its output goes to a log file. It dies with us, whatever kills us."""
+
+    arguments: list[str]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start `farm` with the arguments."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "farm", *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+                start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it only calls prctl
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def end(self) -> None:
+        """Ask it to end, and kill it when it does not."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill -9."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def last_lines(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.is_file() else []
+        return "\n".join(lines[-_LOG_LINES:])
+
+
+class LocalFarm:
+    """A farm in `folder`. Use it as a context manager: leaving it ends everything that it started."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        speed: float = 1.0,
+        broker: str = "auto",
+        farm: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.speed = speed
+        self.port = free_port()
+        self.broker_port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._clock = {"factor": float(speed), "origin_wall_s": time.time()}
+        self._http = requests.Session()
+        self._http.trust_env = False
+        environment = dict(environment or {})
+        config = folder / "farm.toml"
+        write_toml(
+            config,
+            {
+                "": {"data": folder / "farm-data"},
+                "farm": {"name": "Demo", **(farm or {})},
+                "http": {"port": self.port},
+                "broker": {"kind": broker, "port": self.broker_port},
+                "clock": self._clock,
+            },
+        )
+        self.daemon = Child(["serve", "--config", str(config)], folder / "daemon.log", environment)
+        self.nodes: dict[str, Child] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process: nodes first, so that they can say goodbye."""
+        for child in (*self.nodes.values(), self.daemon):
+            child.end()
+        self._http.close()
+
+    def start_daemon(self) -> None:
+        """Start the daemon and wait until it is ready.
+
+        Raises:
+            UnreachableError: it ended or did not become ready; the message has the end of its log.
+
+        """
+        self.daemon.start()
+        self.wait_until(lambda: self.answers("/readyz"), what="the daemon to become ready", child=self.daemon)
+
+    def add_node(self, name: str, printers: Sequence[PrinterSection]) -> None:
+        """Invite and join a node, as an operator and a maker would, and start its agent."""
+        invite = self.post("/api/v1/enrolments/invites", {"name": name})
+        data = self.folder / f"node-{name}"
+        join(self.url, invite["code"], data, name)
+        config = self.folder / f"node-{name}.toml"
+        write_toml(config, {"": {"data": data, "name": name}, "clock": self._clock}, printers)
+        self.nodes[name] = Child(["node", "--config", str(config)], self.folder / f"node-{name}.log", self.daemon.environment)
+        self.nodes[name].start()
+
+    def wait_until(
+        self, condition: Callable[[], bool], *, what: str, child: Child | None = None, timeout_s: float = START_TIMEOUT_S
+    ) -> None:
+        """Poll until `condition` holds.
+
+        Raises:
+            UnreachableError: not within `timeout_s` real seconds, or `child` ended.
+
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline_s or (child is not None and not child.alive):
+                log = child or self.daemon
+                raise UnreachableError(f"Waited in vain for {what}.", next_step=f"The end of {log.log} says:\n{log.last_lines()}")
+            time.sleep(0.1)
+
+    def answers(self, path: str) -> bool:
+        """Tell whether a GET of `path` is answered with 200."""
+        try:
+            return self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S).status_code == requests.codes.ok
+        except requests.RequestException:
+            return False
+
+    def get(self, path: str) -> Any:
+        """GET a JSON answer."""
+        return self._json(self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S))
+
+    def post(self, path: str, body: object) -> Any:
+        """POST a JSON body."""
+        return self._json(self._http.post(self.url + path, json=body, timeout=_HTTP_TIMEOUT_S))
+
+    def add_program(self, content: bytes, **fields: object) -> Any:
+        """Upload a program; `fields` as in `farm.views.ProgramRequest`."""
+        files = {"file": ("frame.gcode", content)}
+        values = {name: str(value) for name, value in fields.items()}
+        return self._json(self._http.post(f"{self.url}/api/v1/programs", data=values, files=files, timeout=_HTTP_TIMEOUT_S))
+
+    def collect_waiting(self) -> int:
+        """Be the hands: collect every ended job; a printed one is all good, any other all scrap. Returns how many."""
+        waiting = self.get("/api/v1/farm")["waiting"]
+        for job in waiting:
+            good = job["parts"] if job["outcome"] == "printed" else 0
+            body = {"job": job["id"], "good": good, "scrap": job["parts"] - good, "by": "virtual hand"}
+            with contextlib.suppress(FarmError):  # the bed may have been cleared meanwhile; what still waits is tried again
+                self.post(f"/api/v1/printers/{job['printer']}/collect", body)
+        return len(waiting)
+
+    def _json(self, response: requests.Response) -> Any:
+        body = response.json() if response.content else None
+        if not response.ok:
+            problem = body if isinstance(body, dict) else {}
+            detail = str(problem.get("detail", f"The daemon answered {response.status_code}."))
+            raise FarmError(
+                detail, code=str(problem.get("code", "farm-error")), next_step=str(problem.get("next_step", "See its log."))
+            )
+        return body
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that whatever ends us ends what we started."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,25 @@
+"""What the kernel says of a process: resident memory, bytes that went to the disk, processor time."""
+
+import os
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    return [int(child) for child in listed.split()]
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory (RSS), megabytes of 10^6 bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def written_bytes(pid: int) -> int:
+    """Bytes that the process caused to be written to storage so far."""
+    for line in Path(f"/proc/{pid}/io").read_text("ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "write_bytes":
+            return int(value)
+    return 0
