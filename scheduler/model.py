@@ -189,7 +189,11 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """A node that joined. `epoch` and `seq` say how far its journal is committed; `version` is that of its desired state."""
+    """A node that joined. `epoch` and `seq` say how far its journal is committed; `version` is that of its desired state.
+
+    `past_epochs` names the ledgers it had before, newest first, separated by blanks: what is still under way from one of them is
+    neither news nor a reason to withdraw anything.
+    """
 
     id: str
     name: str
@@ -199,6 +203,7 @@ class NodeRecord:
     version: int = 0
     epoch: str = ""
     seq: int = 0
+    past_epochs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +265,7 @@ class PrinterNow:
     ready: bool
     running: bool  # a job or a foreign print is being printed now
     occupation: str | None = None
+    job: str | None = None  # of ours, on the bed: running, or waiting to be collected
     autonomy_s: float | None = None  # the most its owner allows
     by_hand: bool = False  # a person is the driver
 
@@ -273,12 +279,26 @@ class NodeNow:
     reported: DesiredVersion | None = None  # the version that its newest report shows
     reported_epoch: str = ""
     reported_head: int = 0  # the journal's head in that report
-    replayed: bool = True  # False after a restore until its journal was heard again
+    replayed: bool = True  # False until its journal was heard up to its head under this generation
+    online: bool = True  # False: its last will was heard; that only hastens *suspect*
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpace:
+    """What a class of printers can reach, from the bed's origin."""
+
+    width_mm: float
+    depth_mm: float
+    height_mm: float
 
 
 @dataclass(frozen=True, slots=True)
 class Farm:
-    """Everything a decision may depend on, at one moment."""
+    """Everything a decision may depend on, at one moment. Nobody changes its mappings: a `scheduler.draft.Draft` makes new ones.
+
+    `jobs` are those that nobody has collected (and, while facts are taken in, the collected ones that they name); `allocations` are
+    those under which a job may still be started or is expected.
+    """
 
     generation: int
     uptime_s: float  # of the daemon: nothing is freed or written off in its first heartbeat round
@@ -290,6 +310,10 @@ class Farm:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     stock: Mapping[str, Stock] = field(default_factory=dict)
     node_records: Mapping[str, NodeRecord] = field(default_factory=dict)
+    pending_collects: Mapping[str, PendingCollect] = field(default_factory=dict)
+    invites: Mapping[str, Invite] = field(default_factory=dict)
+    set_aside: Mapping[str, SetAside] = field(default_factory=dict)
+    build_spaces: Mapping[str, BuildSpace] = field(default_factory=dict)  # by profile
     printers: Mapping[str, PrinterNow] = field(default_factory=dict)
     nodes: Mapping[str, NodeNow] = field(default_factory=dict)
 
@@ -307,3 +331,5 @@ class Rules:
     hedge_after_s: float = 900.0
     write_off_slack_s: float = 900.0
     write_off_ratio: float = 0.25  # of the estimated time
+    guide: int = 2  # guided self-scheduling: an allocation takes at most 1 / (guide x eligible printers) of what is left
+    start_patience_s: float = 300.0  # at the tail, unstarted jobs are taken back from a live node after that

@@ -147,6 +147,7 @@ nodes: Final = Table(
     Column("version", Integer, nullable=False),
     Column("epoch", String(64), nullable=False),
     Column("seq", Integer, nullable=False),
+    Column("past_epochs", Text, nullable=False),
 )
 
 pending_collects: Final = Table(

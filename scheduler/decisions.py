@@ -1,0 +1,127 @@
+"""What a scheduler may decide, and how a decision changes the farm.
+
+The reconciler tries a decision out with the same function that the daemon carries it out with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from scheduler.draft import Draft
+from scheduler.lifecycle import add_stock, credit, free
+from scheduler.model import Allocation
+
+
+class Why(StrEnum):
+    """The reason of a decision, for logs and people."""
+
+    IN_STOCK = "in-stock"
+    NOT_NEEDED = "not-needed"  # the order was reduced, cancelled, met otherwise, or its revision recalled
+    NOT_ALLOWED = "not-allowed"  # the node was revoked
+    CONFIRMED = "confirmed"
+    LAPSED = "lapsed"
+    OVERDUE = "overdue"
+    TAKEN_BACK = "taken-back"
+    HEDGED = "hedged"
+
+
+@dataclass(frozen=True, slots=True)
+class UseStock:
+    """Credit parts of the stock to an order."""
+
+    order: str
+    parts: int
+    why: Why = Why.IN_STOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Publish a lower ceiling; the jobs stay expected until the node confirms."""
+
+    allocation: str
+    jobs: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The node has confirmed a withdrawal: count on no more than its ceiling."""
+
+    allocation: str
+    why: Why = Why.CONFIRMED
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """Count on `held` jobs only although the node has confirmed nothing; what it starts beyond them returns as late parts."""
+
+    allocation: str
+    held: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOff:
+    """Expect nothing more of a job; if its parts come they count all the same."""
+
+    job: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Allocate:
+    """Let a printer start up to `jobs` jobs of a program for an order. Who carries it out gives it an id."""
+
+    node: str
+    printer: str
+    order: str
+    program: str
+    jobs: int
+    autonomy_s: float
+
+
+Decision = UseStock | Withdraw | Confirm | Free | WriteOff | Allocate
+
+
+def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[], str]) -> None:
+    """Change the draft as `decision` says. `now_s` is the daemon's wall clock."""
+    farm = draft.farm
+    match decision:
+        case UseStock():
+            order = farm.orders[decision.order]
+            credit(draft, order, decision.parts, now_s)
+            add_stock(draft, order.revision, -decision.parts)
+        case Withdraw():
+            allocation = farm.allocations[decision.allocation]
+            version = draft.raise_version(allocation.node)
+            draft.put(replace(allocation, jobs=decision.jobs, withdrawn=version))
+        case Confirm():
+            allocation = farm.allocations[decision.allocation]
+            draft.put(replace(allocation, held=max(allocation.jobs, allocation.started)))
+        case Free():
+            free(draft, decision.allocation, decision.held)
+        case WriteOff():
+            draft.put(replace(farm.jobs[decision.job], written_off=True))
+        case Allocate():
+            _allocate(draft, decision, now_s, new_id())
+
+
+def _allocate(draft: Draft, decision: Allocate, now_s: float, key: str) -> None:
+    program = draft.farm.programs[decision.program]
+    draft.raise_version(decision.node)
+    draft.put(
+        Allocation(
+            id=key,
+            node=decision.node,
+            printer=decision.printer,
+            order=decision.order,
+            revision=program.revision,
+            program=program.sha256,
+            parts=program.parts,
+            estimated_s=program.estimated_s,
+            jobs=decision.jobs,
+            held=decision.jobs,
+            autonomy_s=decision.autonomy_s,
+            created_at_s=now_s,
+        )
+    )

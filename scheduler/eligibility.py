@@ -1,0 +1,206 @@
+"""Hard constraints: each one small function that returns why not, or None.
+
+A printer is *standing* when its node can be trusted to make parts at some time; it is *free* when it may be given an allocation
+now. A program *suits* a printer when the machine can print it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from scheduler.model import BedState, Farm, NodeNow, Order, PrinterNow, Program, Rules
+
+_TOLERANCE_MM: Final = 0.5  # a skirt that ends on the edge of the bed fits
+_NOZZLE_TOLERANCE_MM: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why not: a stable code for machines, a sentence for people in English and in French."""
+
+    code: str
+    en: str
+    fr: str
+
+
+Constraint = Callable[[Farm, PrinterNow, Rules], Reason | None]
+ProgramConstraint = Callable[[Farm, PrinterNow, Program], Reason | None]
+
+
+def is_suspect(node: NodeNow, rules: Rules) -> bool:
+    """Whether a node has been silent for so long, or has said goodbye, that it gets no new work."""
+    return not node.online or node.silent_s > rules.suspect_after_s
+
+
+# --- standing: the node ----------------------------------------------------------------------------------------------------------
+
+
+def node_known(farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """The node has joined and was not removed."""
+    record = farm.node_records.get(printer.node)
+    if record is None or record.revoked:
+        return Reason("node-revoked", "Its node was removed from the farm.", "Son nœud a été retiré de la ferme.")
+    return None
+
+
+def node_replayed(farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """The daemon has heard the node's journal up to its head."""
+    node = farm.nodes.get(printer.node)
+    if node is None or not node.replayed:
+        return Reason("node-not-replayed", "Its node is still telling what it did.", "Son nœud raconte encore ce qu'il a fait.")
+    return None
+
+
+def node_not_suspect(farm: Farm, printer: PrinterNow, rules: Rules) -> Reason | None:
+    """The node was heard lately."""
+    node = farm.nodes.get(printer.node)
+    if node is None or is_suspect(node, rules):
+        return Reason("node-silent", "Its node has not been heard lately.", "Son nœud ne donne plus de nouvelles.")
+    return None
+
+
+# --- free: the printer -----------------------------------------------------------------------------------------------------------
+
+
+def printer_ready(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """The machine answers and accepts work, or is busy with a job of ours."""
+    if printer.ready or prints_ours(printer):
+        return None
+    return Reason("printer-not-ready", "The printer is not ready.", "L'imprimante n'est pas prête.")
+
+
+def bed_clear(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """The bed is clear, or a job of ours runs on it: the next one may be allocated ahead."""
+    if printer.bed is BedState.CLEAR or prints_ours(printer):
+        return None
+    if printer.bed is BedState.UNKNOWN:
+        return Reason(
+            "bed-unknown",
+            "Nobody knows what is on the bed: look, and clear it.",
+            "Plateau à vérifier : personne ne sait ce qui s'y trouve.",
+        )
+    if printer.job is not None:
+        return Reason(
+            "bed-not-collected", "Parts wait on the bed: collect them.", "Des pièces attendent sur le plateau : récoltez-les."
+        )
+    return Reason("bed-occupied", "Something else is on the bed.", "Autre chose occupe le plateau.")
+
+
+def no_open_allocation(farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """One allocation with unstarted jobs at a time."""
+    if printer.id in busy_printers(farm):
+        return Reason("has-allocation", "It already has jobs to start.", "Elle a déjà des impressions à lancer.")
+    return None
+
+
+def prints_ours(printer: PrinterNow) -> bool:
+    """Whether a job of ours is being printed now."""
+    return printer.running and printer.job is not None
+
+
+def busy_printers(farm: Farm) -> set[str]:
+    """Printers that hold jobs they have not started."""
+    return {allocation.printer for allocation in farm.allocations.values() if allocation.unstarted}
+
+
+# --- suits: the program ----------------------------------------------------------------------------------------------------------
+
+
+def fits_bed(farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
+    """The extruding moves stay within what the machine can reach."""
+    space = farm.build_spaces.get(printer.profile)
+    if space is None:
+        return Reason(
+            "unknown-profile", "The farm does not know this class of printers.", "La ferme ne connaît pas ce type d'imprimante."
+        )
+    needed = (program.width_mm, program.depth_mm, program.height_mm)
+    there = (space.width_mm, space.depth_mm, space.height_mm)
+    if any(need > has + _TOLERANCE_MM for need, has in zip(needed, there, strict=True)):
+        return Reason("too-large", "The part is larger than the bed.", "La pièce est plus grande que le plateau.")
+    return None
+
+
+def nozzle_matches(_farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
+    """The file was sliced for this nozzle."""
+    if abs(printer.nozzle_mm - program.nozzle_mm) > _NOZZLE_TOLERANCE_MM:
+        return Reason(
+            "nozzle",
+            f"It needs a nozzle of {program.nozzle_mm:g} mm, this one has {printer.nozzle_mm:g} mm.",
+            f"Il faut une buse de {program.nozzle_mm:g} mm, celle-ci a {printer.nozzle_mm:g} mm.",
+        )
+    return None
+
+
+def material_matches(_farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
+    """The filament on the printer is what the file was sliced for."""
+    if printer.material.strip().casefold() != program.material.strip().casefold():
+        return Reason(
+            "material",
+            f"It needs {program.material}, the printer has {printer.material or 'none'}.",
+            f"Il faut du {program.material}, l'imprimante a : {printer.material or 'rien'}.",
+        )
+    return None
+
+
+STANDING: Final[tuple[Constraint, ...]] = (node_known, node_replayed, node_not_suspect)
+FREE: Final[tuple[Constraint, ...]] = (printer_ready, bed_clear, no_open_allocation)
+SUITS: Final[tuple[ProgramConstraint, ...]] = (fits_bed, nozzle_matches, material_matches)
+
+
+def printer_reasons(
+    farm: Farm, printer: PrinterNow, rules: Rules, constraints: Sequence[Constraint] = (*STANDING, *FREE)
+) -> list[Reason]:
+    """All reasons why this printer gets no allocation now."""
+    found = (constraint(farm, printer, rules) for constraint in constraints)
+    return [reason for reason in found if reason is not None]
+
+
+def program_reasons(farm: Farm, printer: PrinterNow, program: Program) -> list[Reason]:
+    """All reasons why this printer cannot print this program."""
+    found = (constraint(farm, printer, program) for constraint in SUITS)
+    return [reason for reason in found if reason is not None]
+
+
+def order_reason(farm: Farm, order: Order) -> Reason | None:
+    """Why nothing may be made for an order at all."""
+    revision = farm.revisions.get(order.revision)
+    if revision is not None and revision.recalled:
+        return Reason("revision-recalled", "Its revision was recalled.", "Sa révision a été rappelée.")
+    if not order.open:
+        return Reason("order-closed", "The order is met or cancelled.", "La commande est remplie ou annulée.")
+    return None
+
+
+ProgramIndex = Mapping[tuple[str, str], Sequence[Program]]
+
+
+def index_programs(programs: Iterable[Program]) -> ProgramIndex:
+    """Programs by (revision, profile)."""
+    index: dict[tuple[str, str], list[Program]] = {}
+    for program in programs:
+        index.setdefault((program.revision, program.profile), []).append(program)
+    return index
+
+
+def suitable(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex) -> list[Program]:
+    """Programs of the order's revision that this printer can print."""
+    variants = index.get((order.revision, printer.profile), ())
+    return [program for program in variants if not program_reasons(farm, printer, program)]
+
+
+def order_reasons(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex) -> list[Reason]:
+    """All reasons why this printer can make nothing for this order, whatever it does now."""
+    closed = order_reason(farm, order)
+    if closed is not None:
+        return [closed]
+    variants = index.get((order.revision, printer.profile), ())
+    if not variants:
+        return [
+            Reason(
+                "no-program",
+                f"No program of revision {order.revision} is for printers of class {printer.profile}.",
+                f"Aucun programme de la révision {order.revision} n'est fait pour les imprimantes {printer.profile}.",
+            )
+        ]
+    per_program = [program_reasons(farm, printer, program) for program in variants]
+    return [] if any(not reasons for reasons in per_program) else per_program[0]

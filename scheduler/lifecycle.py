@@ -1,0 +1,310 @@
+"""What a fact does to a job, an order and the stock: one table, (phase of the job, fact) -> steps.
+
+    unknown --started--> running --ended--> ended --collected--> collected
+
+A fact that the table does not name changes nothing: it was told before, or something later is known already. That is the second
+dedupe, by (job, kind); the first is the journal's own numbering, by (node, epoch, seq).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+from scheduler.arithmetic import due_at_s
+from scheduler.draft import Draft
+from scheduler.facts import (
+    Batch,
+    BedCleared,
+    CommandDone,
+    Fact,
+    JobCollected,
+    JobEnded,
+    JobFact,
+    JobReference,
+    JobStarted,
+    Notice,
+    Unreadable,
+)
+from scheduler.model import Job, JobOutcome, NodeRecord, Order, PendingCollect, Rules, SetAside, Stock
+
+MAX_PAST_EPOCHS: Final = 20  # a node whose SD card was written back that often has another problem
+MAX_SET_ASIDE: Final = 200  # a node; beyond it facts are still passed over, but no longer kept
+
+
+class Phase(StrEnum):
+    """Where a job stands, as far as the daemon has heard."""
+
+    UNKNOWN = "unknown"
+    RUNNING = "running"
+    ENDED = "ended"
+    COLLECTED = "collected"
+
+
+def phase(job: Job | None) -> Phase:
+    """The phase of a job that may not be known."""
+    if job is None:
+        return Phase.UNKNOWN
+    if job.collected:
+        return Phase.COLLECTED
+    return Phase.RUNNING if job.outcome is None else Phase.ENDED
+
+
+class Intake:
+    """Takes facts of one node into a draft. `now_s` is the daemon's wall clock."""
+
+    def __init__(self, draft: Draft, node: str, now_s: float, rules: Rules) -> None:
+        self.draft = draft
+        self.node = node
+        self.now_s = now_s
+        self.rules = rules
+        self.notices: list[Notice] = []
+
+    def notice(self, code: str, text: str) -> None:
+        """Tell people."""
+        self.notices.append(Notice(code, self.node, text))
+
+    # --- steps of the table ----------------------------------------------------------------------------------------------------
+
+    def begin(self, fact: JobFact) -> None:
+        """A job that was not known: it counts against its allocation, or is adopted."""
+        farm, reference = self.draft.farm, fact.reference
+        self.draft.put(
+            Job(
+                id=reference.job,
+                node=self.node,
+                printer=fact.printer,
+                allocation=reference.allocation,
+                order=reference.order,
+                revision=reference.revision,
+                program=reference.program,
+                parts=reference.parts,
+                estimated_s=reference.estimated_s,
+                started_at_s=self.now_s,
+                due_at_s=due_at_s(farm, fact.printer, reference.estimated_s, self.now_s, self.rules),
+            )
+        )
+        allocation = farm.allocations.get(reference.allocation)
+        if allocation is None:
+            return
+        started = allocation.started + 1
+        over = started > allocation.held
+        if over and not allocation.lost:
+            self.notice("allocation.exceeded", f"Job {reference.job} was started beyond allocation {allocation.id}.")
+        self.draft.put(
+            replace(
+                allocation,
+                started=started,
+                held=max(allocation.held, started),
+                lost=max(0, allocation.lost - 1) if over else allocation.lost,
+            )
+        )
+
+    def end(self, fact: JobFact) -> None:
+        """Its parts are on the bed: expected until a hand collects them, unless the print failed."""
+        if not isinstance(fact, JobEnded):
+            return
+        job = self.draft.farm.jobs[fact.reference.job]
+        self.draft.put(
+            replace(
+                job,
+                outcome=fact.outcome,
+                detail=fact.detail,
+                by_person=fact.by_person,
+                ended_at_s=self.now_s,
+                due_at_s=due_at_s(self.draft.farm, job.printer, 0.0, self.now_s, self.rules),
+                written_off=fact.outcome is not JobOutcome.PRINTED,
+            )
+        )
+
+    def collect(self, fact: JobFact) -> None:
+        """Its good parts count: for its order first, then as stock; never those of a recalled revision."""
+        if not isinstance(fact, JobCollected):
+            return
+        job = self.draft.farm.jobs[fact.reference.job]
+        self.draft.put(replace(job, collected_at_s=self.now_s, collected_by=fact.by, good=fact.good, scrap=fact.scrap))
+        order = self.draft.farm.orders.get(job.order)
+        if order is not None and fact.scrap:
+            order = replace(order, scrap=order.scrap + fact.scrap)
+            self.draft.put(order)
+        revision = self.draft.farm.revisions.get(job.revision)
+        if revision is not None and revision.recalled:
+            self.notice("revision.recalled", f"{fact.good} parts of the recalled revision {job.revision} were collected.")
+            return
+        taken = 0
+        if order is not None and order.revision == job.revision:
+            taken = min(fact.good, order.owed)
+            credit(self.draft, order, taken, self.now_s)
+        add_stock(self.draft, job.revision, fact.good - taken)
+
+
+def credit(draft: Draft, order: Order, parts: int, now_s: float) -> None:
+    """Count good parts for an order."""
+    if parts <= 0:
+        return
+    good = order.good + parts
+    draft.put(replace(order, good=good, met_at_s=now_s if good >= order.quantity else order.met_at_s))
+
+
+def add_stock(draft: Draft, revision: str, parts: int) -> None:
+    """Add good parts to the stock of a revision; negative takes some out."""
+    if parts:
+        before = draft.farm.stock.get(revision)
+        draft.put(Stock(revision, (before.parts if before else 0) + parts))
+
+
+Step = Callable[[Intake, JobFact], None]
+
+TABLE: Final[Mapping[tuple[Phase, type[JobFact]], tuple[Step, ...]]] = {
+    (Phase.UNKNOWN, JobStarted): (Intake.begin,),
+    (Phase.UNKNOWN, JobEnded): (Intake.begin, Intake.end),
+    (Phase.UNKNOWN, JobCollected): (Intake.begin, Intake.collect),
+    (Phase.RUNNING, JobEnded): (Intake.end,),
+    (Phase.RUNNING, JobCollected): (Intake.collect,),
+    (Phase.ENDED, JobCollected): (Intake.collect,),
+}
+
+
+# --- what a fact must not say ----------------------------------------------------------------------------------------------------
+
+
+def objection(draft: Draft, node: str, fact: JobFact) -> str | None:
+    """Why a job's fact cannot be believed; None when it can."""
+    farm, reference = draft.farm, fact.reference
+    job = farm.jobs.get(reference.job)
+    allocation = farm.allocations.get(reference.allocation)
+    if job is not None and job.node != node:
+        return f"job {job.id} is one of node {job.node}"
+    if allocation is not None and (allocation.node, allocation.printer) != (node, fact.printer):
+        return f"allocation {allocation.id} was given to printer {allocation.printer} of node {allocation.node}"
+    if job is None and allocation is not None and not _agrees(reference, allocation.order, allocation.revision, allocation.parts):
+        return f"job {reference.job} contradicts its allocation {allocation.id}"
+    if job is not None and not _agrees(reference, job.order, job.revision, job.parts):
+        return f"job {job.id} was told of differently before"
+    if isinstance(fact, JobCollected) and fact.good + fact.scrap > reference.parts:
+        return f"good and scrap are more than the {reference.parts} parts of job {reference.job}"
+    return None
+
+
+def _agrees(reference: JobReference, order: str, revision: str, parts: int) -> bool:
+    return (reference.order, reference.revision, reference.parts) == (order, revision, parts)
+
+
+def _foreign_printer(draft: Draft, node: str, printer: str) -> str | None:
+    known = draft.farm.printers.get(printer)
+    return f"printer {printer} is one of node {known.node}" if known is not None and known.node != node else None
+
+
+# --- the journal -----------------------------------------------------------------------------------------------------------------
+
+
+def take_fact(intake: Intake, fact: Fact, epoch: str) -> None:
+    """Take one fact that is next in its journal; one that cannot be believed is set aside."""
+    draft, node = intake.draft, intake.node
+    if isinstance(fact, Unreadable):
+        _set_aside(intake, fact, epoch)
+        return
+    reason = _foreign_printer(draft, node, fact.printer)
+    if reason is None and isinstance(fact, JobStarted | JobEnded | JobCollected):
+        reason = objection(draft, node, fact)
+    if reason is not None:
+        _set_aside(intake, Unreadable(fact.seq, repr(fact), reason), epoch)
+        return
+    if isinstance(fact, JobStarted | JobEnded | JobCollected):
+        for step in TABLE.get((phase(draft.farm.jobs.get(fact.reference.job)), type(fact)), ()):
+            step(intake, fact)
+    _settle_pending(intake, fact)
+
+
+def _settle_pending(intake: Intake, fact: Fact) -> None:
+    """A hand's word that was waiting has arrived at the node, or was refused by it."""
+    for pending in list(intake.draft.farm.pending_collects.values()):
+        if pending.node == intake.node and _answers(fact, pending):
+            intake.draft.forget(PendingCollect, pending.id)
+            if isinstance(fact, CommandDone) and not fact.ok:
+                intake.notice("collect.refused", f"The node refused to collect {pending.job}: {fact.detail}")
+
+
+def _answers(fact: Fact, pending: PendingCollect) -> bool:
+    match fact:
+        case JobCollected():
+            return fact.reference.job == pending.job
+        case BedCleared():
+            return fact.occupation == pending.job
+        case CommandDone():
+            return fact.command == pending.id
+        case _:
+            return False
+
+
+def _set_aside(intake: Intake, fact: Unreadable, epoch: str) -> None:
+    intake.notice("fact.set-aside", f"Fact {fact.seq} was set aside: {fact.reason}.")
+    mine = sum(1 for kept in intake.draft.farm.set_aside.values() if kept.node == intake.node)
+    if mine < MAX_SET_ASIDE:
+        key = sha256(f"{intake.node} {epoch} {fact.seq}".encode()).hexdigest()[:32]
+        intake.draft.put(SetAside(key, intake.node, epoch, fact.seq, fact.content[:4_000], fact.reason[:500], intake.now_s))
+
+
+def enter_epoch(draft: Draft, node: str, epoch: str) -> bool:
+    """Follow a node into the ledger `epoch`; False when that is one of its past ledgers, whose facts are no news.
+
+    A new ledger knows nothing of what was allocated, or an old image of it: everything that was not started is withdrawn.
+    """
+    record = draft.farm.node_records[node]
+    if record.epoch == epoch:
+        return True
+    past = record.past_epochs.split()
+    if epoch in past:
+        return False
+    if not record.epoch:
+        draft.put(replace(record, epoch=epoch, seq=0))
+        return True
+    kept = " ".join([record.epoch, *past][:MAX_PAST_EPOCHS])
+    draft.put(replace(record, epoch=epoch, seq=0, past_epochs=kept))
+    for allocation in list(draft.farm.allocations.values()):
+        if allocation.node == node and (allocation.jobs > allocation.started or allocation.unstarted):
+            free(draft, allocation.id, allocation.started)
+    draft.raise_version(node)
+    return True
+
+
+def free(draft: Draft, allocation: str, held: int) -> None:
+    """Count on `held` jobs only, without a confirmation: what is started beyond them returns as late parts."""
+    before = draft.farm.allocations[allocation]
+    kept = max(held, before.started)
+    changed = replace(before, held=kept, lost=before.lost + before.held - kept)
+    if before.jobs > kept:
+        changed = replace(changed, jobs=kept, withdrawn=draft.raise_version(before.node))
+    draft.put(changed)
+
+
+def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules) -> list[Notice]:
+    """Take a piece of a node's journal into `draft`; facts after a hole wait until the node repeats what is missing."""
+    intake = Intake(draft, batch.node, now_s, rules)
+    if not enter_epoch(draft, batch.node, batch.epoch):
+        return []
+    pointer = draft.farm.node_records[batch.node].seq
+    if batch.oldest > pointer + 1:
+        intake.notice("journal.skipped", f"Facts {pointer + 1} to {batch.oldest - 1} are no longer in the node's journal.")
+        pointer = batch.oldest - 1
+    for fact in batch.facts:
+        if fact.seq <= pointer:
+            continue
+        if fact.seq != pointer + 1:
+            intake.notice("journal.hole", f"Fact {fact.seq} came, but {pointer + 1} is next.")
+            break
+        take_fact(intake, fact, batch.epoch)
+        pointer = fact.seq
+    record: NodeRecord = draft.farm.node_records[batch.node]
+    if pointer != record.seq:
+        draft.put(replace(record, seq=pointer))
+    return intake.notices
+
+
+def seen_running(draft: Draft, job: str, now_s: float, rules: Rules) -> None:
+    """A report shows a job that was written off, and it runs: it is expected again, for as long as it may still take."""
+    known = draft.farm.jobs.get(job)
+    if known is not None and known.written_off and known.outcome is None and not known.collected:
+        due = due_at_s(draft.farm, known.printer, known.estimated_s, now_s, rules)
+        draft.put(replace(known, written_off=False, due_at_s=due))
