@@ -1,0 +1,364 @@
+"""A Marlin that obeys time and can be broken on purpose. Sans-I/O: bytes and moments in, bytes and the next moment out.
+
+It keeps its own seconds: whoever drives it decides how many of them pass in a real second. It answers as transcripts of real
+Marlin (bugfix-2.1.x of January 2023) show; `Bed` keeps the truth about what was printed, whatever the host believes.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from typing import Any, Final
+
+from drivers.virtual import texts
+from drivers.virtual.bed import Bed, PartRule
+from drivers.virtual.commands import Handler, handler_of
+from drivers.virtual.faults import Faults, Noise
+from drivers.virtual.heaters import Heater, Sensor
+from drivers.virtual.machine import Blocking, Machine, Wait, Waiting
+from drivers.virtual.options import COMMAND_SLOTS, FirmwareOptions
+from drivers.virtual.receiver import Accepted, Receiver, Refused
+from drivers.virtual.words import Command, read_command
+
+PROTECTION_CHECK_S: Final = 1.0  # how often a broken heater is looked at
+LARGEST_OUTPUT_BYTES: Final = 1 << 20  # nobody reads: the rest is lost
+
+
+class Firmware:
+    """One controller board with its printer. Times are its own seconds and never go back."""
+
+    def __init__(self, options: FirmwareOptions | None = None, *, rule: PartRule | None = None, seed: int = 0) -> None:
+        self.options = options or FirmwareOptions()
+        self.bed = Bed(rule or PartRule())
+        self.faults = Faults()
+        self.machine = Machine(self.options, self.bed, self._say)
+        self.receiver = Receiver()
+        self.killed = False
+        self.lines_executed = 0
+        self._noise = Noise(seed)
+        self._out = bytearray()
+        self._frozen_until_s = -inf
+        self._check_s = 0.0
+        self._own: dict[str, Handler] = {
+            "M105": self._tell_temperatures,
+            "M110": self._set_line_number,
+            "M112": self._emergency_stop,
+            "M999": self._restart,
+        }
+        self.reset(0.0)
+
+    # -- the world outside
+
+    def reset(self, now_s: float) -> None:
+        """The reset line, or the power, of the board: says `start` after its boot time. What stands on the bed stays there."""
+        self._now(now_s)
+        self.machine.stop_motion()
+        self.bed.interrupted("reset", now_s)
+        self.machine.cold_start()
+        self.machine.hotend.failure = self.machine.heated_bed.failure = None
+        self.receiver = Receiver()
+        self.killed = False
+        self._queue: deque[Accepted] = deque()  # the first is being executed
+        self._blocking: Blocking | None = None
+        self._wait: Wait | None = None
+        self._busy_s = inf
+        self._frozen_until_s = -inf
+        self._booting_until_s: float | None = now_s + self.options.boot_s
+        self._run_until(now_s)
+
+    def feed(self, data: bytes, now_s: float) -> None:
+        """The host sends. Bytes that find no room are lost, as on a real board."""
+        self._run_until(now_s)
+        if self.killed or self._booting_until_s is not None:
+            return
+        data = self._noise.spoil(data, self.faults.noise_in)
+        if self.options.emergency_parser:
+            for number in self.receiver.emergencies(data):
+                self._emergency(number)
+        self.receiver.put(data)
+        self._work()
+        self.receiver.overflow()
+
+    def advance(self, now_s: float) -> bytes:
+        """Let time pass; returns what the firmware says since the last call."""
+        self._run_until(now_s)
+        said = self._noise.spoil(bytes(self._out), self.faults.noise_out)
+        self._out.clear()
+        return said
+
+    def next_wake_s(self) -> float | None:
+        """When `advance` has something to do at the latest; None: not before bytes come."""
+        event_s = self._next_event_s()
+        return None if event_s == inf else event_s
+
+    def freeze(self, seconds: float, now_s: float) -> None:
+        """The firmware hangs: deaf and dumb; the move in progress and the heaters go on."""
+        self._run_until(now_s)
+        self._frozen_until_s = now_s + seconds
+
+    def break_heater(self, name: str, now_s: float) -> None:
+        """The heater (`hotend`, `bed`) gets no power from now on."""
+        self._heater(name, now_s).works = False
+
+    def break_sensor(self, name: str, sensor: Sensor, now_s: float) -> None:
+        """The thermistor of a heater opens, shorts or heals."""
+        self._heater(name, now_s).sensor = sensor
+        self._run_until(now_s)
+        self._judge_heaters()
+
+    def thermal_runaway(self, now_s: float) -> None:
+        """Marlin's thermal protection strikes at once, with the lines of a real runaway."""
+        self._run_until(now_s)
+        self._kill_for_heat("Thermal Runaway, system stopped! Heater_ID: E0\n", "THERMAL RUNAWAY")
+
+    def repair(self) -> None:
+        """All faults off; a killed board still needs its reset."""
+        self.faults = Faults()
+        self._frozen_until_s = -inf
+        for heater in (self.machine.hotend, self.machine.heated_bed):
+            heater.works, heater.sensor, heater.failure = True, Sensor.GOOD, None
+
+    def remove_parts(self, now_s: float) -> int:
+        """A hand clears the bed; returns how many parts it took."""
+        self._run_until(now_s)
+        return self.bed.remove_parts(now_s)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The truth, for state files and tests."""
+        machine = self.machine
+        return {
+            "name": self.options.name,
+            "now_s": round(machine.now_s, 3),
+            "killed": self.killed,
+            "line": self.receiver.last_number,
+            "lines_executed": self.lines_executed,
+            "dropped_bytes": self.receiver.dropped_bytes,
+            "nozzle_c": [round(machine.hotend.reading_c(), 2), machine.hotend.target_c],
+            "bed_c": [round(machine.heated_bed.reading_c(), 2), machine.heated_bed.target_c],
+            **self.bed.snapshot(),
+        }
+
+    # -- time
+
+    def _now(self, now_s: float) -> None:
+        self.machine.now_s = max(self.machine.now_s, now_s)
+
+    def _run_until(self, now_s: float) -> None:
+        while (event_s := self._next_event_s()) <= now_s:
+            self._now(event_s)
+            self._events()
+        self._now(now_s)
+        self.machine.planner.advance(self.machine.now_s)
+
+    def _next_event_s(self) -> float:
+        if self.killed:
+            return inf
+        if self._booting_until_s is not None:
+            return self._booting_until_s
+        machine = self.machine
+        event_s = min(machine.report_s, self._wait_ends_s(), self._inactive_s())
+        if machine.hotend.needs_watching() or machine.heated_bed.needs_watching():
+            event_s = min(event_s, self._check_s)
+        return max(event_s, self._frozen_until_s)
+
+    def _wait_ends_s(self) -> float:
+        wait = self._wait
+        if wait is None:
+            # A thaw finds lines that came during the frost.
+            return self._frozen_until_s if self._frozen_until_s > self.machine.now_s else inf
+        if wait.what in {Waiting.SPACE, Waiting.STILLNESS}:
+            return min(self.machine.planner.next_end_s, self._busy_s)
+        return min(wait.until_s, self._busy_s)
+
+    def _inactive_s(self) -> float:
+        machine = self.machine
+        if not machine.inactive_s or machine.planner.busy or (self._wait and self._wait.what is not Waiting.USER):
+            return inf
+        return machine.active_at_s + machine.inactive_s
+
+    def _events(self) -> None:
+        """Do what is due now."""
+        machine = self.machine
+        now_s = machine.now_s
+        if self._booting_until_s is not None:
+            self._booting_until_s = None
+            for line in texts.banner(self.options):
+                self._say(line)
+            return
+        machine.planner.advance(now_s)
+        self._judge_heaters()
+        self._check_s = now_s + PROTECTION_CHECK_S
+        if self._inactive_s() <= now_s:
+            self._kill(f"!! KILL caused by too much inactive time - current command: {machine.last_text}")
+        if self.killed:
+            return
+        if machine.report_s <= now_s:
+            self._say(machine.temperatures())
+            machine.report_s = now_s + machine.report_interval_s
+        self._work()
+        if self._wait is not None and self._busy_s <= now_s:
+            self._say(f"echo:busy: {'paused for user' if self._wait.what is Waiting.USER else 'processing'}")
+            self._busy_s = now_s + machine.busy_interval_s
+
+    # -- commands
+
+    def _work(self) -> None:
+        """Take lines into the queue and execute, as far as it goes without waiting."""
+        if self._frozen_until_s > self.machine.now_s:
+            return
+        while not self.killed:
+            self._take_lines()
+            if not self._queue or not self._execute():
+                return
+
+    def _take_lines(self) -> None:
+        while not self.killed and len(self._queue) < COMMAND_SLOTS and (line := self.receiver.next_line()) is not None:
+            if isinstance(line, Refused):
+                self._say(f"Error:{line.reason}, Last Line: {self.receiver.last_number}")
+                self._ask_again()
+            else:
+                self._queue.append(line)
+                if not self.options.emergency_parser:
+                    self._look_at_once(line.text)
+
+    def _look_at_once(self, text: str) -> None:
+        """Without an emergency parser these act when they enter the queue, if they have no line number."""
+        if text.startswith("M112"):
+            self._kill("", "M112 Shutdown")
+        elif text.startswith("M108"):
+            self._release()
+        elif text.startswith("M410"):
+            self.machine.stop_motion()
+
+    def _ask_again(self) -> None:
+        """Marlin throws away what the ring holds, then names the line it wants; the queue stays."""
+        self.receiver.flush()
+        self._say(f"Resend: {self.receiver.last_number + 1}")
+        self._say("ok")
+
+    def _execute(self) -> bool:
+        """Work on the first command; True when it is done."""
+        if self._blocking is None:
+            command = read_command(self._queue[0].text)
+            self.machine.last_text = command.text
+            blocking = self._begin(command)
+            if blocking is None:
+                return self._done(command.code)
+            self._blocking = blocking
+            self._busy_s = self.machine.now_s + (self.machine.busy_interval_s or inf)
+        elif self._wait is not None and not self._over(self._wait):
+            return False
+        for wait in self._blocking:
+            if self.killed:
+                return False
+            if not self._over(wait):
+                self._wait = wait
+                return False
+        return self._done("")
+
+    def _begin(self, command: Command) -> Blocking | None:
+        handler = self._own.get(command.code) or handler_of(self.machine, command.code)
+        if handler is None:
+            self._say(f'echo:Unknown command: "{command.text}"')
+            return None
+        return handler(self.machine, command)
+
+    def _over(self, wait: Wait) -> bool:
+        machine = self.machine
+        if wait.what is Waiting.SPACE:
+            return machine.planner.free > 0
+        if wait.what is Waiting.STILLNESS:
+            return not machine.planner.busy
+        if wait.what is Waiting.USER:
+            return not machine.wait_for_user
+        return machine.now_s >= wait.until_s or (wait.what is Waiting.HEAT and not machine.wait_for_heat)
+
+    def _done(self, code: str) -> bool:
+        self._blocking = self._wait = None
+        if self.killed:
+            return False
+        if code != "M105":  # its ok is part of its answer
+            self._ok()
+        self._queue.popleft()
+        self.lines_executed += 1
+        return True
+
+    def _tell_temperatures(self, machine: Machine, command: Command) -> None:
+        self._ok(machine.temperatures())
+
+    def _set_line_number(self, machine: Machine, command: Command) -> None:
+        if (number := command.words.get("N")) is not None:
+            self.receiver.last_number = int(number)
+
+    def _emergency_stop(self, machine: Machine, command: Command) -> None:
+        self._kill("", "M112 Shutdown")
+
+    def _restart(self, machine: Machine, command: Command) -> None:
+        if "S" not in command.words:
+            self._ask_again()
+
+    def _emergency(self, number: int) -> None:
+        actions: dict[int, Callable[[], None]] = {
+            108: self._release,
+            112: lambda: self._kill("", "M112 Shutdown"),
+            410: self.machine.stop_motion,
+            876: self._release,
+        }
+        actions[number]()
+
+    def _release(self) -> None:
+        """M108: stop waiting for heat or for a person."""
+        self.machine.wait_for_heat = self.machine.wait_for_user = False
+
+    # -- the end
+
+    def _heater(self, name: str, now_s: float) -> Heater:
+        self._run_until(now_s)
+        self.machine.advance_heaters()
+        return {"hotend": self.machine.hotend, "bed": self.machine.heated_bed}[name]
+
+    def _judge_heaters(self) -> None:
+        machine = self.machine
+        for heater in (machine.hotend, machine.heated_bed):
+            if heater.needs_watching() or heater.sensor is Sensor.SHORT:
+                heater.advance(machine.now_s)
+            if heater.failure and not self.killed:
+                self._kill_for_heat(heater.failure.error, heater.failure.screen)
+
+    def _kill_for_heat(self, error: str, screen: str) -> None:
+        self._say(f"Error:{error}")
+        self._kill("", screen)
+
+    def _kill(self, error: str, screen: str = "") -> None:
+        """Everything off; deaf until the next reset."""
+        if self.killed:
+            return
+        if error:
+            self._say(f"Error:{error}")
+        if screen:
+            self._say(f"echo:{screen}")
+        self._say("Error:Printer halted. kill() called!")
+        if self.options.host_actions:
+            self._say("//action:poweroff")
+        self.killed = True
+        self.machine.stop_motion()
+        self.machine.heaters_off()
+        self.bed.interrupted("killed", self.machine.now_s)
+
+    # -- the voice
+
+    def _ok(self, tail: str = "") -> None:
+        if self.faults.lose_oks:
+            self.faults.lose_oks -= 1
+            return
+        if not tail and self.options.advanced_ok:
+            number = self._queue[0].number
+            named = "" if number is None else f" N{number}"
+            tail = f"{named} P{self.machine.planner.free} B{COMMAND_SLOTS - len(self._queue)}"
+        for _ in range(1 + bool(self.faults.double_oks)):
+            self._say(f"ok{tail}")
+        self.faults.double_oks = max(0, self.faults.double_oks - 1)
+
+    def _say(self, line: str) -> None:
+        if len(self._out) < LARGEST_OUTPUT_BYTES:
+            self._out += line.encode("latin-1", "replace")
+            self._out += b"\n"

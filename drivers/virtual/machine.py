@@ -1,0 +1,162 @@
+"""The state that commands work on: coordinates, planner, heaters, the truth about the bed, and the voice on the serial line."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import inf
+from typing import Final
+
+from drivers.virtual.bed import Bed
+from drivers.virtual.heaters import Heater
+from drivers.virtual.motion import STEPS_PER_MM, Block, Limits, Move, Planner, Position
+from drivers.virtual.options import FirmwareOptions
+
+COLDEST_EXTRUSION_C: Final = 170.0
+LONGEST_EXTRUSION_MM: Final = 200.0
+STEPPER_TIMEOUT_S: Final = 120.0
+
+
+class Waiting(Enum):
+    """What a blocking command waits for."""
+
+    SPACE = auto()  # a free slot in the planner
+    STILLNESS = auto()  # all planned moves made
+    TIME = auto()
+    HEAT = auto()  # like TIME, but M108 ends it
+    USER = auto()  # M108 or M876
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Yielded by a blocking command: come back when this is so, at `until_s` at the latest."""
+
+    what: Waiting
+    until_s: float = inf
+
+
+FOR_SPACE: Final = Wait(Waiting.SPACE)
+FOR_STILLNESS: Final = Wait(Waiting.STILLNESS)
+FOR_USER: Final = Wait(Waiting.USER)
+Blocking = Iterator[Wait]
+
+
+class Machine:
+    """One printer between two resets, except for what outlives a reset: heat, and what stands on the bed."""
+
+    def __init__(self, options: FirmwareOptions, bed: Bed, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.bed = bed
+        self.say = say
+        self.now_s = 0.0
+        self.hotend = Heater(options.hotend, options.ambient_c)
+        self.heated_bed = Heater(options.bed, options.ambient_c)
+        self.cold_start()
+
+    def cold_start(self) -> None:
+        """What a reset sets back. Heaters lose their targets, not their heat."""
+        self.limits = Limits()
+        self.planner = Planner(self.limits, self._executed)
+        self.place: Position = (0.0, 0.0, 0.0, 0.0)  # planned, machine coordinates
+        self.offset = [0.0, 0.0, 0.0, 0.0]  # machine = logical + offset (G92)
+        self.absolute = [True, True, True, True]
+        self.millimetres = 1.0  # length of a unit (G20, G21)
+        self.feedrate = 25.0
+        self.speed_percent = 100.0
+        self.flow_percent = 100.0
+        self.fan = 0
+        self.stepper_timeout_s = STEPPER_TIMEOUT_S
+        self.inactive_s = 0.0  # M85; 0 is off
+        self.active_at_s = self.now_s
+        self.report_interval_s = 0.0  # M155; 0 is off
+        self.report_s = inf
+        self.busy_interval_s = 2.0  # M113; 0 is off
+        self.cold_extrusion = False  # M302 P1
+        self.coldest_extrusion_c = COLDEST_EXTRUSION_C
+        self.wait_for_heat = False
+        self.wait_for_user = False
+        self.last_text = ""  # the command in hand, quoted by the M85 kill
+        for heater in (self.hotend, self.heated_bed):
+            heater.set_target(0.0, self.now_s)
+
+    # -- heat
+
+    def advance_heaters(self) -> None:
+        """Let the heaters follow the clock."""
+        self.hotend.advance(self.now_s)
+        self.heated_bed.advance(self.now_s)
+
+    def temperatures(self) -> str:
+        """The report of M105 and M155, without its `ok`."""
+        self.advance_heaters()
+        hotend, bed = self.hotend, self.heated_bed
+        return (
+            f" T:{hotend.reading_c():.2f} /{hotend.target_c:.2f} B:{bed.reading_c():.2f} /{bed.target_c:.2f}"
+            f" @:{hotend.duty()} B@:{bed.duty()}"
+        )
+
+    def heaters_off(self) -> None:
+        """All targets to 0."""
+        self.hotend.set_target(0.0, self.now_s)
+        self.heated_bed.set_target(0.0, self.now_s)
+
+    # -- motion
+
+    def _executed(self, block: Block) -> None:
+        self.active_at_s = block.end_s
+        self.bed.executed(block, bool(self.hotend.target_c or self.heated_bed.target_c))
+
+    def target(self, words: dict[str, float | None]) -> Position:
+        """Where G0-G3 want to go, in machine coordinates."""
+        place, offset, unit = self.place, self.offset, self.millimetres
+        wanted = list(place)
+        for axis, letter in enumerate("XYZE"):
+            value = words.get(letter)
+            if value is not None:
+                wanted[axis] = value * unit + (offset[axis] if self.absolute[axis] else place[axis])
+        return wanted[0], wanted[1], wanted[2], wanted[3]
+
+    def move_to(self, target: Position, arc_mm: float | None = None) -> None:
+        """Plan a move; the planner must have room. Filament that may not be pushed is left out, the rest is moved."""
+        if not self.planner.busy:
+            self._wake_steppers()
+        origin = self.place
+        extruded = target[3] - origin[3]
+        if extruded and (reason := self._extrusion_refused(extruded)):
+            self.say(f"echo: {reason} extrusion prevented")
+            origin = (*origin[:3], target[3])
+        self.place = target
+        speed = self.feedrate * self.speed_percent / 100.0
+        self.planner.append(Move(origin, target, speed, self.flow_percent / 100.0, arc_mm), self.now_s)
+
+    def _extrusion_refused(self, extruded: float) -> str:
+        if not self.cold_extrusion and self.cold():
+            return "cold"
+        return "too long" if abs(extruded) > LONGEST_EXTRUSION_MM else ""
+
+    def cold(self) -> bool:
+        """The hotend is too cold to push filament."""
+        self.hotend.advance(self.now_s)
+        return self.hotend.reading_c() < self.coldest_extrusion_c
+
+    def _wake_steppers(self) -> None:
+        idle_since_s = max(self.planner.idle_since_s, self.active_at_s)
+        if self.stepper_timeout_s and self.now_s - idle_since_s > self.stepper_timeout_s:
+            self.bed.motors_released()
+        self.active_at_s = self.now_s
+
+    def jump(self, place: Position) -> None:
+        """The machine found its place (homing)."""
+        self.place = place
+        self.planner.shift(place)
+
+    def where(self, place: Position) -> str:
+        """The answer to M114: `place` in logical coordinates, and where the motors are."""
+        x, y, z, e = (value - offset + 0.0 for value, offset in zip(place, self.offset, strict=True))
+        real = self.planner.position(self.now_s)
+        steps = [round(value * scale) for value, scale in zip(real[:3], STEPS_PER_MM[:3], strict=True)]
+        return f"X:{x:.2f} Y:{y:.2f} Z:{z:.2f} E:{e:.2f} Count X:{steps[0]} Y:{steps[1]} Z:{steps[2]}"
+
+    def stop_motion(self) -> None:
+        """Stop at once; planned moves are lost."""
+        self.planner.stop(self.now_s)
+        self.place = self.planner.reached

@@ -1,0 +1,64 @@
+"""What kind of Marlin a virtual printer runs: its build options, its size and its heaters."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+RX_RING_BYTES: Final = 128  # Marlin's default serial receive buffer
+COMMAND_SLOTS: Final = 4  # BUFSIZE: the command that is being executed holds one of them
+LINE_BYTES: Final = 95  # MAX_CMD_SIZE 96 with its terminator: what comes after is cut off, checksum included
+PLANNED_MOVES: Final = 15  # BLOCK_BUFFER_SIZE 16, of which one slot is always kept free
+
+
+@dataclass(frozen=True, slots=True)
+class HeaterOptions:
+    """One heater. Temperatures in degrees C, times in seconds.
+
+    `hottest_c` is where it would end at full power; `losses_s` the time constant of cooling; `settle_s` that of the control loop
+    within `band_c` of the target. The `watch_*` and `runaway_*` figures are Marlin's thermal protection defaults.
+    """
+
+    label: str  # as Marlin names it in its errors: "E0" or "bed"
+    hottest_c: float
+    losses_s: float
+    settle_s: float
+    band_c: float
+    maximum_c: float
+    minimum_c: float = 5.0
+    watch_s: float = 40.0
+    watch_rise_c: float = 2.0
+    runaway_s: float = 40.0
+    runaway_drop_c: float = 4.0
+
+
+HOTEND: Final = HeaterOptions("E0", hottest_c=480.0, losses_s=180.0, settle_s=4.0, band_c=5.0, maximum_c=275.0)
+BED: Final = HeaterOptions(
+    "bed",
+    hottest_c=150.0,
+    losses_s=220.0,
+    settle_s=4.0,
+    band_c=1.0,
+    maximum_c=150.0,
+    watch_s=60.0,
+    runaway_s=20.0,
+    runaway_drop_c=2.0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FirmwareOptions:
+    """How the firmware was built. The defaults are Marlin's own: no emergency parser, no advanced ok, no host actions.
+
+    `bed_mm` is the side of the square bed. `boot_s` is how long the board stays deaf after a reset before it says `start`.
+    """
+
+    name: str = "Virtual"
+    uuid: str = "00000000-0000-4000-8000-000000000000"
+    bed_mm: float = 210.0
+    ambient_c: float = 25.0
+    boot_s: float = 0.0
+    emergency_parser: bool = False
+    advanced_ok: bool = False
+    host_actions: bool = False
+    bed_levelling: bool = False  # G29 is known and takes a minute
+    hotend: HeaterOptions = field(default=HOTEND)
+    bed: HeaterOptions = field(default=BED)
