@@ -38,5 +38,5 @@ def configure(*, level: str = "info", json: bool = False) -> None:
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose lines carry the module's name as `logger`."""
-    return structlog.get_logger(logger=name)
+    """A logger whose lines carry the module's name as `module` (structlog keeps `logger` for itself)."""
+    return structlog.get_logger(module=name)
