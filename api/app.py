@@ -1,0 +1,106 @@
+"""The application: `uvicorn --factory api.app:create_app`. Puts routes, gate, live updates, pages and the daemon together."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from api import designs, enrolment, health, hub, jobs, nodes, openapi, orders, people, printers, problems, programs, session
+from api import farm as whole_farm
+from api.auth import Gate, Guard, is_loopback, operator_token
+from api.deps import People
+from api.limits import BodyLimit, SecurityHeaders
+from farm.config import DaemonSettings, load
+from farm.control import Control
+
+PREFIX: Final = "/api/v1"
+STATIC: Final = Path(__file__).parent / "static"
+
+
+pages = APIRouter(include_in_schema=False)
+
+
+@pages.get("/", response_class=FileResponse)
+async def page() -> FileResponse:
+    """Answer with the one page; everything else that it needs is below /static."""
+    return FileResponse(STATIC / "index.html")
+
+
+def _routes() -> APIRouter:
+    router = APIRouter(prefix=PREFIX)
+    for module in (orders, printers, jobs, nodes, designs, programs, enrolment, people, session, whole_farm, hub):
+        router.include_router(module.router)
+    return router
+
+
+def _settings(given: DaemonSettings | None) -> DaemonSettings:
+    path = os.environ.get("FARM_CONFIG")
+    return given or load(DaemonSettings, Path(path) if path else None)
+
+
+async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People]:
+    """Start the daemon and the people's node; the stack ends them."""
+    from farm.daemon import Daemon  # noqa: PLC0415 - tests of the routes need no store and no broker
+    from farm.people import PeopleNode  # noqa: PLC0415
+
+    clock = settings.clock.clock()
+    daemon = await stack.enter_async_context(Daemon(settings, clock))
+    people_node = await stack.enter_async_context(PeopleNode(daemon, clock))
+    return daemon.control, people_node
+
+
+def create_app(
+    *,
+    control: Control | None = None,
+    people: People | None = None,
+    settings: DaemonSettings | None = None,
+    token: str | None = None,
+) -> FastAPI:
+    """Make the application. Without `control` it runs a whole daemon for as long as it is served.
+
+    Settings come from the file that FARM_CONFIG names, and the environment. `token` replaces the operator token of the data folder.
+
+    Raises:
+        ConfigurationError: the settings cannot be read. Whatever hinders the daemon is raised when the application starts.
+
+    """
+    chosen = _settings(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            running, makers = (control, people) if control is not None else await _start_farm(chosen, stack)
+            app.state.control, app.state.people = running, makers
+            secret = token if token is not None else await asyncio.to_thread(operator_token, chosen.data)
+            app.state.guard = Guard(
+                token=secret,
+                loopback=is_loopback(chosen.http.host),
+                nodes=running,
+                makers=makers,
+                names=chosen.http.names,
+            )
+            app.state.hub = await stack.enter_async_context(hub.Hub(running))
+            yield
+
+    app = FastAPI(
+        title="Essaim", version="1", lifespan=lifespan, openapi_url=f"{PREFIX}/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.settings = chosen
+    app.state.placed_orders = orders.PlacedOrders()
+    app.state.uploads = asyncio.Semaphore(programs.MAX_UPLOADS)
+    app.add_middleware(BodyLimit, max_upload_bytes=chosen.http.max_upload_bytes)
+    app.add_middleware(Gate)
+    app.add_middleware(SecurityHeaders)
+    problems.install(app)
+    app.include_router(_routes())
+    app.include_router(health.router)
+    app.include_router(pages)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    openapi.document(app)
+    return app

@@ -1,0 +1,48 @@
+"""Makers without an always-on computer: accept a batch, download its file, print by hand, report from a phone."""
+
+from fastapi import APIRouter, Request, Response
+
+from api.deps import ControlDep, PeopleDep, PrincipalDep
+from api.problems import documented
+from api.programs import program_file
+from farm.errors import ConflictError, NotFoundError
+from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+
+router = APIRouter(tags=["people"])
+
+
+@router.post("/makers", status_code=201, responses=documented(404, 409, 422, 507))
+async def add_maker(request: MakerRequest, people: PeopleDep) -> MakerView:
+    """Add a maker. The token in the answer is told once: it is the maker's credential for /api/v1/me."""
+    return await people.add_maker(request)
+
+
+@router.get("/me/jobs", responses=documented(404))
+async def my_jobs(people: PeopleDep, who: PrincipalDep) -> list[ManualJobView]:
+    """What the maker may print, is printing, or has reported."""
+    return people.jobs(who.id)
+
+
+@router.post("/me/jobs/{job}/accept", responses=documented(404, 409, 507))
+async def accept(job: str, people: PeopleDep, who: PrincipalDep) -> ManualJobView:
+    """The maker will print it."""
+    return await people.accept(who.id, job)
+
+
+@router.get("/me/jobs/{job}/file", responses={200: {"content": {"text/x-gcode": {}}}, **documented(404, 409, 416)})
+async def download(job: str, people: PeopleDep, who: PrincipalDep, control: ControlDep, request: Request) -> Response:
+    """The G-code of an accepted job."""
+    mine = next((row for row in people.jobs(who.id) if row.job == job), None)
+    if mine is None:
+        raise NotFoundError("You have no such job.", next_step="GET /api/v1/me/jobs lists yours.")
+    if mine.state != "accepted":
+        raise ConflictError(
+            "This job is not accepted.", next_step="Accept it first; then its file is there for you.", code="not-accepted"
+        )
+    return await program_file(control.program_file(mine.program), mine.program, request)
+
+
+@router.post("/me/jobs/{job}/report", responses=documented(404, 409, 422, 507))
+async def report(job: str, request: ManualReport, people: PeopleDep, who: PrincipalDep) -> ManualJobView:
+    """What came of it: these parts count."""
+    return await people.report(who.id, job, request)

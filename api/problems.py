@@ -1,0 +1,308 @@
+"""Every error of the API as problem details (RFC 9457, `application/problem+json`): one table from errors to statuses.
+
+FarmError (farm.errors)
+└── RequestError            raised by the API itself; brings its own status and headers
+├── MalformedError      400  the body cannot be read as what it says it is
+├── UnauthenticatedError 401 no credential, or a wrong one
+├── ForeignOriginError  403  a page of another site asks
+├── StalledError        408  the sender went quiet in the middle of a body
+├── RangeError          416  the file is shorter than the range asked for
+├── WrongHostError      421  the Host header names a machine that we are not
+└── ThrottledError      429  too many of these in too short a time
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from farm.errors import (
+    ConfigurationError,
+    ConflictError,
+    FarmError,
+    InvalidError,
+    NotAllowedError,
+    NotFoundError,
+    StoreFullError,
+    TooLargeError,
+    UnreachableError,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+_MAX_INSTANCE: Final = 300  # characters of the path that are said back
+
+
+class Problem(BaseModel):
+    """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    next_step: str
+    instance: str
+    errors: list[dict[str, str]] = []
+    checks: dict[str, str] = {}
+
+
+class RequestError(FarmError):
+    """The API refuses the request before the farm hears of it. `headers` go with the answer."""
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, detail: str, *, next_step: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, next_step=next_step, code=code)
+        self.headers = dict(headers or {})
+
+
+class MalformedError(RequestError):
+    """The body cannot be read as what it says it is."""
+
+    code = "malformed"
+
+
+class UnauthenticatedError(RequestError):
+    """No credential, or a wrong one. `headers` must carry WWW-Authenticate."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class ForeignOriginError(RequestError):
+    """A page of another site sent this request."""
+
+    code = "foreign-origin"
+    status = 403
+
+
+class StalledError(RequestError):
+    """The sender went quiet in the middle of a body."""
+
+    code = "stalled"
+    status = 408
+
+
+class RangeError(RequestError):
+    """The file is shorter than the range asked for."""
+
+    code = "range"
+    status = 416
+
+
+class WrongHostError(RequestError):
+    """The Host header names a machine that we are not: somebody's DNS points a browser at us."""
+
+    code = "wrong-host"
+    status = 421
+
+
+class ThrottledError(RequestError):
+    """Too many of these in too short a time. `headers` must carry Retry-After."""
+
+    code = "throttled"
+    status = 429
+
+
+class NotReadyError(RequestError):
+    """The daemon runs but cannot do its work. `checks` says what is wrong."""
+
+    code = "not-ready"
+    status = 503
+
+    def __init__(self, checks: dict[str, str]) -> None:
+        failing = ", ".join(name for name, result in checks.items() if result != "ok") or "the daemon"
+        super().__init__(f"Not ready: {failing}.", next_step="Look at the checks, and at the log of the daemon.")
+        self.checks = checks
+
+
+STATUSES: Final[dict[type[FarmError], int]] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    InvalidError: 422,
+    TooLargeError: 413,
+    NotAllowedError: 403,
+    StoreFullError: 507,
+    UnreachableError: 503,
+    ConfigurationError: 500,
+    FarmError: 500,
+}
+CODE_STATUSES: Final = {"throttled": 429}  # farm errors whose code says more than their class
+
+TITLES: Final = {
+    400: "The request cannot be read",
+    401: "A credential is needed",
+    403: "Not allowed",
+    404: "There is no such thing",
+    405: "This cannot be done to it",
+    408: "The request took too long",
+    409: "Its state does not allow this",
+    413: "Too large",
+    415: "This kind of content is not understood",
+    416: "There is no such part of the file",
+    421: "This is not the machine you asked for",
+    422: "A value is not acceptable",
+    429: "Too many attempts",
+    500: "An error inside the farm",
+    503: "Not ready",
+    507: "The disk of the farm is full",
+}
+_HTTP_CODES: Final = {
+    400: "malformed",
+    401: "unauthenticated",
+    403: "not-allowed",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+}
+_HTTP_NEXT_STEPS: Final = {
+    400: "Send JSON as the documentation of the API (docs/api.md) says.",
+    404: "Check the address; docs/api.md lists all of them.",
+    405: "Use one of the methods that the Allow header names.",
+    413: "Send less: only a program may be larger than 64 KiB.",
+}
+
+
+def status_of(error: FarmError) -> int:
+    """The HTTP status of an error: its own, that of its code, or that of the nearest class in the table."""
+    if isinstance(error, RequestError):
+        return error.status
+    if error.code in CODE_STATUSES:
+        return CODE_STATUSES[error.code]
+    return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def problem_response(  # noqa: PLR0913 - the fields of the RFC
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    next_step: str,
+    instance: str,
+    headers: Mapping[str, str] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Response:
+    """An error as an answer."""
+    body = {
+        "type": f"urn:essaim:problem:{code}",
+        "title": TITLES.get(status, "The request failed"),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "next_step": next_step,
+        "instance": instance[:_MAX_INSTANCE],
+        **(extra or {}),
+    }
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def from_error(error: FarmError, instance: str) -> Response:
+    """Translate an error of the farm."""
+    return problem_response(
+        status=status_of(error),
+        code=error.code,
+        detail=error.detail,
+        next_step=error.next_step,
+        instance=instance,
+        headers=error.headers if isinstance(error, RequestError) else None,
+        extra={"checks": error.checks} if isinstance(error, NotReadyError) else None,
+    )
+
+
+def _field(problem: Mapping[str, Any]) -> dict[str, str]:
+    place, *path = problem["loc"] or ("body",)
+    detail = str(problem["msg"])
+    if place in {"query", "path", "header", "cookie"}:
+        return {"parameter": ".".join(str(level) for level in path), "detail": detail}
+    if problem["type"] == "json_invalid":
+        return {"pointer": "#", "detail": detail}
+    steps = (str(level).replace("~", "~0").replace("/", "~1") for level in path)
+    return {"pointer": "#/" + "/".join(steps) if path else "#", "detail": detail}
+
+
+def from_validation(problems: Sequence[Any], instance: str) -> Response:
+    """Translate what pydantic found: each field by JSON pointer or parameter name. What was sent is not said back."""
+    fields = [_field(problem) for problem in problems]
+    first = fields[0] if fields else {"pointer": "#", "detail": "unreadable"}
+    return problem_response(
+        status=422,
+        code="invalid",
+        detail=f"{first.get('parameter') or first.get('pointer')}: {first['detail']}.",
+        next_step="Correct the fields that `errors` names.",
+        instance=instance,
+        extra={"errors": fields},
+    )
+
+
+def from_http(error: HTTPException, instance: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Translate an error of the web framework."""
+    status = error.status_code
+    return problem_response(
+        status=status,
+        code=_HTTP_CODES.get(status, f"http-{status}"),
+        detail=f"{TITLES.get(status, 'The request failed')}: {instance[:_MAX_INSTANCE]}.",
+        next_step=_HTTP_NEXT_STEPS.get(status, "See docs/api.md."),
+        instance=instance,
+        headers={**(error.headers or {}), **(headers or {})},
+    )
+
+
+def internal(instance: str) -> Response:
+    """What a client learns of a fault of ours: that it is one."""
+    return problem_response(
+        status=500,
+        code="internal",
+        detail="The daemon made an error. It is in its log.",
+        next_step="Try again; if it happens again, send the log of the daemon with a bug report.",
+        instance=instance,
+    )
+
+
+def allowed_methods(app: FastAPI, path: str) -> str:
+    """The Allow header of `path`: the framework names only the methods of the first route that it tried."""
+    wanted = path.strip("/").split("/")
+    for template, operations in app.openapi()["paths"].items():
+        levels = template.strip("/").split("/")
+        if len(levels) == len(wanted) and all(a == b or a.startswith("{") for a, b in zip(levels, wanted, strict=True)):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return "GET, HEAD"  # the pages
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+
+    async def farm_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, FarmError)
+        return from_error(error, request.url.path)
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return from_validation(error.errors(), request.url.path)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        more = {"Allow": allowed_methods(app, request.url.path)} if error.status_code == 405 else None
+        return from_http(error, request.url.path, more)
+
+    async def fault(request: Request, _error: Exception) -> Response:
+        return internal(request.url.path)
+
+    app.add_exception_handler(FarmError, farm_error)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, fault)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: these problems may come."""
+    return {status: described(status) for status in statuses}
+
+
+def described(status: int) -> dict[str, Any]:
+    """One problem of a route for OpenAPI."""
+    return {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}

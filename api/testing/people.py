@@ -1,0 +1,62 @@
+"""A people's node in memory."""
+
+from api.testing.control import found
+from farm.errors import ConflictError, InvalidError, NotFoundError
+from farm.ids import new_id
+from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+
+
+class MemoryPeople:
+    """A people's node in memory: `offer` gives a maker something to print."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, str] = {}  # token -> printer
+        self.offers: dict[str, ManualJobView] = {}
+        self.reports: dict[str, ManualReport] = {}
+
+    async def add_maker(self, request: MakerRequest) -> MakerView:
+        """Add a maker."""
+        printer, token = new_id("prn"), new_id("tok")
+        self.tokens[token] = printer
+        return MakerView(printer=printer, name=request.name, profile=request.profile, token=token)
+
+    def authenticate(self, token: str) -> str | None:
+        """Whose token this is."""
+        return self.tokens.get(token)
+
+    def offer(self, printer: str, program: str, parts: int = 2) -> ManualJobView:
+        """Something to print."""
+        job = ManualJobView(
+            printer=printer, job=new_id("job"), design="visor", revision="visor-r1", program=program, parts=parts, state="offered"
+        )
+        self.offers[job.job] = job
+        return job
+
+    def jobs(self, printer: str) -> list[ManualJobView]:
+        """What this maker has."""
+        return [job for job in self.offers.values() if job.printer == printer]
+
+    async def accept(self, printer: str, job: str) -> ManualJobView:
+        """The maker will print it; accepting twice is no error."""
+        row = self._mine(printer, job)
+        if row.state == "reported":
+            raise ConflictError("This job is reported.", next_step="There is nothing to accept.")
+        self.offers[job] = row.model_copy(update={"state": "accepted"})
+        return self.offers[job]
+
+    async def report(self, printer: str, job: str, report: ManualReport) -> ManualJobView:
+        """What came of it."""
+        row = self._mine(printer, job)
+        if row.state != "accepted":
+            raise ConflictError("This job is not accepted.", next_step="Accept it first.")
+        if report.good + report.scrap > row.parts:
+            raise InvalidError(f"The job has {row.parts} parts.", next_step="Count again.", code="too-many-parts")
+        self.reports[job] = report
+        self.offers[job] = row.model_copy(update={"state": "reported"})
+        return self.offers[job]
+
+    def _mine(self, printer: str, job: str) -> ManualJobView:
+        row = found(self.offers, job, "job")
+        if row.printer != printer:
+            raise NotFoundError("There is no such job.", next_step="GET /api/v1/me/jobs lists yours.")
+        return row
