@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from gcode.kinematics import MotionLimits
+
 
 class ProfileError(ValueError):
     """A profile file is wrong; the message names the key."""
@@ -50,11 +52,34 @@ class PrinterProfile:
     materials: tuple[str, ...]
     start_gcode: str  # {nozzle_c} and {bed_c} are filled in
     end_gcode: str
+    model: str = ""  # what the firmware calls itself in M862.3, empty when it has no such check
+    homes_itself: bool = False  # the firmware homes before a file starts (Ultimaker): a file without G28 is no mistake
+    limits: MotionLimits | None = None  # the firmware's own limits where a source is known
 
 
 def _box(table: dict[str, Any], key: str) -> Box:
     corners = table[key]
     return Box(*(float(value) for value in (*corners["min"], *corners["max"])))
+
+
+def _axes(table: dict[str, Any], key: str) -> tuple[float, float, float, float]:
+    x, y, z, e = (float(value) for value in table[key])
+    return (x, y, z, e)
+
+
+def _limits(motion: dict[str, Any]) -> MotionLimits | None:
+    table = motion.get("limits")
+    if table is None:
+        return None
+    acceleration_mm_s2 = float(motion["acceleration_mm_s2"])
+    return MotionLimits(
+        speed_mm_s=_axes(table, "speed_mm_s"),
+        acceleration_mm_s2=_axes(table, "acceleration_mm_s2"),
+        jerk_mm_s=_axes(table, "jerk_mm_s"),
+        print_acceleration_mm_s2=float(table.get("print_acceleration_mm_s2", acceleration_mm_s2)),
+        travel_acceleration_mm_s2=float(table.get("travel_acceleration_mm_s2", acceleration_mm_s2)),
+        retract_acceleration_mm_s2=float(table.get("retract_acceleration_mm_s2", acceleration_mm_s2)),
+    )
 
 
 def parse_profile(content: bytes) -> PrinterProfile:
@@ -89,6 +114,9 @@ def parse_profile(content: bytes) -> PrinterProfile:
             materials=tuple(str(material) for material in table["materials"]),
             start_gcode=str(gcode["start"]),
             end_gcode=str(gcode["end"]),
+            model=str(table.get("model", "")),
+            homes_itself=bool(table.get("homes_itself", False)),
+            limits=_limits(motion),
         )
     except KeyError as error:
         raise ProfileError(f"the key {error} is missing") from error
