@@ -40,11 +40,12 @@ class Part:
     end_s: float = 0.0
     resets: int = 0
     released: int = 0  # the steppers let go in the middle of it
+    cut_moves: int = 0  # extruding moves that the software endstops shortened: it is not the part of the file
     collected: bool = False
 
     def finished(self, rule: PartRule) -> bool:
         """It ended by itself and is whole."""
-        if self.end not in {"motors-off", "heaters-off", "homed"} or self.on_occupied_bed:
+        if self.end not in {"motors-off", "heaters-off", "homed"} or self.on_occupied_bed or self.cut_moves:
             return False
         if rule.expected_mm is not None and abs(self.extruded_mm - rule.expected_mm) > rule.tolerance_mm:
             return False
@@ -94,6 +95,7 @@ class Bed:
             part = self._begin(block.start_s, before_mm)
         part.extruded_mm = self.extruded_mm - self._base_mm
         part.height_mm = max(part.height_mm, block.target[2])
+        part.cut_moves += block.cut
         self._last_z = block.target[2]
 
     def _begin(self, now_s: float, before_mm: float) -> Part:

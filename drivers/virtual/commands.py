@@ -24,7 +24,7 @@ HEAT_RESIDENCY_S: Final = 10.0
 LONGEST_WAIT_S: Final = 86_400.0
 
 
-def _accept(machine: Machine, command: Command) -> None:
+def _accept(_machine: Machine, _command: Command) -> None:
     """Known, and without effect here."""
 
 
@@ -84,6 +84,7 @@ def _home(machine: Machine, command: Command) -> Blocking:
     yield Wait(Waiting.TIME, machine.now_s + seconds)
     for axis in chosen:
         place[axis] = machine.offset[axis] = 0.0
+        machine.homed[axis] = True
     machine.jump((place[0], place[1], place[2], place[3]))
     if 2 in chosen:
         machine.bed.homed_z(machine.now_s)
@@ -91,7 +92,7 @@ def _home(machine: Machine, command: Command) -> Blocking:
     machine.say(machine.where(machine.place))
 
 
-def _level(machine: Machine, command: Command) -> Blocking:
+def _level(machine: Machine, _command: Command) -> Blocking:
     yield FOR_STILLNESS
     yield Wait(Waiting.TIME, machine.now_s + LEVELLING_S)
     machine.active_at_s = machine.now_s
@@ -117,7 +118,12 @@ def _set_position(machine: Machine, command: Command) -> None:
     machine.say(machine.where(machine.place))
 
 
-def _finish_moves(machine: Machine, command: Command) -> Blocking:
+def _soft_endstops(machine: Machine, command: Command) -> None:
+    if (enabled := command.words.get("S")) is not None:
+        machine.soft_endstops = bool(enabled)
+
+
+def _finish_moves(_machine: Machine, _command: Command) -> Blocking:
     yield FOR_STILLNESS
 
 
@@ -131,7 +137,7 @@ def _motors_off(machine: Machine, command: Command) -> Blocking:
         machine.bed.motors_off(machine.now_s)
 
 
-def _quick_stop(machine: Machine, command: Command) -> None:
+def _quick_stop(machine: Machine, _command: Command) -> None:
     machine.stop_motion()
 
 
@@ -248,17 +254,17 @@ def _where(machine: Machine, command: Command) -> None:
     machine.say(machine.where(real))
 
 
-def _identify(machine: Machine, command: Command) -> None:
+def _identify(machine: Machine, _command: Command) -> None:
     for line in texts.identity(machine.options):
         machine.say(line)
 
 
-def _settings(machine: Machine, command: Command) -> None:
+def _settings(machine: Machine, _command: Command) -> None:
     for line in texts.SETTINGS:
         machine.say(line)
 
 
-def _endstops(machine: Machine, command: Command) -> None:
+def _endstops(machine: Machine, _command: Command) -> None:
     for line in ("Reporting endstop status", "x_min: open", "y_min: open", "z_min: open"):
         machine.say(line)
 
@@ -295,8 +301,8 @@ def _tool(machine: Machine, command: Command) -> None:
 
 # These, like M105, M110, M112 and M999, are done by the firmware itself: see firmware.py.
 _WITHOUT_EFFECT: Final = (
-    *("G17", "M17", "M31", "M75", "M76", "M77", "M92", "M108", "M111", "M115", "M117", "M120", "M121", "M200"),
-    *("M205", "M206", "M211", "M220", "M301", "M410", "M428"),
+    *("G17", "M17", "M31", "M75", "M76", "M77", "M92", "M108", "M111", "M117", "M120", "M121", "M200", "M205", "M206"),
+    *("M301", "M428"),
 )
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -322,6 +328,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "M155": _report_temperatures,
     **dict.fromkeys(("M201", "M203"), _axis_limits),
     "M204": _accelerations,
+    "M211": _soft_endstops,
     "M220": _speed_factor,
     "M221": _flow_factor,
     "M302": _cold_extrusion,

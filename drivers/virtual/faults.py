@@ -19,7 +19,7 @@ class Noise:
     """Spoils bytes, reproducibly."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - noise has to be reproducible, not secret
 
     def spoil(self, data: bytes, ratio: float) -> bytes:
         """`data` after a bad cable: about `ratio` of its bytes have a flipped bit (three in four) or are missing."""

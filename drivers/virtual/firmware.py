@@ -85,6 +85,10 @@ class Firmware:
         self._out.clear()
         return said
 
+    def settle(self, now_s: float) -> None:
+        """Let time pass without taking away what the firmware says: before looking at the truth."""
+        self._run_until(now_s)
+
     def next_wake_s(self) -> float | None:
         """When `advance` has something to do at the latest; None: not before bytes come."""
         event_s = self._next_event_s()
@@ -282,17 +286,17 @@ class Firmware:
         self.lines_executed += 1
         return True
 
-    def _tell_temperatures(self, machine: Machine, command: Command) -> None:
+    def _tell_temperatures(self, machine: Machine, _command: Command) -> None:
         self._ok(machine.temperatures())
 
-    def _set_line_number(self, machine: Machine, command: Command) -> None:
+    def _set_line_number(self, _machine: Machine, command: Command) -> None:
         if (number := command.words.get("N")) is not None:
             self.receiver.last_number = int(number)
 
-    def _emergency_stop(self, machine: Machine, command: Command) -> None:
+    def _emergency_stop(self, _machine: Machine, _command: Command) -> None:
         self._kill("", "M112 Shutdown")
 
-    def _restart(self, machine: Machine, command: Command) -> None:
+    def _restart(self, _machine: Machine, command: Command) -> None:
         if "S" not in command.words:
             self._ask_again()
 

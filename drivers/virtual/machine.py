@@ -58,6 +58,8 @@ class Machine:
         self.planner = Planner(self.limits, self._executed)
         self.place: Position = (0.0, 0.0, 0.0, 0.0)  # planned, machine coordinates
         self.offset = [0.0, 0.0, 0.0, 0.0]  # machine = logical + offset (G92)
+        self.homed = [False, False, False]
+        self.soft_endstops = True  # M211
         self.absolute = [True, True, True, True]
         self.millimetres = 1.0  # length of a unit (G20, G21)
         self.feedrate = 25.0
@@ -119,14 +121,30 @@ class Machine:
         """Plan a move; the planner must have room. Filament that may not be pushed is left out, the rest is moved."""
         if not self.planner.busy:
             self._wake_steppers()
-        origin = self.place
+        origin, wanted = self.place, target
+        target = self._within_reach(target)
         extruded = target[3] - origin[3]
         if extruded and (reason := self._extrusion_refused(extruded)):
             self.say(f"echo: {reason} extrusion prevented")
             origin = (*origin[:3], target[3])
         self.place = target
         speed = self.feedrate * self.speed_percent / 100.0
-        self.planner.append(Move(origin, target, speed, self.flow_percent / 100.0, arc_mm), self.now_s)
+        self.planner.append(Move(origin, target, speed, self.flow_percent / 100.0, arc_mm, cut=target != wanted), self.now_s)
+
+    def _within_reach(self, target: Position) -> Position:
+        """The software endstops, of homed axes only: the head goes a little beyond the bed, as on most machines."""
+        if not self.soft_endstops or not any(self.homed):
+            return target
+        options = self.options
+        low, high = -options.beyond_bed_mm, options.bed_mm + options.beyond_bed_mm
+        x, y, z, e = target
+        if self.homed[0] and not low <= x <= high:
+            x = min(high, max(low, x))
+        if self.homed[1] and not low <= y <= high:
+            y = min(high, max(low, y))
+        if self.homed[2] and not 0.0 <= z <= options.height_mm:
+            z = min(options.height_mm, max(0.0, z))
+        return x, y, z, e
 
     def _extrusion_refused(self, extruded: float) -> str:
         if not self.cold_extrusion and self.cold():

@@ -31,13 +31,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wanted move in machine coordinates. `flow` scales the filament (M221); `arc_mm` is the length of a path that is not straight."""
+    """A wanted move, machine coordinates.
+
+    `flow` scales the filament (M221); `arc_mm` is the length of a path that is not straight; `cut` says that the software endstops
+    shortened it.
+    """
 
     origin: Position
     target: Position
     speed: float
     flow: float = 1.0
     arc_mm: float | None = None
+    cut: bool = False
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Block:
     junction: float  # highest speed at which it may be entered
     extruded_mm: float
     swept: bool
+    cut: bool
     start_s: float = 0.0
     end_s: float = 0.0
 
@@ -101,10 +107,8 @@ class Planner:
         if not length:
             return None
         limits = self._limits
-        if straight:
-            acceleration = limits.printing if de else limits.travelling
-        else:
-            acceleration = limits.retracting
+        with_motion = limits.printing if de else limits.travelling
+        acceleration = with_motion if straight else limits.retracting
         for delta, fastest, steepest in zip((dx, dy, dz, de), limits.speed, limits.acceleration, strict=True):
             if delta:
                 share = length / abs(delta)
@@ -113,7 +117,7 @@ class Planner:
         speed = max(speed, SLOWEST_MM_S)
         unit = (dx / straight, dy / straight, dz / straight) if straight else (0.0, 0.0, 0.0)
         junction = self._junction(unit, speed, acceleration) if straight and self._blocks else 0.0
-        return Block(origin, target, length, unit, speed, acceleration, junction, de * move.flow, bool(dx or dy))
+        return Block(origin, target, length, unit, speed, acceleration, junction, de * move.flow, bool(dx or dy), move.cut)
 
     def _junction(self, unit: tuple[float, float, float], speed: float, acceleration: float) -> float:
         """How fast the corner to the previous move may be taken (junction deviation, as grbl and Marlin define it)."""

@@ -48,12 +48,14 @@ BED: Final = HeaterOptions(
 class FirmwareOptions:
     """How the firmware was built. The defaults are Marlin's own: no emergency parser, no advanced ok, no host actions.
 
-    `bed_mm` is the side of the square bed. `boot_s` is how long the board stays deaf after a reset before it says `start`.
+    `bed_mm` is the side of the square bed, `beyond_bed_mm` how far the head goes over its edges. `boot_s` is how long the board stays deaf after a reset before it says `start`.
     """
 
     name: str = "Virtual"
     uuid: str = "00000000-0000-4000-8000-000000000000"
     bed_mm: float = 210.0
+    beyond_bed_mm: float = 5.0
+    height_mm: float = 250.0
     ambient_c: float = 25.0
     boot_s: float = 0.0
     emergency_parser: bool = False

@@ -91,7 +91,7 @@ class Receiver:
         sets_number = frame.find(b"M110")
         if sets_number >= 0:
             inner = frame.find(b"N", 4)
-            number = _leading_int(frame[(inner if inner >= 0 else 0) + 1 :])
+            number = _leading_int(frame[max(inner, 0) + 1 :])
         else:
             number = _leading_int(frame[1:])
             if number != self.last_number + 1:
