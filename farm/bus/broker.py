@@ -1,0 +1,161 @@
+"""The MQTT broker of a farm: mosquitto as our child process, the embedded one for a demo without it, or somebody else's by URL.
+
+A farm runs with any of them; only mosquitto, or a broker whose operator makes the users, can serve nodes on other machines.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Protocol
+
+from farm.bus.child_broker import DAEMON, ChildBroker, EmbeddedBroker, MosquittoBroker, TlsListener
+from farm.bus.client import Login
+from farm.config import BrokerSection
+from farm.errors import ConfigurationError, ConflictError
+from farm.log import get_logger
+
+__all__ = ["DAEMON", "Broker", "ExternalBroker", "TlsListener", "find_mosquitto", "open_broker"]
+
+_log = get_logger(__name__)
+_EXTRA_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/mosquitto/sbin")  # often not in a user's PATH
+_INSTALL: Final = "sudo apt install mosquitto"
+
+
+class Broker(Protocol):
+    """A broker that runs."""
+
+    @property
+    def urls(self) -> list[str]:
+        """Where this machine reaches it."""
+        ...
+
+    @property
+    def login(self) -> Login:
+        """The daemon's own login."""
+        ...
+
+    @property
+    def serves_joined_nodes(self) -> bool:
+        """Whether nodes on other machines may be told to use it."""
+        ...
+
+    def describe(self) -> str:
+        """Which broker it is and why, for the terminal and the page."""
+        ...
+
+    async def set_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Let exactly these users in beside the daemon: user name -> password, or its hash (`farm.keys.hash_password`)."""
+        ...
+
+    async def add(self, username: str, password: str) -> None:
+        """Let one more user in, or change their password; returns when that login works."""
+        ...
+
+    async def remove(self, username: str) -> None:
+        """Shut one user out, at once."""
+        ...
+
+    async def close(self) -> None:
+        """End it, if it is ours."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalBroker:
+    """Somebody else's broker: its operator makes the users (configs/mosquitto/README.md)."""
+
+    urls: list[str]
+    login: Login
+    serves_joined_nodes: bool = field(default=False, init=False)  # we cannot make a user for them
+
+    def describe(self) -> str:
+        """Which broker it is and why."""
+        return f"external {', '.join(self.urls)} ([broker] kind in farm.toml); its operator makes the users"
+
+    async def set_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Nothing: its operator makes the users."""
+
+    async def add(self, username: str, password: str) -> None:  # noqa: ARG002 - the protocol's signature
+        """Refuse.
+
+        Raises:
+            ConflictError: always.
+
+        """
+        raise ConflictError(
+            "The farm cannot make users on an external broker.",
+            next_step='Let its operator make them (configs/mosquitto/README.md), or set kind = "mosquitto" in [broker].',
+            code="external-broker",
+        )
+
+    async def remove(self, username: str) -> None:
+        """Nothing: its operator removes users."""
+
+    async def close(self) -> None:
+        """Nothing: it is not ours."""
+
+
+async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener | None = None) -> Broker:
+    """Start the broker that `section` asks for, with its files in `folder`; it has no users but the daemon yet.
+
+    Args:
+        section: `[broker]` of farm.toml. Kind `auto`: mosquitto when it is installed, else the embedded one.
+        folder: belongs to the broker alone; files in it are overwritten.
+        tls: a listener for joined nodes (mosquitto only).
+
+    Raises:
+        ConfigurationError: not installed, a port is in use, a file cannot be read or written.
+        ConflictError: another daemon runs on this folder, or `tls` is asked of the embedded broker.
+
+    """
+    if section.kind == "external":
+        return _external(section)
+    program = find_mosquitto()
+    if section.kind == "embedded" or (section.kind == "auto" and program is None):
+        why = "as [broker] kind says" if section.kind == "embedded" else f"mosquitto is not installed: {_INSTALL}"
+        broker: ChildBroker = _embedded(section, folder, why, tls)
+    elif program is None:
+        raise ConfigurationError('[broker] kind is "mosquitto", but mosquitto is not installed.', next_step=f"Run: {_INSTALL}")
+    else:
+        broker = MosquittoBroker(folder, section.port, f"child process, {program}", program=program, tls=tls)
+    await broker.start()
+    _log.info("broker.started", broker=broker.describe(), urls=broker.urls)
+    return broker
+
+
+def find_mosquitto() -> Path | None:
+    """Where mosquitto is, also outside PATH."""
+    found = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", os.defpath), *_EXTRA_FOLDERS]))
+    return Path(found) if found else None
+
+
+def _embedded(section: BrokerSection, folder: Path, why: str, tls: TlsListener | None) -> EmbeddedBroker:
+    if tls is not None:
+        raise ConflictError(
+            f"The embedded broker cannot serve nodes on other machines ({why}).",
+            next_step=f"Run: {_INSTALL}. Or listen on loopback only ([http] host).",
+            code="embedded-broker",
+        )
+    if find_spec("amqtt") is None:
+        raise ConfigurationError(
+            "No broker: mosquitto is not installed, nor is the embedded one.",
+            next_step=f"Run: {_INSTALL}. For a demo only: pip install 'essaim[demo]'.",
+        )
+    return EmbeddedBroker(folder, section.port, why)
+
+
+def _external(section: BrokerSection) -> ExternalBroker:
+    if not section.urls or section.password_file is None:
+        raise ConfigurationError(
+            '[broker] kind is "external", but urls or password_file is missing.', next_step="Set both in farm.toml."
+        )
+    try:
+        password = section.password_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The password file {section.password_file} cannot be read: {error}.", next_step="Check password_file in [broker]."
+        ) from error
+    return ExternalBroker(list(section.urls), Login(section.username, password))

@@ -1,0 +1,367 @@
+"""A broker that runs as a child process of the daemon: mosquitto, or the embedded one.
+
+It is told its users by `set_credentials`, `add` and `remove` and reads them again on SIGHUP without disturbing anybody who did not
+change. When it dies it is started again; nothing is lost with it, because every message is repeated by its owner.
+"""
+
+import asyncio
+import errno
+import os
+import re
+import signal
+import socket
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from farm.bus.client import Login, Patience, check_login
+from farm.bus.messages import MAX_PACKET_BYTES
+from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
+from farm.keys import hash_password, is_password_hash, new_secret, write_private
+from farm.log import get_logger
+from farm.process import Child, OwnerAliveError, end_stale
+
+_log = get_logger(__name__)
+DAEMON: Final = "daemon"  # the user name of the daemon; configs/mosquitto/acl names it too
+_USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_START_S: Final = 15.0  # a Raspberry Pi under load starts mosquitto within 2 s, the embedded broker within 8 s
+_NEW_USER_S: Final = 5.0
+_RESTART: Final = Patience(first_s=0.2, most_s=10.0)
+_STEADY_S: Final = 30.0
+_MAX_USERS: Final = 10_000  # measured up to here: 16 MB, reload within 21 ms
+
+
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """Where joined nodes connect: all addresses unless `host` names one."""
+
+    port: int
+    certificate: Path
+    key: Path
+    host: str = ""
+
+
+class ChildBroker(ABC):
+    """A broker that runs as our child process. `open_broker` makes and starts it."""
+
+    kind: str
+    serves_joined_nodes: bool
+
+    def __init__(self, folder: Path, port: int, reason: str) -> None:
+        self._folder = folder
+        self._port = port
+        self._reason = reason
+        self._passwords = folder / "passwords"
+        self._pid_file = folder / "broker.pid"
+        self._users: dict[str, str] = {}  # user name -> hash
+        self._child: Child | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        self.login = Login(DAEMON, new_secret())
+
+    @property
+    def urls(self) -> list[str]:
+        """Where this machine reaches it."""
+        return [f"mqtt://127.0.0.1:{self._port}"]
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the broker that runs now."""
+        return self._child.pid if self._child else None
+
+    def describe(self) -> str:
+        """Which broker it is and why."""
+        return f"{self.kind} ({self._reason})"
+
+    @property
+    @abstractmethod
+    def _marker(self) -> str:
+        """An argument of the broker's command line that no other program has."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """How it is started."""
+
+    @abstractmethod
+    def _write_configuration(self) -> None:
+        """Write what the command needs beside the password file."""
+
+    @abstractmethod
+    def _ports(self) -> list[tuple[str, int, str]]:
+        """(host, port, key in [broker]) of its listeners."""
+
+    async def start(self) -> None:
+        """Start it, and again whenever it dies, until `close`.
+
+        Raises:
+            ConfigurationError: its folder cannot be written, a port is in use, or it does not start.
+            ConflictError: another daemon runs on this folder.
+
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if pid := await end_stale(self._pid_file, self._marker):
+                _log.warning("broker.stale", pid=pid, detail="ended the broker that an earlier daemon left behind")
+            for host, port, key in self._ports():
+                _check_port(host, port, key)
+            self._users[DAEMON] = await asyncio.to_thread(hash_password, self.login.password)
+            await asyncio.to_thread(self._write_users)
+            self._write_configuration()
+        except OwnerAliveError as error:
+            raise ConflictError(
+                f"Another daemon (process {error.pid}) runs on {self._folder.parent}.",
+                next_step="Stop it, or give this one another data folder.",
+            ) from error
+        except OSError as error:
+            raise ConfigurationError(
+                f"The broker's folder {self._folder} cannot be written: {error.strerror}.",
+                next_step="Give this user the right to write there, or set another data folder.",
+            ) from error
+        try:
+            await self._start_child()
+        except BaseException:
+            await self.close()
+            raise
+        self._supervisor = asyncio.create_task(self._supervise(), name="broker-supervisor")
+
+    async def set_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Let exactly these users in beside the daemon: user name -> password or its hash. Others are disconnected at once.
+
+        Raises:
+            InvalidError: a user name that could mean more than itself in the broker's files, or over 10,000 users.
+            ConfigurationError: the file cannot be written.
+
+        """
+        async with self._changing:
+            users = await asyncio.to_thread(_hashed, credentials)
+            await self._change({DAEMON: self._users[DAEMON], **users})
+
+    async def add(self, username: str, password: str) -> None:
+        """Let one more user in, or change their password; returns when that login works.
+
+        Raises:
+            InvalidError: a bad user name, or over 10,000 users.
+            ConfigurationError: the file cannot be written.
+            UnreachableError: the broker does not take the new user in time.
+
+        """
+        async with self._changing:
+            user = await asyncio.to_thread(_hashed, {username: password})
+            await self._change({**self._users, **user})
+        if not is_password_hash(password):
+            await self._wait_login(Login(username, password, client_id=f"{username}-check"), _NEW_USER_S)
+
+    async def remove(self, username: str) -> None:
+        """Shut one user out, at once.
+
+        Raises:
+            NotFoundError: there is no such user.
+            ConfigurationError: the file cannot be written.
+
+        """
+        async with self._changing:
+            if _checked(username) not in self._users:
+                raise NotFoundError(f"The broker has no user {username}.", next_step="Look at the list of nodes.")
+            await self._change({name: stored for name, stored in self._users.items() if name != username})
+
+    async def close(self) -> None:
+        """End it. Safe to call twice."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None
+
+    async def _change(self, users: dict[str, str]) -> None:
+        if len(users) > _MAX_USERS + 1:
+            raise InvalidError(f"A broker of ours has at most {_MAX_USERS} users.", next_step="Use an external broker.")
+        before, self._users = self._users, users
+        try:
+            await asyncio.to_thread(self._write_users)
+        except OSError as error:
+            self._users = before
+            raise ConfigurationError(
+                f"{self._passwords} cannot be written: {error.strerror}.", next_step="Free some space on that disk."
+            ) from error
+        if self._child is not None:
+            self._child.send_signal(signal.SIGHUP)
+
+    def _write_users(self) -> None:
+        write_private(self._passwords, "".join(f"{name}:{stored}\n" for name, stored in self._users.items()))
+
+    async def _start_child(self) -> None:
+        self._child = await Child.start(self._command(), pid_file=self._pid_file)
+        ended = asyncio.create_task(self._child.wait())
+        ready = asyncio.create_task(
+            self._wait_login(Login(self.login.username, self.login.password, client_id=f"{DAEMON}-check"), _START_S)
+        )
+        try:
+            await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise ConfigurationError(
+                    f"The broker ({self.kind}) does not start: {_last_words(self._child)}.",
+                    next_step=f"Look at {self._folder}, or set another kind in [broker] of farm.toml.",
+                    code="broker-start",
+                )
+            await ready
+        finally:
+            for task in (ended, ready):
+                task.cancel()
+            await asyncio.gather(ended, ready, return_exceptions=True)
+
+    async def _wait_login(self, login: Login, timeout_s: float) -> None:
+        """Try to log in until it works; a broker that has just started or been told of a user needs a moment."""
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            try:
+                await check_login(self.urls[0], login)
+            except FarmError as error:
+                if asyncio.get_running_loop().time() > deadline_s:
+                    raise UnreachableError(
+                        f"The broker ({self.kind}) does not accept {login.username} after {timeout_s:g} s: {error.detail}",
+                        next_step=f"Look at {self._folder}.",
+                        code="broker-start",
+                    ) from error
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    async def _supervise(self) -> None:
+        """Start it again whenever it ends; log the first death and the recovery, not every attempt."""
+        loop = asyncio.get_running_loop()
+        attempts = 0
+        while self._child is not None:
+            since_s = loop.time()
+            code = await self._child.wait()
+            attempts = 0 if loop.time() - since_s > _STEADY_S else attempts + 1
+            if attempts <= 1:
+                _log.error("broker.died", code=code, last_words=_last_words(self._child))
+            while True:
+                await asyncio.sleep(_RESTART.delay_s(attempts))
+                try:
+                    await self._start_child()
+                except (FarmError, OSError) as error:
+                    attempts += 1
+                    _log.debug("broker.restart-failed", detail=str(error))
+                    await self._child.stop(1.0)
+                else:
+                    break
+            _log.info("broker.recovered", pid=self.pid)
+
+
+class MosquittoBroker(ChildBroker):
+    """mosquitto 2, configured by us."""
+
+    kind = "mosquitto"
+
+    def __init__(self, folder: Path, port: int, reason: str, *, program: Path, tls: TlsListener | None) -> None:
+        super().__init__(folder, port, reason)
+        self._program = program
+        self._tls = tls
+        self._configuration = folder.resolve() / "mosquitto.conf"
+        self.serves_joined_nodes = tls is not None
+
+    @property
+    def _marker(self) -> str:
+        return str(self._configuration)
+
+    def _command(self) -> list[str]:
+        return [str(self._program), "-c", str(self._configuration)]
+
+    def _ports(self) -> list[tuple[str, int, str]]:
+        ports = [("127.0.0.1", self._port, "port")]
+        return ports + ([(self._tls.host, self._tls.port, "tls_port")] if self._tls else [])
+
+    def _write_configuration(self) -> None:
+        template = files("configs").joinpath("mosquitto")
+        access_list = self._folder.resolve() / "acl"
+        write_private(access_list, template.joinpath("acl").read_text("utf-8"))
+        values = {
+            "password_file": self._passwords.resolve(),
+            "acl_file": access_list,
+            "max_packet_bytes": MAX_PACKET_BYTES,
+            "port": self._port,
+            "extra": "\n".join(self._extra_lines()),
+        }
+        write_private(self._configuration, Template(template.joinpath("mosquitto.conf").read_text("utf-8")).substitute(values))
+
+    def _extra_lines(self) -> list[str]:
+        lines = []
+        if self._tls is not None:
+            lines += [
+                f"listener {self._tls.port} {self._tls.host}".rstrip(),
+                f"certfile {self._tls.certificate.resolve()}",
+                f"keyfile {self._tls.key.resolve()}",
+                "tls_version tlsv1.2",
+            ]
+        if os.geteuid() == 0:
+            # Started by root, mosquitto becomes another user, who cannot read our files, and whom the death of ours does not reach.
+            # A daemon that should not run as root is not started as root (configs/systemd).
+            lines.append("user root")
+        return lines
+
+
+class EmbeddedBroker(ChildBroker):
+    """amqtt on loopback: for a demo on a machine without mosquitto, never for joined nodes (farm/bus/embedded.py says why)."""
+
+    kind = "embedded, demo only"
+    serves_joined_nodes = False
+
+    @property
+    def _marker(self) -> str:
+        return str(self._passwords.resolve())
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "farm.bus.embedded", "--port", str(self._port), "--passwords", str(self._passwords.resolve())]
+
+    def _ports(self) -> list[tuple[str, int, str]]:
+        return [("127.0.0.1", self._port, "port")]
+
+    def _write_configuration(self) -> None:
+        """The command line says all."""
+
+
+def _hashed(credentials: Mapping[str, str]) -> dict[str, str]:
+    return {_checked(name): value if is_password_hash(value) else hash_password(value) for name, value in credentials.items()}
+
+
+def _checked(username: str) -> str:
+    if username == DAEMON or not _USERNAME.fullmatch(username):
+        raise InvalidError(
+            f"{username!r} cannot be a user of the broker.", next_step="Use letters, digits, dot, dash and underscore."
+        )
+    return username
+
+
+def _check_port(host: str, port: int, key: str) -> None:
+    """Find out before the broker does, because it would say so in its log only."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigurationError(
+                    f"The broker cannot listen on {host or 'all addresses'} port {port}: {error.strerror}.",
+                    next_step=f"Set another {key} in [broker] of farm.toml (above 1023 without root).",
+                ) from error
+            raise ConfigurationError(
+                f"Port {port} is in use by another program, so the broker cannot listen on it.",
+                next_step=f"Set another {key} in [broker] of farm.toml, or stop that program "
+                "(Debian starts a mosquitto of its own: sudo systemctl disable --now mosquitto).",
+                code="port-in-use",
+            ) from error
+
+
+def _last_words(child: Child) -> str:
+    errors = [line for line in child.tail if line.startswith("Error")]
+    return " / ".join((errors or child.tail)[-3:]) or f"it ended with code {child.returncode} and said nothing"

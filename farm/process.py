@@ -1,0 +1,229 @@
+"""Child processes that die with us, and those of an earlier run that did not.
+
+Linux kills the child when its parent dies (`PR_SET_PDEATHSIG`), also after `kill -9` of the parent. Two properties of that call
+matter (prctl(2)): it fires on the death of the *thread* that started the child, so start children from the event loop of a thread
+that lives as long as the process, the main thread; and it is cleared when the child changes its user, so a child must not drop
+privileges. A child is in a session of its own: Ctrl-C reaches us, and we end our children in the order that suits them.
+"""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_MAX_TAIL_LINES: Final = 50
+_MAX_LINE_BYTES: Final = 65_536
+_LAST_OUTPUT_S: Final = 1.0  # a grandchild may hold the pipe open for ever
+
+# Runs between fork and the real command, because a preexec_fn in a program with threads may deadlock.
+_LAUNCHER: Final = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, int(sys.argv[2]))  # 1 is PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[1]):
+    os._exit(1)  # the parent died before we could ask
+try:
+    os.execvp(sys.argv[3], sys.argv[3:])
+except OSError as error:
+    sys.exit(f"{sys.argv[3]}: {error.strerror}")
+"""
+
+
+class Child:
+    """A running child process; its output (both streams) is kept as `tail` and may be listened to."""
+
+    def __init__(self, process: Process, pid_file: Path | None, on_line: Callable[[str], None] | None) -> None:
+        self._process = process
+        self._pid_file = pid_file
+        self._on_line = on_line
+        self._lines: deque[str] = deque(maxlen=_MAX_TAIL_LINES)
+        self._reading = asyncio.create_task(self._read(), name=f"output-of-{process.pid}")
+        self._ended = asyncio.create_task(process.wait(), name=f"end-of-{process.pid}")
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        pid_file: Path | None = None,
+        on_line: Callable[[str], None] | None = None,
+        death_signal: signal.Signals = signal.SIGKILL,
+    ) -> "Child":
+        """Start `command` (program and arguments, no shell).
+
+        Args:
+            command: the program is searched for in PATH unless it has a slash.
+            environment: set beside what we have ourselves.
+            pid_file: written now, removed when the child has ended; `find_stale` reads it after a crash.
+            on_line: called with each line of its output.
+            death_signal: what the child gets when we die. SIGTERM lets it tidy up; SIGKILL is sure.
+
+        Raises:
+            OSError: no process could be started, or the pid file not written. A program that does not exist ends with code 1
+                and says so in `tail`.
+
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-IS",
+            "-c",
+            _LAUNCHER,
+            str(os.getpid()),
+            str(int(death_signal)),
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            limit=_MAX_LINE_BYTES,
+            start_new_session=True,
+        )
+        child = cls(process, pid_file, on_line)
+        if pid_file is not None:
+            note = f"{process.pid} {os.getpid()} {_start_ticks(os.getpid())}\n"
+            try:
+                await asyncio.to_thread(pid_file.write_text, note, "utf-8")
+            except OSError:
+                await child.stop(0.0)
+                raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: ended by that signal."""
+        return self._process.returncode
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines of its output, oldest first."""
+        return list(self._lines)
+
+    async def wait(self) -> int:
+        """Wait for its end and its whole output; return the code."""
+        code = await asyncio.shield(self._ended)
+        await asyncio.wait({self._reading}, timeout=_LAST_OUTPUT_S)
+        self._reading.cancel()
+        if self._pid_file is not None:
+            await asyncio.to_thread(self._pid_file.unlink, missing_ok=True)
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def stop(self, timeout_s: float = 5.0) -> int:
+        """Ask it to end; kill it after `timeout_s`. Return its code. Safe to call twice."""
+        if timeout_s > 0:
+            self.send_signal(signal.SIGTERM)
+            await asyncio.wait({self._ended}, timeout=timeout_s)
+        if not self._ended.done():
+            self.send_signal(signal.SIGKILL)
+        return await self.wait()
+
+    async def _read(self) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        while True:
+            try:
+                raw = await stream.readline()
+            except ValueError:  # a line over the limit: asyncio has thrown it away
+                continue
+            if not raw:
+                return
+            line = raw.decode("utf-8", "replace").rstrip()
+            self._lines.append(line)
+            if self._on_line is not None:
+                self._on_line(line)
+
+
+def _start_ticks(pid: int) -> int:
+    """When a process began, in clock ticks since boot; with its id it names a process for good. 0: there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def command_line(pid: int) -> list[str]:
+    """The command line of a process; empty when there is none."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return [part.decode("utf-8", "replace") for part in raw.split(b"\0")[:-1]]
+
+
+class OwnerAliveError(Exception):
+    """The process that a pid file names belongs to another one of ours that runs: `pid` is that owner's."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"process {pid} still runs and owns it")
+        self.pid = pid
+
+
+def find_stale(pid_file: Path, marker: str) -> int | None:
+    """The process of an earlier run that `pid_file` names, if it still runs and `marker` is one of its arguments.
+
+    Process ids are used again, so a pid file alone proves nothing: `marker` must be something that no other program has in its
+    command line, such as the path of our own configuration file.
+
+    Raises:
+        OwnerAliveError: it is not stale, because who started it still runs.
+
+    """
+    try:
+        pid, owner, owner_ticks = (int(word) for word in pid_file.read_text("utf-8").split())
+    except (OSError, ValueError):
+        return None
+    if marker not in command_line(pid):
+        return None
+    if owner != os.getpid() and owner_ticks and _start_ticks(owner) == owner_ticks:
+        raise OwnerAliveError(owner)
+    return pid
+
+
+async def end_stale(pid_file: Path, marker: str, timeout_s: float = 5.0) -> int | None:
+    """End what `find_stale` finds: ask, then kill. Return its process id, None when there was nothing to end.
+
+    Raises:
+        OwnerAliveError: as `find_stale`.
+        PermissionError: it belongs to another user.
+
+    """
+    pid = find_stale(pid_file, marker)
+    if pid is not None:
+        await asyncio.to_thread(_end, pid, marker, timeout_s)
+    await asyncio.to_thread(pid_file.unlink, missing_ok=True)
+    return pid
+
+
+def _end(pid: int, marker: str, timeout_s: float) -> None:
+    """End a process that is not our child. The descriptor keeps its id from being used again between the look and the signal."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if marker not in command_line(pid):
+            return
+        for number, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, timeout_s)):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
+            if select.select([descriptor], [], [], wait_s)[0]:
+                return
+    finally:
+        os.close(descriptor)
