@@ -1,0 +1,77 @@
+"""The decisions of a node, pure: (state, event, moment) -> step. No clock, no chance, no disk, no network.
+
+    state    what a node knows            contact  desired state, acknowledgements, lease
+    events   start, time, driver, files   commands what people ask for
+    beds     what is on a bed             report   what the daemon is told
+    starts   which job, and when          changes  what the ledger must hold
+    jobs     how a job begins and ends    draft    a step in the making
+
+A caller computes a step, commits `changes.between(old, step.state)`, and only then takes over `step.state` and carries out
+`step.instructions`. When the commit fails it drops the step: nothing has happened.
+"""
+
+from farm.node.core.beds import on_collect
+from farm.node.core.changes import Changes, DesiredNow, between
+from farm.node.core.commands import on_act_done, on_command
+from farm.node.core.contact import on_ack, on_desired
+from farm.node.core.events import add_printer, on_files, on_status, on_trouble, recover, remove_printer, tick
+from farm.node.core.jobs import doubt, on_ended, on_not_begun, on_started, on_trace, on_trace_failed
+from farm.node.core.report import face, report, telemetry
+from farm.node.core.starts import may_begin, open_allocations
+from farm.node.core.state import (
+    Act,
+    ActKind,
+    Instruction,
+    JournalPlace,
+    Moment,
+    NodeState,
+    Occupied,
+    Printer,
+    PrinterSetup,
+    Remembered,
+    StartJob,
+    Step,
+    TraceJob,
+)
+
+__all__ = [
+    "Act",
+    "ActKind",
+    "Changes",
+    "DesiredNow",
+    "Instruction",
+    "JournalPlace",
+    "Moment",
+    "NodeState",
+    "Occupied",
+    "Printer",
+    "PrinterSetup",
+    "Remembered",
+    "StartJob",
+    "Step",
+    "TraceJob",
+    "add_printer",
+    "between",
+    "doubt",
+    "face",
+    "may_begin",
+    "on_ack",
+    "on_act_done",
+    "on_collect",
+    "on_command",
+    "on_desired",
+    "on_ended",
+    "on_files",
+    "on_not_begun",
+    "on_started",
+    "on_status",
+    "on_trace",
+    "on_trace_failed",
+    "on_trouble",
+    "open_allocations",
+    "recover",
+    "remove_printer",
+    "report",
+    "telemetry",
+    "tick",
+]

@@ -1,0 +1,99 @@
+"""Starting jobs: all the conditions of protocol.md, "Allocation", and the order in which allocations are served."""
+
+from dataclasses import replace
+
+from drivers.base import PrinterState
+from farm.bus.messages import AllocationOrder, JobReference, JobStarted
+from farm.node.core.draft import Draft, clip
+from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
+from scheduler.model import BedState, OccupationKind
+
+
+def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> str | None:
+    """Return why this printer would start nothing now, whatever was allocated to it, or None."""
+    bed = state.bed(printer.setup.id)
+    reasons = (
+        (state.closing, "The agent is ending."),
+        (not state.writable, "The ledger cannot be written (is the disk full?)."),
+        (printer.trouble is not None and printer.status.state is PrinterState.OFFLINE, printer.trouble or ""),
+        (printer.status.state is not PrinterState.IDLE, f"The printer is {printer.status.state}."),
+        (bed is not BedState.CLEAR, f"The bed is {bed}."),
+        (now_s < printer.hold_until_s, "The last start failed; it is tried again later."),
+    )
+    return next((clip(reason) for holds, reason in reasons if holds), None)
+
+
+def autonomy_s(setup: PrinterSetup, allocation: AllocationOrder) -> float:
+    """How long this printer goes on under `allocation` without the daemon: the owner may allow less than the farm."""
+    return allocation.autonomy_s if setup.autonomy_s is None else min(setup.autonomy_s, allocation.autonomy_s)
+
+
+def in_contact(state: NodeState, limit_s: float, now_s: float) -> bool:
+    """Whether the newest acknowledged report of this boot was sent less than `limit_s` ago."""
+    return state.contact_s is not None and now_s - state.contact_s < limit_s
+
+
+def left(state: NodeState, allocation: AllocationOrder) -> int:
+    """How many jobs may still be started under an allocation."""
+    return max(0, allocation.jobs - state.started.get(allocation.id, 0))
+
+
+def open_allocations(state: NodeState, printer: str) -> list[AllocationOrder]:
+    """The allocations of a printer with jobs left: highest priority first, then in the daemon's order."""
+    some = [allocation for allocation in state.allocations.get(printer, ()) if left(state, allocation)]
+    return sorted(some, key=lambda allocation: -allocation.priority)
+
+
+def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationOrder, now_s: float) -> str | None:
+    """Return why a ready printer does not start a job of `allocation` now, or None."""
+    if not left(state, allocation):
+        return "All its jobs were started."
+    if allocation.program.sha256 not in state.files:
+        return "Its program is being fetched."
+    if not in_contact(state, autonomy_s(setup, allocation), now_s):
+        return "The farm has not acknowledged us for too long."
+    return None
+
+
+def _start(draft: Draft, setup: PrinterSetup, allocation: AllocationOrder) -> None:
+    job = draft.moment.new_id("job")
+    reference = JobReference(
+        job=job,
+        allocation=allocation.id,
+        order=allocation.order,
+        revision=allocation.revision,
+        program=allocation.program.sha256,
+        parts=allocation.program.parts,
+        estimated_s=allocation.program.estimated_s,
+    )
+    occupied = Occupied(job, OccupationKind.JOB, draft.now_s, draft.moment.wall_s, reference)
+    draft.occupy(setup.id, replace(occupied, autonomy_s=autonomy_s(setup, allocation)))
+    draft.change(started={**draft.state.started, allocation.id: draft.state.started.get(allocation.id, 0) + 1})
+    draft.write(JobStarted, printer=setup.id, reference=reference)
+    draft.instruct(StartJob(setup.id, job, allocation.program.sha256))
+
+
+def start_what_may(draft: Draft) -> None:
+    """Write the intent of one job for every printer that may start one."""
+    for key, printer in draft.state.printers.items():
+        if why_not_ready(draft.state, printer, draft.now_s) is not None:
+            continue
+        for allocation in open_allocations(draft.state, key):
+            if why_not_start(draft.state, printer.setup, allocation, draft.now_s) is None:
+                _start(draft, printer.setup, allocation)
+                break
+
+
+def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> str | None:
+    """Ask again just before the first command goes out: the commit may have taken long. Return why not, or None."""
+    occupied = state.occupations.get(instruction.printer)
+    printer = state.printers.get(instruction.printer)
+    if occupied is None or printer is None or occupied.id != instruction.job or not occupied.running:
+        return "The job is not on the bed any more."
+    if state.closing:
+        return "The agent is ending."
+    if printer.status.state is not PrinterState.IDLE:
+        return f"The printer is {printer.status.state}."
+    if not in_contact(state, occupied.autonomy_s, moment.boot_s):
+        return "The farm has not acknowledged us for too long."
+    return None

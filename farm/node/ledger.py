@@ -1,0 +1,264 @@
+"""The node's memory: beds, the outbox, what was started, what the daemon wants. SQLite, one fsynced transaction a step.
+
+A commit happens when a person or a job did something, never for telemetry, progress or heartbeats: an SD card dies of those.
+All methods block; `farm.node.agent` calls them on one thread of their own.
+"""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from farm.bus.messages import AllocationOrder, Fact, JobReference, RawFact, Settings
+from farm.errors import ConfigurationError, FarmError
+from farm.ids import new_id
+from farm.node.core import Changes, JournalPlace, Occupied, Remembered
+from farm.node.core.state import KEEP_COMMANDS
+from scheduler.model import JobOutcome, OccupationKind
+
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE printers (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+CREATE TABLE occupations (
+    printer TEXT PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, began_s REAL NOT NULL, began_wall_s REAL NOT NULL,
+    job TEXT, outcome TEXT, gap INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE journal (position INTEGER PRIMARY KEY, at_s REAL NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE started (allocation TEXT PRIMARY KEY, jobs INTEGER NOT NULL, at_s REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE commands (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+"""
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # an acknowledged fact must survive a power cut: NORMAL does not sync commits in WAL mode
+    "PRAGMA journal_size_limit = 1048576",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA cache_size = -512",  # kB: the agent has 50 MB for everything
+)
+_ALLOCATIONS: Final = TypeAdapter(dict[str, tuple[AllocationOrder, ...]])
+_MAX_BATCH_BYTES: Final = 180_000  # of facts; the packet's limit is 256 kB
+
+
+class LedgerWriteError(FarmError):
+    """A step could not be written: nothing of it has happened. `full`: the disk has no room."""
+
+    code = "ledger-unwritable"
+
+    def __init__(self, detail: str, *, next_step: str, full: bool) -> None:
+        super().__init__(detail, next_step=next_step)
+        self.full = full
+
+
+def _unusable(path: Path | str, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The ledger {path} cannot be used: {why}.",
+        next_step="Check the folder's owner and free space. If the file is damaged, move it away and check every bed before the "
+        "next start: the node then begins a new ledger.",
+        code="ledger-unusable",
+    )
+
+
+def _write_error(path: Path | str, error: sqlite3.Error) -> LedgerWriteError:
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    next_step = "Free some space; nothing new is started until then." if full else "Check the disk and the folder's owner."
+    return LedgerWriteError(f"The ledger {path} could not be written: {error}.", next_step=next_step, full=full)
+
+
+class Ledger:
+    """One SQLite file. Use it from one thread; one process may have it open."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | str) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open or make the ledger at `path` (`:memory:` for tests).
+
+        Raises:
+            ConfigurationError: unreadable, unwritable, damaged, or written by a newer version.
+
+        """
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        except sqlite3.Error as error:
+            raise _unusable(path, str(error)) from error
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma).close()
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > _VERSION:
+                raise _unusable(path, f"it was written by a newer agent (version {version})")
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            # finds a folder that turned read-only now, not when a job should start
+            connection.execute("BEGIN IMMEDIATE").close()
+            connection.execute("ROLLBACK").close()
+        except sqlite3.Error as error:
+            connection.close()
+            raise _unusable(path, str(error)) from error
+        except ConfigurationError:
+            connection.close()
+            raise
+        return cls(connection, path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def load(self) -> Remembered:
+        """Everything that a node must know when it starts.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        try:
+            return self._load()
+        except (sqlite3.Error, ValidationError, ValueError, KeyError, TypeError) as error:
+            raise _unusable(self._path, f"its content cannot be read ({type(error).__name__})") from error
+
+    def _rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        with closing(self._connection.execute(query, arguments)) as cursor:
+            return cursor.fetchall()
+
+    def _load(self) -> Remembered:
+        meta = dict(self._rows("SELECT name, value FROM meta"))
+        oldest, base = int(meta.get("oldest", 1)), int(meta.get("base", 0))
+        newest = self._rows("SELECT max(position) FROM journal")[0][0]
+        head = oldest - 1 if newest is None else newest - base
+        commands = self._rows("SELECT id FROM commands ORDER BY number DESC LIMIT ?", KEEP_COMMANDS)
+        return Remembered(
+            journal=JournalPlace(meta.get("epoch", ""), oldest, head, int(meta.get("acked", 0)), base),
+            boot=int(meta.get("boot", 0)),
+            machine=meta.get("machine", ""),
+            generation=int(meta.get("generation", 0)),
+            version=int(meta.get("version", 0)),
+            allocations=_ALLOCATIONS.validate_json(meta.get("allocations", "{}")),
+            settings=Settings.model_validate_json(meta.get("settings", "{}")),
+            started=dict(self._rows("SELECT allocation, jobs FROM started")),
+            occupations={
+                row[0]: _occupied(row[1:])
+                for row in self._rows("SELECT printer, id, kind, began_s, began_wall_s, job, outcome, gap FROM occupations")
+            },
+            commands=tuple(row[0] for row in reversed(commands)),
+        )
+
+    def facts(self, place: JournalPlace, after: int, limit: int) -> list[RawFact]:
+        """The facts that follow sequence number `after`, at most `limit` and at most one packet of them.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        query = "SELECT position, body FROM journal WHERE position > ? ORDER BY position LIMIT ?"
+        try:
+            rows = self._rows(query, after + place.base, limit)
+        except sqlite3.Error as error:
+            raise _unusable(self._path, str(error)) from error
+        found: list[RawFact] = []
+        room_bytes = _MAX_BATCH_BYTES
+        for position, body in rows:
+            room_bytes -= len(body.encode())
+            if found and room_bytes < 0:
+                break
+            found.append(RawFact.model_validate({**json.loads(body), "seq": position - place.base}))
+        return found
+
+    def printer_ids(self, names: list[str]) -> dict[str, str]:
+        """The ids of printers by their configured names; a new name gets an id, once and for ever.
+
+        Raises:
+            LedgerWriteError: a new id could not be written.
+
+        """
+        try:
+            known = dict(self._rows("SELECT name, id FROM printers"))
+            new = [(name, new_id("printer")) for name in dict.fromkeys(names) if name not in known]
+            if new:
+                with self._connection:
+                    self._connection.execute("BEGIN IMMEDIATE").close()
+                    self._connection.executemany("INSERT INTO printers VALUES (?, ?)", new).close()
+        except sqlite3.Error as error:
+            raise _write_error(self._path, error) from error
+        known.update(new)
+        return {name: known[name] for name in names}
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def commit(self, changes: Changes) -> None:
+        """Write one step: all of it is on the disk when this returns, or none of it was written.
+
+        Raises:
+            LedgerWriteError: disk full, I/O error, read-only.
+
+        """
+        if changes.empty:
+            return
+        try:
+            with self._connection:  # commits, or rolls back on any error
+                self._connection.execute("BEGIN IMMEDIATE").close()
+                self._write(changes)
+        except sqlite3.Error as error:
+            raise _write_error(self._path, error) from error
+
+    def _write(self, changes: Changes) -> None:
+        place = changes.place
+        self._many("INSERT INTO journal VALUES (?, ?, ?)", [_journal_row(fact, place, changes.at_s) for fact in changes.facts])
+        self._meta(acked=place.acked)
+        if changes.epoch:
+            self._meta(epoch=place.epoch, oldest=place.oldest, base=place.base)
+        if changes.boot is not None:
+            self._meta(boot=changes.boot[0], machine=changes.boot[1])
+        if (desired := changes.desired) is not None:
+            allocations = _ALLOCATIONS.dump_json(dict(desired.allocations)).decode()
+            self._meta(generation=desired.generation, version=desired.version, allocations=allocations)
+            self._meta(settings=desired.settings.model_dump_json())
+        gone = [(printer,) for printer, occupied in changes.occupations.items() if occupied is None]
+        there = [_occupation_row(printer, occupied) for printer, occupied in changes.occupations.items() if occupied is not None]
+        self._many("DELETE FROM occupations WHERE printer = ?", gone)
+        self._many("INSERT OR REPLACE INTO occupations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", there)
+        started = [(allocation, jobs, changes.at_s) for allocation, jobs in changes.started.items()]
+        self._many("INSERT OR REPLACE INTO started VALUES (?, ?, ?)", started)
+        self._commands(changes.commands)
+
+    def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            self._connection.executemany(statement, rows).close()
+
+    def _meta(self, **values: object) -> None:
+        self._many("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(name, str(value)) for name, value in values.items()])
+
+    def _commands(self, commands: tuple[str, ...]) -> None:
+        if commands:
+            self._many("INSERT OR IGNORE INTO commands (id) VALUES (?)", [(command,) for command in commands])
+            self._many("DELETE FROM commands WHERE number <= (SELECT max(number) FROM commands) - ?", [(KEEP_COMMANDS,)])
+
+
+def _occupied(row: tuple[Any, ...]) -> Occupied:
+    key, kind, began_s, began_wall_s, job, outcome, gap = row
+    return Occupied(
+        id=key,
+        kind=OccupationKind(kind),
+        began_s=began_s,
+        began_wall_s=began_wall_s,
+        job=None if job is None else JobReference.model_validate_json(job),
+        outcome=None if outcome is None else JobOutcome(outcome),
+        gap=bool(gap),
+    )
+
+
+def _occupation_row(printer: str, occupied: Occupied) -> tuple[Any, ...]:
+    job = None if occupied.job is None else occupied.job.model_dump_json()
+    times = (occupied.began_s, occupied.began_wall_s)
+    return (printer, occupied.id, occupied.kind, *times, job, occupied.outcome, int(occupied.gap))
+
+
+def _journal_row(fact: Fact, place: JournalPlace, at_s: float) -> tuple[int, float, str]:
+    # the number is not in the body: a new epoch renumbers by moving `base`
+    return (fact.seq + place.base, at_s, fact.model_dump_json(exclude={"seq"}))

@@ -1,0 +1,69 @@
+from drivers.base import PrinterState, PrinterStatus
+from farm.node import core
+from farm.node.core import JournalPlace, Remembered
+from tests.unit.farm.node.bench import SHA, A, Bench, allocation, setup
+
+
+def test_a_first_start_makes_an_epoch_and_keeps_it() -> None:
+    bench = Bench(ready=False)
+    epoch = bench.state.journal.epoch
+    assert epoch.startswith("epoch-")
+    bench.reboot()
+    assert bench.state.journal.epoch == epoch
+
+
+def test_what_is_of_one_boot_is_gone_after_the_next() -> None:
+    bench = Bench()
+    bench.allocate(allocation())
+    bench.report()
+    bench.reboot()
+    state = bench.state
+    assert (state.contact_s, state.report, dict(state.sent), state.pending) == (None, 0, {}, frozenset())
+    assert state.allocations[A][0].id == "alloc-1", "what the daemon wants is remembered"
+    assert state.printers[A].status.state is PrinterState.OFFLINE
+
+
+def test_occupations_of_printers_that_are_configured_no_more_are_kept() -> None:
+    bench = Bench()
+    bench.printed()
+    bench.setups = (setup("printer-new"),)
+    bench.reboot()
+    assert A in bench.state.occupations
+    assert [printer.id for printer in bench.report().printers] == ["printer-new"]
+
+
+def test_events_of_unknown_printers_change_nothing() -> None:
+    bench = Bench()
+    before = bench.state
+    assert bench.status("printer-x", PrinterState.IDLE).refused == "no such printer"
+    assert bench.do(core.on_trouble, "printer-x", "gone", timed=False).refused == "no such printer"
+    assert bench.state is before
+
+
+def test_a_printer_that_is_added_starts_what_it_was_allocated() -> None:
+    bench = Bench(setup(A))
+    bench.allocate(allocation(), printer="printer-late")
+    bench.do(core.add_printer, setup("printer-late"), timed=False)
+    bench.status("printer-late", PrinterState.IDLE)
+    bench.clear("printer-late")
+    (start,) = bench.tick().instructions
+    assert start.printer == "printer-late"
+
+
+def test_files_that_are_the_same_make_no_new_state() -> None:
+    bench = Bench()
+    before = bench.state
+    assert bench.do(core.on_files, before.files, timed=False).state is before
+    assert bench.do(core.on_files, frozenset({SHA}), timed=False).state.files == {SHA}
+
+
+def test_an_old_boot_number_is_followed_by_a_greater_one_though_the_clock_is_wrong() -> None:
+    """A Raspberry Pi without a network believes it is 1970."""
+    bench = Bench(remembered=Remembered(JournalPlace("e"), boot=1_900_000_000), ready=False)
+    assert bench.state.boot == 1_900_000_001
+
+
+def test_a_status_is_kept_as_it_is() -> None:
+    bench = Bench()
+    bench.status(A, PrinterState.PAUSED, note="filament")
+    assert bench.state.printers[A].status == PrinterStatus(PrinterState.PAUSED, note="filament")

@@ -1,0 +1,294 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.base import PrinterState
+from farm.bus.messages import Journal
+from farm.errors import ConfigurationError
+from farm.node import core
+from farm.node.core import Changes, JournalPlace, Remembered
+from farm.node.core.state import KEEP_COMMANDS
+from farm.node.ledger import Ledger, LedgerWriteError
+from scheduler.model import BedState
+from tests.unit.farm.node.bench import A, Bench, allocation, desired, setup
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(path)
+    yield opened
+    opened.close()
+
+
+class KeptBench(Bench):
+    """A bench whose steps are committed to a ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger: Ledger | None = None
+        super().__init__(setup(A), remembered=ledger.load(), ready=False)
+        self.ledger = ledger
+        ledger.commit(core.between(None, self.state, (), self.wall_s))
+        self.do(core.on_files, frozenset({"a" * 64}), timed=False)
+
+    def do(self, function: Callable[..., core.Step], *arguments: Any, timed: bool = True, **named: Any) -> core.Step:
+        before = self.state
+        step = super().do(function, *arguments, timed=timed, **named)
+        if self.ledger is not None:
+            self.ledger.commit(core.between(before, step.state, step.facts, self.wall_s))
+        return step
+
+
+def ready(ledger: Ledger) -> KeptBench:
+    bench = KeptBench(ledger)
+    bench.status(A, PrinterState.IDLE)
+    bench.clear(A)
+    bench.do(core.on_desired, desired(1, generation=3))
+    bench.acknowledge()
+    return bench
+
+
+def as_remembered(state: core.NodeState) -> Remembered:
+    """What a ledger should give back for `state`."""
+    occupations = {key: replace(value, autonomy_s=0.0) for key, value in state.occupations.items()}
+    return Remembered(
+        journal=state.journal,
+        boot=state.boot,
+        machine=state.machine,
+        generation=state.generation,
+        version=state.version,
+        allocations=state.allocations,
+        settings=state.settings,
+        started=state.started,
+        occupations=occupations,
+        commands=state.commands,
+    )
+
+
+def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
+    assert ledger.load() == Remembered(JournalPlace(""))
+
+
+def test_everything_durable_comes_back(ledger: Ledger, path: Path) -> None:
+    bench = ready(ledger)
+    start = bench.printed(jobs=4)
+    assert ledger.load() == as_remembered(bench.state)
+    bench.collect(start.job)
+    bench.ack(seq=3)
+    bench.start(jobs=2)
+    more = {A: [allocation("alloc-z", jobs=7, priority=3, signature="s")]}
+    bench.do(core.on_desired, desired(bench.state.version + 1, generation=3, printers=more))
+    again = Ledger.open(path)
+    assert again.load() == as_remembered(bench.state)
+    again.close()
+
+
+def test_facts_come_in_order_and_in_batches(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    for _ in range(5):
+        bench.collect(bench.printed().job)
+    place = bench.state.journal
+    first = ledger.facts(place, 0, 7)
+    rest = ledger.facts(place, first[-1].seq, 1000)
+    assert [fact.seq for fact in first + rest] == list(range(1, place.head + 1))
+    told = Journal(epoch=place.epoch, oldest=place.oldest, head=place.head, facts=first)
+    assert {"bed-cleared", "command-done", "job-started"} <= {fact.kind for fact in told.facts}
+    assert ledger.facts(place, place.head, 10) == []
+
+
+def test_a_batch_is_limited_in_bytes_too(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    bench.printed()
+    fact = bench.facts[-1].model_copy(update={"detail": "é" * 500})
+    many = tuple(fact.model_copy(update={"seq": bench.state.journal.head + number}) for number in range(1, 400))
+    place = replace(bench.state.journal, head=bench.state.journal.head + len(many))
+    ledger.commit(Changes(place, facts=many))
+    batch = ledger.facts(place, 0, 1000)
+    assert 50 < len(batch) < len(many)
+    assert sum(len(one.model_dump_json()) for one in batch) < 262_144
+
+
+def test_a_new_epoch_tells_the_same_rows_from_one(ledger: Ledger, path: Path) -> None:
+    bench = ready(ledger)
+    bench.printed()
+    before = ledger.facts(bench.state.journal, 0, 100)
+    bench.ack(seq=bench.state.journal.head + 9)
+    after = ledger.facts(bench.state.journal, 0, 100)
+    assert [fact.model_dump(exclude={"seq"}) for fact in after] == [fact.model_dump(exclude={"seq"}) for fact in before]
+    bench.clear(A)
+    again = Ledger.open(path)
+    assert again.load() == as_remembered(bench.state)
+    assert [fact.seq for fact in again.facts(bench.state.journal, 0, 100)] == list(range(1, bench.state.journal.head + 1))
+    again.close()
+
+
+def test_printer_ids_are_made_once(ledger: Ledger, path: Path) -> None:
+    ids = ledger.printer_ids(["left", "right", "left"])
+    assert set(ids) == {"left", "right"}
+    assert ids["left"] != ids["right"]
+    again = Ledger.open(path)
+    more = again.printer_ids(["right", "third"])
+    assert more["right"] == ids["right"]
+    again.close()
+
+
+def test_commands_are_bounded(ledger: Ledger) -> None:
+    for number in range(KEEP_COMMANDS + 100):
+        ledger.commit(Changes(JournalPlace("e"), commands=(f"command-{number}",)))
+    kept = ledger.load().commands
+    assert len(kept) == KEEP_COMMANDS
+    assert kept[-1] == f"command-{KEEP_COMMANDS + 99}"
+
+
+def test_nothing_changed_nothing_written(ledger: Ledger, path: Path) -> None:
+    bench = ready(ledger)
+    bench.start()
+    wal = path.with_name(path.name + "-wal")
+    size = wal.stat().st_size
+    for number in range(50):
+        bench.status(A, PrinterState.PRINTING, progress=number / 50)
+        bench.report()
+        bench.pass_time(1)
+        bench.acknowledge()
+    assert wal.stat().st_size == size
+
+
+def test_a_step_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    before = ledger.load()
+    bench.ledger = None
+    step = bench.allocate(allocation())
+    clash = step.state.journal.head  # a row of this number exists: the last statement of the commit fails
+    fact = bench.of(object)[-1].model_copy(update={"seq": clash})
+    with pytest.raises(LedgerWriteError):
+        ledger.commit(replace(core.between(bench.state, step.state, (fact,), 0), boot=(99, "m9")))
+    assert ledger.load() == before
+
+
+def full(ledger: Ledger) -> None:
+    pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+    ledger._connection.execute(f"PRAGMA max_page_count = {pages}").close()
+
+
+def test_a_full_disk_changes_nothing_and_recovers(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    full(ledger)
+    before = ledger.load()
+
+    def write_on() -> None:
+        nonlocal before
+        for _ in range(500):
+            before = ledger.load()
+            bench.clear(A, "no-such-occupation")
+
+    with pytest.raises(LedgerWriteError) as caught:
+        write_on()
+    assert caught.value.full
+    assert "Free some space" in caught.value.next_step
+    assert ledger.load() == before, "nothing of the step has happened"
+    ledger._connection.execute("PRAGMA max_page_count = 1000000").close()
+    bench.state = replace(bench.state, journal=before.journal, commands=before.commands)
+    bench.clear(A, "no-such-occupation")
+    assert ledger.load().journal.head == before.journal.head + 1
+
+
+NO_DATABASES = [b"this is no database, and long enough to be read as one" * 100, b"SQLite format 3\x00" + b"\xff" * 5000]
+
+
+@pytest.mark.parametrize("content", NO_DATABASES)
+def test_a_damaged_file_is_a_clear_error(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+        Ledger.open(path).load()
+    assert "check every bed" in caught.value.next_step
+
+
+def test_a_row_that_cannot_be_read_is_a_clear_error(ledger: Ledger) -> None:
+    ledger._connection.execute("INSERT INTO meta VALUES ('allocations', '{broken')").close()
+    with pytest.raises(ConfigurationError, match="content cannot be read"):
+        ledger.load()
+
+
+def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unable to open"):
+        Ledger.open(tmp_path / "none" / "ledger.sqlite")
+
+
+def test_a_ledger_of_a_newer_agent_is_refused(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="newer agent"):
+        Ledger.open(path)
+
+
+def test_a_ledger_that_cannot_be_written_is_a_clear_error(path: Path) -> None:
+    Ledger.open(path).close()
+    path.chmod(0o444)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        original = sqlite3.connect
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sqlite3, "connect", lambda name, **named: original(name, **{**named, "timeout": 0.05}))
+            patch.setattr("farm.node.ledger._PRAGMAS", ("PRAGMA busy_timeout = 50",))
+            with pytest.raises(ConfigurationError, match="locked"):
+                Ledger.open(path)
+    finally:
+        holder.close()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from typing import Any
+from tests.unit.farm.node.test_ledger import Ledger, ready
+ledger = Ledger.open(Path(sys.argv[1]))
+bench = ready(ledger)
+while True:
+    job = bench.printed().job
+    print(bench.state.journal.head, bench.state.occupations["printer-a"].id, flush=True)
+    bench.collect(job)
+    print(bench.state.journal.head, "-", flush=True)
+"""
+
+
+def test_what_was_committed_survives_kill_9(path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(31)]
+    process.send_signal(signal.SIGKILL)
+    lines += process.stdout.readlines()
+    process.wait()
+    process.stdout.close()
+    head, occupation = next(line.split() for line in reversed(lines) if line.endswith("\n"))
+    ledger = Ledger.open(path)
+    kept = ledger.load()
+    facts = ledger.facts(kept.journal, 0, 100_000)
+    ledger.close()
+    assert kept.journal.head >= int(head), "everything that was printed after its commit is there"
+    assert [fact.seq for fact in facts] == list(range(1, len(facts) + 1))
+    if kept.journal.head == int(head):
+        assert (kept.occupations[A].id if A in kept.occupations else "-") == occupation
+
+
+def test_a_clear_bed_stays_clear(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    bench.collect(bench.printed().job)
+    assert ledger.load().occupations == {}
+    assert bench.state.bed(A) is BedState.CLEAR
