@@ -1,0 +1,371 @@
+"""What we know of one OctoPrint and of our job on it: a pure state machine. Readings and events go in, effects come out.
+
+Three sources disagree at times, measured with 1.11.8. Events come at once and in order. An answer of `GET /api/job` is fresh. A
+throttled `current` message can show what was true seconds ago, so it only brings progress and temperatures, and a state that
+contradicts ours is a reason to ask. Nothing at all is told about the time when we were away: then the file's print record speaks.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus
+from drivers.octoprint.faults import firmware_fault, reset_fault, stopped_fault
+from drivers.octoprint.reading import (
+    ACTIVE,
+    APART,
+    Phase,
+    PrintRecord,
+    Reading,
+    job_path,
+    phase_of,
+    table_of,
+    temperatures_of,
+    text_of,
+)
+
+SETTLE_S: Final = 3.0  # OctoPrint's own verdict (PrintFailed, the print record) arrives within this time of its cause
+AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job between `start` and its end. `started` also when it is uncertain: then the print record decides."""
+
+    job: str
+    path: str
+    started: bool = False
+    cancel_asked: bool = False
+    lost: bool = False  # OctoPrint lost the printer while the job was on it
+    cancelled_by: str | None = None
+    firmware_error: str | None = None
+    position_bytes: float | None = None
+    moved_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Ask OctoPrint in `delay_s`: the job may have ended without an event."""
+
+    delay_s: float = SETTLE_S
+
+
+Effect = PrintEnded | Doubt | None
+
+_STATES: Final[dict[Phase, PrinterState]] = {
+    Phase.CLOSED: PrinterState.OFFLINE,
+    Phase.FAILED: PrinterState.OFFLINE,
+    Phase.CONNECTING: PrinterState.CONNECTING,
+    Phase.OPERATIONAL: PrinterState.IDLE,
+    Phase.PRINTING: PrinterState.PRINTING,
+    Phase.PAUSED: PrinterState.PAUSED,
+    Phase.FINISHING: PrinterState.FINISHING,
+    Phase.CANCELLING: PrinterState.FINISHING,
+    Phase.TRANSFERRING: PrinterState.FOREIGN,
+    Phase.UNKNOWN: PrinterState.ATTENTION,
+}
+
+
+class Machine:
+    """One OctoPrint as we know it. Times are seconds of one monotonic clock."""
+
+    def __init__(self, *, stall_s: float) -> None:
+        self.online = False
+        self.reading = Reading()
+        self.job: OpenJob | None = None
+        self.fault: Fault | None = None
+        self.note: str | None = None  # why it is not online; None before the first attempt has failed
+        self.user = ""  # our name at OctoPrint
+        self.firmware: str | None = None
+        self.kept_apart = False  # a person pressed Disconnect: it is not for us to press Connect
+        self.events = 0  # counts what was taken, so that a slow answer is not taken for newer than an event
+        self._stall_s = stall_s
+        self._waits_for: str | None = None
+        self._error_reason: str | None = None
+        self._reset = False
+        self._ended_path: str | None = None
+        self._ended_s = 0.0
+        self._now_s = 0.0
+
+    # --- our job ----------------------------------------------------------------------------------------------------------------
+
+    def open(self, job: str, now_s: float, *, started: bool = False) -> OpenJob:
+        """Follow `job` from now on."""
+        self.job = OpenJob(job, job_path(job), started=started, moved_s=now_s)
+        self._reset = False
+        return self.job
+
+    def drop(self, job: OpenJob) -> None:
+        """Forget a job that did not begin."""
+        if self.job is job:
+            self.job = None
+
+    def _end(self, end: PrintEnd, detail: str, *, fault: Fault | None = None, by_person: bool = False) -> Effect:
+        if self.job is None:
+            return None
+        ended = PrintEnded(self.job.job, end, detail, fault=fault, by_person=by_person)
+        self._ended_path, self._ended_s = self.job.path, self._now_s
+        self._waits_for = None
+        self.job = None
+        return ended
+
+    def judge(self, reading: Reading, record: PrintRecord | None, now_s: float) -> Effect:
+        """Say what became of the open job, which OctoPrint does not print any more, from what OctoPrint remembers.
+
+        None when there is nothing to judge. Idle alone is never taken for done.
+        """
+        job, self._now_s = self.job, now_s
+        if job is None or not job.started or reading.active_with(job.path):
+            return None
+        if record is None:
+            return self._end(PrintEnd.INTERRUPTED, "Its file is gone from OctoPrint.")
+        if record.successes:
+            return self._end(PrintEnd.DONE, "OctoPrint has counted it as printed.")
+        if record.failures and job.cancel_asked:
+            return self._end(PrintEnd.CANCELLED, "Cancelled.")
+        if record.failures or job.lost:
+            detail = reading.error or "OctoPrint lost the printer, or the print was cancelled while we were away."
+            return self._end(PrintEnd.FAILED, detail, fault=self.fault)
+        return self._end(PrintEnd.INTERRUPTED, "OctoPrint was restarted, or forgot the print.")
+
+    # --- what comes in ------------------------------------------------------------------------------------------------------------
+
+    def take_reading(self, reading: Reading, now_s: float) -> Effect:
+        """Believe a fresh answer of `GET /api/job`."""
+        self._now_s = now_s
+        kept = self.reading
+        self.reading = replace(reading, nozzle=reading.nozzle or kept.nozzle, bed=reading.bed or kept.bed)
+        if reading.phase not in APART:
+            self.fault, self.kept_apart = None, False
+        return self._follow()
+
+    def _follow(self) -> Effect:
+        job, reading = self.job, self.reading
+        if job is None:
+            return None
+        if reading.active_with(job.path):
+            job.started = True
+            if reading.position_bytes != job.position_bytes or reading.phase is not Phase.PRINTING:
+                job.position_bytes, job.moved_s = reading.position_bytes, self._now_s
+            return None
+        job.lost = job.lost or (job.started and reading.phase is Phase.FAILED)
+        return Doubt() if job.started else None
+
+    def take_error(self, reason: str, text: str) -> None:
+        """Believe `GET /api/printer/error` and the error of `GET /api/job`, after a time when events were missed."""
+        if reason == "firmware":
+            self.fault = firmware_fault(text)
+        elif "emergency stop" in text.lower():
+            self.fault = stopped_fault(text)
+
+    def take_current(self, reading: Reading, temperatures: object, now_s: float) -> bool:
+        """Take progress and temperatures of a `current` message; True when its state contradicts ours."""
+        self._now_s = now_s
+        if isinstance(temperatures, list) and temperatures:
+            nozzle, bed = temperatures_of(temperatures[-1])
+            self.reading = replace(self.reading, nozzle=nozzle, bed=bed)
+        if reading.phase is not self.reading.phase or reading.path != self.reading.path:
+            return True
+        self.reading = replace(reading, nozzle=self.reading.nozzle, bed=self.reading.bed)
+        self._follow()
+        return False
+
+    def take_event(self, kind: str, content: object, now_s: float) -> Effect:
+        """Take one event of the socket; unknown kinds are nothing."""
+        self.events += 1
+        self._now_s = now_s
+        if signal := self._SIGNALS.get(kind):
+            return signal(self)
+        report = self._REPORTS.get(kind)
+        return report(self, table_of(content)) if report else None
+
+    def _ours(self, content: Mapping[str, Any]) -> OpenJob | None:
+        job = self.job
+        return job if job and content.get("origin") == "local" and content.get("path") == job.path else None
+
+    def _print_started(self, content: Mapping[str, Any]) -> Effect:
+        path = text_of(content.get("path"))
+        self.reading = replace(
+            self.reading, phase=Phase.PRINTING, path=path, local=content.get("origin") != "sdcard", completion=0.0, remaining_s=None
+        )
+        self._waits_for = self._ended_path = None
+        if job := self._ours(content):
+            job.started, job.moved_s = True, self._now_s
+        return None
+
+    def _print_done(self, content: Mapping[str, Any]) -> Effect:
+        return self._end(PrintEnd.DONE, "OctoPrint has sent every line.") if self._ours(content) else None
+
+    def _print_cancelling(self, content: Mapping[str, Any]) -> Effect:
+        if job := self._ours(content):
+            job.firmware_error = text_of(content.get("firmwareError"))
+        return None
+
+    def _print_cancelled(self, content: Mapping[str, Any]) -> Effect:
+        # the verdict waits for PrintFailed: a PrinterReset that explains the cancel comes between the two
+        if job := self._ours(content):
+            job.cancelled_by = text_of(content.get("user"))
+            return Doubt()
+        return None
+
+    def _print_failed(self, content: Mapping[str, Any]) -> Effect:
+        job = self._ours(content)
+        if job is None:
+            return None
+        if content.get("reason") == "cancelled":
+            return self._cancelled(job)
+        error = text_of(content.get("error"))
+        if error and "emergency stop" in error.lower():
+            self.fault = self.fault or stopped_fault(error)
+        detail = error or "OctoPrint was disconnected from the printer."
+        return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
+
+    def _cancelled(self, job: OpenJob) -> Effect:
+        if job.firmware_error:
+            fault = firmware_fault(job.firmware_error)
+            return self._end(PrintEnd.FAILED, job.firmware_error, fault=fault)
+        if self._reset:
+            fault = reset_fault()
+            return self._end(PrintEnd.FAILED, fault.meaning_en, fault=fault)
+        by_us = job.cancel_asked and job.cancelled_by in {None, self.user}
+        who = "us" if by_us else job.cancelled_by or "somebody at the printer"
+        return self._end(PrintEnd.CANCELLED, f"Cancelled by {who}.", by_person=not by_us)
+
+    def _printer_reset(self, content: Mapping[str, Any]) -> Effect:
+        self._reset = self.job is not None and content.get("idle") is not True
+        return None
+
+    def _error(self, content: Mapping[str, Any]) -> Effect:
+        self._error_reason = text_of(content.get("reason"))
+        self.take_error(self._error_reason or "", text_of(content.get("error")) or "")
+        return None
+
+    def _emergency_stop(self) -> Effect:
+        # OctoPrint also sends M112 after a silence or too many resends: that is no quarantine
+        if self._error_reason is None:
+            self.fault = self.fault or stopped_fault()
+        return None
+
+    def _connected(self) -> Effect:
+        self.fault = self._error_reason = None
+        self.kept_apart = False
+        return None
+
+    def _disconnecting(self) -> Effect:
+        self.kept_apart = True  # only a person's or a program's Disconnect says so beforehand (measured)
+        return None
+
+    def _disconnected(self) -> Effect:
+        self.reading = replace(self.reading, nozzle=None, bed=None)
+        if self.job is None or not self.job.started:
+            return None
+        self.job.lost = True
+        return Doubt()
+
+    def _state_changed(self, content: Mapping[str, Any]) -> Effect:
+        self.reading = replace(self.reading, phase=phase_of(content.get("state_string")))
+        return self._follow() if self.reading.phase in ACTIVE else None
+
+    def _firmware_data(self, content: Mapping[str, Any]) -> Effect:
+        self.firmware = text_of(content.get("name"))
+        return None
+
+    def _waiting(self) -> Effect:
+        self._waits_for = "The printer waits for a person."
+        return None
+
+    def _filament_change(self) -> Effect:
+        self._waits_for = "The printer waits for other filament."
+        return None
+
+    def _resumed(self) -> Effect:
+        self._waits_for = None
+        if self.job:
+            self.job.moved_s = self._now_s
+        return None
+
+    _SIGNALS: ClassVar[dict[str, Callable[["Machine"], Effect]]] = {
+        "Connected": _connected,
+        "Disconnecting": _disconnecting,
+        "Disconnected": _disconnected,
+        "EStop": _emergency_stop,
+        "FilamentChange": _filament_change,
+        "PrintResumed": _resumed,
+        "Waiting": _waiting,
+    }
+    _REPORTS: ClassVar[dict[str, Callable[["Machine", Mapping[str, Any]], Effect]]] = {
+        "Error": _error,
+        "FirmwareData": _firmware_data,
+        "PrintCancelled": _print_cancelled,
+        "PrintCancelling": _print_cancelling,
+        "PrintDone": _print_done,
+        "PrintFailed": _print_failed,
+        "PrintStarted": _print_started,
+        "PrinterReset": _printer_reset,
+        "PrinterStateChanged": _state_changed,
+    }
+
+    # --- what it means ------------------------------------------------------------------------------------------------------------
+
+    def status(self, now_s: float) -> PrinterStatus:
+        """The status in the words of `drivers.base`."""
+        reading = self.reading
+        if not self.online:
+            state = PrinterState.OFFLINE if self.note else PrinterState.CONNECTING
+            return PrinterStatus(state, self._job_id(), firmware=self.firmware, fault=self.fault, note=self.note)
+        state, note = self._state(now_s)
+        running = self.job is not None and self.job.started and state is not PrinterState.OFFLINE
+        return PrinterStatus(
+            state=state,
+            job=self._job_id(),
+            progress=self._progress() if running else None,
+            remaining_s=reading.remaining_s if running else None,
+            nozzle=reading.nozzle,
+            bed=reading.bed,
+            firmware=self.firmware,
+            fault=self.fault,
+            note=note,
+        )
+
+    def _job_id(self) -> str | None:
+        return self.job.job if self.job else None
+
+    def _progress(self) -> float | None:
+        completion = self.reading.completion
+        return None if completion is None else round(min(max(completion / 100, 0.0), 1.0), 3)
+
+    def _state(self, now_s: float) -> tuple[PrinterState, str | None]:
+        reading = self.reading
+        if reading.phase in APART:
+            return self._apart()
+        if self.job and not self.job.started:
+            return PrinterState.PREPARING, None
+        if reading.phase in ACTIVE:
+            return self._active(now_s)
+        return _STATES[reading.phase], None
+
+    def _apart(self) -> tuple[PrinterState, str | None]:
+        if self.fault:
+            return PrinterState.FAULT, self.fault.text
+        if self.kept_apart:
+            return PrinterState.OFFLINE, "A person has disconnected the printer in OctoPrint."
+        return PrinterState.OFFLINE, self.reading.error or "OctoPrint is not connected to the printer."
+
+    def _active(self, now_s: float) -> tuple[PrinterState, str | None]:
+        job, reading = self.job, self.reading
+        if job is None and self._is_aftermath(now_s):
+            return PrinterState.FINISHING, None
+        if job is None or not reading.active_with(job.path):
+            return PrinterState.FOREIGN, f"Prints {reading.path or 'something'}, which is not ours."
+        if self._waits_for:
+            return PrinterState.ATTENTION, self._waits_for
+        if reading.phase is Phase.PRINTING and now_s - job.moved_s > self._stall_s:
+            minutes = round((now_s - job.moved_s) / 60)
+            return PrinterState.ATTENTION, f"No line of the file was sent for {minutes} minutes: look at the printer."
+        return _STATES[reading.phase], None
+
+    def _is_aftermath(self, now_s: float) -> bool:
+        reading = self.reading
+        if not reading.local or reading.path != self._ended_path:
+            return False
+        return reading.phase is not Phase.PRINTING or now_s - self._ended_s < AFTERMATH_S

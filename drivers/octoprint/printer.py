@@ -1,0 +1,256 @@
+"""The OctoPrint driver: starts a file under a job id and follows it, also through losses of the network and of OctoPrint.
+
+A print is ours when it prints the path `farm/<job>.gcode`. The answer 204 to a start command proves nothing (four at once all got
+204, one printed), so `start` waits until OctoPrint says that it prints that path, and never gives the command twice.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult
+
+from drivers.base import Capability, DriverEvent, DriverInfo, EventListener, JobTrace, PrintEnd, PrintEnded, PrinterStatus
+from drivers.errors import FirmwareError, PrinterBusyError, TransferError, UnreachableError
+from drivers.octoprint.address import OctoPrintAddress, parse_address
+from drivers.octoprint.client import AnswerError, Client
+from drivers.octoprint.machine import OpenJob
+from drivers.octoprint.publisher import Publisher
+from drivers.octoprint.reading import ACTIVE, Phase, PrintRecord, Reading, job_path
+from drivers.octoprint.watch import Timing, Watch
+
+KEEP_FILES: Final = 3  # uploads of ours that stay at OctoPrint: their print records answer `trace` after a restart of the agent
+_JOB: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")
+# OctoPrint's own script after a cancel can be changed by its owner; heaters are off and the nozzle is away in any case
+_SAFE_GCODE: Final = ("M104 S0", "M140 S0", "M107", "G91", "G1 Z5 F600", "G90")
+
+
+class OctoPrintDriver:
+    """One printer behind an OctoPrint. See `drivers.base.Driver` for the contract."""
+
+    info = DriverInfo(
+        "octoprint",
+        frozenset(
+            {
+                Capability.PAUSE,
+                Capability.CANCEL,
+                Capability.EMERGENCY_STOP,
+                Capability.TEMPERATURES,
+                Capability.SURVIVES_AGENT,
+            }
+        ),
+    )
+
+    def __init__(self, address: OctoPrintAddress, listener: EventListener, timing: Timing | None = None) -> None:
+        self._timing = timing or Timing()
+        self._listener = listener
+        self._client = Client(address)
+        self._publisher = Publisher(self._heard)
+        self._watch = Watch(self._client, self._publisher, self._timing)
+
+    @property
+    def status(self) -> PrinterStatus:
+        """The newest status."""
+        return self._publisher.status
+
+    async def connect(self) -> None:
+        """Find OctoPrint, log in, and have it connect its printer.
+
+        Raises:
+            DriverError: the first attempt failed; the driver goes on trying until `close`.
+
+        """
+        await self._watch.open()
+
+    async def close(self) -> None:
+        """Let go of OctoPrint. A running print goes on."""
+        await self._watch.close()
+
+    # --- start --------------------------------------------------------------------------------------------------------------------
+
+    async def start(self, program: Path, job: str) -> None:
+        """Upload `program` as the file of `job` and print it; return when OctoPrint provably prints it.
+
+        When OctoPrint stops answering just after the command, nobody knows whether it prints. Then this returns, and the end of
+        the job is told (done, failed, interrupted) when OctoPrint answers again.
+
+        Raises:
+            PrinterBusyError, FirmwareError: it cannot print now; nothing was sent.
+            TransferError: the file did not arrive whole; nothing is printing.
+            UnreachableError, AuthenticationError: OctoPrint does not answer or refuses; nothing is printing.
+
+        """
+        if not _JOB.match(job):
+            raise TransferError("The job's id does not make a file name.", next_step="Use letters, digits, points and dashes.")
+        if self._watch.machine.job is not None:
+            raise PrinterBusyError("A job is open on this printer.", next_step="Wait for its end.")
+        opened = self._watch.machine.open(job, self._watch.now_s())
+        try:
+            await self._check_ready()
+            await self._transfer(program, opened)
+            await self._command_start(opened)
+        except BaseException:
+            self._watch.machine.drop(opened)
+            self._watch.publish()
+            raise
+        try:
+            await self._prove(opened)
+        finally:
+            # cancelled in between, it may print or not: as a started job it gets a verdict
+            opened.started = True
+
+    async def _check_ready(self) -> None:
+        reading = await self._watch.look()
+        fault = self._watch.machine.fault
+        if fault:
+            raise FirmwareError(fault, next_step=fault.action_en)
+        if reading.phase in ACTIVE:
+            raise PrinterBusyError(f"OctoPrint prints {reading.path}.", next_step="Wait for its end or cancel it in OctoPrint.")
+        if reading.phase is not Phase.OPERATIONAL:
+            raise PrinterBusyError("OctoPrint is not connected to its printer.", next_step="Press Connect in OctoPrint.")
+
+    async def _transfer(self, program: Path, opened: OpenJob) -> None:
+        earlier = await self._watch.call(self._client.read_record, opened.path)
+        if earlier and (earlier.successes or earlier.failures):
+            raise PrinterBusyError("OctoPrint has printed this job before.", next_step="Start it again under a new id.")
+        await self._watch.call(self._client.tidy, KEEP_FILES)
+        await self._watch.call(self._client.upload_program, program, opened.job)
+        if opened.cancel_asked:
+            await self._watch.call(self._client.remove_file, opened.path)
+            raise TransferError("The job was cancelled before it began.", next_step="Start another one.")
+
+    async def _command_start(self, opened: OpenJob) -> None:
+        try:
+            await self._watch.call(self._client.start_printing, opened.path)
+        except UnreachableError:
+            return  # only the answer is missing: what OctoPrint does is the proof
+        except AnswerError as error:
+            await self._watch.call(self._client.remove_file, opened.path)
+            raise PrinterBusyError(
+                f"OctoPrint did not take the job: {error.detail}", next_step="Look at OctoPrint, then start again."
+            ) from error
+
+    async def _prove(self, opened: OpenJob) -> None:
+        began_s = seen_s = self._watch.now_s()
+        while self._watch.machine.job is opened and not opened.started:
+            await self._watch.wait_news(1.0)
+            now_s = self._watch.now_s()
+            try:
+                if await self._has_begun(opened):
+                    return
+                seen_s = now_s
+                if now_s - began_s > self._timing.proof_s:
+                    await self._give_up(opened)
+                    return
+            except UnreachableError:
+                if now_s - seen_s > self._timing.blind_proof_s:
+                    return
+
+    async def _has_begun(self, opened: OpenJob) -> bool:
+        if opened.started or self._watch.machine.job is not opened:
+            return True
+        await self._watch.look()
+        record = await self._watch.call(self._client.read_record, opened.path)
+        if record is not None and record != PrintRecord():  # a short file is done before we look
+            opened.started = True
+            await self._watch.judge()
+        return opened.started
+
+    async def _give_up(self, opened: OpenJob) -> None:
+        """Delete the file: what is deleted cannot begin later. OctoPrint refuses that while it prints it."""
+        if not await self._watch.call(self._client.remove_file, opened.path):
+            return
+        self._watch.machine.drop(opened)
+        self._watch.publish()
+        raise PrinterBusyError(
+            "OctoPrint took the start command but does not print.", next_step="Look at OctoPrint, then start again."
+        )
+
+    # --- commands -----------------------------------------------------------------------------------------------------------------
+
+    async def pause(self, job: str) -> None:
+        """Hold `job`. No-op when it is not running."""
+        if (reading := await self._reading_of(job)) and reading.phase is Phase.PRINTING:
+            await self._command(self._client.pause)
+
+    async def resume(self, job: str) -> None:
+        """Go on with `job`. No-op when it is not paused."""
+        if (reading := await self._reading_of(job)) and reading.phase is Phase.PAUSED:
+            await self._command(self._client.resume)
+
+    async def cancel(self, job: str) -> None:
+        """End `job`; its end is told as an event. No-op when it is not running."""
+        opened = self._watch.machine.job
+        if opened and opened.job == job:
+            opened.cancel_asked = True
+        # OctoPrint's command names no job: between this look and the command only a person could have put another one there
+        if await self._reading_of(job):
+            await self._command(self._client.cancel)
+
+    async def emergency_stop(self) -> None:
+        """Send M112, whatever is printing. The printer stays FAULT until a person presses Connect in OctoPrint.
+
+        Raises:
+            UnreachableError: the command cannot get to the printer.
+
+        """
+        try:
+            await self._watch.call(self._client.send_gcode, "M112")
+        except AnswerError as error:
+            raise UnreachableError(
+                "OctoPrint is not connected to the printer: the stop cannot get there.", next_step="Switch the printer off by hand."
+            ) from error
+
+    async def _reading_of(self, job: str) -> Reading | None:
+        reading = await self._watch.look()
+        return reading if reading.active_with(job_path(job)) else None
+
+    async def _command(self, command: Callable[[], None]) -> None:
+        try:
+            await self._watch.call(command)
+        except AnswerError as error:
+            if error.status != 409:  # 409: it has ended meanwhile
+                raise
+
+    # --- after a restart of the agent -------------------------------------------------------------------------------------------
+
+    async def trace(self, job: str) -> JobTrace:
+        """Ask OctoPrint what became of `job`; follow it from now on when it still runs.
+
+        Raises:
+            DriverError: OctoPrint does not answer: ask again later.
+
+        """
+        machine = self._watch.machine
+        reading = await self._watch.call(self._client.read_job)
+        if reading.active_with(job_path(job)):
+            if machine.job is None:
+                machine.open(job, self._watch.now_s(), started=True)
+            await self._watch.look()
+            return JobTrace(running=True)
+        record = await self._watch.call(self._client.read_record, job_path(job))
+        if record is None:
+            return JobTrace(running=False, detail="OctoPrint has no file of this job.")
+        if record.last_success is None:
+            return JobTrace(running=False, detail="OctoPrint has its file but remembers no end of it.")
+        if record.last_success:
+            return JobTrace(running=False, end=PrintEnd.DONE, detail="OctoPrint has counted it as printed.")
+        return JobTrace(running=False, end=PrintEnd.FAILED, detail="It failed or was cancelled while we were away.")
+
+    def _heard(self, event: DriverEvent) -> None:
+        if isinstance(event, PrintEnded) and event.end is PrintEnd.CANCELLED and not event.by_person:
+            self._watch.spawn(self._make_safe())
+        self._listener(event)
+
+    async def _make_safe(self) -> None:
+        await self._watch.call(self._client.send_gcode, *_SAFE_GCODE)
+
+
+def from_url(parts: SplitResult, listener: EventListener) -> OctoPrintDriver:
+    """The driver for `octoprint+http://host:port/prefix?key_file=/path`; touches neither file nor network.
+
+    Raises:
+        AddressError: the URL cannot be used; the message says why and never repeats the URL.
+
+    """
+    return OctoPrintDriver(parse_address(parts), listener)

@@ -1,0 +1,185 @@
+"""A real OctoPrint 1.11.8 with its virtual printer: on a free loopback port, in a folder of its own.
+
+Configuration keys and the commands that break the virtual printer are those of OctoPrint's bundled `virtual_printer` plugin.
+Temperatures are reached at once (ambient 215 degrees C), so that files may begin with M109 and M190.
+"""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from tests.integration.real import require
+
+ROOT: Final = Path(__file__).parent.parent.parent
+OCTOPRINT: Final = ROOT / ".venv-octoprint" / "bin" / "octoprint"
+
+FARM_KEY: Final = "FARMKEYFARMKEYFARMKEYFARMKEY1234"
+MAKER_KEY: Final = "MAKERKEYMAKERKEYMAKERKEYMAKER123"
+WATCHER_KEY: Final = "WATCHERKEYWATCHERKEYWATCHERKEY12"
+# The smallest set of permissions with which the driver works: the tests run with it, so that the documentation is true.
+FARM_PERMISSIONS: Final = (
+    "STATUS",
+    "CONNECTION",
+    "FILES_LIST",
+    "FILES_UPLOAD",
+    "FILES_SELECT",
+    "FILES_DELETE",
+    "PRINT",
+    "CONTROL",
+)
+START_TIMEOUT_S: Final = 120.0  # 52 s were seen with eight instances on a machine under load
+DISABLED_PLUGINS: Final = (
+    "softwareupdate, announcements, tracking, discovery, pluginmanager, errortracking, backup, gcodeviewer, corewizard, "
+    "health_check, achievements, pi_support, firmware_check, file_check, classicwebcam"
+)
+
+_CONFIG: Final = """\
+server: {{host: 127.0.0.1, port: {port}, firstRun: false, onlineCheck: {{enabled: false}}, pluginBlacklist: {{enabled: false}},
+  pythonEolCheck: {{enabled: false}}, ignoreIncompleteStartup: true}}
+gcodeAnalysis: {{runAt: never}}
+plugins:
+  _disabled: [{disabled}]
+  virtual_printer: {{enabled: true, simulated_errors: [], ambientTemperature: 215.0}}
+serial: {{port: VIRTUAL, baudrate: 115200, autoconnect: true,
+  timeout: {{communication: 1.0, communicationBusy: 1.0, connection: 3.0}}}}
+"""
+_USER: Final = (
+    "{name}: {{active: true, apikey: {key}, groups: [{groups}], password: '', permissions: [{permissions}], "
+    "roles: [user], settings: {{}}}}\n"
+)
+
+
+def free_port() -> int:
+    """A port of loopback on which nothing listens at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class OctoPrintServer:
+    """One OctoPrint. All methods block: call them with `asyncio.to_thread` from a test that runs a driver."""
+
+    def __init__(self, folder: Path) -> None:
+        require("OctoPrint", OCTOPRINT.exists())
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.key_file = folder / "farm.key"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._configure()
+
+    @property
+    def printer_url(self) -> str:
+        """The URL that the driver takes."""
+        return f"octoprint+http://127.0.0.1:{self.port}?key_file={self.key_file}"
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.yaml").write_text(_CONFIG.format(port=self.port, disabled=DISABLED_PLUGINS))
+        users = (
+            ("farm", FARM_KEY, "", ", ".join(FARM_PERMISSIONS)),
+            ("maker", MAKER_KEY, "users, admins", ""),
+            ("watcher", WATCHER_KEY, "", "STATUS"),
+        )
+        rows = [_USER.format(name=name, key=key, groups=groups, permissions=right) for name, key, groups, right in users]
+        (self.folder / "users.yaml").write_text("_version: 2\n" + "".join(rows))
+        self.key_file.write_text(FARM_KEY + "\n")
+        self.key_file.chmod(0o600)
+
+    def start(self) -> None:
+        """Start it and wait until its printer is operational."""
+        command = [str(OCTOPRINT), "-b", str(self.folder), "serve", "--iknowwhatimdoing"]
+        with (self.folder / "output.txt").open("ab") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        self.wait_for("Operational", START_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End it gently, then by force."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Pull its plug (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+            self._process = None
+
+    def remove(self) -> None:
+        """Stop it and delete its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def state(self) -> str:
+        """What `GET /api/connection` calls the state; empty while nothing sensible answers."""
+        try:
+            return str(self.get("/api/connection")["current"]["state"])
+        except (requests.RequestException, ValueError, KeyError):
+            return ""
+
+    def wait_for(self, state: str, timeout_s: float = 60.0) -> None:
+        """Wait until the printer is in `state`.
+
+        Raises:
+            TimeoutError: it never was; the message has the last state and the end of OctoPrint's log.
+
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while (seen := self.state()) != state:
+            died = self._process is not None and self._process.poll() is not None
+            if died or time.monotonic() > deadline_s:
+                log = (self.folder / "output.txt").read_text(errors="replace")[-3000:]
+                raise TimeoutError(f"OctoPrint is {seen!r}, not {state!r}:\n{log}")
+            time.sleep(0.1)
+
+    def get(self, path: str, key: str = MAKER_KEY) -> dict[str, Any]:
+        """What a person's browser would read."""
+        answer = requests.get(self.url + path, headers={"X-Api-Key": key}, timeout=10)
+        answer.raise_for_status()
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def post(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> None:
+        """What a person's click in the browser would send."""
+        requests.post(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
+
+    def delete(self, path: str, key: str = MAKER_KEY) -> None:
+        """What a person's click on the bin would send."""
+        requests.delete(self.url + path, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
+
+    def upload(self, name: str, content: bytes, *, start: bool = False) -> None:
+        """Upload a person's own file, and print it when `start`."""
+        answer = requests.post(
+            f"{self.url}/api/files/local",
+            files={"file": (name, content)},
+            data={"print": str(start).lower()},
+            headers={"X-Api-Key": MAKER_KEY},
+            timeout=30,
+        )
+        answer.raise_for_status()
+
+    def break_printer(self, command: str) -> None:
+        """Give the virtual printer one of its `!!DEBUG:` commands."""
+        self.post("/api/printer/command", {"command": f"!!DEBUG:{command}"})
+
+    def make_ready(self) -> None:
+        """End whatever runs and bring the printer back to Operational, as a person at the web page would."""
+        state = self.state()
+        if state in {"Printing", "Paused", "Pausing", "Starting", "Resuming"}:
+            self.post("/api/job", {"command": "cancel"})
+        elif state in {"Closed", "Offline", "Error"} or state.startswith("Offline"):
+            self.post("/api/connection", {"command": "connect"})
+        self.wait_for("Operational")
