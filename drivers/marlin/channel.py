@@ -1,0 +1,385 @@
+"""Numbered lines, each accepted exactly once: sends one, waits for its ok, and finds its place again after noise. Pure.
+
+The rule that everything rests on: an `ok` only paces us; what the firmware has accepted is what it says when probed. A numbered
+line far beyond any real one executes nothing and is answered `Last Line: K` (measured on Marlin bugfix-2.1.x). So every error,
+resend request and stall ends in: wait for quiet, probe, go on at K+1. A *fence* is a numbered `M118` whose text comes back when it
+is executed: it proves that everything before it was executed, however many oks were lost or doubled on the way.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from drivers.marlin.lines import BLOCKING, frame, probe, word
+from drivers.marlin.replies import Kind, Reply
+
+SETTLE_S: Final = 0.06  # quiet that ends a burst of late answers
+SETTLE_MAX_S: Final = 1.0  # reports every second must not keep us from probing
+PROBE_S: Final = 1.0  # first wait for the answer to a probe; doubles, so that few unread probes fill the 128-byte receive buffer
+PROBE_MAX_S: Final = 32.0
+STALL_S: Final = 3.0  # nothing at all was heard; M113 S2 makes a busy firmware say so every 2 s
+STALL_BLOCKING_S: Final = 30.0  # firmware without busy messages, in a long command
+REPORTS_ONLY_S: Final = 6.0  # only temperatures that come by themselves were heard
+REPORTS_ONLY_BLOCKING_S: Final = 60.0
+SILENCE_S: Final = 60.0  # then contact is lost
+SILENCE_BLOCKING_S: Final = 900.0
+HISTORY_LINES: Final = 64
+MAX_SAME_RESENDS: Final = 20
+MAX_UNBELIEVABLE: Final = 3  # the same number outside the history: it is no noise
+MAX_FENCES: Final = 5
+MAX_RENUMBERINGS: Final = 10
+_LIVELY: Final = frozenset({Kind.OK, Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
+
+
+class Mode(Enum):
+    """What the channel does."""
+
+    CLOSED = auto()
+    IDLE = auto()  # the next line may be sent
+    WAITING = auto()  # for the ok of a line
+    SETTLE = auto()  # for quiet
+    PROBE = auto()  # for Last Line
+    RENUMBER = auto()  # for the ok of M110 N0
+    FAILED = auto()  # `failure` says why
+
+
+class Purpose(Enum):
+    """Why we probe."""
+
+    RESYNC = auto()  # find our place and go on
+    LOCATE = auto()  # only learn the number: we have just connected
+    RENUMBER = auto()  # verify that numbers begin at 0 again
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A line with its number. `offset` is where it ends in the file, None for our own lines."""
+
+    number: int
+    command: bytes
+    offset: int | None = None
+    blocking: bool = False
+    fence: bool = False
+
+
+class Channel:
+    """See the module's text. `write` takes bytes for the wire, `accepted` is told of each frame, after noise perhaps twice."""
+
+    def __init__(self, write: Callable[[bytes], None], accepted: Callable[[Frame], None]) -> None:
+        self._write = write
+        self._accepted = accepted
+        self.mode = Mode.CLOSED
+        self.failure: str | None = None
+        self.last_line: int | None = None  # what the machine said when probed last
+        self.resyncs = 0
+        self.deadline_s: float | None = None
+        self._purpose = Purpose.RESYNC
+        self._forget()
+
+    def _forget(self) -> None:
+        self._history: deque[Frame] = deque(maxlen=HISTORY_LINES)
+        self._sent = 0  # the highest number given to a line
+        self._acked = 0  # the highest number that we hold for accepted
+        self._cursor = 0  # the number in flight
+        self._evidence = 0  # the number in flight when the machine said that it refused a line
+        self._token_seen = False
+        self._ok_since_fence = False
+        self._fences = 0
+        self._same_resends = 0
+        self._resent = 0
+        self._doubt: int | None = None
+        self._unbelievable: list[int] = []
+        self._renumberings = 0
+        self._probe_last: int | None = None
+        self._probe_resend: int | None = None
+        self._heard_s = self._lively_s = self._silent_since_s = self._fence_alive_s = 0.0
+
+    # what others ask
+    @property
+    def idle(self) -> bool:
+        """Whether the next line may be sent."""
+        return self.mode is Mode.IDLE
+
+    @property
+    def in_flight(self) -> Frame | None:
+        """The line whose ok we wait for."""
+        return self._frame(self._cursor) if self._cursor > self._acked or self.mode is Mode.WAITING else None
+
+    def _frame(self, number: int) -> Frame | None:
+        index = number - self._history[0].number if self._history else -1
+        return self._history[index] if 0 <= index < len(self._history) else None
+
+    # commands
+    def close(self) -> None:
+        """The port is gone. Numbers and history stay: the machine may still know them."""
+        self.mode = Mode.CLOSED
+        self.deadline_s = None
+
+    def locate(self, now_s: float) -> None:
+        """Ask for the machine's line number; `last_line` has it when the channel is idle."""
+        self.failure = self.last_line = None
+        self._begin_probe(Purpose.LOCATE, now_s)
+
+    def renumber(self, now_s: float) -> None:
+        """Forget all lines and let numbers begin at 0; the channel is idle when the machine proved that they do."""
+        self._forget()
+        self.failure = None
+        self._heard(now_s)
+        self._ask_renumber(now_s)
+
+    def resync(self, now_s: float) -> None:
+        """Find our place again and go on (a port that was reopened)."""
+        self._settle(Purpose.RESYNC, now_s)
+
+    def send(self, command: bytes, now_s: float, *, offset: int | None = None) -> None:
+        """Send the next line. Only when idle."""
+        assert self.idle
+        self._sent += 1
+        self._history.append(Frame(self._sent, command, offset, word(command) in BLOCKING))
+        self._transmit(self._history[-1], now_s)
+
+    def fence(self, now_s: float) -> None:
+        """Send a line that proves, when it comes back, that all before it were executed. Only when idle."""
+        assert self.idle
+        self._fences = 0
+        self._send_fence(now_s)
+
+    def _send_fence(self, now_s: float) -> None:
+        self._sent += 1
+        self._fences += 1
+        self._ok_since_fence = False
+        self._fence_alive_s = now_s
+        self._history.append(Frame(self._sent, b"M118 fence-%d." % self._sent, blocking=self._blocked(), fence=True))
+        self._transmit(self._history[-1], now_s)
+
+    def _blocked(self) -> bool:
+        unacked = (self._frame(number) for number in range(self._acked + 1, self._sent + 1))
+        return any(line is not None and line.blocking for line in unacked)
+
+    def _transmit(self, line: Frame, now_s: float) -> None:
+        self._cursor = line.number
+        self._token_seen = False
+        self.mode = Mode.WAITING
+        self._heard_s = self._lively_s = self._silent_since_s = now_s
+        self._write(frame(line.number, line.command))
+        self._arm(line)
+
+    def _arm(self, line: Frame) -> None:
+        stall_s, reports_only_s = (STALL_BLOCKING_S, REPORTS_ONLY_BLOCKING_S) if line.blocking else (STALL_S, REPORTS_ONLY_S)
+        self.deadline_s = min(self._heard_s + stall_s, self._lively_s + reports_only_s)
+
+    # what the machine says
+    def _heard(self, now_s: float) -> None:
+        self._heard_s = self._lively_s = self._silent_since_s = now_s
+
+    def on_reply(self, reply: Reply, now_s: float) -> None:
+        """Take a line of the machine."""
+        if self.mode in {Mode.CLOSED, Mode.FAILED}:
+            return
+        self._heard_s = now_s
+        if reply.kind in _LIVELY:
+            self._lively_s = self._silent_since_s = self._fence_alive_s = now_s
+        if self.mode is Mode.WAITING or self.mode is Mode.IDLE:
+            self._in_stream(reply, now_s)
+        elif self.mode is Mode.SETTLE:
+            self.deadline_s = min(now_s + SETTLE_S, self._settle_until_s)
+        elif self.mode is Mode.PROBE:
+            self._in_probe(reply, now_s)
+        elif reply.kind in {Kind.OK, Kind.REJECTED}:
+            self._settle(Purpose.RENUMBER, now_s)
+
+    def _in_stream(self, reply: Reply, now_s: float) -> None:
+        if _refuses(reply):
+            self._evidence = self._cursor
+        if reply.kind in {Kind.REJECTED, Kind.RESEND}:  # in idle it is late, or noise: our place must be sure all the same
+            self._settle(Purpose.RESYNC, now_s)
+        elif self.mode is Mode.WAITING:
+            self._in_waiting(reply, now_s)
+
+    def _in_waiting(self, reply: Reply, now_s: float) -> None:
+        line = self._frame(self._cursor)
+        assert line is not None
+        if reply.kind is Kind.OK:
+            self._ok(line, now_s)
+            return
+        if line.fence and line.command[5:].decode() in reply.text:
+            self._token_seen = True
+        self._arm(line)
+
+    def _ok(self, line: Frame, now_s: float) -> None:
+        if line.fence and not self._token_seen:
+            self._ok_since_fence = True
+            self._arm(line)
+            return
+        self._ack(line.number)
+        following = self._frame(line.number + 1)
+        if following is None:
+            self.mode = Mode.IDLE
+            self.deadline_s = None
+        else:
+            self._transmit(following, now_s)
+
+    def _ack(self, number: int) -> None:
+        for accepted in range(self._acked + 1, number + 1):
+            line = self._frame(accepted)
+            self._acked = accepted
+            if line is not None:
+                self._accepted(line)
+
+    def _in_probe(self, reply: Reply, now_s: float) -> None:
+        if reply.kind is Kind.REJECTED:
+            self._probe_last = reply.number
+        elif reply.kind is Kind.RESEND:
+            self._probe_resend = reply.number
+        if self._probe_last is not None or self._probe_resend is not None:
+            self._silent_since_s = now_s
+            self.deadline_s = now_s + SETTLE_S
+
+    # time
+    def on_timeout(self, now_s: float) -> None:
+        """The deadline has passed."""
+        self.deadline_s = None
+        if self.mode is Mode.WAITING:
+            self._settle(Purpose.RESYNC, now_s)
+        elif self.mode is Mode.SETTLE:
+            self._begin_probe(self._purpose, now_s)
+        elif self.mode is Mode.RENUMBER:
+            self._settle(Purpose.RENUMBER, now_s)
+        elif self.mode is Mode.PROBE:
+            self._probe_over(now_s)
+
+    def _settle(self, purpose: Purpose, now_s: float) -> None:
+        self.resyncs += purpose is Purpose.RESYNC
+        self._purpose = purpose
+        self.mode = Mode.SETTLE
+        self._settle_until_s = now_s + SETTLE_MAX_S
+        self.deadline_s = now_s + SETTLE_S
+
+    def _begin_probe(self, purpose: Purpose, now_s: float) -> None:
+        self._purpose = purpose
+        self._probe_wait_s = PROBE_S
+        self._silent_since_s = now_s
+        self.mode = Mode.PROBE
+        self._write_probe(now_s)
+
+    def _write_probe(self, now_s: float) -> None:
+        self._probe_last = self._probe_resend = None
+        self._write(probe())
+        self.deadline_s = now_s + self._probe_wait_s
+
+    def _probe_over(self, now_s: float) -> None:
+        last, resend = self._probe_last, self._probe_resend
+        if last is None and resend is None:
+            self._probe_again(now_s)
+        elif last is not None and resend is not None and resend != last + 1:
+            self._write_probe(now_s)  # one of the two was damaged on its way
+        else:
+            self.last_line = last if last is not None else (resend or 1) - 1
+            self._located(self.last_line, now_s)
+
+    def _probe_again(self, now_s: float) -> None:
+        limit_s = SILENCE_BLOCKING_S if self._purpose is Purpose.RESYNC and self._blocked() else SILENCE_S
+        if now_s - self._silent_since_s >= limit_s:
+            self._fail("no-answer")
+            return
+        self._probe_wait_s = min(self._probe_wait_s * 2, PROBE_MAX_S)
+        self._write_probe(now_s)
+
+    def _ask_renumber(self, now_s: float) -> None:
+        self._renumberings += 1
+        if self._renumberings > MAX_RENUMBERINGS:
+            self._fail("position-lost")
+            return
+        self.mode = Mode.RENUMBER
+        self._write(b"\nM110 N0\n")
+        self.deadline_s = now_s + STALL_S
+
+    def _fail(self, code: str) -> None:
+        self.mode = Mode.FAILED
+        self.failure = code
+        self.deadline_s = None
+
+    # where we are
+    def _located(self, last: int, now_s: float) -> None:
+        if self._purpose is Purpose.LOCATE:
+            self.mode = Mode.IDLE
+        elif self._purpose is Purpose.RESYNC:
+            self._go_on(last, now_s)
+        elif last == 0:
+            self.mode = Mode.IDLE
+        else:
+            self._ask_renumber(now_s)
+
+    def _go_on(self, last: int, now_s: float) -> None:
+        oldest = self._history[0].number if self._history else self._sent + 1
+        if not oldest - 1 <= last <= self._sent:
+            self._disbelieve(last, now_s)
+            return
+        self._unbelievable.clear()
+        doubtful = last < self._acked and self._evidence != last + 1
+        if doubtful and self._doubt != last:
+            self._doubt = last  # the machine may have executed a line that it did not count: ask once more
+            self._write_probe_again(now_s)
+        elif doubtful:
+            self._fail("line-doubtful" if last else "reset")
+        elif last < self._sent:
+            self._resend(last, now_s)
+        else:
+            self._caught_up(now_s)
+
+    def _disbelieve(self, last: int, now_s: float) -> None:
+        self._unbelievable = [number for number in self._unbelievable if number == last] + [last]
+        if len(self._unbelievable) >= MAX_UNBELIEVABLE:
+            self._fail("reset" if last == 0 else "position-lost")
+        else:
+            self._write_probe_again(now_s)
+
+    def _write_probe_again(self, now_s: float) -> None:
+        self.mode = Mode.PROBE
+        self._probe_wait_s = PROBE_S
+        self._write_probe(now_s)
+
+    def _resend(self, last: int, now_s: float) -> None:
+        self._doubt = None
+        self._ack(last)
+        self._acked = min(self._acked, last)
+        self._same_resends = self._same_resends + 1 if self._resent == last + 1 else 1
+        self._resent = last + 1
+        line = self._frame(last + 1)
+        if self._same_resends > MAX_SAME_RESENDS or line is None:
+            self._fail("line-refused")
+        else:
+            self._transmit(line, now_s)
+
+    def _caught_up(self, now_s: float) -> None:
+        """The machine has accepted all that was sent; an ok may be lost or only late: a fence tells."""
+        self._doubt = None
+        line = self._frame(self._sent)
+        if self._acked == self._sent or line is None:
+            self.mode = Mode.IDLE
+        elif not line.fence:
+            self._fences = 0
+            self._send_fence(now_s)
+        elif self._ok_since_fence and self._fences >= MAX_FENCES:
+            self._ack(self._sent)  # a firmware that never echoes: its oks must do
+            self.mode = Mode.IDLE
+        elif self._ok_since_fence:
+            self._send_fence(now_s)
+        elif now_s - self._fence_alive_s >= SILENCE_BLOCKING_S:
+            self._fail("no-answer")
+        else:
+            self._wait_for_fence(line, now_s)
+
+    def _wait_for_fence(self, line: Frame, now_s: float) -> None:
+        """It is still queued behind a long command."""
+        self._cursor = line.number
+        self.mode = Mode.WAITING
+        self._heard_s = self._lively_s = now_s
+        self._arm(line)
+
+
+def _refuses(reply: Reply) -> bool:
+    text = reply.text
+    return "checksum" in text.lower() or 'Unknown command: "' in text

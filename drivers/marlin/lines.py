@@ -1,0 +1,89 @@
+"""One line on its way to Marlin: comments off, number and checksum on, length checked.
+
+Marlin strips comments before it verifies the checksum, loses the checksum of a line longer than its 96-byte buffer (it then asks
+for it again for ever), and knows neither lower case nor an empty line (measured on bugfix-2.1.x).
+"""
+
+import re
+from functools import reduce
+from operator import xor
+from typing import Final, NamedTuple
+
+MAX_FRAME_BYTES: Final = 94  # with number and checksum, without the line end; Marlin's MAX_CMD_SIZE is 96
+MAX_COMMAND_BYTES: Final = MAX_FRAME_BYTES - len(b"N9999999 *255")
+PROBE_NUMBER: Final = 2_000_000_000  # never a real line: the answer tells the last number that was accepted
+
+# Marlin answers these only when they are through: nothing may wait behind them, or M108 and M112 are not seen (measured)
+BLOCKING: Final = frozenset({b"G4", b"G28", b"G29", b"G34", b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", b"M400", b"M600"})
+# Waits that M108 ends
+BREAKABLE: Final = frozenset({b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", b"M600"})
+# Line numbers, reports and the baud rate are ours: the same words in a file would cut the connection
+HOST_OWNED: Final = frozenset({b"M110", b"M113", b"M154", b"M155", b"M575"})
+
+_WORD: Final = re.compile(rb"[A-Za-z]\d+")
+_NUMBERED: Final = re.compile(rb"^N\d+\s*(.*?)\s*(?:\*\d+)?$", re.IGNORECASE)
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class LineError(ValueError):
+    """A line of a file cannot be sent; the message says why."""
+
+
+class ProgramLine(NamedTuple):
+    """A command of a file, and where in the file the line ends (bytes)."""
+
+    command: bytes
+    end_offset: int
+
+
+def word(command: bytes) -> bytes:
+    """The command word: `G1` of `G1 X5`, empty when there is none."""
+    match = _WORD.match(command)
+    return match.group() if match else b""
+
+
+def checksum(text: bytes) -> int:
+    """All bytes combined by exclusive or, as Marlin computes it."""
+    return reduce(xor, text, 0)
+
+
+def frame(number: int, command: bytes) -> bytes:
+    """The bytes of a numbered line, with its checksum and line end."""
+    text = b"N%d %s" % (number, command)
+    return b"%s*%d\n" % (text, checksum(text))
+
+
+def probe() -> bytes:
+    r"""A question that executes nothing: Marlin answers `Last Line: K`. The leading line end closes a line that was cut."""
+    return b"\n" + frame(PROBE_NUMBER, b"M105")
+
+
+def prepare(raw: bytes) -> bytes:
+    """The command that a line of a file asks for, or empty when it asks for nothing or for what only the host may say.
+
+    Raises:
+        LineError: longer than Marlin takes, binary, or not a command.
+
+    """
+    text = raw.partition(b";")[0].strip()
+    if not text or text[:1] in {b"(", b"%"}:
+        return b""
+    if text[:1] in {b"N", b"n"}:
+        numbered = _NUMBERED.match(text)
+        text = numbered.group(1) if numbered else text
+    if _CONTROL.search(text):
+        raise LineError("holds binary data")
+    if not text[:1].isalpha():
+        raise LineError(f"is not a G-code command: {shown(text)}")
+    if text[:1] != b"M" or b"%c" % text[0] != text[:1].upper():
+        text = text.upper()
+    if word(text) in HOST_OWNED:
+        return b""
+    if len(text) > MAX_COMMAND_BYTES:
+        raise LineError(f"is {len(text)} bytes long without its comment, the firmware takes {MAX_COMMAND_BYTES}: {shown(text)}")
+    return text
+
+
+def shown(text: bytes) -> str:
+    """A short printable form of untrusted bytes."""
+    return repr(text[:40].decode("utf-8", "replace"))

@@ -1,0 +1,408 @@
+"""A Marlin printer on a serial port, as a Driver: `marlin:///dev/serial/by-id/...?baud=115200`."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote
+
+from drivers.base import (
+    Capability,
+    DriverInfo,
+    EventListener,
+    JobTrace,
+    PrintEnd,
+    PrintEnded,
+    PrinterState,
+    PrinterStatus,
+    StatusChanged,
+)
+from drivers.errors import (
+    AddressError,
+    DriverError,
+    FirmwareError,
+    NotAPrinterError,
+    PrinterBusyError,
+    TransferError,
+    UnreachableError,
+)
+from drivers.marlin.job import Phase
+from drivers.marlin.link import Link, close_port, open_port
+from drivers.marlin.program import ProgramReader, check
+from drivers.marlin.protocol import JobBegun, JobEnded, NotUnderstood, Protocol, Ready
+
+if TYPE_CHECKING:
+    from serial import Serial
+
+DEFAULT_BAUD: Final = 115_200
+CONNECT_S: Final = 40.0  # opening, boot loader and identification end long before; longer is a machine at something long
+FIRST_RETRY_S: Final = 0.5
+MAX_RETRY_S: Final = 10.0
+STOP_CONFIRM_S: Final = 3.0
+MAX_ENDED: Final = 32  # how many ends we remember for `trace`
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_STATES: Final = {
+    Phase.CLOSED: PrinterState.OFFLINE,
+    Phase.GREETING: PrinterState.CONNECTING,
+    Phase.LOCATING: PrinterState.CONNECTING,
+    Phase.SETUP: PrinterState.CONNECTING,
+    Phase.READY: PrinterState.IDLE,
+    Phase.STARTING: PrinterState.PREPARING,
+    Phase.RUNNING: PrinterState.PRINTING,
+    Phase.PAUSING: PrinterState.PRINTING,
+    Phase.PAUSED: PrinterState.PAUSED,
+    Phase.RESUMING: PrinterState.PAUSED,
+    Phase.ABORTING: PrinterState.FINISHING,
+    Phase.DRAINING: PrinterState.FINISHING,
+    Phase.KILLED: PrinterState.FAULT,
+}
+
+
+class MarlinPrinter:
+    """One printer. `device` is the port's path, `baud` its speed. See `drivers.base.Driver` for the methods."""
+
+    info = DriverInfo(
+        "marlin",
+        frozenset({Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP, Capability.TEMPERATURES}),
+    )
+
+    def __init__(self, device: str, baud: int, listener: EventListener) -> None:
+        self._device = device
+        self._baud = baud
+        self._listener = listener
+        self._protocol = Protocol()
+        self._status = PrinterStatus()
+        self._link: Link | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Future[None] | None = None
+        self._begun: asyncio.Future[None] | None = None
+        self._stopped: asyncio.Event | None = None
+        self._reader: ProgramReader | None = None
+        self._feeding: asyncio.Task[None] | None = None
+        self._starting = False
+        self._ended: dict[str, JobEnded] = {}
+
+    @property
+    def status(self) -> PrinterStatus:
+        """The newest status."""
+        return self._status
+
+    # contact
+    async def connect(self) -> None:
+        """Open, identify, become idle. See `Driver.connect`."""
+        if self._supervisor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="marlin")
+            self._attempt = asyncio.get_running_loop().create_future()
+            self._supervisor = asyncio.create_task(self._supervise())
+        elif self._protocol.phase in {Phase.CLOSED, Phase.GREETING, Phase.LOCATING, Phase.SETUP}:
+            self._attempt = self._attempt or asyncio.get_running_loop().create_future()
+        if self._attempt is None:
+            return
+        try:
+            await asyncio.wait_for(asyncio.shield(self._attempt), CONNECT_S)
+        except TimeoutError:
+            raise PrinterBusyError(
+                f"The printer at {self._device} is in the middle of something long.",
+                next_step="Wait until it has finished heating or homing, or reset it.",
+            ) from None
+        finally:
+            self._attempt = None
+
+    def _connected(self, error: DriverError | None) -> None:
+        if self._attempt is not None and not self._attempt.done():
+            if error is None:
+                self._attempt.set_result(None)
+            else:
+                self._attempt.set_exception(error)
+
+    async def close(self) -> None:
+        """Let go of the printer. The line in flight is its last."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+            self._supervisor = None
+        if self._feeding is not None:
+            self._feeding.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._feeding
+        self._drop_reader()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+            self._executor = None
+
+    async def _supervise(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                await self._hold_port()
+                retry_s = FIRST_RETRY_S
+            except DriverError as error:
+                self._connected(error)
+            self._protocol.lost(self._now_s())
+            self._flush()
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, MAX_RETRY_S)
+
+    async def _hold_port(self) -> None:
+        """Open the port and serve it until it is gone."""
+        port = await self._open()
+        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        link = Link(port, self._receive, lost.set_result)
+        try:
+            self._link = link
+            self._protocol.opened(self._now_s())
+            self._flush()
+            reason = await lost
+            self._connected(UnreachableError(f"{self._device} went away: {reason}.", next_step="Check cable and power."))
+        finally:
+            self._link = None
+            await self._run(close_port, link.detach())
+
+    async def _open(self) -> "Serial":
+        opening = asyncio.ensure_future(self._run(open_port, self._device, self._baud))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(DriverError):
+                close_port(await opening)
+            raise
+
+    async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **keywords: _P.kwargs) -> _T:
+        assert not keywords
+        assert self._executor is not None
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
+    # the engine
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _receive(self, data: bytes) -> None:
+        self._protocol.receive(data, self._now_s())
+        self._flush()
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._protocol.on_timeout(self._now_s())
+        self._flush()
+
+    def _flush(self) -> None:
+        """After anything happened: send, tell, arm the timer, read ahead."""
+        data = self._protocol.data_to_send()
+        if self._link is not None:
+            self._link.write(data)
+        for event in self._protocol.events():
+            self._tell(event)
+        self._arm()
+        if self._protocol.wants_program and self._feeding is None and self._reader is not None:
+            self._feeding = asyncio.create_task(self._feed(self._reader))
+        if self._stopped is not None and not self._protocol.stopping:
+            self._stopped.set()
+        self._publish()
+
+    def _arm(self) -> None:
+        deadline_s = self._protocol.deadline_s
+        if deadline_s is None or (self._timer is not None and self._timer.when() <= deadline_s):
+            return  # an early timer only looks and arms again
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(deadline_s, self._timed_out)
+
+    async def _feed(self, reader: ProgramReader) -> None:
+        try:
+            lines, complete = await self._run(reader.read_batch)
+        except TransferError as error:
+            self._feeding = None
+            self._protocol.feed_failed(str(error), self._now_s())
+        else:
+            self._feeding = None
+            if reader is self._reader:
+                self._protocol.feed(lines, complete=complete, now_s=self._now_s())
+        self._flush()
+
+    def _drop_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and self._executor is not None:
+            self._executor.submit(reader.close)
+
+    # what the protocol tells
+    def _tell(self, event: Ready | NotUnderstood | JobBegun | JobEnded) -> None:
+        if isinstance(event, Ready):
+            self._connected(None)
+        elif isinstance(event, NotUnderstood):
+            self._connected(self._not_a_printer(event))
+        elif isinstance(event, JobBegun):
+            if self._begun is not None and not self._begun.done():
+                self._begun.set_result(None)
+        else:
+            self._job_ended(event)
+
+    def _not_a_printer(self, event: NotUnderstood) -> DriverError:
+        if not event.heard:
+            return NotAPrinterError(
+                f"Nothing at {self._device} answers at {self._baud} baud.",
+                next_step="Switch the printer on; if it is on, try another speed: ?baud=250000 or ?baud=115200.",
+            )
+        return NotAPrinterError(
+            f"What is at {self._device} answers at {self._baud} baud, but it {event.detail}.",
+            next_step="Try another speed (?baud=250000 or ?baud=115200). Klipper is driven through OctoPrint: octoprint+http://...",
+        )
+
+    def _job_ended(self, event: JobEnded) -> None:
+        self._drop_reader()
+        self._ended[event.name] = event
+        while len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        ending = event.ending
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_exception(_not_begun(event))
+            return
+        self._listener(PrintEnded(event.name, ending.end, ending.detail, ending.fault, ending.by_person))
+
+    def _publish(self) -> None:
+        status = self._compose()
+        if status != self._status:
+            self._status = status
+            self._listener(StatusChanged(status))
+
+    def _compose(self) -> PrinterStatus:
+        protocol, job = self._protocol, self._protocol.job
+        return PrinterStatus(
+            state=self._state(),
+            job=job.name if job is not None else None,
+            progress=round(job.progress, 3) if job is not None else None,
+            nozzle=protocol.nozzle,
+            bed=protocol.bed,
+            firmware=protocol.firmware,
+            fault=protocol.fault,
+            note=protocol.note,
+        )
+
+    def _state(self) -> PrinterState:
+        protocol, job = self._protocol, self._protocol.job
+        if protocol.silent:
+            return PrinterState.OFFLINE
+        if protocol.phase is Phase.READY and protocol.foreign:
+            return PrinterState.FOREIGN
+        if protocol.phase is Phase.RUNNING and job is not None:
+            if protocol.user_wait:
+                return PrinterState.ATTENTION
+            return PrinterState.PRINTING if job.modes.extruded else PrinterState.PREPARING
+        return _STATES[protocol.phase]
+
+    # commands
+    def _must_be_idle(self) -> None:
+        if self._starting or self._protocol.phase is not Phase.READY or self._protocol.foreign:
+            state = self._status.state.value
+            raise PrinterBusyError(f"The printer at {self._device} is {state}.", next_step="Wait until it is idle and try again.")
+
+    async def start(self, program: Path, job: str) -> None:
+        """Print `program` as `job`. See `Driver.start`; a fault before the first line is a FirmwareError."""
+        self._must_be_idle()
+        self._starting = True
+        try:
+            size = await self._run(check, program)
+        finally:
+            self._starting = False
+        self._must_be_idle()
+        self._begun = asyncio.get_running_loop().create_future()
+        self._reader = ProgramReader(program)
+        self._protocol.start(job, size.size_bytes, self._now_s())
+        self._flush()
+        try:
+            await self._begun
+        except asyncio.CancelledError:
+            await self.cancel(job)
+            raise
+        finally:
+            self._begun = None
+
+    def _runs(self, job: str) -> bool:
+        return self._protocol.job is not None and self._protocol.job.name == job
+
+    async def pause(self, job: str) -> None:
+        """Hold after the line in flight; the nozzle is lifted, heaters stay on."""
+        if self._runs(job):
+            self._protocol.pause(self._now_s())
+            self._flush()
+
+    async def resume(self, job: str) -> None:
+        """Go back to the part and on."""
+        if self._runs(job):
+            self._protocol.resume(self._now_s())
+            self._flush()
+
+    async def cancel(self, job: str) -> None:
+        """Stop feeding, heaters off, nozzle up. Returns at once; `PrintEnded` comes when the machine is safe."""
+        if self._runs(job):
+            self._protocol.cancel(self._now_s())
+            self._flush()
+
+    async def emergency_stop(self) -> None:
+        """M112, and wait up to 3 s until the machine confirms it.
+
+        Raises:
+            UnreachableError: there is no contact.
+
+        """
+        if self._link is None:
+            raise UnreachableError(f"There is no contact with {self._device}.", next_step="Switch the printer off at the mains.")
+        self._stopped = asyncio.Event()
+        self._protocol.emergency_stop(self._now_s())
+        self._flush()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), STOP_CONFIRM_S)
+        self._stopped = None
+
+    async def trace(self, job: str) -> JobTrace:
+        """What became of `job`. A serial print does not survive the process that feeds it: the machine is made safe."""
+        if self._runs(job):
+            return JobTrace(running=True)
+        if (ended := self._ended.get(job)) is not None:
+            return JobTrace(running=False, end=ended.ending.end, detail=ended.ending.detail)
+        if self._protocol.was_reset:
+            detail = "The printer was reset since; the print cannot go on."
+        else:
+            detail = "The print was cut off when the program that fed it ended; the printer was not reset."
+            self._protocol.make_safe(self._now_s())
+            self._flush()
+        return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=detail)
+
+
+def _not_begun(event: JobEnded) -> DriverError:
+    ending = event.ending
+    if ending.fault is not None:
+        return FirmwareError(ending.fault, next_step=ending.fault.action_en)
+    return TransferError(f"The print did not begin: {ending.detail}", next_step="Try again.")
+
+
+def from_url(parts: SplitResult, listener: EventListener) -> MarlinPrinter:
+    """Make the driver for `marlin:///dev/...?baud=N`; no I/O.
+
+    Raises:
+        AddressError: no device path, an unknown key, or a baud rate that is no number.
+
+    """
+    example = "Example: marlin:///dev/ttyUSB0?baud=115200 (three slashes)."
+    device = unquote(parts.path)
+    if parts.netloc or not device.startswith("/") or device == "/":
+        raise AddressError(f"The printer URL {parts.geturl()!r} names no device.", next_step=example)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := sorted(options.keys() - {"baud"}):
+        raise AddressError(
+            f"The printer URL has an unknown key: {', '.join(unknown)}.", next_step=f"The only key is baud. {example}"
+        )
+    baud = options.get("baud", str(DEFAULT_BAUD))
+    if not baud.isascii() or not baud.isdigit() or not 1_200 <= int(baud) <= 4_000_000:
+        raise AddressError(f"{baud!r} is not a baud rate.", next_step=f"Use a number such as 115200 or 250000. {example}")
+    return MarlinPrinter(device, int(baud), listener)
