@@ -5,7 +5,7 @@ Codes that are missing here are answered `Unknown command`, as in a default buil
 
 import re
 from collections.abc import Callable
-from math import atan2, hypot, tau
+from math import atan2, hypot, inf, tau
 from typing import Final
 
 from drivers.virtual import texts
@@ -230,7 +230,13 @@ def _cold_extrusion(machine: Machine, command: Command) -> None:
 def _report_temperatures(machine: Machine, command: Command) -> None:
     if (interval := command.words.get("S")) is not None:
         machine.report_interval_s = min(max(0.0, interval), 60.0)
-        machine.report_s = machine.now_s + (machine.report_interval_s or float("inf"))
+        machine.report_s = machine.now_s + (machine.report_interval_s or inf)
+
+
+def _report_position(machine: Machine, command: Command) -> None:
+    if (interval := command.words.get("S")) is not None:
+        machine.place_interval_s = min(max(0.0, interval), 60.0)
+        machine.place_s = machine.now_s + (machine.place_interval_s or inf)
 
 
 # -- the host
@@ -260,12 +266,12 @@ def _identify(machine: Machine, _command: Command) -> None:
 
 
 def _settings(machine: Machine, _command: Command) -> None:
-    for line in texts.SETTINGS:
+    for line in texts.settings(machine.options):
         machine.say(line)
 
 
 def _endstops(machine: Machine, _command: Command) -> None:
-    for line in ("Reporting endstop status", "x_min: open", "y_min: open", "z_min: open"):
+    for line in texts.endstops(machine.options):
         machine.say(line)
 
 
@@ -340,12 +346,18 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 
+# Codes of builds with an option: the option's name and what the code does then.
+_OPTIONAL: Final[dict[str, tuple[str, Handler]]] = {
+    "G29": ("bed_levelling", _level),
+    # Without an emergency parser nobody could answer: a default build does not know these.
+    **dict.fromkeys(("M0", "M1"), ("emergency_parser", _wait_for_user)),
+    "M876": ("emergency_parser", _accept),
+    "M154": ("position_reports", _report_position),
+    **dict.fromkeys(("M412", "M603"), ("runout_sensor", _accept)),
+}
+
+
 def handler_of(machine: Machine, code: str) -> Handler | None:
     """The handler of a code in this build; None for an unknown command."""
-    if code == "G29":
-        return _level if machine.options.bed_levelling else None
-    if code in {"M0", "M1", "M876"}:
-        # Without an emergency parser nobody could answer: a default build does not know these.
-        interactive = machine.options.emergency_parser
-        return (_wait_for_user if code != "M876" else _accept) if interactive else None
-    return HANDLERS.get(code)
+    option, handler = _OPTIONAL.get(code, ("", None))
+    return handler if handler and getattr(machine.options, option) else HANDLERS.get(code)

@@ -71,9 +71,10 @@ class Firmware:
         if self.killed or self._booting_until_s is not None:
             return
         data = self._noise.spoil(data, self.faults.noise_in)
-        if self.options.emergency_parser:
-            for number in self.receiver.emergencies(data):
+        if self.options.emergency_parser and (numbers := self.receiver.emergencies(data)):
+            for number in numbers:
                 self._emergency(number)
+            self._work()  # what they end is over before their line enters the queue
         self.receiver.put(data)
         self._work()
         self.receiver.overflow()
@@ -159,7 +160,7 @@ class Firmware:
         if self._booting_until_s is not None:
             return self._booting_until_s
         machine = self.machine
-        event_s = min(machine.report_s, self._wait_ends_s(), self._inactive_s())
+        event_s = min(machine.report_s, machine.place_s, self._wait_ends_s(), self._inactive_s())
         if machine.hotend.needs_watching() or machine.heated_bed.needs_watching():
             event_s = min(event_s, self._check_s)
         return max(event_s, self._frozen_until_s)
@@ -198,6 +199,9 @@ class Firmware:
         if machine.report_s <= now_s:
             self._say(machine.temperatures())
             machine.report_s = now_s + machine.report_interval_s
+        if machine.place_s <= now_s:
+            self._say(machine.where(machine.place))
+            machine.place_s = now_s + machine.place_interval_s
         self._work()
         if self._wait is not None and self._busy_s <= now_s:
             self._say(f"echo:busy: {'paused for user' if self._wait.what is Waiting.USER else 'processing'}")

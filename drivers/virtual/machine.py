@@ -71,6 +71,8 @@ class Machine:
         self.active_at_s = self.now_s
         self.report_interval_s = 0.0  # M155; 0 is off
         self.report_s = inf
+        self.place_interval_s = 0.0  # M154; 0 is off
+        self.place_s = inf
         self.busy_interval_s = 2.0  # M113; 0 is off
         self.cold_extrusion = False  # M302 P1
         self.coldest_extrusion_c = COLDEST_EXTRUSION_C

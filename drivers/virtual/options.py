@@ -48,7 +48,8 @@ BED: Final = HeaterOptions(
 class FirmwareOptions:
     """How the firmware was built. The defaults are Marlin's own: no emergency parser, no advanced ok, no host actions.
 
-    `bed_mm` is the side of the square bed, `beyond_bed_mm` how far the head goes over its edges. `boot_s` is how long the board stays deaf after a reset before it says `start`.
+    `bed_mm` is the side of the square bed, `beyond_bed_mm` how far the head goes over its edges. `boot_s` is how long the board
+    stays deaf after a reset before it says `start`.
     """
 
     name: str = "Virtual"
@@ -61,6 +62,8 @@ class FirmwareOptions:
     emergency_parser: bool = False
     advanced_ok: bool = False
     host_actions: bool = False
+    runout_sensor: bool = False
+    position_reports: bool = False  # M154
     bed_levelling: bool = False  # G29 is known and takes a minute
     hotend: HeaterOptions = field(default=HOTEND)
     bed: HeaterOptions = field(default=BED)

@@ -15,7 +15,7 @@ _BANNER: Final = (
     "echo: Free Memory: 0  PlannerBufferBytes: 1280",
 )
 DEFAULTS_LOADED: Final = "Hardcoded Default Settings Loaded"
-SETTINGS: Final = (
+_SETTINGS: Final = (
     "echo:; Linear Units:",
     "echo:  G21 ; (mm)",
     "echo:; Temperature Units:",
@@ -36,6 +36,12 @@ SETTINGS: Final = (
     "echo:  M206 X0.00 Y0.00 Z0.00",
     "echo:; Hotend PID:",
     "echo:  M301 P22.20 I1.08 D114.00",
+)
+_RUNOUT_SETTINGS: Final = (
+    "echo:; Filament load/unload:",
+    "echo:  M603 L0.00 U100.00 ; (mm)",
+    "echo:; Filament runout sensor:",
+    "echo:  M412 S1 ; Sensor ON",
 )
 # Capability names in Marlin's order, with the value of a default build.
 _CAPABILITIES: Final = {
@@ -80,12 +86,26 @@ _CAPABILITIES: Final = {
 def banner(options: FirmwareOptions) -> list[str]:
     """What a reset prints, line by line."""
     notice = [f"//action:notification {DEFAULTS_LOADED}"] if options.host_actions else []
-    return [*_BANNER, *notice, f"echo:{DEFAULTS_LOADED}", *SETTINGS]
+    closing = ["//action:prompt_end"] if options.host_actions else []
+    return [*_BANNER, *notice, f"echo:{DEFAULTS_LOADED}", *settings(options), *closing]
+
+
+def settings(options: FirmwareOptions) -> list[str]:
+    """The answer to M503."""
+    return [*_SETTINGS, *(_RUNOUT_SETTINGS if options.runout_sensor else ())]
+
+
+def endstops(options: FirmwareOptions) -> list[str]:
+    """The answer to M119."""
+    axes = ["x_min: open", "y_min: open", "z_min: open"]
+    return ["Reporting endstop status", *axes, *(["filament: TRIGGERED"] if options.runout_sensor else [])]
 
 
 def identity(options: FirmwareOptions) -> list[str]:
     """The answer to M115."""
     chosen = {
+        "AUTOREPORT_POS": options.position_reports,
+        "RUNOUT": options.runout_sensor,
         "AUTOLEVEL": options.bed_levelling,
         "Z_PROBE": options.bed_levelling,
         "EMERGENCY_PARSER": options.emergency_parser,
