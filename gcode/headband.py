@@ -1,7 +1,7 @@
 """The shape of a visor frame: one parametric headband that every bed from 180 mm up can print. `gcode.frame` makes programs of it.
 
 The shape follows the frames that hospitals accepted in 2020 (flat bands of about 158 x 180 x 5 mm): a forehead band, a front arc
-that holds a punched A4 sheet away from the face, two arms with hooks for an elastic. Everything is one band of even wall, the same on
+that holds a punched A4 sheet away from the face, two arms with hooks for an elastic. It is one band of even wall, the same on
 every layer, so nothing overhangs. The pins stand out of the front arc as short pegs with a round head: the sheet hangs upright and
 its holes point forward, so a pin must too. Holes follow ISO 838 (6 +- 0.5 mm, 80 +- 0.5 mm apart); "888" adds one 80 mm outside
 each. A peg of wall x height passes a round hole when its diagonal does; its head is a little wider, so the sheet snaps on.

@@ -53,6 +53,7 @@ class PrinterProfile:
     start_gcode: str  # {nozzle_c} and {bed_c} are filled in
     end_gcode: str
     model: str = ""  # what the firmware calls itself in M862.3, empty when it has no such check
+    tools: int = 1  # extruders with a heater of their own
     homes_itself: bool = False  # the firmware homes before a file starts (Ultimaker): a file without G28 is no mistake
     limits: MotionLimits | None = None  # the firmware's own limits where a source is known
 
@@ -115,6 +116,7 @@ def parse_profile(content: bytes) -> PrinterProfile:
             start_gcode=str(gcode["start"]),
             end_gcode=str(gcode["end"]),
             model=str(table.get("model", "")),
+            tools=int(table.get("tools", 1)),
             homes_itself=bool(table.get("homes_itself", False)),
             limits=_limits(motion),
         )
