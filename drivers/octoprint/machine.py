@@ -76,7 +76,8 @@ class Machine:
         self.fault: Fault | None = None
         self.note: str | None = None  # why it is not online; None before the first attempt has failed
         self.user = ""  # our name at OctoPrint
-        self.firmware: str | None = None
+        self.server: str | None = None  # "OctoPrint 1.11.8"
+        self.firmware: str | None = None  # the printer's own; OctoPrint tells it only when it connects
         self.kept_apart = False  # a person pressed Disconnect: it is not for us to press Connect
         self.events = 0  # counts what was taken, so that a slow answer is not taken for newer than an event
         self._stall_s = stall_s
@@ -115,7 +116,7 @@ class Machine:
         None when there is nothing to judge. Idle alone is never taken for done.
         """
         job, self._now_s = self.job, now_s
-        if job is None or not job.started or reading.active_with(job.path):
+        if job is None or not job.started or reading.active_with(job.path) or reading.phase is Phase.UNKNOWN:
             return None
         if record is None:
             return self._end(PrintEnd.INTERRUPTED, "Its file is gone from OctoPrint.")
@@ -149,7 +150,7 @@ class Machine:
                 job.position_bytes, job.moved_s = reading.position_bytes, self._now_s
             return None
         job.lost = job.lost or (job.started and reading.phase is Phase.FAILED)
-        return Doubt() if job.started else None
+        return Doubt() if job.started and reading.phase is not Phase.UNKNOWN else None
 
     def take_error(self, reason: str, text: str) -> None:
         """Believe `GET /api/printer/error` and the error of `GET /api/job`, after a time when events were missed."""
@@ -312,7 +313,7 @@ class Machine:
         reading = self.reading
         if not self.online:
             state = PrinterState.OFFLINE if self.note else PrinterState.CONNECTING
-            return PrinterStatus(state, self._job_id(), firmware=self.firmware, fault=self.fault, note=self.note)
+            return PrinterStatus(state, self._job_id(), firmware=self._versions(), fault=self.fault, note=self.note)
         state, note = self._state(now_s)
         running = self.job is not None and self.job.started and state is not PrinterState.OFFLINE
         return PrinterStatus(
@@ -322,10 +323,13 @@ class Machine:
             remaining_s=reading.remaining_s if running else None,
             nozzle=reading.nozzle,
             bed=reading.bed,
-            firmware=self.firmware,
+            firmware=self._versions(),
             fault=self.fault,
             note=note,
         )
+
+    def _versions(self) -> str | None:
+        return ", ".join(text for text in (self.firmware, self.server) if text) or None
 
     def _job_id(self) -> str | None:
         return self.job.job if self.job else None

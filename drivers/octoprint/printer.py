@@ -82,11 +82,12 @@ class OctoPrintDriver:
         """
         if not _JOB.match(job):
             raise TransferError("The job's id does not make a file name.", next_step="Use letters, digits, points and dashes.")
-        if self._watch.machine.job is not None:
-            raise PrinterBusyError("A job is open on this printer.", next_step="Wait for its end.")
+        self._check_free()
+        await self._check_ready()
+        self._check_free()  # somebody may have been faster while we asked
         opened = self._watch.machine.open(job, self._watch.now_s())
+        self._watch.publish()
         try:
-            await self._check_ready()
             await self._transfer(program, opened)
             await self._command_start(opened)
         except BaseException:
@@ -98,6 +99,10 @@ class OctoPrintDriver:
         finally:
             # cancelled in between, it may print or not: as a started job it gets a verdict
             opened.started = True
+
+    def _check_free(self) -> None:
+        if self._watch.machine.job is not None:
+            raise PrinterBusyError("A job is open on this printer.", next_step="Wait for its end.")
 
     async def _check_ready(self) -> None:
         reading = await self._watch.look()
@@ -222,6 +227,8 @@ class OctoPrintDriver:
 
         """
         machine = self._watch.machine
+        if self._watch.version is None:  # not connected yet: the key is read by the probe
+            await self._watch.call(self._client.probe)
         reading = await self._watch.call(self._client.read_job)
         if reading.active_with(job_path(job)):
             if machine.job is None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from drivers.base import PrintEnded
 from drivers.errors import AddressError, AuthenticationError, DriverError, UnreachableError
-from drivers.octoprint.client import Client
+from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.machine import Doubt, Effect, Machine
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.push import Push, PushError, open_push
@@ -31,7 +31,8 @@ class Timing:
     poll_s: float = 30.0  # questions beside a live socket: they find what events did not tell
     poll_alone_s: float = 5.0  # questions without a socket
     poll_busy_s: float = 1.0  # while the printer is being connected
-    push_retry_s: float = 300.0  # until a socket is tried again where there was none
+    push_wait_s: float = 10.0  # until a socket is tried again where there was none; doubled with every failure
+    push_retry_s: float = 300.0  # at most
     first_wait_s: float = 1.0  # doubled with every failure
     longest_wait_s: float = 60.0
     refused_wait_s: float = 300.0  # a wrong key does not get right by itself
@@ -54,11 +55,13 @@ class Watch:
         self._timing = timing
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="octoprint")  # one upload, one question
         self._news = asyncio.Event()
+        self._wake = asyncio.Event()  # look or try again at once
         self._first: asyncio.Future[None] | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling = False
         self._push: Push | None = None
+        self._push_wait_s = timing.push_wait_s
         self._connect_at_s = 0.0
         self._connect_wait_s = 0.0
         self._session_s = 0.0
@@ -67,13 +70,15 @@ class Watch:
 
     async def open(self) -> None:
         """Begin watching; return when the printer is there, raise what kept the first attempt from it. Goes on either way."""
-        if self._supervisor is None:
+        if self._first is None or self._first.done():
             self._first = asyncio.get_running_loop().create_future()
             self._first.add_done_callback(lambda first: first.cancelled() or first.exception())  # read, if nobody waits
+            self._session_s = self.now_s()
+            self._wake.set()
+        if self._supervisor is None:
             self._supervisor = asyncio.create_task(self._supervise())
             self.publish()
-        if self._first is not None:
-            await asyncio.shield(self._first)
+        await asyncio.shield(self._first)
 
     async def close(self) -> None:
         """End everything in the background."""
@@ -109,11 +114,7 @@ class Watch:
     async def wait_news(self, timeout_s: float) -> None:
         """Wait until something was published, at most `timeout_s`."""
         self._news.clear()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._news.wait()
-        except TimeoutError:
-            return
+        await _wait(self._news, timeout_s)
 
     # --- looking ------------------------------------------------------------------------------------------------------------------
 
@@ -180,7 +181,8 @@ class Watch:
                 failures += 1
                 self._lost(error)
                 wait_s = self._wait_after(error, failures)
-            await asyncio.sleep(wait_s * _JITTER.uniform(0.5, 1.0))
+            self._wake.clear()
+            await _wait(self._wake, wait_s * _JITTER.uniform(0.5, 1.0))
 
     def _wait_after(self, error: DriverError, failures: int) -> float:
         if isinstance(error, AuthenticationError | AddressError):
@@ -196,16 +198,18 @@ class Watch:
     async def _session(self) -> None:
         self._session_s = self.now_s()
         self.version = await self.call(self._client.probe)
-        self.machine.firmware = self.machine.firmware or f"OctoPrint {self.version}"
+        self.machine.server = f"OctoPrint {self.version}"
         login = await self.call(self._client.passive_login)
         self.machine.user = login.name
         try:
             async with open_push(self._client.address, login) as (push, _):
                 self._push = push
+                self._push_wait_s = self._timing.push_wait_s
                 await self._attend(self._receive(push), self._timing.poll_s)
         except PushError:
             self._push = None
-            await self._attend(asyncio.sleep(self._timing.push_retry_s), self._timing.poll_alone_s)
+            wait_s, self._push_wait_s = self._push_wait_s, min(self._push_wait_s * 2, self._timing.push_retry_s)
+            await self._attend(asyncio.sleep(wait_s), self._timing.poll_alone_s)
         finally:
             self._push = None
 
@@ -223,29 +227,30 @@ class Watch:
     async def _receive(self, push: Push) -> None:
         async for message in push.messages():
             if isinstance(event := message.get("event"), dict):
-                kind = str(event.get("type"))
-                self._take(self.machine.take_event(kind, event.get("payload"), self.now_s()))
+                self._take(self.machine.take_event(str(event.get("type")), event.get("payload"), self.now_s()))
+                if self.machine.reading.phase in APART:
+                    self._wake.set()
             elif isinstance(current := message.get("current"), dict):
-                contradicts = self.machine.take_current(reading_of_push(current), current.get("temps"), self.now_s())
-                if contradicts:
-                    await self.look()
+                if self.machine.take_current(reading_of_push(current), current.get("temps"), self.now_s()):
+                    self._wake.set()
                 self.publish()
 
     async def _poll(self, every_s: float) -> None:
         failures = 0
         while True:
+            self._wake.clear()
             try:
                 await self.look()
-                failures = 0
-            except UnreachableError:
+            except (UnreachableError, AnswerError):
                 failures += 1
-                if failures > 1 or not self.machine.online:
+                if failures > 1 or not self.machine.online:  # one answer may fail: OctoPrint is busy, or the Wi-Fi
                     raise
             else:
+                failures = 0
                 await self._bring_printer_up()
                 self._answer_first()
-            apart = self.machine.reading.phase in {*APART, Phase.CONNECTING}
-            await asyncio.sleep(min(every_s, self._timing.poll_busy_s if apart else every_s))
+            busy = failures or self.machine.reading.phase in {*APART, Phase.CONNECTING}
+            await _wait(self._wake, min(every_s, self._timing.poll_busy_s if busy else every_s))
 
     def _answer_first(self) -> None:
         if self._first is None or self._first.done():
@@ -273,6 +278,14 @@ class Watch:
         self._connect_wait_s = min(max(self._connect_wait_s * 2, self._timing.printer_connect_s), self._timing.printer_retry_s)
         self._connect_at_s = now_s + self._connect_wait_s
         await self.call(self._client.connect)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return
 
 
 async def _quietly(coroutine: Any) -> None:

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.real
 
 # a move of 20 mm at 10 mm/s lasts two seconds on a real printer and 0.2 s on OctoPrint's virtual one
 SHORT = b"M220 S100000\nM140 S60\nM190 S60\nM109 S210\nG28\nG90\n" + b"".join(
-    b"G1 X%d Y%d E1\n" % (i % 180, i % 150) for i in range(400)
+    b"G1 X%d Y%d E1\n" % (number % 180, number % 150) for number in range(400)
 )
-LONG = b"M109 S210\nG90\n" + b"".join(b"G1 X%d Y10 E1 F600\n" % (10 + 20 * (i % 2)) for i in range(3000))
+LONG = b"M220 S100\nM109 S210\nG90\n" + b"".join(b"G1 X%d Y10 E1 F600\n" % (10 + 20 * (i % 2)) for i in range(3000))
 
 
 class Listener:
@@ -46,7 +46,7 @@ class Listener:
 async def until(what: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until `what` is true; pytest's time limit is the outer one."""
     async with asyncio.timeout(timeout_s):
-        while not what():
+        while not what():  # noqa: ASYNC110 - what is waited for is in another process as often as in this one
             await asyncio.sleep(0.02)
 
 
