@@ -227,15 +227,19 @@ def _cold_extrusion(machine: Machine, command: Command) -> None:
         machine.cold_extrusion = bool(allowed)
 
 
+def _whole_seconds(interval: float) -> float:
+    return float(int(min(max(0.0, interval), 60.0)))
+
+
 def _report_temperatures(machine: Machine, command: Command) -> None:
     if (interval := command.words.get("S")) is not None:
-        machine.report_interval_s = min(max(0.0, interval), 60.0)
+        machine.report_interval_s = _whole_seconds(interval)
         machine.report_s = machine.now_s + (machine.report_interval_s or inf)
 
 
 def _report_position(machine: Machine, command: Command) -> None:
     if (interval := command.words.get("S")) is not None:
-        machine.place_interval_s = min(max(0.0, interval), 60.0)
+        machine.place_interval_s = _whole_seconds(interval)
         machine.place_s = machine.now_s + (machine.place_interval_s or inf)
 
 
@@ -244,7 +248,7 @@ def _report_position(machine: Machine, command: Command) -> None:
 
 def _busy_interval(machine: Machine, command: Command) -> None:
     if "S" in command.words:
-        machine.busy_interval_s = min(60.0, max(0.0, command.number("S", 0.0)))
+        machine.busy_interval_s = _whole_seconds(command.number("S", 0.0))
     else:
         machine.say(f"echo:M113 S{machine.busy_interval_s:.0f}")
 

@@ -170,9 +170,8 @@ class Firmware:
         if wait is None:
             # A thaw finds lines that came during the frost.
             return self._frozen_until_s if self._frozen_until_s > self.machine.now_s else inf
-        if wait.what in {Waiting.SPACE, Waiting.STILLNESS}:
-            return min(self.machine.planner.next_end_s, self._busy_s)
-        return min(wait.until_s, self._busy_s)
+        for_motion = wait.what is Waiting.SPACE or wait.what is Waiting.STILLNESS
+        return min(self.machine.planner.next_end_s if for_motion else wait.until_s, self._busy_s)
 
     def _inactive_s(self) -> float:
         machine = self.machine
@@ -205,7 +204,7 @@ class Firmware:
         self._work()
         if self._wait is not None and self._busy_s <= now_s:
             self._say(f"echo:busy: {'paused for user' if self._wait.what is Waiting.USER else 'processing'}")
-            self._busy_s = now_s + machine.busy_interval_s
+            self._busy_s = now_s + (machine.busy_interval_s or inf)
 
     # -- commands
 

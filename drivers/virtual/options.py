@@ -64,6 +64,8 @@ class FirmwareOptions:
     host_actions: bool = False
     runout_sensor: bool = False
     position_reports: bool = False  # M154
+    quoted_strings: bool = False
+    area_report: bool = False  # M115 tells the size of the bed
     bed_levelling: bool = False  # G29 is known and takes a minute
     hotend: HeaterOptions = field(default=HOTEND)
     bed: HeaterOptions = field(default=BED)

@@ -24,6 +24,7 @@ from drivers.virtual.firmware import Firmware
 T = TypeVar("T")
 
 LOOK_FOR_OPENING_MS: Final = 50
+LONGEST_SLEEP_MS: Final = 60_000
 READ_BYTES: Final = 4096
 LARGEST_BACKLOG_BYTES: Final = 65_536  # nobody reads: what comes after is lost
 CALL_TIMEOUT_S: Final = 10.0
@@ -169,7 +170,9 @@ class VirtualPort:
     def _exchange(self) -> None:
         """Wait for bytes or for the firmware's next moment; carry bytes both ways."""
         wake_s = self._firmware.next_wake_s()
-        timeout_ms = None if wake_s is None else max(0, ceil((wake_s - self._now_s()) / self.speed * 1000))
+        timeout_ms = None
+        if wake_s is not None:
+            timeout_ms = min(LONGEST_SLEEP_MS, max(0, ceil((wake_s - self._now_s()) / self.speed * 1000)))
         events = self._poll(self._bell, self._master, timeout_ms)
         if events & select.POLLIN:
             self._read()

@@ -109,6 +109,6 @@ class Receiver:
     def emergencies(self, data: bytes) -> list[int]:
         """M numbers that the emergency parser sees in the arriving bytes, whether they fit into the ring or not."""
         seen = self._tail + data.replace(b"\r", b"\n")
-        found = [match for match in _EMERGENCY.finditer(seen) if match.end() > len(self._tail) and match.end() < len(seen)]
+        found = [match for match in _EMERGENCY.finditer(seen) if len(self._tail) <= match.end() < len(seen)]
         self._tail = b"\n" if seen.endswith(b"\n") else seen[-_LONGEST_EMERGENCY:]
         return [int(match[1]) for match in found]

@@ -116,4 +116,11 @@ def identity(options: FirmwareOptions) -> list[str]:
         f"FIRMWARE_NAME:{VERSION} (Nov 21 2026 19:45:39) SOURCE_CODE_URL:github.com/MarlinFirmware/Marlin PROTOCOL_VERSION:1.0 "
         f"MACHINE_TYPE:{options.name} EXTRUDER_COUNT:1 UUID:{options.uuid}"
     )
-    return [first, *(f"Cap:{name}:{int(chosen.get(name, value))}" for name, value in _CAPABILITIES.items())]
+    quoted = ["Cap:QUOTED_STRINGS:1"] if options.quoted_strings else []
+    area = [_area(options)] if options.area_report else []
+    return [first, *quoted, *(f"Cap:{name}:{int(chosen.get(name, value))}" for name, value in _CAPABILITIES.items()), *area]
+
+
+def _area(options: FirmwareOptions) -> str:
+    box = f"{{min:{{x:0.00,y:0.00,z:0.00}},max:{{x:{options.bed_mm:.2f},y:{options.bed_mm:.2f},z:{options.height_mm:.2f}}}}}"
+    return f"area:{{full:{box},work:{box}}}"

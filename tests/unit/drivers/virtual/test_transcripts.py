@@ -4,7 +4,16 @@ from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.virtual.transcripts import FOLDER, Player, levelled, read_steps
 
-ADVANCED = FirmwareOptions(emergency_parser=True, advanced_ok=True, host_actions=True, runout_sensor=True, position_reports=True)
+ADVANCED = FirmwareOptions(
+    bed_mm=220.0,
+    emergency_parser=True,
+    advanced_ok=True,
+    host_actions=True,
+    runout_sensor=True,
+    position_reports=True,
+    quoted_strings=True,
+    area_report=True,
+)
 NAMES = [
     "std_identify",
     "std_errors",
