@@ -4,6 +4,7 @@ What commands mean: https://marlinfw.org/meta/gcode/ and https://help.prusa3d.co
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -119,12 +120,13 @@ def limits_raised(line: Line, profile: PrinterProfile) -> str | None:
         return None
     known = limits_of(profile)
     wanted = with_command(known, line.code, line.parameters)
+    fastest = max(*known.acceleration_mm_s2[:2], known.print_acceleration_mm_s2, known.travel_acceleration_mm_s2)
     pairs = [
         *zip(wanted.speed_mm_s, known.speed_mm_s, strict=True),
         *zip(wanted.acceleration_mm_s2, known.acceleration_mm_s2, strict=True),
         *zip(wanted.jerk_mm_s, known.jerk_mm_s, strict=True),
-        (wanted.print_acceleration_mm_s2, max(known.acceleration_mm_s2[:2])),
-        (wanted.travel_acceleration_mm_s2, max(known.acceleration_mm_s2[:2])),
+        (wanted.print_acceleration_mm_s2, fastest),
+        (wanted.travel_acceleration_mm_s2, fastest),
     ]
     return next((f"{value:g} > {limit:g}" for value, limit in pairs if value > limit), None)
 
@@ -153,10 +155,11 @@ def extrudes_outside(move: Move, _machine: Machine, profile: PrinterProfile) -> 
 
 
 def travels_outside(move: Move, _machine: Machine, profile: PrinterProfile) -> str | None:
-    """The head goes outside the volume and the purge box without extruding."""
-    if move.extrudes or _inside(move.end, profile.volume) or _inside(move.end, profile.purge):
+    """The head goes beyond volume and purge box without extruding; over the purge box it may be as high as the volume."""
+    if move.extrudes or _inside(move.end, profile.volume):
         return None
-    return _place(move.end)
+    reachable = replace(profile.purge, max_z=profile.volume.max_z)
+    return None if _inside(move.end, reachable) else _place(move.end)
 
 
 def below_bed(move: Move, _machine: Machine, profile: PrinterProfile) -> str | None:
