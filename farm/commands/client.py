@@ -1,0 +1,243 @@
+"""The HTTP client of the command line: finds the daemon, shows its problems as errors of ours with their next step."""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final
+from urllib.parse import quote, urlsplit
+
+import requests
+import typer
+
+from farm.config import DaemonSettings, load
+from farm.errors import ConfigurationError, FarmError, UnreachableError
+
+TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
+UPLOAD_TIMEOUT_S: Final = (5.0, 300.0)  # a Raspberry Pi checks a long program line by line before it answers
+_DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+
+class ProblemError(FarmError):
+    """The daemon refused: its problem details."""
+
+    code = "refused"
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        detail = str(problem.get("detail") or f"The daemon answered with HTTP status {status}.")
+        next_step = str(problem.get("next_step") or "Look at the log of the daemon.")
+        super().__init__(detail, next_step=next_step, code=str(problem.get("code") or "refused"))
+        self.status = status
+        self.problem = dict(problem)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the daemon is and who we are to it. `authority` is a file with the farm's own certificate authority."""
+
+    url: str
+    token: str | None = None
+    authority: Path | None = None
+
+
+def find_daemon(url: str | None = None, token_file: Path | None = None, authority: Path | None = None) -> Target:
+    """Put together where the daemon is, from the options, the environment and the configuration of this machine.
+
+    The token comes from the file of `--token-file`, from FARM_TOKEN, or, for a daemon on this machine, from `operator.token` in its
+    data folder when that can be read. It never goes over a network unencrypted.
+
+    Raises:
+        ConfigurationError: the URL is none, the named token file cannot be read, or the token would go unencrypted.
+
+    """
+    chosen = (url or os.environ.get("FARM_URL") or _configured_url()).rstrip("/")
+    scheme, host = _parts(chosen)
+    local = _is_this_machine(host)
+    token = _named_token(token_file) or (_own_token() if local else None)
+    if token and scheme == "http" and not local:
+        raise ConfigurationError(
+            "The operator token must not go over a network unencrypted.",
+            next_step=f"Give --url https://{host} and the daemon's port.",
+        )
+    return Target(chosen, token, authority or _authority())
+
+
+def _parts(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parts.scheme, parts.hostname
+    except ValueError:
+        pass  # a bad port or a broken IPv6 address: told below
+    raise ConfigurationError(f"{url} is no address of a daemon.", next_step=f"Give --url such as {_DEFAULT_URL}.")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _settings() -> DaemonSettings:
+    path = os.environ.get("FARM_CONFIG")
+    return load(DaemonSettings, Path(path) if path else None)
+
+
+def _configured_url() -> str:
+    http = _settings().http
+    if http.host in {"127.0.0.1", "::1", "localhost"}:
+        return f"http://{f'[{http.host}]' if ':' in http.host else http.host}:{http.port}"
+    return f"https://localhost:{http.port}"
+
+
+def _named_token(token_file: Path | None) -> str | None:
+    if token_file is None:
+        return os.environ.get("FARM_TOKEN", "").strip() or None
+    try:
+        return token_file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The token file {token_file} cannot be read: {error}.",
+            next_step="Copy operator.token from the data folder of the daemon.",
+        ) from error
+
+
+def _own_token() -> str | None:
+    try:
+        return (_settings().data / "operator.token").read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None  # on loopback none is needed; elsewhere the daemon says so
+
+
+def _authority() -> Path | None:
+    named = os.environ.get("FARM_CA")
+    candidates = [Path(named)] if named else [_settings().data / "keys" / "ca.pem"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+class _Form:
+    """A multipart form (RFC 7578) that is read piece by piece: requests' own keeps a file of 64 MiB in memory twice."""
+
+    def __init__(self, fields: Mapping[str, str], name: str, file: BinaryIO) -> None:
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        opening = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        head = "".join(f'{opening}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items())
+        head += f'{opening}"file"; filename="{quote(name)}"\r\nContent-Type: text/x-gcode\r\n\r\n'
+        tail = f"\r\n--{boundary}--\r\n"
+        self._pieces: list[BinaryIO] = [BytesIO(head.encode()), file, BytesIO(tail.encode())]
+        self._length = len(head.encode()) + os.fstat(file.fileno()).st_size + len(tail.encode())
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size` of them; empty at the end."""
+        while self._pieces:
+            if piece := self._pieces[0].read(size):
+                return piece
+            self._pieces.pop(0)
+        return b""
+
+
+class FarmClient:
+    """A daemon's HTTP API. Use as a context manager.
+
+    Every method raises `UnreachableError` when nothing answers, and `ProblemError` when the daemon refuses.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy, and no ~/.netrc that would replace our token
+        self._session.verify = str(target.authority) if target.authority else True
+        if target.token:
+            self._session.headers["Authorization"] = f"Bearer {target.token}"
+
+    def __enter__(self) -> "FarmClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """The JSON at `path`."""
+        return self._ask("GET", path, params=query)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Send JSON to `path` and return the answer's."""
+        return self._ask("POST", path, json=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Change what is at `path`."""
+        return self._ask("PATCH", path, json=body)
+
+    def upload(self, path: str, fields: Mapping[str, str], name: str, file: BinaryIO) -> Any:
+        """Send a form with one file, read from the disk as it goes."""
+        form = _Form(fields, name, file)
+        return self._ask("POST", path, data=form, headers={"Content-Type": form.content_type}, timeout=UPLOAD_TIMEOUT_S)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        more.setdefault("timeout", TIMEOUT_S)
+        url = f"{self._target.url}/api/v1{path}"
+        with _reached(self._target), self._session.request(method, url, allow_redirects=False, **more) as answer:
+            if not answer.ok or answer.is_redirect:
+                raise ProblemError(_problem_of(answer), answer.status_code)
+            try:
+                return answer.json() if answer.content else None
+            except requests.JSONDecodeError as error:
+                raise _not_a_daemon(self._target.url) from error
+
+
+def _not_a_daemon(url: str) -> UnreachableError:
+    return UnreachableError(f"What answers at {url} is no daemon of Essaim.", next_step="Check --url, and the port in farm.toml.")
+
+
+def _problem_of(answer: requests.Response) -> Mapping[str, Any]:
+    if answer.headers.get("Content-Type", "").partition(";")[0] != "application/problem+json":
+        raise _not_a_daemon(answer.url)
+    try:
+        problem = answer.json()
+    except requests.JSONDecodeError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+@contextmanager
+def _reached(target: Target) -> Iterator[None]:
+    """Translate what requests raises.
+
+    Raises:
+        UnreachableError: nothing answers, not in time, or not with a certificate that we trust.
+
+    """
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise UnreachableError(
+            f"The certificate of {target.url} is not trusted.",
+            next_step="Give the farm's authority with --ca-file (ca.pem of the daemon).",
+        ) from error
+    except requests.Timeout as error:
+        raise UnreachableError(
+            f"The daemon at {target.url} does not answer in time.", next_step="Look whether it is overloaded: its log, top."
+        ) from error
+    except requests.RequestException as error:
+        raise UnreachableError(
+            f"No daemon answers at {target.url}.",
+            next_step="Start it with `farm serve`, or give its address with --url or FARM_URL.",
+        ) from error
+
+
+Url = Annotated[str | None, typer.Option("--url", help="Address of the daemon; also FARM_URL.", show_default=_DEFAULT_URL)]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="A file with the operator token; also FARM_TOKEN for the token itself.")
+]
+AuthorityFile = Annotated[Path | None, typer.Option("--ca-file", help="The farm's certificate authority (ca.pem); also FARM_CA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
