@@ -1,0 +1,147 @@
+// The page: puts what `live` knows into the sections, at most once a frame.
+
+import { ask, Problem, signedIn } from "./api.js";
+import { find, forget, icon, make, mark, say, show } from "./dom.js";
+import { handItem, hands } from "./hands.js";
+import { connect, farm } from "./live.js";
+import { nodeItem } from "./nodes.js";
+import { installForm, loadDesigns, orderRow, sorted } from "./orders.js";
+import { printerCard } from "./printers.js";
+import { language, problemText, switchLanguage, word } from "./words.js";
+
+const LISTS = ["totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
+const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
+let waiting = false;
+function render() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    draw();
+  });
+}
+
+function draw() {
+  const todo = hands();
+  drawHead(todo.length);
+  drawConnection();
+  show(find("alarms"), farm.alarms, (alarm) => `${alarm.code} ${alarm.text}`, alarmItem);
+  show(find("hands-list"), todo, (item) => item.key, handItem);
+  const busy = [...farm.printers.values()].some((printer) => printer.occupation?.running);
+  say(find("hands-none"), word(busy ? "hands_none" : "hands_none_idle"));
+  mark(find("hands-none"), "hidden", todo.length || !farm.heardAt ? "" : null);
+  say(find("hands-count"), todo.length ? String(todo.length) : "");
+  show(find("orders-rows"), sorted(farm.orders.values()), (order) => order.id, orderRow);
+  mark(find("orders-table"), "hidden", farm.orders.size ? null : "");
+  mark(find("orders-none"), "hidden", farm.orders.size ? "" : null);
+  show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
+  mark(find("printers-none"), "hidden", farm.printers.size ? "" : null);
+  show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);
+}
+
+function drawHead(todo) {
+  say(find("farm-name"), farm.name || "Essaim");
+  const title = `${todo ? `(${todo}) ` : ""}${farm.name || "Essaim"}`;
+  if (document.title !== title) document.title = title;
+  const printers = [...farm.printers.values()];
+  const open = [...farm.orders.values()].filter((order) => order.state === "open");
+  const sum = (rows, field) => rows.reduce((total, row) => total + row[field], 0);
+  const totals = [
+    { key: "total_hands", value: todo, mood: todo ? "hand" : "" },
+    { key: "total_printing", value: printers.filter((printer) => printer.online && printer.occupation?.running).length },
+    { key: "total_ready", value: printers.filter((printer) => printer.online && printer.ready).length },
+    { key: "total_offline", value: printers.filter((printer) => !printer.online || printer.state === "offline").length },
+    { key: "total_owed", value: sum(open, "owed") },
+    { key: "total_made", value: sum(open, "good") },
+  ];
+  show(find("totals"), totals, (total) => total.key, totalItem);
+}
+
+function totalItem(total) {
+  const value = make("strong");
+  const element = make("li", {}, value, make("span", {}, word(total.key)));
+  const update = (now) => {
+    say(value, now.value.toLocaleString(language()));
+    mark(element, "data-mood", now.mood || null);
+  };
+  return { element, update };
+}
+
+function drawConnection() {
+  const place = find("connection");
+  mark(place, "data-state", farm.state);
+  const time = farm.heardAt?.toLocaleTimeString(language()) ?? "";
+  say(place, word(farm.state, { time }));
+  mark(document.body, "data-stale", farm.state === "lost" ? "" : null);
+}
+
+function alarmItem(alarm) {
+  const text = make("strong");
+  const step = make("span");
+  const element = make("div", { class: "alarm" }, icon("fault"), make("p", {}, text, " ", step));
+  return { element, update: (now) => { say(text, now.text); say(step, now.next_step); } };
+}
+
+function drawWords() {
+  document.documentElement.lang = language();
+  for (const element of document.querySelectorAll("[data-word]")) say(element, word(element.dataset.word));
+  for (const element of document.querySelectorAll("ul[data-label]")) mark(element, "aria-label", word(element.dataset.label));
+  const other = find("language");
+  say(other, word("other_language"));
+  mark(other, "lang", language() === "fr" ? "en" : "fr");
+  for (const list of LISTS) forget(find(list));
+}
+
+function lock() {
+  const dialog = find("sign-in");
+  if (!dialog.open) dialog.showModal();
+}
+
+function installSignIn() {
+  const dialog = find("sign-in");
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  find("sign-in-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = find("sign-in-token");
+    try {
+      await ask("POST", "/session", { token: field.value });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      say(find("sign-in-said"), error.problem.code === "unauthenticated" ? word("sign_in_wrong") : problemText(error.problem));
+      return;
+    }
+    field.value = "";
+    dialog.close();
+    start();
+  });
+  find("sign-out").addEventListener("click", async () => {
+    await ask("DELETE", "/session");
+    location.reload();
+  });
+}
+
+async function start() {
+  if ((await signedIn()) === false) {
+    lock();
+    return;
+  }
+  mark(find("sign-out"), "hidden", isLocal ? "" : null);
+  connect(render, lock);
+  await loadDesigns();
+}
+
+find("language").addEventListener("click", () => {
+  switchLanguage();
+  drawWords();
+  draw();
+  loadDesigns();
+});
+find("order-design").addEventListener("focus", loadDesigns);
+setInterval(render, 10_000); // silences grow without any message
+installSignIn();
+installForm();
+drawWords();
+draw();
+start();

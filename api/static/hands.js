@@ -1,0 +1,142 @@
+// What needs a hand, worst first: faults, printers that wait, parts to take off, beds to look at, machines and nodes that are silent.
+
+import { ask, Problem } from "./api.js";
+import { icon, make, mark, say } from "./dom.js";
+import { farm, silenceOf } from "./live.js";
+import { duration, language, problemText, word } from "./words.js";
+
+const URGENCY = { fault: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
+const ICONS = { fault: "fault", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
+
+export function hands() {
+  const items = [];
+  const collecting = new Set();
+  for (const printer of farm.printers.values()) {
+    const on = printer.occupation;
+    if (printer.fault) items.push({ kind: "fault", key: `fault-${printer.id}`, printer });
+    else if (printer.state === "attention") items.push({ kind: "attention", key: `attention-${printer.id}`, printer });
+    if (on && !on.running) {
+      if (on.job) {
+        collecting.add(on.job);
+        items.push({ kind: "collect", key: `collect-${on.job}`, printer, job: on.job, parts: on.good_at_most, outcome: on.outcome });
+      } else items.push({ kind: "clear", key: `clear-${on.id}`, printer, occupation: on });
+    }
+    const node = farm.nodes.get(printer.node);
+    if (printer.state === "offline" && node?.online && !printer.fault) items.push({ kind: "offline", key: `offline-${printer.id}`, printer });
+  }
+  for (const job of farm.waiting.values()) {
+    const printer = farm.printers.get(job.printer);
+    if (!collecting.has(job.id) && printer)
+      items.push({ kind: "collect", key: `collect-${job.id}`, printer, job: job.id, parts: job.parts, outcome: job.outcome });
+  }
+  for (const node of farm.nodes.values())
+    if (!node.online || node.suspect) items.push({ kind: "silent", key: `silent-${node.id}`, node });
+  const name = (item) => (item.printer ?? item.node).name;
+  return items.sort((a, b) => URGENCY[a.kind] - URGENCY[b.kind] || name(a).localeCompare(name(b)));
+}
+
+function texts(item) {
+  const { printer } = item;
+  if (item.kind === "fault") {
+    const fault = printer.fault;
+    const meaning = fault[`meaning_${language()}`] || fault.meaning_en || fault.text;
+    return { title: meaning, what: fault[`action_${language()}`] || fault.action_en, says: fault.text === meaning ? "" : fault.text };
+  }
+  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: printer.note ?? "" };
+  if (item.kind === "collect") {
+    const bad = item.outcome && item.outcome !== "printed";
+    return { title: word("collect_title"), what: bad ? word("collect_bad", { outcome: word(`outcome_${item.outcome}`) }) : "", says: "" };
+  }
+  if (item.kind === "clear") {
+    const kind = item.occupation.kind === "foreign" ? "foreign" : "unknown";
+    return { title: word(`clear_title_${kind}`), what: word(`clear_${kind}`), says: "" };
+  }
+  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: printer.note ?? "" };
+  return { title: word("silent_title"), what: word("silent", { time: duration(silenceOf(item.node)) }), says: "" };
+}
+
+export function handItem(item) {
+  const name = make("strong", { class: "hand-name" });
+  const title = make("span", { class: "hand-title" });
+  const what = make("p", { class: "hand-what" });
+  const says = make("p", { class: "hand-says" });
+  const said = make("p", { class: "said", role: "status" });
+  const element = make(
+    "li", { class: `hand ${item.kind}`, "data-key": item.key },
+    icon(ICONS[item.kind]),
+    make("div", { class: "hand-text" }, make("p", { class: "hand-head" }, name, title), what, says),
+    actions(item, said), said,
+  );
+  const update = (now) => {
+    const text = texts(now);
+    say(name, (now.printer ?? now.node).name);
+    say(title, text.title);
+    say(what, text.what);
+    say(says, text.says ? word("machine_says", { text: text.says }) : "");
+  };
+  return { element, update };
+}
+
+function actions(item, said) {
+  if (item.kind === "collect") return collectForm(item, said);
+  if (item.kind === "clear") return clearForm(item, said);
+  return null;
+}
+
+async function send(form, said, path, body, thanks) {
+  const button = form.querySelector("button");
+  mark(button, "disabled", true);
+  mark(said, "data-bad", null);
+  try {
+    await ask("POST", path, body);
+    say(said, thanks);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    mark(said, "data-bad", "");
+    say(said, problemText(error.problem));
+    button.removeAttribute("disabled");
+  }
+}
+
+function numberInput(id, value, max, label) {
+  const input = make("input", { id, type: "number", inputmode: "numeric", min: 0, max, value, required: true });
+  return { input, field: make("div", { class: "field" }, make("label", { for: id }, label), input) };
+}
+
+function collectForm(item, said) {
+  const usable = item.outcome && item.outcome !== "printed" ? 0 : item.parts;
+  const good = numberInput(`good-${item.job}`, usable, item.parts, word("good"));
+  const scrap = numberInput(`scrap-${item.job}`, item.parts - usable, item.parts, word("scrap"));
+  // What is not good is scrap, unless a person says otherwise.
+  let followed = true;
+  good.input.addEventListener("input", () => {
+    if (followed && good.input.validity.valid) scrap.input.value = item.parts - good.input.valueAsNumber;
+  });
+  scrap.input.addEventListener("input", () => { followed = false; });
+  const form = make(
+    "form", {
+      class: "hand-actions",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const body = { job: item.job, good: good.input.valueAsNumber, scrap: scrap.input.valueAsNumber };
+        send(form, said, `/printers/${encodeURIComponent(item.printer.id)}/collect`, body, word("collect_sent"));
+      },
+    },
+    good.field, scrap.field, make("button", { type: "submit", class: "primary" }, word("collect")),
+  );
+  return form;
+}
+
+function clearForm(item, said) {
+  const form = make(
+    "form", {
+      class: "hand-actions",
+      onsubmit: (event) => {
+        event.preventDefault();
+        send(form, said, `/printers/${encodeURIComponent(item.printer.id)}/clear-bed`, { occupation: item.occupation.id }, word("clear_sent"));
+      },
+    },
+    make("button", { type: "submit", class: "primary" }, word("clear")),
+  );
+  return form;
+}

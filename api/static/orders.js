@@ -1,0 +1,112 @@
+// Orders: one row each, and the form to place one.
+
+import { ask, newKey, Problem } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { find, make, mark, say } from "./dom.js";
+import { problemText, word } from "./words.js";
+
+const RANK = { open: 0, met: 1, cancelled: 2 };
+
+export const sorted = (orders) =>
+  [...orders].sort((a, b) => RANK[a.state] - RANK[b.state] || b.priority - a.priority || a.created_at - b.created_at);
+
+export function orderRow(order) {
+  const what = make("strong");
+  const whom = make("span", { class: "whom" });
+  const progress = make("progress");
+  const count = make("span", { class: "order-count" });
+  const more = make("span", { class: "muted" });
+  const owed = make("td", { class: "number owed" });
+  const state = make("span", { class: "order-state" });
+  const why = make("span", { class: "muted" });
+  let latest = order;
+  const cancel = make("button", { type: "button", class: "quiet", onclick: () => cancelOrder(latest, why) }, word("order_cancel"));
+  const element = make(
+    "tr", { "data-order": order.id },
+    make("td", { class: "what" }, what, whom),
+    make("td", { class: "made" }, progress, make("span", { class: "made-text" }, count, more)),
+    owed, make("td", { class: "state-cell" }, state, why), make("td", { class: "row-actions" }, cancel),
+  );
+  const update = (now) => {
+    latest = now;
+    mark(element, "data-state", now.state);
+    say(what, now.revision);
+    say(whom, now.destination);
+    progress.max = now.quantity;
+    progress.value = Math.min(now.good, now.quantity);
+    mark(progress, "aria-label", word("progress_of", { name: now.revision }));
+    say(count, word("order_count", { good: now.good, quantity: now.quantity }));
+    const extra = [];
+    if (now.expected > 0 && now.state === "open") extra.push(word("order_expected", { count: now.expected }));
+    if (now.scrap > 0) extra.push(word("order_scrap", { count: now.scrap }));
+    say(more, extra.join(" · "));
+    say(owed, String(now.owed));
+    mark(owed, "data-label", word("order_owed"));
+    say(state, word(`order_${now.state}`));
+    say(why, now.state === "open" ? now.why_waiting.join(" · ") : "");
+    mark(cancel, "hidden", now.state === "open" ? null : "");
+  };
+  return { element, update };
+}
+
+async function cancelOrder(order, said) {
+  const question = word("order_cancel_ask", { quantity: order.quantity, revision: order.revision });
+  if (!(await confirmed(question, word("order_cancel_yes")))) return;
+  try {
+    await ask("POST", `/orders/${encodeURIComponent(order.id)}/cancel`);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    say(said, problemText(error.problem));
+  }
+}
+
+let key = newKey(); // the same until an order is placed: a second click orders nothing twice
+
+export async function loadDesigns() {
+  const choice = find("order-design");
+  const chosen = choice.value;
+  let designs;
+  try {
+    designs = await ask("GET", "/designs");
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return; // the connection indicator says why
+  }
+  choice.replaceChildren(...designs.map((design) => make("option", { value: design.id }, designLabel(design))));
+  if (designs.some((design) => design.id === chosen)) choice.value = chosen;
+  const none = designs.length === 0;
+  mark(find("order-form").querySelector("button"), "disabled", none ? "" : null);
+  say(find("order-said"), none ? word("order_no_designs") : "");
+}
+
+const designLabel = (design) =>
+  design.revisions.length ? word("order_newest", { design: design.name, revision: design.revisions[0] }) : design.name;
+
+export function installForm() {
+  const form = find("order-form");
+  const said = find("order-said");
+  form.addEventListener("input", () => { key = newKey(); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    const body = {
+      design: form.elements.design.value,
+      quantity: form.elements.quantity.valueAsNumber,
+      priority: Number(form.elements.priority.value),
+      destination: form.elements.destination.value.trim(),
+    };
+    mark(button, "disabled", "");
+    mark(said, "data-bad", null);
+    try {
+      const order = await ask("POST", "/orders", body, { "Idempotency-Key": key });
+      say(said, word("order_placed", { quantity: order.quantity, design: order.revision }));
+      key = newKey();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      mark(said, "data-bad", "");
+      say(said, problemText(error.problem));
+    } finally {
+      mark(button, "disabled", null);
+    }
+  });
+}

@@ -1,0 +1,303 @@
+// Every word of the page, in French and English. Texts of machines and people are never translated here: they are shown as they are.
+
+const EN = {
+  skip: "Skip to what needs a hand",
+  sign_in: "Sign in",
+  sign_out: "Sign out",
+  sign_in_how: "The token is in the file operator.token in the data folder of the daemon.",
+  sign_in_token: "Operator token",
+  sign_in_wrong: "That is not the token.",
+  other_language: "Français",
+  live: "Live",
+  connecting: "Connecting…",
+  lost: "Connection lost. As of {time}",
+  totals: "The farm in figures",
+  total_hands: "need a hand",
+  total_printing: "printing",
+  total_ready: "ready",
+  total_offline: "offline",
+  total_owed: "parts owed",
+  total_made: "good parts on open orders",
+  hands: "Needs a hand",
+  hands_none: "Nothing to do. The farm works by itself.",
+  hands_none_idle: "Nothing to do. Nothing is printing.",
+  since: "for {time}",
+  collect_title: "Take the parts off",
+  collect_bad: "The print {outcome}: take it off and count what can be used",
+  good: "Good",
+  scrap: "Scrap",
+  collect: "Collect",
+  collect_sent: "Noted. The bed is free as soon as the printer's node has heard it.",
+  clear_title_unknown: "Is the bed clear?",
+  clear_unknown: "The farm was away and does not know what is on the bed. Look, and clear it.",
+  clear_title_foreign: "Somebody else's print",
+  clear_foreign: "This print is not one of ours. Take it off when it is done.",
+  clear: "The bed is clear",
+  clear_sent: "Noted.",
+  fault_title: "Fault",
+  attention_title: "The printer waits for you",
+  attention: "Look at its display.",
+  offline_title: "Does not answer",
+  offline: "Check its power and its cable.",
+  silent_title: "Node is silent",
+  silent: "Its printers go on with what they were given. Nothing heard for {time}.",
+  machine_says: "The machine says: {text}",
+  orders: "Orders",
+  orders_none: "No orders yet. Place the first one.",
+  order_what: "What",
+  order_progress: "Good parts",
+  order_owed: "Still owed",
+  order_state: "State",
+  actions: "Actions",
+  order_new: "New order",
+  order_design: "Design",
+  order_quantity: "Quantity",
+  order_priority: "Priority",
+  order_destination: "For whom",
+  order_place: "Place the order",
+  order_placed: "Ordered: {quantity} × {design}.",
+  order_no_designs: "No design yet: add a program first (farm program add).",
+  order_newest: "{design} (newest: {revision})",
+  order_count: "{good} of {quantity}",
+  order_expected: "{count} being made",
+  order_scrap: "{count} scrap",
+  order_cancel: "Cancel",
+  order_cancel_ask: "Cancel the order of {quantity} × {revision}? What is printing goes on and becomes stock.",
+  order_cancel_yes: "Cancel the order",
+  order_open: "open",
+  order_met: "met",
+  order_cancelled: "cancelled",
+  priority_low: "Low",
+  priority_normal: "Normal",
+  priority_high: "High",
+  printers: "Printers",
+  printers_none: "No printers yet. Start a node beside one: farm node.",
+  nodes: "Nodes",
+  node_online: "connected",
+  node_offline: "not connected",
+  node_suspect: "silent for {time}",
+  node_printers: "{count} printers",
+  node_printers_one: "1 printer",
+  node_behind: "{count} facts on their way",
+  nozzle: "Nozzle",
+  bed: "Bed",
+  heat_off: "{actual} °C",
+  heat_on: "{actual} / {target} °C",
+  bed_state_clear: "bed clear",
+  bed_state_occupied: "bed occupied",
+  bed_state_unknown: "bed unknown",
+  remaining: "{time} left",
+  progress_of: "Progress of {name}",
+  jobs_left: "{count} more jobs of its order",
+  jobs_left_one: "1 more job of its order",
+  pause: "Pause",
+  resume: "Resume",
+  cancel_job: "Cancel job",
+  cancel_job_ask: "Cancel the print on {name}? The parts on the bed are lost.",
+  stop: "Emergency stop",
+  stop_ask: "Stop heat and motion of {name} at once? The print is lost and the printer must be reset.",
+  controls: "Controls of {name}",
+  no: "Leave it",
+  sent: "Sent.",
+  state_offline: "Offline",
+  state_connecting: "Connecting",
+  state_idle: "Idle",
+  state_preparing: "Preparing",
+  state_printing: "Printing",
+  state_paused: "Paused",
+  state_attention: "Waits for you",
+  state_finishing: "Finishing",
+  state_fault: "Fault",
+  state_foreign: "Other print",
+  outcome_printed: "is done",
+  outcome_failed: "failed",
+  outcome_cancelled: "was cancelled",
+  outcome_interrupted: "was interrupted",
+  hours: "{hours} h {minutes} min",
+  minutes: "{minutes} min",
+  seconds: "{seconds} s",
+  days: "{days} d {hours} h",
+  failed_request: "The daemon does not answer. Is it running?",
+  footer: "Essaim: one queue for a whole network of printers.",
+};
+
+const FR = {
+  skip: "Aller à ce qui demande une main",
+  sign_in: "Se connecter",
+  sign_out: "Se déconnecter",
+  sign_in_how: "Le jeton est dans le fichier operator.token, dans le dossier de données du démon.",
+  sign_in_token: "Jeton d'opérateur",
+  sign_in_wrong: "Ce n'est pas le bon jeton.",
+  other_language: "English",
+  live: "En direct",
+  connecting: "Connexion…",
+  lost: "Connexion perdue. État à {time}",
+  totals: "La ferme en chiffres",
+  total_hands: "à faire",
+  total_printing: "impriment",
+  total_ready: "prêtes",
+  total_offline: "hors ligne",
+  total_owed: "pièces dues",
+  total_made: "bonnes pièces des commandes en cours",
+  hands: "À faire",
+  hands_none: "Rien à faire. La ferme travaille toute seule.",
+  hands_none_idle: "Rien à faire. Rien n'imprime.",
+  since: "depuis {time}",
+  collect_title: "Retirer les pièces",
+  collect_bad: "L'impression {outcome} : retirez-la et comptez ce qui est utilisable",
+  good: "Bonnes",
+  scrap: "Rebut",
+  collect: "Collecter",
+  collect_sent: "Noté. Le plateau est libre dès que le nœud de l'imprimante l'a appris.",
+  clear_title_unknown: "Le plateau est-il libre ?",
+  clear_unknown: "La ferme était absente et ignore ce qu'il y a sur le plateau. Regardez, et dégagez-le.",
+  clear_title_foreign: "L'impression de quelqu'un d'autre",
+  clear_foreign: "Cette impression n'est pas des nôtres. Retirez-la quand elle est finie.",
+  clear: "Le plateau est libre",
+  clear_sent: "Noté.",
+  fault_title: "Panne",
+  attention_title: "L'imprimante vous attend",
+  attention: "Regardez son écran.",
+  offline_title: "Ne répond pas",
+  offline: "Vérifiez son alimentation et son câble.",
+  silent_title: "Nœud silencieux",
+  silent: "Ses imprimantes continuent ce qui leur a été confié. Aucune nouvelle depuis {time}.",
+  machine_says: "La machine dit : {text}",
+  orders: "Commandes",
+  orders_none: "Aucune commande. Passez la première.",
+  order_what: "Quoi",
+  order_progress: "Bonnes pièces",
+  order_owed: "Reste dû",
+  order_state: "État",
+  actions: "Actions",
+  order_new: "Nouvelle commande",
+  order_design: "Modèle",
+  order_quantity: "Quantité",
+  order_priority: "Priorité",
+  order_destination: "Pour qui",
+  order_place: "Passer la commande",
+  order_placed: "Commandé : {quantity} × {design}.",
+  order_no_designs: "Aucun modèle : ajoutez d'abord un programme (farm program add).",
+  order_newest: "{design} (dernière : {revision})",
+  order_count: "{good} sur {quantity}",
+  order_expected: "{count} en fabrication",
+  order_scrap: "{count} au rebut",
+  order_cancel: "Annuler",
+  order_cancel_ask: "Annuler la commande de {quantity} × {revision} ? Ce qui imprime continue et va au stock.",
+  order_cancel_yes: "Annuler la commande",
+  order_open: "ouverte",
+  order_met: "honorée",
+  order_cancelled: "annulée",
+  priority_low: "Basse",
+  priority_normal: "Normale",
+  priority_high: "Haute",
+  printers: "Imprimantes",
+  printers_none: "Aucune imprimante. Lancez un nœud à côté de l'une d'elles : farm node.",
+  nodes: "Nœuds",
+  node_online: "connecté",
+  node_offline: "non connecté",
+  node_suspect: "silencieux depuis {time}",
+  node_printers: "{count} imprimantes",
+  node_printers_one: "1 imprimante",
+  node_behind: "{count} faits en route",
+  nozzle: "Buse",
+  bed: "Plateau",
+  heat_off: "{actual} °C",
+  heat_on: "{actual} / {target} °C",
+  bed_state_clear: "plateau libre",
+  bed_state_occupied: "plateau occupé",
+  bed_state_unknown: "plateau inconnu",
+  remaining: "reste {time}",
+  progress_of: "Avancement de {name}",
+  jobs_left: "encore {count} impressions de sa commande",
+  jobs_left_one: "encore 1 impression de sa commande",
+  pause: "Pause",
+  resume: "Reprendre",
+  cancel_job: "Annuler l'impression",
+  cancel_job_ask: "Annuler l'impression sur {name} ? Les pièces sur le plateau sont perdues.",
+  stop: "Arrêt d'urgence",
+  stop_ask: "Couper tout de suite chauffe et mouvements de {name} ? L'impression est perdue et l'imprimante doit être relancée.",
+  controls: "Commandes de {name}",
+  no: "Ne rien faire",
+  sent: "Envoyé.",
+  state_offline: "Hors ligne",
+  state_connecting: "Connexion",
+  state_idle: "Au repos",
+  state_preparing: "Prépare",
+  state_printing: "Imprime",
+  state_paused: "En pause",
+  state_attention: "Vous attend",
+  state_finishing: "Termine",
+  state_fault: "Panne",
+  state_foreign: "Autre impression",
+  outcome_printed: "est finie",
+  outcome_failed: "a échoué",
+  outcome_cancelled: "a été annulée",
+  outcome_interrupted: "a été interrompue",
+  hours: "{hours} h {minutes} min",
+  minutes: "{minutes} min",
+  seconds: "{seconds} s",
+  days: "{days} j {hours} h",
+  failed_request: "Le démon ne répond pas. Est-il lancé ?",
+  footer: "Essaim : une seule file pour tout un réseau d'imprimantes.",
+};
+
+// What the daemon says in English, by its stable code: texts that people of the farm meet often.
+const PROBLEMS_FR = {
+  "store-full": "Le disque de la ferme est plein : rien n'a été enregistré. Faites de la place.",
+  conflict: "Ce n'est plus possible dans son état actuel. Regardez de nouveau.",
+  stale: "Le plateau a changé entre-temps. Regardez de nouveau.",
+  "not-found": "Cela n'existe pas ou plus.",
+  invalid: "Une valeur n'est pas acceptable.",
+  throttled: "Trop d'essais. Attendez une minute.",
+  unauthenticated: "Connectez-vous d'abord.",
+  unreachable: "Le nœud ou l'imprimante ne répond pas.",
+};
+
+const WORDS = { en: EN, fr: FR };
+const KEY = "essaim-language";
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null; // storage is blocked: the browser's language decides
+  }
+}
+
+function preferred() {
+  const first = (navigator.languages ?? [navigator.language]).find((name) => /^(fr|en)\b/i.test(name));
+  return first?.slice(0, 2).toLowerCase() ?? "en";
+}
+
+let current = WORDS[remembered()] ? remembered() : preferred();
+
+export const language = () => current;
+
+export function switchLanguage() {
+  current = current === "fr" ? "en" : "fr";
+  try {
+    localStorage.setItem(KEY, current);
+  } catch {
+    // it holds until the page is closed
+  }
+}
+
+// The text for `key` with {names} filled in. An unknown key shows itself, so that a missing word is seen.
+export function word(key, values = {}) {
+  const text = WORDS[current][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+export function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 2) return word("seconds", { seconds: Math.max(0, Math.round(seconds)) });
+  if (minutes < 60) return word("minutes", { minutes });
+  if (minutes < 48 * 60) return word("hours", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
+  return word("days", { days: Math.floor(minutes / 1440), hours: Math.floor(minutes / 60) % 24 });
+}
+
+export function problemText(problem) {
+  if (current === "fr" && PROBLEMS_FR[problem.code]) return PROBLEMS_FR[problem.code];
+  return `${problem.detail} ${problem.next_step}`;
+}
