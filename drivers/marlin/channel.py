@@ -94,6 +94,8 @@ class Channel:
         self._renumberings = 0
         self._probe_last: int | None = None
         self._probe_resend: int | None = None
+        self._probe_answered = False
+        self._settle_until_s = 0.0
         self._heard_s = self._lively_s = self._silent_since_s = self._fence_alive_s = 0.0
 
     # what others ask
@@ -184,7 +186,7 @@ class Channel:
         if self.mode is Mode.WAITING or self.mode is Mode.IDLE:
             self._in_stream(reply, now_s)
         elif self.mode is Mode.SETTLE:
-            self.deadline_s = min(now_s + SETTLE_S, self._settle_until_s)
+            self._not_yet_quiet(reply, now_s)
         elif self.mode is Mode.PROBE:
             self._in_probe(reply, now_s)
         elif reply.kind in {Kind.OK, Kind.REJECTED}:
@@ -233,9 +235,17 @@ class Channel:
             self._probe_last = reply.number
         elif reply.kind is Kind.RESEND:
             self._probe_resend = reply.number
-        if self._probe_last is not None or self._probe_resend is not None:
-            self._silent_since_s = now_s
-            self.deadline_s = now_s + SETTLE_S
+        elif self._probe_last is None and self._probe_resend is None:
+            return
+        if not self._probe_answered:
+            self._probe_answered = True
+            self._settle_until_s = now_s + SETTLE_MAX_S
+        self._silent_since_s = now_s
+        self._not_yet_quiet(reply, now_s)
+
+    def _not_yet_quiet(self, reply: Reply, now_s: float) -> None:
+        if reply.kind is not Kind.REPORT:  # they come by themselves, whatever we do
+            self.deadline_s = min(now_s + SETTLE_S, self._settle_until_s)
 
     # time
     def on_timeout(self, now_s: float) -> None:
@@ -266,6 +276,7 @@ class Channel:
 
     def _write_probe(self, now_s: float) -> None:
         self._probe_last = self._probe_resend = None
+        self._probe_answered = False
         self._write(probe())
         self.deadline_s = now_s + self._probe_wait_s
 
