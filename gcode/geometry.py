@@ -186,8 +186,8 @@ def starting_near(loop: Sequence[Point], target: Point) -> Polyline:
 
 
 def hull(points: Iterable[Point]) -> Polyline:
-    """The convex hull, counter-clockwise (Andrew's monotone chain)."""
-    ordered = sorted(set(points))
+    """The convex hull, counter-clockwise (Andrew's monotone chain); points within a millionth of a millimetre are one."""
+    ordered = sorted({(round(x, 6), round(y, 6)) for x, y in points})
     return _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
 
 
