@@ -3,7 +3,7 @@
 import { ask, newKey, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { find, make, mark, say } from "./dom.js";
-import { problemText, word } from "./words.js";
+import { problemText, sentence, word } from "./words.js";
 
 const RANK = { open: 0, met: 1, cancelled: 2 };
 
@@ -43,7 +43,7 @@ export function orderRow(order) {
     say(owed, String(now.owed));
     mark(owed, "data-label", word("order_owed"));
     say(state, word(`order_${now.state}`));
-    say(why, now.state === "open" ? now.why_waiting.join(" · ") : "");
+    say(why, now.state === "open" ? now.why_waiting.map(sentence).join(" · ") : "");
     mark(cancel, "hidden", now.state === "open" ? null : "");
   };
   return { element, update };
@@ -72,15 +72,13 @@ export async function loadDesigns() {
     if (!(error instanceof Problem)) throw error;
     return; // the connection indicator says why
   }
-  choice.replaceChildren(...designs.map((design) => make("option", { value: design.id }, designLabel(design))));
+  choice.replaceChildren(...designs.map((design) => make("option", { value: design.id }, design.name)));
   if (designs.some((design) => design.id === chosen)) choice.value = chosen;
   const none = designs.length === 0;
   mark(find("order-form").querySelector("button"), "disabled", none ? "" : null);
   say(find("order-said"), none ? word("order_no_designs") : "");
 }
 
-const designLabel = (design) =>
-  design.revisions.length ? word("order_newest", { design: design.name, revision: design.revisions[0] }) : design.name;
 
 export function installForm() {
   const form = find("order-form");

@@ -4,7 +4,7 @@ import { ask, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { draw, icon, make, mark, say } from "./dom.js";
 import { farm } from "./live.js";
-import { duration, problemText, word } from "./words.js";
+import { duration, problemText, sentence, word } from "./words.js";
 
 const ICONS = {
   offline: "offline", connecting: "working", idle: "idle", preparing: "working", printing: "printing", paused: "paused",
@@ -28,7 +28,7 @@ function reading(label) {
 
 function about(printer) {
   const order = printer.order ? farm.orders.get(printer.order) : null;
-  const parts = [order ? `${order.revision}${order.destination ? ` · ${order.destination}` : ""}` : "", word(`bed_state_${printer.bed}`)];
+  const parts = [order ? `${order.revision}${order.destination ? ` · ${order.destination}` : ""}` : "", printer.occupation?.running ? "" : word(`bed_state_${printer.bed}`)];
   if (printer.jobs_left > 0) parts.push(word(printer.jobs_left === 1 ? "jobs_left_one" : "jobs_left", { count: printer.jobs_left }));
   return parts.filter(Boolean).join(" · ");
 }
@@ -66,7 +66,7 @@ export function printerCard(printer) {
     readings[0].set(now.online ? heat(now.nozzle_c, now.nozzle_target_c) : "");
     readings[1].set(now.online ? heat(now.bed_c, now.bed_target_c) : "");
     say(job, about(now));
-    say(reasons, running ? now.note ?? "" : now.why_not.join(" · "));
+    say(reasons, running ? now.note ?? "" : now.why_not.map(sentence).join(" · "));
     say(kind, `${now.profile} · ${now.material} · ${now.nozzle_mm} mm`);
     menu.update(now);
   };

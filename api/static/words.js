@@ -17,7 +17,7 @@ const EN = {
   total_ready: "ready",
   total_offline: "offline",
   total_owed: "parts owed",
-  total_made: "good parts on open orders",
+  total_made: "good parts",
   hands: "Needs a hand",
   hands_none: "Nothing to do. The farm works by itself.",
   hands_none_idle: "Nothing to do. Nothing is printing.",
@@ -57,7 +57,6 @@ const EN = {
   order_place: "Place the order",
   order_placed: "Ordered: {quantity} × {design}.",
   order_no_designs: "No design yet: add a program first (farm program add).",
-  order_newest: "{design} (newest: {revision})",
   order_count: "{good} of {quantity}",
   order_expected: "{count} being made",
   order_scrap: "{count} scrap",
@@ -82,7 +81,7 @@ const EN = {
   nozzle: "Nozzle",
   bed: "Bed",
   heat_off: "{actual} °C",
-  heat_on: "{actual} / {target} °C",
+  heat_on: "{actual}/{target} °C",
   bed_state_clear: "bed clear",
   bed_state_occupied: "bed occupied",
   bed_state_unknown: "bed unknown",
@@ -138,7 +137,7 @@ const FR = {
   total_ready: "prêtes",
   total_offline: "hors ligne",
   total_owed: "pièces dues",
-  total_made: "bonnes pièces des commandes en cours",
+  total_made: "bonnes pièces",
   hands: "À faire",
   hands_none: "Rien à faire. La ferme travaille toute seule.",
   hands_none_idle: "Rien à faire. Rien n'imprime.",
@@ -178,7 +177,6 @@ const FR = {
   order_place: "Passer la commande",
   order_placed: "Commandé : {quantity} × {design}.",
   order_no_designs: "Aucun modèle : ajoutez d'abord un programme (farm program add).",
-  order_newest: "{design} (dernière : {revision})",
   order_count: "{good} sur {quantity}",
   order_expected: "{count} en fabrication",
   order_scrap: "{count} au rebut",
@@ -203,7 +201,7 @@ const FR = {
   nozzle: "Buse",
   bed: "Plateau",
   heat_off: "{actual} °C",
-  heat_on: "{actual} / {target} °C",
+  heat_on: "{actual}/{target} °C",
   bed_state_clear: "plateau libre",
   bed_state_occupied: "plateau occupé",
   bed_state_unknown: "plateau inconnu",
@@ -254,6 +252,38 @@ const PROBLEMS_FR = {
   unreachable: "Le nœud ou l'imprimante ne répond pas.",
 };
 
+// Why a printer or an order waits: the sentences of scheduler/eligibility.py and farm/node/core/starts.py.
+export const SENTENCES_FR = [
+  [/^It already has jobs to start\.$/, "Elle a déjà des impressions à lancer."],
+  [/^Its node was removed from the farm\.$/, "Son nœud a été retiré de la ferme."],
+  [/^Its node is still telling what it did\.$/, "Son nœud raconte encore ce qu'il a fait."],
+  [/^Its node has not been heard lately\.$/, "Son nœud ne donne plus de nouvelles."],
+  [/^The printer is not ready\.$/, "L'imprimante n'est pas prête."],
+  [/^Nobody knows what is on the bed: look, and clear it\.$/, "Plateau à vérifier : personne ne sait ce qui s'y trouve."],
+  [/^Parts wait on the bed: collect them\.$/, "Des pièces attendent sur le plateau : collectez-les."],
+  [/^Something else is on the bed\.$/, "Autre chose occupe le plateau."],
+  [/^The farm does not know this class of printers\.$/, "La ferme ne connaît pas ce type d'imprimante."],
+  [/^The part is larger than the bed\.$/, "La pièce est plus grande que le plateau."],
+  [/^It needs a nozzle of (.+) mm, this one has (.+) mm\.$/, "Il faut une buse de $1 mm, celle-ci a $2 mm."],
+  [/^It needs (.+), the printer has (.+)\.$/, "Il faut du $1, l'imprimante a : $2."],
+  [/^No program of revision (.+) is for printers of class (.+)\.$/, "Aucun programme de la révision $1 n'est fait pour les imprimantes $2."],
+  [/^Its revision was recalled\.$/, "Sa révision a été rappelée."],
+  [/^The order is met or cancelled\.$/, "La commande est remplie ou annulée."],
+  [/^No order waits for a printer\.$/, "Aucune commande n'attend d'imprimante."],
+  [/^It is printing\.$/, "Elle imprime."],
+  [/^No printer has reported yet\.$/, "Aucune imprimante ne s'est encore annoncée."],
+  [/^The agent is ending\.$/, "L'agent s'arrête."],
+  [/^The ledger cannot be written \(is the disk full\?\)\.$/, "Le journal ne peut pas être écrit (disque plein ?)."],
+  [/^The printer is (.+)\.$/, (_, state) => `L'imprimante : ${(FR[`state_${state}`] ?? state).toLowerCase()}.`],
+  [/^The bed is clear\.$/, "Le plateau est libre."],
+  [/^The bed is occupied\.$/, "Le plateau est occupé."],
+  [/^The bed is unknown\.$/, "L'état du plateau est inconnu."],
+  [/^The last start failed; it is tried again later\.$/, "Le dernier lancement a échoué ; nouvel essai plus tard."],
+  [/^All its jobs were started\.$/, "Toutes ses impressions ont été lancées."],
+  [/^Its program is being fetched\.$/, "Son programme arrive."],
+  [/^The farm has not acknowledged us for too long\.$/, "La ferme n'a pas répondu depuis trop longtemps."],
+];
+
 const WORDS = { en: EN, fr: FR };
 const KEY = "essaim-language";
 
@@ -295,6 +325,13 @@ export function duration(seconds) {
   if (minutes < 60) return word("minutes", { minutes });
   if (minutes < 48 * 60) return word("hours", { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
   return word("days", { days: Math.floor(minutes / 1440), hours: Math.floor(minutes / 60) % 24 });
+}
+
+// A sentence of the daemon in the language of the page; one that is not known here is shown as it came.
+export function sentence(text) {
+  if (current === "en") return text;
+  const known = SENTENCES_FR.find(([pattern]) => pattern.test(text));
+  return known ? text.replace(...known) : text;
 }
 
 export function problemText(problem) {
