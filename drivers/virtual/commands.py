@@ -88,14 +88,12 @@ def _home(machine: Machine, command: Command) -> Blocking:
     machine.jump((place[0], place[1], place[2], place[3]))
     if 2 in chosen:
         machine.bed.homed_z(machine.now_s)
-    machine.active_at_s = machine.now_s
     machine.say(machine.where(machine.place))
 
 
 def _level(machine: Machine, _command: Command) -> Blocking:
     yield FOR_STILLNESS
     yield Wait(Waiting.TIME, machine.now_s + LEVELLING_S)
-    machine.active_at_s = machine.now_s
 
 
 def _units(machine: Machine, command: Command) -> None:
@@ -210,7 +208,6 @@ def _heat_and_wait(machine: Machine, command: Command) -> Blocking:
             since_s = machine.now_s  # it slipped away: Marlin counts anew
         elif machine.now_s - since_s >= HEAT_RESIDENCY_S:
             break
-        machine.active_at_s = machine.now_s
         yield Wait(Waiting.HEAT, machine.now_s + 1.0)
     machine.wait_for_heat = False
 
@@ -301,7 +298,6 @@ def _wait_for_user(machine: Machine, command: Command) -> Blocking:
     machine.wait_for_user = True
     while machine.wait_for_user:
         yield FOR_USER
-    machine.active_at_s = machine.now_s
 
 
 def _tool(machine: Machine, command: Command) -> None:

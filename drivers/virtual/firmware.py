@@ -280,6 +280,8 @@ class Firmware:
         return machine.now_s >= wait.until_s or (wait.what is Waiting.HEAT and not machine.wait_for_heat)
 
     def _done(self, code: str) -> bool:
+        if self._blocking:
+            self.machine.active_at_s = self.machine.now_s
         self._blocking = self._wait = None
         if self.killed:
             return False

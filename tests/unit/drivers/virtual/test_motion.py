@@ -49,21 +49,28 @@ def test_short_move_is_a_triangle(log: Log) -> None:
 @pytest.mark.parametrize(("axis", "fastest"), [("z", 5.0), ("e", 25.0)])
 def test_axis_limits_bound_the_speed(log: Log, axis: str, fastest: float) -> None:
     log.go(0.0, **{axis: 10.0}, speed=200.0)
-    assert log.finish() == pytest.approx(10 / fastest, rel=0.02)
+    assert log.finish() == pytest.approx(10 / fastest, rel=0.03)
 
 
 def test_extruder_limit_slows_the_move_it_belongs_to(log: Log) -> None:
     log.go(10.0, e=10.0, speed=200.0)
-    assert log.finish() == pytest.approx(10 / 25, rel=0.02)
+    assert log.finish() == pytest.approx(10 / 25, rel=0.03)
 
 
-def test_straight_moves_in_a_row_do_not_stop(log: Log) -> None:
-    for number in range(1, 11):
-        log.go(10.0 * number)
-    in_pieces_s = log.finish()
-    whole = Log()
-    whole.go(100.0)
-    assert in_pieces_s == pytest.approx(whole.finish(), rel=0.001)
+def after_a_first_move(*places: tuple[float, float]) -> float:
+    """How long moves take that were all planned before the first of them begins: only then can the planner look ahead."""
+    log = Log()
+    log.go(-10.0)
+    log.go(0.0)
+    for place in places:
+        log.go(*place)
+    log.finish()
+    return log.blocks[-1].end_s - log.blocks[1].end_s
+
+
+def test_straight_moves_in_a_row_do_not_stop() -> None:
+    pieces = [(10.0 * number, 0.0) for number in range(1, 11)]
+    assert after_a_first_move(*pieces) == pytest.approx(after_a_first_move((100.0, 0.0)), rel=1e-6)
 
 
 def test_reversal_stops(log: Log) -> None:
@@ -74,24 +81,18 @@ def test_reversal_stops(log: Log) -> None:
     assert log.finish() == pytest.approx(2 * single.finish())
 
 
-def test_corner_is_slower_than_a_line_and_faster_than_a_stop(log: Log) -> None:
-    log.go(10.0)
-    log.go(10.0, 10.0)
-    line, stop = Log(), Log()
-    line.go(20.0)
-    stop.go(10.0)
-    assert line.finish() < log.finish() < 2 * stop.finish()
+def test_corner_is_slower_than_a_line_and_faster_than_a_stop() -> None:
+    line_s = after_a_first_move((20.0, 0.0))
+    corner_s = after_a_first_move((10.0, 0.0), (10.0, 10.0))
+    stop_s = after_a_first_move((10.0, 0.0), (0.0, 0.0))
+    assert line_s < corner_s < stop_s
 
 
-def test_a_move_can_brake_before_what_follows(log: Log) -> None:
-    """The first move must not enter a tiny move and a reversal at full speed."""
-    log.go(10.0, speed=200.0)
-    log.go(10.01, speed=200.0)
-    log.go(0.0, speed=200.0)
-    log.finish()
-    first = log.blocks[0]
-    full_speed_exit_s = (200 / 3000) + (10 - 200 * 200 / 6000) / 200
-    assert first.end_s - first.start_s > full_speed_exit_s
+def test_a_move_brakes_for_what_follows_later() -> None:
+    """A long move, then a hundredth of a millimetre on, then back: the long move must already brake."""
+    tail_s = after_a_first_move((10.0, 0.0), (10.01, 0.0), (0.0, 0.0)) - after_a_first_move((10.0, 0.0))
+    back_s = after_a_first_move((10.0, 0.0), (0.0, 0.0)) - after_a_first_move((10.0, 0.0))
+    assert tail_s == pytest.approx(back_s, abs=0.005)
 
 
 def test_moves_follow_each_other_without_gaps(log: Log) -> None:
