@@ -1,12 +1,30 @@
 """Enrolment: codes for makers who bring their own printers."""
 
-from fastapi import APIRouter
+from typing import Final
+
+from fastapi import APIRouter, Response
 
 from api.deps import ControlDep
 from api.problems import documented
+from farm.errors import NotFoundError
 from farm.views import EnrolmentClaim, EnrolmentGrant, InviteRequest, InviteView
 
 router = APIRouter(prefix="/enrolments", tags=["enrolments"])
+
+
+PEM: Final = "application/x-pem-file"
+
+
+@router.get("/ca", response_class=Response, responses={200: {"content": {PEM: {}}}, **documented(404)})
+async def authority(control: ControlDep) -> Response:
+    """The farm's own certificate authority. Nodes compare it with the pin in their code before they trust it."""
+    if control.authority_pem is None:
+        raise NotFoundError(
+            "This farm has no certificate authority of its own.",
+            next_step="It has one when its daemon listens beyond loopback; behind a proxy the proxy's certificate counts.",
+            code="no-authority",
+        )
+    return Response(control.authority_pem, media_type=PEM)
 
 
 @router.post("/invites", status_code=201, responses=documented(409, 422, 507))

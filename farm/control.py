@@ -145,3 +145,8 @@ class Control(Protocol):
     def authenticate_node(self, node: str, password: str) -> bool:
         """Tell whether this is the node's password (constant time)."""
         ...
+
+    @property
+    def authority_pem(self) -> str | None:
+        """The certificate of the farm's own authority, which nodes compare with the pin of their code; None without TLS."""
+        ...

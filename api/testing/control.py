@@ -59,6 +59,7 @@ class MemoryControl:
         self.invites: dict[str, str] = {}  # code -> name
         self.passwords: dict[str, str] = {}  # node -> password
         self.wrong_codes = 0
+        self.authority_pem: str | None = None
         self._folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
