@@ -35,6 +35,11 @@ except OSError as error:
 """
 
 
+def bound_to_us(command: Sequence[str], death_signal: signal.Signals = signal.SIGKILL) -> list[str]:
+    """`command` wrapped so that the process it becomes dies with this one; for callers that start processes themselves."""
+    return [sys.executable, "-IS", "-c", _LAUNCHER, str(os.getpid()), str(int(death_signal)), *command]
+
+
 class Child:
     """A running child process; its output (both streams) is kept as `tail` and may be listened to."""
 
@@ -71,13 +76,7 @@ class Child:
 
         """
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-IS",
-            "-c",
-            _LAUNCHER,
-            str(os.getpid()),
-            str(int(death_signal)),
-            *command,
+            *bound_to_us(command, death_signal),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=asyncio.subprocess.STDOUT,

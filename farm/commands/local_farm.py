@@ -20,7 +20,7 @@ import requests
 from farm.config import PrinterSection
 from farm.errors import FarmError, UnreachableError
 from farm.node.join import join
-from farm.process import die_with_parent
+from farm.process import bound_to_us
 
 START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
 _STOP_TIMEOUT_S: Final = 15.0
@@ -66,19 +66,19 @@ class Child:
     arguments: list[str]
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: list[str] = field(default_factory=list)  # such as ip netns exec NAME
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start `farm` with the arguments."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "farm", *self.arguments],
+                bound_to_us([*self.prefix, sys.executable, "-m", "farm", *self.arguments]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.environment},
                 start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - it only calls prctl
             )
 
     @property

@@ -1,7 +1,7 @@
 """`./farm.sh bench boot`: start-up time, memory at rest, and what a printing farm writes to the disk.
 
-Aims: `/healthz` within 2 s, daemon <= 120 MB, agent with one Marlin printer <= 50 MB, a printing agent <= 5 kB/s a printer, the daemon
-<= 2 kB/s a printer. No peer runs beside them.
+Aims: `/healthz` within 2 s, daemon <= 120 MB, agent with one Marlin printer <= 50 MB, a printing agent <= 5 kB/s a printer, the
+daemon <= 2 kB/s a printer. No peer runs beside them.
 """
 
 import tempfile

@@ -1,0 +1,63 @@
+"""Virtual printers in a process of their own: they outlive a killed agent, and count what really stands on their beds."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from farm.config import PrinterSection
+from farm.process import bound_to_us
+
+_START_TIMEOUT_S = 30.0
+
+
+class VirtualPrinters:
+    """`count` virtual printers at `folder/virtual-1` ... ; a context manager."""
+
+    def __init__(self, folder: Path, *, count: int, speed: float, bed_mm: int = 210) -> None:
+        self.folder = folder
+        self.count = count
+        self._state = folder / "virtual.json"
+        self._command = [sys.executable, "-m", "drivers.virtual", "--count", str(count), "--speed", str(speed)]
+        self._command += ["--bed", str(bed_mm), "--link", str(folder / "virtual"), "--state", str(self._state)]
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(bound_to_us(self._command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        while not all(self.path(number).exists() for number in range(1, self.count + 1)):
+            assert time.monotonic() < deadline_s, "the virtual printers did not start"
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.terminate()
+        self._process.wait(10)
+        self._process.stdin.close()
+
+    def path(self, number: int) -> Path:
+        """The serial port of printer `number`, from 1."""
+        return self.folder / f"virtual-{number}"
+
+    def sections(self, profile: str = "generic-210") -> list[PrinterSection]:
+        """Configuration of a node that has all of them, through the ordinary Marlin driver."""
+        numbers = range(1, self.count + 1)
+        return [
+            PrinterSection(name=f"virtual {number}", url=f"marlin://{self.path(number)}", profile=profile) for number in numbers
+        ]
+
+    def control(self, printer: int, **command: object) -> None:
+        """Tell the firmware of one printer to break, or its hand to take parts off."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"printer": printer, **command}) + "\n")
+        self._process.stdin.flush()
+
+    def truth(self) -> list[dict[str, Any]]:
+        """What each printer really did: parts finished, collisions with parts that still stood on the bed, millimetres extruded."""
+        rows: list[dict[str, Any]] = json.loads(self._state.read_text())["printers"]
+        return rows
