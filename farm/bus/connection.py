@@ -192,7 +192,7 @@ class Connection:
             )
         if qos == 0:
             return self._send_newest(topic, payload, retain)
-        if self._waiting >= _MAX_WAITING:
+        if self.lost.done() or self._waiting >= _MAX_WAITING:
             return False
         self._waiting += 1
         try:
