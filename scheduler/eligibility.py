@@ -23,6 +23,8 @@ class Reason:
     fr: str
 
 
+HAS_ALLOCATION: Final = Reason("has-allocation", "It already has jobs to start.", "Elle a déjà des impressions à lancer.")
+
 Constraint = Callable[[Farm, PrinterNow, Rules], Reason | None]
 ProgramConstraint = Callable[[Farm, PrinterNow, Program], Reason | None]
 
@@ -89,7 +91,7 @@ def bed_clear(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
 def no_open_allocation(farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
     """One allocation with unstarted jobs at a time."""
     if printer.id in busy_printers(farm):
-        return Reason("has-allocation", "It already has jobs to start.", "Elle a déjà des impressions à lancer.")
+        return HAS_ALLOCATION
     return None
 
 

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scheduler.arithmetic import Sums, sums, to_allocate
+from scheduler.arithmetic import sums, to_allocate
 from scheduler.decisions import Allocate
 from scheduler.eligibility import (
     FREE,
+    HAS_ALLOCATION,
     STANDING,
     ProgramIndex,
     Reason,
@@ -135,47 +136,69 @@ def _rank(printer: PrinterNow, program: Program, remaining: int) -> tuple[bool, 
 
 NOTHING_TO_DO = Reason("nothing-to-do", "No order waits for a printer.", "Aucune commande n'attend d'imprimante.")
 WORKING = Reason("printing", "It is printing.", "Elle imprime.")
+_WITHOUT_ALLOCATION = tuple(constraint for constraint in (*STANDING, *FREE) if constraint is not no_open_allocation)
+
+
+class Explainer:
+    """Answers for many printers and orders of one farm; what they share is worked out once."""
+
+    def __init__(self, farm: Farm, rules: Rules) -> None:
+        self.totals = sums(farm)
+        self._farm = farm
+        self._rules = rules
+        self._index = index_programs(farm.programs.values())
+        self._busy = busy_printers(farm)
+        served = in_turn(order for order in farm.orders.values() if order_reason(farm, order) is None)
+        self._waiting = [order for order in served if to_allocate(farm, order, self.totals) > 0]
+
+    def printer(self, printer: PrinterNow) -> list[Reason]:
+        """Why this printer would not start a job now; empty when it would."""
+        if printer.running and printer.job is not None:
+            return [WORKING]
+        reasons = printer_reasons(self._farm, printer, self._rules, _WITHOUT_ALLOCATION)
+        if reasons or printer.id in self._busy:
+            return reasons
+        if not self._waiting:
+            return [NOTHING_TO_DO]
+        per_order = [order_reasons(self._farm, printer, order, self._index) for order in self._waiting]
+        if not all(per_order):
+            return []
+        return _unique(reason for found in per_order for reason in found)
+
+    def order(self, order: Order) -> list[Reason]:
+        """Why nobody makes what is left of this order; empty when nothing is left to give away."""
+        farm = self._farm
+        if order_reason(farm, order) is not None or to_allocate(farm, order, self.totals) == 0:
+            return []
+        if not any(program.revision == order.revision for program in farm.programs.values()):
+            return [
+                Reason(
+                    "no-program",
+                    f"No program prints revision {order.revision}.",
+                    f"Aucun programme n'imprime la révision {order.revision}.",
+                )
+            ]
+        if not farm.printers:
+            return [Reason("no-printer", "No printer has reported yet.", "Aucune imprimante ne s'est encore annoncée.")]
+        counts: Counter[Reason] = Counter()
+        for printer in farm.printers.values():
+            found = order_reasons(farm, printer, order, self._index) or self._taken(printer)
+            counts.update(found[:1])
+        return [_counted(reason, count) for reason, count in counts.most_common()]
+
+    def _taken(self, printer: PrinterNow) -> list[Reason]:
+        reasons = printer_reasons(self._farm, printer, self._rules, _WITHOUT_ALLOCATION)
+        return reasons or ([HAS_ALLOCATION] if printer.id in self._busy else [])
 
 
 def explain(farm: Farm, printer: PrinterNow, rules: Rules) -> list[Reason]:
     """Why this printer would not start a job now; empty when it would."""
-    if printer.running and printer.job is not None:
-        return [WORKING]
-    constraints = tuple(constraint for constraint in (*STANDING, *FREE) if constraint is not no_open_allocation)
-    reasons = printer_reasons(farm, printer, rules, constraints)
-    if reasons or printer.id in busy_printers(farm):
-        return reasons
-    waiting = [order for order in in_turn(farm.orders.values()) if order_reason(farm, order) is None]
-    index, totals = index_programs(farm.programs.values()), sums(farm)
-    waiting = [order for order in waiting if to_allocate(farm, order, totals) > 0]
-    if not waiting:
-        return [NOTHING_TO_DO]
-    per_order = [order_reasons(farm, printer, order, index) for order in waiting]
-    if any(not found for found in per_order):
-        return []
-    return _unique(reason for found in per_order for reason in found)
+    return Explainer(farm, rules).printer(printer)
 
 
-def explain_order(farm: Farm, order: Order, rules: Rules, totals: Sums | None = None) -> list[Reason]:
+def explain_order(farm: Farm, order: Order, rules: Rules) -> list[Reason]:
     """Why nobody makes what is left of this order; empty when nothing is left to give away."""
-    if order_reason(farm, order) is not None or to_allocate(farm, order, totals) == 0:
-        return []
-    if not any(program.revision == order.revision for program in farm.programs.values()):
-        return [
-            Reason(
-                "no-program",
-                f"No program prints revision {order.revision}.",
-                f"Aucun programme n'imprime la révision {order.revision}.",
-            )
-        ]
-    if not farm.printers:
-        return [Reason("no-printer", "No printer has reported yet.", "Aucune imprimante ne s'est encore annoncée.")]
-    index = index_programs(farm.programs.values())
-    counts: Counter[Reason] = Counter()
-    for printer in farm.printers.values():
-        found = order_reasons(farm, printer, order, index) or printer_reasons(farm, printer, rules)
-        counts.update(found[:1])
-    return [_counted(reason, count) for reason, count in counts.most_common()]
+    return Explainer(farm, rules).order(order)
 
 
 def _counted(reason: Reason, count: int) -> Reason:

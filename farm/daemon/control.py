@@ -1,0 +1,262 @@
+"""`farm.control.Control` of a running daemon: reads from memory, writes through the daemon's one loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from farm import enrolment
+from farm.bus import messages
+from farm.bus.broker import Broker
+from farm.bus.topics import Stream
+from farm.daemon import beds, orders, programs
+from farm.daemon.engine import Engine
+from farm.daemon.presenter import Presenter, job_view, program_view
+from farm.errors import ConflictError, NotFoundError, UnreachableError
+from farm.keys import JoinCode, verify_password
+from farm.log import get_logger
+from farm.store.writer import Store
+from farm.views import (
+    AlarmView,
+    ClearBedRequest,
+    CollectRequest,
+    CommandAccepted,
+    DesignView,
+    EnrolmentClaim,
+    EnrolmentGrant,
+    FarmView,
+    HealthView,
+    InviteRequest,
+    InviteView,
+    JobView,
+    NodeView,
+    OrderChange,
+    OrderRequest,
+    OrderView,
+    PrinterView,
+    ProgramRequest,
+    ProgramView,
+)
+from scheduler.draft import Draft
+from scheduler.model import Job
+
+_log = get_logger(__name__)
+_MAX_JOBS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How nodes reach this farm. `pin` and `authority_pem` are those of its own certificate authority, when it has TLS."""
+
+    name: str
+    farm_url: str
+    mqtt_urls: list[str]
+    authority_pem: str | None = None
+    pin: str | None = None
+
+
+class DaemonControl:
+    """What the HTTP API asks of the daemon."""
+
+    def __init__(self, engine: Engine, store: Store, broker: Broker, *, taken_in: programs.Programs, reach: Reach) -> None:
+        self._engine = engine
+        self._store = store
+        self._bus = engine.bus
+        self._broker = broker
+        self._programs = taken_in
+        self._reach = reach
+        self._attempts = enrolment.Attempts(asyncio.get_running_loop().time)
+
+    # --- reading --------------------------------------------------------------------------------------------------------------
+
+    def _present(self) -> Presenter:
+        return Presenter(self._engine.world, self._engine.rules, self._engine.clock)
+
+    def snapshot(self) -> FarmView:
+        """Everything at once."""
+        view = self._present()
+        return FarmView(
+            name=self._reach.name,
+            generation=self._engine.world.generation,
+            now=self._engine.clock.wall_s(),
+            broker=self._broker.describe(),
+            printers=view.printers(),
+            nodes=view.nodes(),
+            orders=view.orders(),
+            waiting=view.waiting(),
+            alarms=self.alarms(),
+        )
+
+    def health(self) -> HealthView:
+        """Whether the store, the broker and the scheduler work."""
+        checks = {
+            "store": "disk full" if self._engine.full else "ok",
+            "broker": "ok" if self._bus.connected else "not connected",
+            "scheduler": "fenced: another daemon has taken over" if self._engine.world.fenced else "ok",
+        }
+        return HealthView(ready=all(found == "ok" for found in checks.values()), checks=checks)
+
+    def alarms(self) -> list[AlarmView]:
+        """What a person must see."""
+        return self._engine.alarms.all()
+
+    def printers(self) -> list[PrinterView]:
+        """All printers, by name."""
+        return self._present().printers()
+
+    def printer(self, printer: str) -> PrinterView:
+        """One printer. NotFoundError."""
+        view = self._present()
+        return view.printer(beds.find_printer(view.farm, printer))
+
+    def nodes(self) -> list[NodeView]:
+        """All nodes, by name."""
+        return self._present().nodes()
+
+    def orders(self) -> list[OrderView]:
+        """All orders: open ones first, by priority and age."""
+        return self._present().orders()
+
+    def order(self, order: str) -> OrderView:
+        """One order. NotFoundError."""
+        view = self._present()
+        return view.order(orders.find_order(view.farm, order))
+
+    async def jobs(self, *, order: str | None = None, limit: int = 200, offset: int = 0) -> list[JobView]:
+        """Jobs, newest first; at most 1,000 at once."""
+        found = await self._store.jobs(order=order, limit=max(0, min(limit, _MAX_JOBS)), offset=max(0, offset))
+        return [job_view(job) for job in found]
+
+    async def job(self, job: str) -> JobView:
+        """One job. NotFoundError."""
+        known = self._engine.world.durable.jobs.get(job) or (await self._store.find(Job, [job])).get(job)
+        if known is None:
+            raise NotFoundError(f"There is no job {job}.", next_step="GET /api/v1/jobs lists them.")
+        return job_view(known)
+
+    def programs(self) -> list[ProgramView]:
+        """All programs."""
+        return self._present().programs()
+
+    def designs(self) -> list[DesignView]:
+        """All designs."""
+        return self._present().designs()
+
+    def changes(self) -> AsyncIterator[None]:
+        """Yield whenever the snapshot is another than before, at most every 200 ms."""
+        return self._engine.changes()
+
+    # --- orders ------------------------------------------------------------------------------------------------------------------
+
+    async def place_order(self, request: OrderRequest) -> OrderView:
+        """NotFoundError: no such design or revision; ConflictError: no program prints it."""
+        return self.order(await self._engine.ask(lambda draft: orders.place(draft, request, self._wall_s())))
+
+    async def change_order(self, order: str, change: OrderChange) -> OrderView:
+        """ConflictError: the order is met or cancelled."""
+        await self._engine.ask(lambda draft: orders.change(draft, order, change, self._wall_s()))
+        return self.order(order)
+
+    async def cancel_order(self, order: str) -> OrderView:
+        """Unstarted jobs are withdrawn; running ones are left alone, their good parts become stock."""
+        await self._engine.ask(lambda draft: orders.cancel(draft, order))
+        return self.order(order)
+
+    # --- programs ----------------------------------------------------------------------------------------------------------------
+
+    async def add_program(self, upload: Path, request: ProgramRequest) -> ProgramView:
+        """Take the file `upload` into the library; it is gone afterwards.
+
+        InvalidError: not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
+        """
+        incoming = await self._programs.take(upload, request)
+        nozzle_mm = self._programs.profiles[request.profile].nozzle_mm
+        sha256 = await self._engine.ask(lambda draft: programs.add(draft, request, incoming, nozzle_mm, self._wall_s()))
+        farm = self._engine.world.durable
+        return program_view(farm, farm.programs[sha256])
+
+    @property
+    def incoming_folder(self) -> Path:
+        """Where uploads are streamed to, on the same file system as the library."""
+        return self._programs.library.incoming
+
+    def program_file(self, sha256: str) -> Path:
+        """The file of a program. NotFoundError."""
+        if sha256 not in self._engine.world.durable.programs:
+            raise NotFoundError("There is no such program.", next_step="GET /api/v1/programs lists them all.")
+        return self._programs.library.existing(sha256)
+
+    # --- printers and jobs -------------------------------------------------------------------------------------------------------
+
+    async def collect(self, printer: str, request: CollectRequest) -> CommandAccepted:
+        """ConflictError: that job is not on this bed or still runs; InvalidError: good + scrap is more than its parts."""
+        return await self._say_by_hand(lambda draft: beds.collect(self._engine.world, draft, printer, request, self._wall_s()))
+
+    async def clear_bed(self, printer: str, request: ClearBedRequest) -> CommandAccepted:
+        """ConflictError: that occupation is not on this bed, or a job runs."""
+        return await self._say_by_hand(lambda draft: beds.clear(self._engine.world, draft, printer, request, self._wall_s()))
+
+    async def _say_by_hand(self, action: Callable[[Draft], str]) -> CommandAccepted:
+        command = await self._engine.ask(action)
+        self._engine.publisher.want_collect()
+        return CommandAccepted(command=command)
+
+    async def command_job(self, job: str, action: str) -> CommandAccepted:
+        """Pause, resume or cancel. ConflictError: the job does not run, or its node is not reachable."""
+        world = self._engine.world
+        running = beds.running_job(world.durable, job)
+        return await self._command(running.node, beds.job_command(world, running, action, self._engine.clock, self._engine.rules))
+
+    async def emergency_stop(self, printer: str) -> CommandAccepted:
+        """Stop heat and motion of the printer at once."""
+        found = beds.find_printer(self._engine.world.durable, printer)
+        return await self._command(found.node, beds.stop_command(self._engine.world, found))
+
+    async def _command(self, node: str, command: messages.Command) -> CommandAccepted:
+        if not await self._bus.say(node, Stream.COMMAND, command):
+            raise UnreachableError("The broker is not connected: nothing was sent.", next_step="Go to the printer, or try again.")
+        return CommandAccepted(command=command.id)
+
+    # --- enrolment ---------------------------------------------------------------------------------------------------------------
+
+    async def invite(self, request: InviteRequest) -> InviteView:
+        """Make a code for one maker. ConflictError: the broker in use cannot serve joined nodes."""
+        if not self._reach.mqtt_urls:
+            raise ConflictError(
+                f"The broker ({self._broker.describe()}) cannot serve nodes that join by code.",
+                next_step="Use mosquitto ([broker] kind in farm.toml), or make the node's user on that broker by hand.",
+                code="broker-cannot-serve",
+            )
+        code, made = await self._engine.ask(lambda draft: enrolment.invite(draft, request.name, self._wall_s()))
+        shown = str(JoinCode(code, self._reach.pin))
+        return InviteView(code=shown, command=f"farm node join {self._reach.farm_url} {shown}", expires_at=made.expires_at_s)
+
+    async def claim(self, claim: EnrolmentClaim) -> EnrolmentGrant:
+        """Redeem a code. NotFoundError, the same for unknown, used and expired codes."""
+        self._attempts.count()
+        fresh = await self._engine.ask(lambda draft: enrolment.claim(draft, claim.code, claim.name, self._wall_s()))
+        _log.info("node.joined", node=fresh.record.id, name=fresh.record.name)
+        try:
+            await self._broker.add(fresh.record.id, fresh.password)
+        except UnreachableError as error:  # it is being started again, and knows the node then
+            _log.warning("broker.slow", node=fresh.record.id, detail=error.detail)
+        return EnrolmentGrant(
+            node=fresh.record.id,
+            farm_url=self._reach.farm_url,
+            mqtt_urls=self._reach.mqtt_urls,
+            password=fresh.password,
+            ca_pem=self._reach.authority_pem,
+        )
+
+    def authenticate_node(self, node: str, password: str) -> bool:
+        """Tell whether this is the node's password (constant time)."""
+        record = self._engine.world.record(node)
+        return verify_password(password, record.password_hash if record is not None else "")
+
+    @property
+    def authority_pem(self) -> str | None:
+        """The certificate of the farm's own authority; None without TLS."""
+        return self._reach.authority_pem
+
+    def _wall_s(self) -> float:
+        return self._engine.clock.wall_s()

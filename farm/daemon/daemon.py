@@ -1,0 +1,220 @@
+"""Puts a daemon together: lock, store, library, certificates, broker, bus and loop; takes it apart again in the other order."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final, Self
+
+from farm import enrolment
+from farm.bus.broker import Broker, TlsListener, open_broker
+from farm.bus.client import BusClient
+from farm.bus.messages import Settings
+from farm.bus.topics import DAEMON_SUBSCRIPTION
+from farm.clock import Clock
+from farm.config import DaemonSettings, FarmSettings
+from farm.daemon.control import DaemonControl, Reach
+from farm.daemon.engine import Engine, store_changes
+from farm.daemon.lock import DataLock
+from farm.daemon.programs import Programs, build_space
+from farm.daemon.world import World
+from farm.errors import ConfigurationError
+from farm.keys import new_secret, write_private
+from farm.log import get_logger
+from farm.store.library import Library
+from farm.store.repository import SetMeta
+from farm.store.writer import Store
+from gcode.profile import bundled_profiles
+from scheduler.draft import Draft
+from scheduler.model import Rules
+
+_log = get_logger(__name__)
+PEOPLE: Final = "people"
+_BUS_START_S: Final = 15.0
+_REPORTS_MISSED: Final = 3
+_SUSPECT_REAL_S: Final = 3.0  # a fast clock does not make networks faster
+_MAX_MQTT_URLS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleIdentity:
+    """Who the people's node is; the same fields as the identity of a node that joined."""
+
+    node: str
+    name: str
+    farm_url: str
+    mqtt_urls: list[str]
+    password: str
+    ca_file: Path | None = None
+
+
+def rules_for(settings: FarmSettings, clock: Clock) -> Rules:
+    """The figures of the contract, as the configuration sets them."""
+    suspect_after_s = max(90.0, _REPORTS_MISSED * settings.report_every_s, _SUSPECT_REAL_S * clock.factor)
+    return Rules(
+        report_every_s=settings.report_every_s,
+        autonomy_s=settings.autonomy_s,
+        manual_autonomy_s=settings.manual_autonomy_s,
+        clearing_s=settings.clearing_s,
+        suspect_after_s=suspect_after_s,
+        lapse_margin_s=max(60.0, clock.factor),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Daemon:
+    """One farm. Use it as an asynchronous context manager; `control` is there while it runs.
+
+    Raises (on entering):
+        ConfigurationError: data folder not writable or in use, port in use, broker missing: nothing was left half done.
+
+    """
+
+    control: DaemonControl
+
+    def __init__(self, settings: DaemonSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._people_secret = ""
+        self._reach = Reach(settings.farm.name, "", [])
+        self._broker: Broker | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+        _log.info("daemon.stopped")
+
+    def people_identity(self) -> PeopleIdentity:
+        """Who the people's node is: it runs in this process and reaches the broker like any other node."""
+        assert self._broker is not None, "the daemon was not entered"
+        scheme = "http" if is_loopback(self._settings.http.host) else "https"
+        return PeopleIdentity(
+            node=PEOPLE,
+            name="People",
+            farm_url=f"{scheme}://127.0.0.1:{self._settings.http.port}",
+            mqtt_urls=self._broker.urls,
+            password=self._people_secret,
+        )
+
+    async def _start(self) -> None:
+        settings, data = self._settings, self._settings.data
+        lock = await asyncio.to_thread(DataLock, data)
+        self._stack.callback(lock.release)
+        store = await Store.open(data)
+        self._stack.push_async_callback(store.close)
+        library = Library(data / "programs")
+        await asyncio.to_thread(library.open)
+        world = await self._load(store)
+        tls = await self._prepare_tls()
+        broker = await open_broker(settings.broker, data / "broker", tls=tls)
+        self._broker = broker
+        self._stack.push_async_callback(broker.close)
+        credentials = {key: record.password_hash for key, record in world.durable.node_records.items() if not record.revoked}
+        await broker.set_credentials(credentials)
+        if not self._reach.mqtt_urls and settings.broker.kind != "external":
+            self._reach = Reach(settings.farm.name, self._reach.farm_url, broker.urls)
+        await self._run(world, store, library, broker)
+        _log.info("daemon.started", generation=world.generation, broker=broker.describe())
+
+    async def _load(self, store: Store) -> World:
+        """Read the farm; on the first start give it a generation and the people's node an identity."""
+        stored = await store.load()
+        if stored.generation == 0:
+            await store.commit([SetMeta("generation", "1")])
+            stored = await store.load()
+        profiles = bundled_profiles()
+        world = World(stored, {key: build_space(profile) for key, profile in profiles.items()}, self._clock.boot_s())
+        self._people_secret = await asyncio.to_thread(people_secret, self._settings.data / "people.secret")
+        draft = Draft(world.durable)
+        fresh = enrolment.new_node(PEOPLE, "People", self._clock.wall_s(), self._people_secret)
+        if PEOPLE not in draft.farm.node_records:
+            draft.put(fresh.record)
+            await store.commit(store_changes(draft))
+            world.adopt(draft)
+        return world
+
+    async def _prepare_tls(self) -> TlsListener | None:
+        """Beyond loopback: the farm's own certificates, and a broker that joined nodes reach over TLS."""
+        http, farm_name = self._settings.http, self._settings.farm.name
+        if is_loopback(http.host):
+            self._reach = Reach(farm_name, f"http://127.0.0.1:{http.port}", [])
+            return None
+        from farm.certificates import default_names, ensure_certificates  # noqa: PLC0415 - cryptography is 10 MB of memory
+
+        names = list(dict.fromkeys([*http.names, *default_names()]))
+        found = await asyncio.to_thread(ensure_certificates, self._settings.data / "keys", names, farm=farm_name)
+        outside = [name for name in names if name != "localhost" and not is_loopback(name)] or names
+        port = self._settings.broker.tls_port
+        external = self._settings.broker.kind == "external"
+        self._reach = Reach(
+            name=farm_name,
+            farm_url=f"https://{_in_url(outside[0])}:{http.port}",
+            mqtt_urls=[] if external else [f"mqtts://{_in_url(name)}:{port}" for name in outside][:_MAX_MQTT_URLS],
+            authority_pem=found.authority_pem,
+            pin=found.pin,
+        )
+        return None if external else TlsListener(port=port, certificate=found.certificate, key=found.key)
+
+    async def _run(self, world: World, store: Store, library: Library, broker: Broker) -> None:
+        farm = self._settings.farm
+        engine = Engine(
+            world,
+            store,
+            lambda callbacks: BusClient(broker.urls, broker.login, callbacks, subscriptions=[DAEMON_SUBSCRIPTION]),
+            clock=self._clock,
+            rules=rules_for(farm, self._clock),
+            settings=Settings(report_every_s=farm.report_every_s, telemetry_every_s=farm.telemetry_every_s),
+        )
+        bus = engine.bus
+        self._stack.push_async_callback(bus.close)
+        bus.start()
+        await bus.wait_connected(_BUS_START_S)
+        self._keep_running(engine.run)
+        self._keep_running(engine.publisher.run)
+        self.control = DaemonControl(engine, store, broker, taken_in=Programs(library, bundled_profiles()), reach=self._reach)
+
+    def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(work(), name=f"daemon-{work.__qualname__}")
+
+        async def end() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        self._stack.push_async_callback(end)
+
+
+def people_secret(path: Path) -> str:
+    """The password of the people's node, made once.
+
+    Raises:
+        ConfigurationError: it cannot be read or written.
+
+    """
+    try:
+        if not path.exists():
+            write_private(path, new_secret())
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be used: {error.strerror}.", next_step="Give this user the right to.") from error
+
+
+def _in_url(name: str) -> str:
+    return f"[{name}]" if ":" in name else name

@@ -1,0 +1,347 @@
+"""The daemon's one loop: receive -> commit -> acknowledge -> reconcile -> commit -> publish (docs/protocol.md).
+
+Everything that changes the farm passes through here one batch after the other, so nothing needs a lock. A batch is one transaction;
+what it promises (acknowledgements, answers to people) is said after the commit and never before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from farm.bus import messages, topics
+from farm.bus.client import Callbacks, Received
+from farm.clock import Clock
+from farm.daemon.alarms import Alarms
+from farm.daemon.inbox import Inbox, Item, Request
+from farm.daemon.publisher import Bus, Publisher
+from farm.daemon.receive import Effects, Parsed, Receiver
+from farm.daemon.world import World
+from farm.errors import FarmError, StoreFullError
+from farm.ids import new_id
+from farm.log import get_logger
+from farm.store.repository import Change, Delete, Put, SetMeta
+from scheduler.decisions import carry_out
+from scheduler.draft import Draft, Forgotten
+from scheduler.model import Allocation, DesiredVersion, Durable, Job, Rules
+from scheduler.reconcile import reconcile
+
+_log = get_logger(__name__)
+_Result = TypeVar("_Result")
+_Entity = TypeVar("_Entity", bound=Durable)
+
+TICK_S: Final = 5.0  # farm time between two looks at the clock, within the real bounds below
+_TICK_REAL_S: Final = (0.1, 1.0)
+_CHANGES_REAL_S: Final = 0.2
+_RECONCILE_REAL_S: Final = 0.2  # under load: facts are taken in many times before the next decision
+_FULL_RETRY_REAL_S: Final = 2.0
+_STOPPED: Final = "The daemon is ending."
+
+
+class Storage(Protocol):
+    """What is needed of `farm.store.writer.Store`."""
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        """Write all or nothing, and return when it is on the disk. Raises StoreFullError."""
+        ...
+
+    async def find(self, kind: type[_Entity], keys: Iterable[str]) -> dict[str, _Entity]:
+        """Entities by key, also those that are not in memory."""
+        ...
+
+
+def store_changes(draft: Draft) -> list[Change]:
+    """A draft's changes in the store's words."""
+    return [Delete(item.kind, item.key) if isinstance(item, Forgotten) else Put(item) for item in draft.changes]
+
+
+class Engine:
+    """Runs one farm on a store and a bus."""
+
+    def __init__(
+        self,
+        world: World,
+        store: Storage,
+        make_bus: Callable[[Callbacks], Bus],
+        *,
+        clock: Clock,
+        rules: Rules,
+        settings: messages.Settings,
+    ) -> None:
+        self.world = world
+        self.rules = rules
+        self.clock = clock
+        self.alarms = Alarms()
+        self.receiver = Receiver(world, rules)
+        self.bus = make_bus(Callbacks(self.on_message, self.on_connected, self.on_lost))
+        self.publisher = Publisher(world, self.bus, clock, settings)
+        self.full = False
+        self._store = store
+        self._inbox = Inbox()
+        self._undecided = True
+        self._decided_s = 0.0
+        self._full_tried_s = 0.0
+        self._revision = 0
+        self._changed = asyncio.Event()
+
+    # --- from outside ------------------------------------------------------------------------------------------------------------
+
+    def on_message(self, received: Received) -> None:
+        """Take a message of the bus; telemetry goes straight to the memory, everything else waits its turn."""
+        place = topics.parse(received.topic)
+        if place is not None and place[1] is topics.Stream.TELEMETRY:
+            received.acknowledge()
+            if not received.retained and self.receiver.telemetry(place[0], received.payload, self.clock.boot_s()):
+                self.touch()
+            return
+        self._inbox.receive(received)
+
+    def on_connected(self) -> None:
+        """The broker is there, and may remember nothing."""
+        self.alarms.end("broker-lost")
+        self.publisher.want_everything()
+        self.touch()
+
+    def on_lost(self, reason: str) -> None:
+        """The broker is gone."""
+        step = "It is started again by itself; nodes go on with what they hold. Look at its log when this lasts."
+        self.alarms.begin("broker-lost", f"The connection to the broker was lost: {reason}.", step, self.clock.wall_s())
+        self.touch()
+
+    async def ask(self, action: Callable[[Draft], _Result]) -> _Result:
+        """Change the farm: `action` fills a draft (or raises a FarmError); return its result once that is committed.
+
+        Raises:
+            StoreFullError: the disk is full; nothing changed.
+            FarmError: what `action` raised, or too many changes wait.
+
+        """
+        result: _Result = await self._inbox.ask(action)
+        return result
+
+    def touch(self) -> None:
+        """Something that people see has changed."""
+        self._revision += 1
+        self._changed.set()
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yield after every change, at most five times a second."""
+        seen = -1
+        while True:
+            while seen == self._revision:
+                self._changed.clear()
+                await self._changed.wait()
+            seen = self._revision
+            yield
+            await asyncio.sleep(_CHANGES_REAL_S)
+
+    # --- the loop ----------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        least_s, most_s = _TICK_REAL_S
+        tick_s = min(most_s, max(least_s, self.clock.real_s(TICK_S)))
+        try:
+            while True:
+                await self.turn(await self._inbox.take(min(tick_s, _RECONCILE_REAL_S) if self._undecided else tick_s))
+        finally:
+            self._inbox.close(FarmError(_STOPPED, next_step="Try again when it is back."))
+
+    async def turn(self, items: Sequence[Item]) -> None:
+        """One round of the loop."""
+        if self._is_fenced():
+            self._stand_still(items)
+            return
+        if self.full and not await self._probe():
+            self._refuse(items, self._full_error())
+        elif items:
+            await self._receive(items)
+        if self._is_fenced():
+            self._alarm_fenced()
+        elif not self.full and self._is_time_to_decide(ticked=not items):
+            await self._decide()
+
+    def _is_fenced(self) -> bool:
+        return self.world.fenced
+
+    def _is_time_to_decide(self, *, ticked: bool) -> bool:
+        return ticked or (self._undecided and self._real_s() - self._decided_s >= _RECONCILE_REAL_S)
+
+    async def _receive(self, items: Sequence[Item]) -> None:
+        try:
+            await self._take(items)
+        except FarmError as error:
+            self._became_full(error)
+            self._refuse(items, error)
+        except Exception as error:  # noqa: BLE001 - one message or request with an unforeseen content must not stop the farm
+            if len(items) > 1:
+                for item in items:
+                    await self._receive([item])
+            else:
+                self._reject(items[0], error)
+
+    async def _take(self, items: Sequence[Item]) -> None:
+        parsed = [found for item in items if isinstance(item, Received) and (found := self.receiver.parse(item)) is not None]
+        draft, effects = Draft(self.world.durable), Effects()
+        remembered = await self._remember(draft, parsed)
+        boot_s, wall_s = self.clock.boot_s(), self.clock.wall_s()
+        for message in parsed:
+            self.receiver.take(draft, message, effects, boot_s=boot_s, wall_s=wall_s)
+        answers = [answer for item in items if isinstance(item, Request) and (answer := self._act(draft, item)) is not None]
+        await self._commit(draft, remembered)
+        for request, result in answers:
+            if not request.answer.done():
+                request.answer.set_result(result)
+        self._follow(effects)
+        for item in items:
+            if isinstance(item, Received):
+                item.acknowledge()
+        if draft.changes or effects.changed or effects.shown:
+            self._undecided = self._undecided or bool(draft.changes) or effects.changed
+            self.touch()
+
+    async def _remember(self, draft: Draft, parsed: list[Parsed]) -> list[tuple[type[Job] | type[Allocation], str]]:
+        """Load what facts name and memory does not hold: jobs that were collected long ago, allocations that are over."""
+        jobs, allocations = self.receiver.wanted(parsed)
+        found_jobs = await self._store.find(Job, jobs) if jobs else {}
+        found_allocations = await self._store.find(Allocation, allocations) if allocations else {}
+        for job in found_jobs.values():
+            draft.remember(job)
+        for allocation in found_allocations.values():
+            draft.remember(allocation)
+        return [*((Job, key) for key in found_jobs), *((Allocation, key) for key in found_allocations)]
+
+    def _act(self, draft: Draft, request: Request) -> tuple[Request, Any] | None:
+        """Carry out a person's change on a draft of its own: when it is refused, nothing of it stays."""
+        if request.answer.done():
+            return None  # nobody waits any more, or it was done in an earlier attempt
+        own = Draft(draft.farm)
+        try:
+            result = request.action(own)
+        except FarmError as error:
+            request.refuse(error)
+            return None
+        for change in own.changes:
+            if isinstance(change, Forgotten):
+                draft.forget(change.kind, change.key)
+            else:
+                draft.put(change)
+        return request, result
+
+    async def _commit(self, draft: Draft, remembered: Iterable[tuple[type[Job] | type[Allocation], str]] = ()) -> None:
+        await self._store.commit(store_changes(draft))
+        self.world.adopt(draft, remembered)
+
+    # --- after the commit --------------------------------------------------------------------------------------------------------
+
+    def _follow(self, effects: Effects) -> None:
+        for node in effects.told - effects.shown.keys():
+            self.publisher.want_ack(node)
+        for node, report in effects.shown.items():
+            self._answer(node, report)
+        for notice in effects.notices:
+            _log.warning(notice.code, node=notice.node, text=notice.text)
+            record = self.world.durable.node_records[notice.node]
+            self.alarms.notice(notice, record.name or record.id, self.clock.wall_s())
+
+    def _answer(self, node: str, report: messages.Report) -> None:
+        """Acknowledge a report that shows the current desired state; answer any other with that state."""
+        link, record = self.world.link(node, self.clock.boot_s()), self.world.durable.node_records[node]
+        current = self.world.current(node)
+        if report.generation == current.generation and not link.replayed:
+            link.replayed = report.journal.epoch == record.epoch and report.journal.head <= record.seq
+            self._undecided = self._undecided or link.replayed
+        if DesiredVersion(report.generation, report.desired_version) == current:
+            self._undecided = self._undecided or self._is_suspect_now(link.heard_s)
+            link.heard_s, link.acknowledged = link.alive_s, True
+            self.publisher.want_ack(node, boot=report.boot, report=report.report)
+        else:
+            self.publisher.want_ack(node)
+            self.publisher.want_desired(node)
+
+    def _is_suspect_now(self, heard_s: float) -> bool:
+        return self.clock.boot_s() - heard_s > self.rules.suspect_after_s
+
+    async def _decide(self) -> None:
+        farm, wall_s = self.world.farm(self.clock.boot_s()), self.clock.wall_s()
+        self._undecided, self._decided_s = False, self._real_s()
+        decisions = reconcile(farm, self.rules, wall_s)
+        if decisions:
+            draft = Draft(farm)
+            for decision in decisions:
+                carry_out(draft, decision, wall_s, lambda: new_id("alloc"))
+            try:
+                await self._commit(draft)
+            except FarmError as error:
+                self._undecided = True
+                self._became_full(error)
+                return
+            for decision in decisions:
+                _log.info("decided", decision=repr(decision))
+            self.touch()
+        self.publisher.want_changed()
+
+    # --- when something is wrong -------------------------------------------------------------------------------------------------
+
+    def _refuse(self, items: Sequence[Item], error: FarmError) -> None:
+        """Nothing was written: people are told, nodes are not answered and keep their facts."""
+        for item in items:
+            if isinstance(item, Request):
+                item.refuse(error)
+            else:
+                item.acknowledge()
+
+    def _reject(self, item: Item, error: Exception) -> None:
+        _log.error("item.rejected", error=repr(error), exc_info=error)
+        if isinstance(item, Request):
+            item.refuse(error)
+            return
+        place = topics.parse(item.topic)
+        self.receiver.rejections.add(place[0] if place else "", "unforeseen", repr(error))
+        item.acknowledge()
+
+    def _full_error(self) -> StoreFullError:
+        return StoreFullError(
+            "The daemon's disk is full: nothing was written.", next_step="Make room on it; the farm goes on by itself then."
+        )
+
+    def _became_full(self, error: FarmError) -> None:
+        self._full_tried_s = self._real_s()
+        self.full = True
+        if self.alarms.begin("store-full", error.detail, error.next_step, self.clock.wall_s()):
+            _log.error("store.full", reason=error.code, detail=error.detail)
+        self.touch()
+
+    async def _probe(self) -> bool:
+        """Try whether there is room again, now and then."""
+        if self._real_s() - self._full_tried_s < _FULL_RETRY_REAL_S:
+            return False
+        self._full_tried_s = self._real_s()
+        try:
+            await self._store.commit([SetMeta("probe", str(round(self.clock.wall_s())))])
+        except FarmError:
+            return False
+        self.full = False
+        self.alarms.end("store-full")
+        _log.info("store.recovered")
+        self.touch()
+        return True
+
+    def _stand_still(self, items: Sequence[Item]) -> None:
+        error = FarmError("Another daemon has taken over this farm.", code="fenced", next_step=_FENCED_STEP)
+        for item in items:
+            if isinstance(item, Request):
+                item.refuse(error)
+            else:
+                item.acknowledge()
+
+    def _alarm_fenced(self) -> None:
+        text = f"A node has seen generation {self.world.fenced_by}, we are {self.world.generation}: another daemon took over."
+        if self.alarms.begin("fenced", text, _FENCED_STEP, self.clock.wall_s()):
+            _log.error("daemon.fenced", generation=self.world.generation, seen=self.world.fenced_by)
+            self.touch()
+
+    def _real_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+_FENCED_STEP: Final = "Stop this daemon. If it is the right one, restore it: that raises its generation above the other's."

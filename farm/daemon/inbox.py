@@ -1,0 +1,94 @@
+"""What waits for the daemon's one loop: messages of nodes and requests of people, in the order in which they came. Bounded."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from farm.bus.client import Received
+from farm.errors import FarmError
+from scheduler.draft import Draft
+
+MAX_MESSAGES: Final = 4_000  # the broker's window is far smaller; beyond it nodes repeat what is dropped
+MAX_REQUESTS: Final = 500
+BATCH: Final = 100
+
+
+@dataclass(slots=True)
+class Request:
+    """A change that a person asks for: `action` fills a draft, `answer` has its result once that is committed."""
+
+    action: Callable[[Draft], Any]
+    answer: "asyncio.Future[Any]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error, unless nobody waits any more."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+Item = Received | Request
+
+
+class Inbox:
+    """A queue with two limits."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._requests = 0
+        self._something = asyncio.Event()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def receive(self, message: Received) -> None:
+        """Queue a message; when there are too many it is dropped, and its node will repeat it."""
+        if len(self._items) - self._requests >= MAX_MESSAGES:
+            self.dropped += 1
+            message.acknowledge()
+            return
+        self._append(message)
+
+    def ask(self, action: Callable[[Draft], Any]) -> "asyncio.Future[Any]":
+        """Queue a change; await the result.
+
+        Raises:
+            FarmError: too many wait already.
+
+        """
+        if self._requests >= MAX_REQUESTS:
+            raise FarmError("The daemon has too much to do.", code="throttled", next_step="Try again in a few seconds.")
+        request = Request(action)
+        self._requests += 1
+        self._append(request)
+        return request.answer
+
+    def wake(self) -> None:
+        """Have `take` return, also with nothing."""
+        self._something.set()
+
+    async def take(self, timeout_s: float) -> list[Item]:
+        """Wait for something, then return all that is there, at most 100: they are committed together."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._something.wait()
+        except TimeoutError:
+            return []
+        batch = [self._items.popleft() for _ in range(min(BATCH, len(self._items)))]
+        self._requests -= sum(isinstance(item, Request) for item in batch)
+        if not self._items:
+            self._something.clear()
+        return batch
+
+    def close(self, error: FarmError) -> None:
+        """Refuse the requests that still wait."""
+        for item in self._items:
+            if isinstance(item, Request):
+                item.refuse(error)
+        self._items.clear()
+
+    def _append(self, item: Item) -> None:
+        self._items.append(item)
+        self._something.set()

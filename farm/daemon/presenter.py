@@ -1,0 +1,216 @@
+"""The farm as people see it: from what is in memory, never waiting for the disk."""
+
+from drivers.base import PrinterState
+from farm.bus.messages import PrinterReport
+from farm.clock import Clock
+from farm.daemon.world import World
+from farm.views import (
+    DesignView,
+    JobView,
+    NodeView,
+    OccupationView,
+    OrderState,
+    OrderView,
+    PrinterView,
+    ProgramView,
+)
+from scheduler.arithmetic import to_allocate
+from scheduler.eligibility import is_suspect
+from scheduler.matching import Explainer
+from scheduler.model import Allocation, Farm, Job, NodeRecord, Order, PrinterNow, Program, Rules
+
+
+def job_view(job: Job) -> JobView:
+    """One job."""
+    state = "collected" if job.collected else "running" if job.outcome is None else "ended"
+    return JobView(
+        id=job.id,
+        order=job.order,
+        revision=job.revision,
+        program=job.program,
+        printer=job.printer,
+        node=job.node,
+        allocation=job.allocation,
+        parts=job.parts,
+        state=state,
+        outcome=job.outcome,
+        detail=job.detail,
+        good=job.good,
+        scrap=job.scrap,
+        started_at=job.started_at_s,
+        ended_at=job.ended_at_s,
+        collected_at=job.collected_at_s,
+        collected_by=job.collected_by,
+        written_off=job.written_off,
+    )
+
+
+def program_view(farm: Farm, program: Program) -> ProgramView:
+    """One program."""
+    revision = farm.revisions.get(program.revision)
+    return ProgramView(
+        sha256=program.sha256,
+        name=program.name,
+        design=revision.design if revision is not None else "",
+        revision=program.revision,
+        profile=program.profile,
+        parts=program.parts,
+        material=program.material,
+        nozzle_mm=program.nozzle_mm,
+        size_bytes=program.size_bytes,
+        estimated_s=program.estimated_s,
+        filament_mm=program.filament_mm,
+        filament_g=program.filament_g,
+        layers=program.layers,
+        created_at=program.created_at_s,
+    )
+
+
+def _occupation(report: PrinterReport) -> OccupationView | None:
+    seen = report.occupation
+    if seen is None:
+        return None
+    job = seen.job
+    return OccupationView(
+        id=seen.id,
+        kind=seen.kind,
+        job=job.job if job is not None else None,
+        order=job.order if job is not None else None,
+        outcome=seen.outcome,
+        running=job is not None and seen.outcome is None,
+        good_at_most=job.parts if job is not None and seen.outcome is not None else 0,
+    )
+
+
+class Presenter:
+    """Views of one moment; what they share is worked out once."""
+
+    def __init__(self, world: World, rules: Rules, clock: Clock) -> None:
+        self._world = world
+        self._rules = rules
+        self.farm = world.farm(clock.boot_s())
+        self._explainer = Explainer(self.farm, rules)
+        self._held = {item.printer: item for item in self.farm.allocations.values() if item.jobs > item.started}
+
+    def printers(self) -> list[PrinterView]:
+        """All printers, by name."""
+        views = (self.printer(printer) for printer in self.farm.printers.values())
+        return sorted(views, key=lambda view: (view.name, view.id))
+
+    def printer(self, printer: PrinterNow) -> PrinterView:
+        """One printer."""
+        report, telemetry = self._world.reports[printer.id], self._world.telemetry(printer)
+        held: Allocation | None = self._held.get(printer.id)
+        online = self._online(printer.node)
+        return PrinterView(
+            id=printer.id,
+            node=printer.node,
+            name=printer.name,
+            driver=report.driver,
+            profile=printer.profile,
+            material=printer.material,
+            nozzle_mm=printer.nozzle_mm,
+            state=(telemetry.state if telemetry is not None else report.state) if online else PrinterState.OFFLINE,
+            bed=printer.bed,
+            occupation=_occupation(report),
+            ready=printer.ready,
+            why_not=self._why_not(printer, report),
+            online=online,
+            progress=telemetry.progress if telemetry is not None else None,
+            remaining_s=telemetry.remaining_s if telemetry is not None else None,
+            nozzle_c=telemetry.nozzle_c if telemetry is not None else None,
+            nozzle_target_c=telemetry.nozzle_target_c if telemetry is not None else None,
+            bed_c=telemetry.bed_c if telemetry is not None else None,
+            bed_target_c=telemetry.bed_target_c if telemetry is not None else None,
+            note=telemetry.note if telemetry is not None else None,
+            fault=report.fault,
+            firmware=report.firmware,
+            capabilities=report.capabilities,
+            allocation=held.id if held is not None else None,
+            order=held.order if held is not None else None,
+            jobs_left=held.jobs - held.started if held is not None else 0,
+        )
+
+    def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[str]:
+        reasons = self._explainer.printer(printer)
+        texts = [reason.en for reason in reasons]
+        if report.reason and any(reason.code == "printer-not-ready" for reason in reasons):
+            texts.append(report.reason)
+        return texts
+
+    def _online(self, node: str) -> bool:
+        now = self.farm.nodes.get(node)
+        link = self._world.links.get(node)
+        return now is not None and link is not None and link.acknowledged and not is_suspect(now, self._rules)
+
+    def nodes(self) -> list[NodeView]:
+        """All nodes that were not removed, by name."""
+        views = (self._node(record) for record in self.farm.node_records.values() if not record.revoked)
+        return sorted(views, key=lambda view: (view.name, view.id))
+
+    def _node(self, record: NodeRecord) -> NodeView:
+        now, link = self.farm.nodes.get(record.id), self._world.links.get(record.id)
+        report = link.report if link is not None else None
+        heard = link is not None and link.acknowledged
+        behind = report.journal.head - record.seq if report is not None and report.journal.epoch == record.epoch else 0
+        return NodeView(
+            id=record.id,
+            name=record.name,
+            online=self._online(record.id),
+            suspect=now is not None and is_suspect(now, self._rules),
+            silent_s=round(now.silent_s, 1) if heard and now is not None else None,
+            agent=report.agent if report is not None else "",
+            printers=sorted(key for key, printer in self.farm.printers.items() if printer.node == record.id),
+            journal_behind=max(0, behind),
+        )
+
+    def orders(self) -> list[OrderView]:
+        """All orders: open ones first, by priority and age."""
+        ordered = sorted(
+            self.farm.orders.values(), key=lambda order: (not order.open, -order.priority, order.created_at_s, order.id)
+        )
+        return [self.order(order) for order in ordered]
+
+    def order(self, order: Order) -> OrderView:
+        """One order."""
+        revision = self.farm.revisions.get(order.revision)
+        state: OrderState = "cancelled" if order.cancelled else "open" if order.open else "met"
+        return OrderView(
+            id=order.id,
+            design=revision.design if revision is not None else "",
+            revision=order.revision,
+            quantity=order.quantity,
+            good=order.good,
+            scrap=order.scrap,
+            expected=self._explainer.totals.expected.get(order.id, 0),
+            to_allocate=to_allocate(self.farm, order, self._explainer.totals),
+            owed=order.owed,
+            priority=order.priority,
+            destination=order.destination,
+            state=state,
+            created_at=order.created_at_s,
+            met_at=order.met_at_s,
+            why_waiting=[reason.en for reason in self._explainer.order(order)],
+        )
+
+    def waiting(self) -> list[JobView]:
+        """Jobs whose parts wait for a hand that has not spoken yet, the longest first."""
+        told = {word.job for word in self.farm.pending_collects.values()}
+        ended = [job for job in self.farm.jobs.values() if job.outcome is not None and not job.collected and job.id not in told]
+        return [job_view(job) for job in sorted(ended, key=lambda job: (job.ended_at_s or 0.0, job.id))]
+
+    def programs(self) -> list[ProgramView]:
+        """All programs, newest first."""
+        ordered = sorted(self.farm.programs.values(), key=lambda program: (-program.created_at_s, program.sha256))
+        return [program_view(self.farm, program) for program in ordered]
+
+    def designs(self) -> list[DesignView]:
+        """All designs, by name, each with its revisions, newest first."""
+        revisions: dict[str, list[str]] = {}
+        for revision in sorted(self.farm.revisions.values(), key=lambda revision: (-revision.created_at_s, revision.id)):
+            revisions.setdefault(revision.design, []).append(revision.id)
+        views = (
+            DesignView(id=design.id, name=design.name, revisions=revisions.get(design.id, []))
+            for design in self.farm.designs.values()
+        )
+        return sorted(views, key=lambda view: (view.name, view.id))

@@ -1,0 +1,170 @@
+"""What the daemon says to nodes. Level-triggered: what should be said is a set of names, and the message is made when it is sent.
+
+Desired states, acknowledgements and the repeated words of hands wait here while the broker is away, each at most once a node.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from farm.bus import messages
+from farm.bus.topics import Stream
+from farm.clock import Clock
+from farm.daemon.translate import desired
+from farm.daemon.world import World
+from farm.errors import TooLargeError
+from farm.log import get_logger
+from scheduler.model import Allocation, DesiredVersion, PendingCollect
+
+_log = get_logger(__name__)
+_REPEAT_REAL_S: Final = 2.0  # a desired state is not said again sooner, whatever the node shows
+_RETRY_REAL_S: Final = 0.5  # the broker took nothing: try again
+
+
+class Bus(Protocol):
+    """What is needed of `farm.bus.client.BusClient`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a broker now."""
+        ...
+
+    async def say(self, node: str, stream: Stream, message: messages.Envelope) -> bool:
+        """Publish; False when it could not be handed over."""
+        ...
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        ...
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """Wait for a connection. Raises FarmError."""
+        ...
+
+    async def close(self) -> None:
+        """Say goodbye."""
+        ...
+
+
+class Publisher:
+    """Says what changed, and repeats what a node has not shown or done yet."""
+
+    def __init__(self, world: World, bus: Bus, clock: Clock, settings: messages.Settings) -> None:
+        self._world = world
+        self._bus = bus
+        self._clock = clock
+        self._settings = settings
+        self._desired: set[str] = set()
+        self._acks: dict[str, messages.Ack] = {}
+        self._said: dict[str, tuple[DesiredVersion, float]] = {}
+        self._pending_said: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    def want_desired(self, node: str, *, now: bool = False) -> None:
+        """Publish the desired state of a node; not more often than every two seconds unless it is a new one, or `now`."""
+        said = self._said.get(node)
+        if not now and said is not None and said[0] == self._world.current(node) and self._real_s() - said[1] < _REPEAT_REAL_S:
+            return
+        self._desired.add(node)
+        self._wake.set()
+
+    def want_changed(self) -> None:
+        """Publish every desired state that is another than the one said last."""
+        for node in self._world.durable.node_records:
+            said = self._said.get(node)
+            if said is None or said[0] != self._world.current(node):
+                self.want_desired(node)
+
+    def want_everything(self) -> None:
+        """Say everything again: the broker may have forgotten what it retained."""
+        self._said.clear()
+        self._pending_said.clear()
+        self.want_changed()
+
+    def want_ack(self, node: str, *, boot: int | None = None, report: int | None = None) -> None:
+        """Acknowledge the journal of a node as far as it is committed, and perhaps a report."""
+        record = self._world.durable.node_records[node]
+        if not record.epoch:
+            return
+        before = self._acks.get(node)
+        if report is None and before is not None:
+            boot, report = before.boot, before.report
+        self._acks[node] = messages.Ack(
+            generation=self._world.generation, epoch=record.epoch, seq=record.seq, boot=boot, report=report
+        )
+        self._wake.set()
+
+    def want_collect(self) -> None:
+        """Look at once at the words of hands that nodes have not carried out yet."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._period_s()):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            if not await self.flush():
+                await asyncio.sleep(_RETRY_REAL_S)
+
+    async def flush(self) -> bool:
+        """Send what waits; False when the broker did not take everything."""
+        if self._world.fenced or not self._bus.connected:
+            return True
+        for node, ack in list(self._acks.items()):
+            if not await self._bus.say(node, Stream.ACK, ack):
+                return False
+            if self._acks.get(node) is ack:
+                del self._acks[node]
+        held: dict[str, list[Allocation]] = {}
+        for allocation in self._world.durable.allocations.values() if self._desired else ():
+            held.setdefault(allocation.node, []).append(allocation)
+        for node in list(self._desired):
+            if not await self._say_desired(node, held.get(node, [])):
+                return False
+        return await self._say_collects()
+
+    async def _say_desired(self, node: str, held: list[Allocation]) -> bool:
+        self._desired.discard(node)
+        version = self._world.current(node)
+        message = desired(self._world.durable, node, self._settings, held)
+        try:
+            sent = await self._bus.say(node, Stream.DESIRED, message)
+        except TooLargeError as error:
+            _log.error("desired.too-large", node=node, detail=error.detail)
+            return True
+        if sent:
+            self._said[node] = (version, self._real_s())
+        else:
+            self._desired.add(node)
+        return sent
+
+    async def _say_collects(self) -> bool:
+        pending = self._world.durable.pending_collects
+        self._pending_said = {key: said_s for key, said_s in self._pending_said.items() if key in pending}
+        for key, word in list(pending.items()):
+            said_s = self._pending_said.get(key)
+            if said_s is not None and self._real_s() - said_s < self._period_s():
+                continue
+            if not await self._bus.say(word.node, Stream.COMMAND, collect_command(self._world.generation, word)):
+                return False
+            self._pending_said[key] = self._real_s()
+        return True
+
+    def _period_s(self) -> float:
+        return max(_REPEAT_REAL_S, self._clock.real_s(self._settings.report_every_s))
+
+    def _real_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def collect_command(generation: int, word: PendingCollect) -> messages.Command:
+    """A hand's word as a command. It has no deadline: the parts are in somebody's hand."""
+    action: messages.CollectAction | messages.ClearBedAction
+    if word.clear_only:
+        action = messages.ClearBedAction(printer=word.printer, occupation=word.job, by=word.by)
+    else:
+        action = messages.CollectAction(printer=word.printer, job=word.job, good=word.good, scrap=word.scrap, by=word.by)
+    return messages.Command(generation=generation, id=word.id, action=action)

@@ -1,0 +1,195 @@
+"""What nodes say, taken in: a message is parsed and judged here, and changes a draft or the volatile world.
+
+A message that is not ours, of a future version, out of range, or about another node's printer is rejected: counted, logged once for
+its node and reason, acknowledged to the broker (repeating it would not help), and the stream goes on.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from farm.bus.client import Received
+from farm.bus.messages import Journal, Link, Report, Telemetry
+from farm.bus.topics import Stream, parse
+from farm.daemon.translate import batch, printer_now
+from farm.daemon.world import NodeLink, World
+from farm.log import get_logger
+from scheduler.draft import Draft
+from scheduler.facts import Batch, Notice
+from scheduler.lifecycle import enter_epoch, seen_running, take_batch
+from scheduler.model import Rules
+
+_log = get_logger(__name__)
+_KINDS: Final[dict[Stream, type[BaseModel]]] = {Stream.REPORT: Report, Stream.JOURNAL: Journal, Stream.LINK: Link}
+_MAX_KEPT: Final = 1_000  # (node, reason) pairs that are counted one by one: names come from outside
+
+
+class Rejections:
+    """Counts what was rejected, and logs the first of every node and reason."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, node: str, reason: str, detail: str = "") -> None:
+        """Count one."""
+        key = (node, reason)
+        if key not in self.counts and len(self.counts) >= _MAX_KEPT:
+            key = ("", reason)
+        self.counts[key] += 1
+        if self.counts[key] == 1:
+            _log.warning("message.rejected", node=node, reason=reason, detail=detail[:300])
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.counts.values())
+
+
+@dataclass(slots=True)
+class Effects:
+    """What follows once the draft is committed."""
+
+    shown: dict[str, Report] = field(default_factory=dict)  # live reports that wait for an answer
+    told: set[str] = field(default_factory=set)  # nodes that wait for an answer to their journal
+    notices: list[Notice] = field(default_factory=list)
+    changed: bool = False  # whether there is something to decide
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A message of a node that joined."""
+
+    node: str
+    message: Report | Batch | Link
+    retained: bool
+
+
+class Receiver:
+    """Takes messages in for one world."""
+
+    def __init__(self, world: World, rules: Rules) -> None:
+        self._world = world
+        self._rules = rules
+        self.rejections = Rejections()
+
+    def parse(self, received: Received) -> Parsed | None:
+        """Read a message; None when it was rejected."""
+        place = parse(received.topic)
+        if place is None:
+            self.rejections.add("", "topic", received.topic)
+            return None
+        node, stream = place
+        if self._world.record(node) is None:
+            self.rejections.add(node, "unknown-node")
+            return None
+        kind = _KINDS.get(stream)
+        if kind is None:
+            self.rejections.add(node, "stream", received.topic)
+            return None
+        message: Any = self._read(node, kind, received.payload)
+        if isinstance(message, Journal):
+            return Parsed(node, batch(node, message), received.retained)
+        return None if message is None else Parsed(node, message, received.retained)
+
+    def _read(self, node: str, kind: type[BaseModel], payload: bytes) -> BaseModel | None:
+        try:
+            return kind.model_validate_json(payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            detail = f"{'.'.join(str(level) for level in first['loc'])}: {first['msg']}"
+            self.rejections.add(node, f"unreadable-{kind.__name__.lower()}", detail)
+            return None
+
+    def wanted(self, messages: list[Parsed]) -> tuple[set[str], set[str]]:
+        """Jobs and allocations that facts name and that are not in memory: they may be in the store."""
+        jobs: set[str] = set()
+        allocations: set[str] = set()
+        farm = self._world.durable
+        for parsed in messages:
+            for fact in parsed.message.facts if isinstance(parsed.message, Batch) else ():
+                reference = getattr(fact, "reference", None)
+                if reference is not None:
+                    jobs.add(reference.job)
+                    allocations.add(reference.allocation)
+        return jobs - farm.jobs.keys(), allocations - farm.allocations.keys()
+
+    def take(self, draft: Draft, parsed: Parsed, effects: Effects, *, boot_s: float, wall_s: float) -> None:
+        """Let a message change the draft and the volatile world."""
+        link = self._world.link(parsed.node, boot_s)
+        match parsed.message:
+            case Batch():
+                self._journal(draft, parsed.message, effects, wall_s)
+            case Link():
+                self._link(link, parsed.message, effects)
+            case Report():
+                self._report(draft, parsed, link, effects, boot_s=boot_s, wall_s=wall_s)
+
+    def telemetry(self, node: str, payload: bytes, boot_s: float) -> bool:
+        """Keep the newest figures of a node, in memory only; tell whether they were any news."""
+        if self._world.record(node) is None:
+            self.rejections.add(node, "unknown-node")
+            return False
+        message = self._read(node, Telemetry, payload)
+        if not isinstance(message, Telemetry):
+            return False
+        link = self._world.link(node, boot_s)
+        if (message.boot, message.count) <= link.telemetry_key:
+            return False
+        link.telemetry_key = (message.boot, message.count)
+        link.telemetry = dict(message.printers)
+        return True
+
+    # --- streams ---------------------------------------------------------------------------------------------------------------
+
+    def _journal(self, draft: Draft, facts: Batch, effects: Effects, wall_s: float) -> None:
+        effects.notices += take_batch(draft, facts, wall_s, self._rules)
+        effects.told.add(facts.node)
+        effects.changed = True
+
+    def _link(self, link: NodeLink, message: Link, effects: Effects) -> None:
+        if message.connection >= link.connection:
+            effects.changed = effects.changed or link.online != message.online
+            link.connection, link.online = message.connection, message.online
+
+    def _report(self, draft: Draft, parsed: Parsed, link: NodeLink, effects: Effects, *, boot_s: float, wall_s: float) -> None:
+        node, report = parsed.node, parsed.message
+        assert isinstance(report, Report)
+        if report.generation > self._world.generation:
+            self._world.fenced_by = max(report.generation, self._world.fenced_by or 0)
+            return
+        if not self._owns(node, report):
+            return
+        known = draft.farm.node_records[node].epoch
+        if not enter_epoch(draft, node, report.journal.epoch):
+            return  # it was under way since before the node's ledger changed
+        if report.journal.epoch != known:
+            link.forget_order()
+            effects.changed = True
+        key = (report.boot, report.report)
+        if key > link.seen:
+            self._show(draft, node, link, report, wall_s)
+            effects.changed = True
+        if parsed.retained:
+            return
+        if key > link.alive:
+            link.alive, link.alive_s, link.online = key, boot_s, True
+            effects.shown[node] = report
+        else:
+            effects.told.add(node)
+
+    def _owns(self, node: str, report: Report) -> bool:
+        for shown in report.printers:
+            known = self._world.printers.get(shown.id)
+            if known is not None and known.node != node:
+                self.rejections.add(node, "printer-of-another-node", f"{shown.id} is one of {known.node}")
+                return False
+        return True
+
+    def _show(self, draft: Draft, node: str, link: NodeLink, report: Report, wall_s: float) -> None:
+        link.seen, link.report = (report.boot, report.report), report
+        self._world.show_printers(node, {shown.id: (printer_now(node, shown), shown) for shown in report.printers})
+        for shown in report.printers:
+            if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
+                seen_running(draft, shown.occupation.job.job, wall_s, self._rules)

@@ -1,0 +1,117 @@
+"""Between the bus and the scheduler: journal facts to plain values, allocations to a desired state."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from farm.bus import messages
+from scheduler import facts
+from scheduler.model import Allocation, Farm, OccupationKind, PrinterNow
+
+_FACT: Final[TypeAdapter[messages.Fact]] = TypeAdapter(messages.Fact)
+_MAX_CONTENT: Final = 4_000
+
+
+def batch(node: str, journal: messages.Journal) -> facts.Batch:
+    """A piece of a journal; a fact that cannot be understood becomes `Unreadable`."""
+    return facts.Batch(node, journal.epoch, journal.oldest, tuple(fact(raw) for raw in journal.facts))
+
+
+def fact(raw: messages.RawFact) -> facts.Fact:
+    """One fact."""
+    content = raw.model_dump()
+    try:
+        return _plain(_FACT.validate_python(content))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(level) for level in problem["loc"])
+        return facts.Unreadable(raw.seq, json.dumps(content, default=str)[:_MAX_CONTENT], f"{where}: {problem['msg']}"[:500])
+
+
+def _reference(source: messages.JobReference) -> facts.JobReference:
+    return facts.JobReference(
+        job=source.job,
+        allocation=source.allocation,
+        order=source.order,
+        revision=source.revision,
+        program=source.program,
+        parts=source.parts,
+        estimated_s=source.estimated_s,
+    )
+
+
+def _plain(source: messages.Fact) -> facts.Fact:
+    match source:
+        case messages.JobStarted():
+            return facts.JobStarted(source.seq, source.printer, _reference(source.reference))
+        case messages.JobEnded():
+            return facts.JobEnded(
+                source.seq,
+                source.printer,
+                _reference(source.reference),
+                source.outcome,
+                detail=source.detail,
+                by_person=source.by_person,
+            )
+        case messages.JobCollected():
+            return facts.JobCollected(
+                source.seq, source.printer, _reference(source.reference), source.good, source.scrap, by=source.by
+            )
+        case messages.BedCleared():
+            return facts.BedCleared(source.seq, source.printer, source.occupation)
+        case messages.CommandDone():
+            return facts.CommandDone(source.seq, source.printer, source.command, source.ok, detail=source.detail)
+        case messages.FaultRaised():
+            return facts.FaultSeen(source.seq, source.printer, source.fault.text)
+
+
+def printer_now(node: str, report: messages.PrinterReport) -> PrinterNow:
+    """A printer as a decision sees it."""
+    occupation = report.occupation
+    ours = occupation.job if occupation is not None and occupation.kind is OccupationKind.JOB else None
+    return PrinterNow(
+        id=report.id,
+        node=node,
+        name=report.name,
+        profile=report.profile,
+        material=report.material,
+        nozzle_mm=report.nozzle_mm,
+        bed=report.bed,
+        ready=report.ready,
+        running=occupation is not None and occupation.kind is not OccupationKind.UNKNOWN and occupation.outcome is None,
+        occupation=occupation.id if occupation is not None else None,
+        job=ours.job if ours is not None else None,
+        autonomy_s=report.autonomy_s,
+        by_hand=report.driver == "manual",
+    )
+
+
+def desired(farm: Farm, node: str, settings: messages.Settings, held: Iterable[Allocation]) -> messages.Desired:
+    """Everything that a node should hold: allocations under which something may still be started."""
+    printers: dict[str, list[messages.AllocationOrder]] = {}
+    for allocation in held:
+        if allocation.node == node and allocation.jobs > allocation.started:
+            printers.setdefault(allocation.printer, []).append(_allocation_order(farm, allocation))
+    return messages.Desired(
+        generation=farm.generation, version=farm.node_records[node].version, printers=printers, settings=settings
+    )
+
+
+def _allocation_order(farm: Farm, allocation: Allocation) -> messages.AllocationOrder:
+    program, order = farm.programs.get(allocation.program), farm.orders.get(allocation.order)
+    return messages.AllocationOrder(
+        id=allocation.id,
+        order=allocation.order,
+        revision=allocation.revision,
+        program=messages.ProgramReference(
+            sha256=allocation.program,
+            size_bytes=program.size_bytes if program is not None else 0,
+            parts=allocation.parts,
+            estimated_s=allocation.estimated_s,
+        ),
+        jobs=allocation.jobs,
+        priority=order.priority if order is not None else 0,
+        autonomy_s=allocation.autonomy_s,
+    )

@@ -1,0 +1,154 @@
+"""What the daemon knows, in memory: the durable farm as committed, and what the bus last told.
+
+Only the daemon's loop changes it. Everything that is read for people or for decisions comes from here and never waits.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from farm.bus.messages import PrinterReport, PrinterTelemetry, Report
+from farm.store.repository import StoredFarm
+from scheduler.draft import Draft
+from scheduler.model import Allocation, BuildSpace, DesiredVersion, Farm, Job, NodeNow, NodeRecord, PrinterNow
+
+_NEVER: Final = (-1, -1)
+
+
+@dataclass(slots=True)
+class NodeLink:
+    """What the bus last told of a node. `heard_s` is the boot clock at its last acknowledged report, or at our start.
+
+    `seen` is the newest (boot, report) of all, `alive` the newest that was not retained: only that one is a sign of life.
+    """
+
+    heard_s: float
+    seen: tuple[int, int] = _NEVER
+    alive: tuple[int, int] = _NEVER
+    alive_s: float = 0.0  # boot clock when `alive` came
+    acknowledged: bool = False
+    report: Report | None = None
+    online: bool = True
+    connection: int = -1
+    replayed: bool = False
+    telemetry_key: tuple[int, int] = _NEVER
+    telemetry: dict[str, PrinterTelemetry] = field(default_factory=dict)
+
+    def forget_order(self) -> None:
+        """Begin to number reports afresh: the node has a new ledger, and perhaps counts its boots from an old image."""
+        self.seen = self.alive = self.telemetry_key = _NEVER
+
+
+class World:
+    """The farm as the daemon knows it. `started_s` is the boot clock of farm time at the daemon's start."""
+
+    def __init__(self, stored: StoredFarm, build_spaces: Mapping[str, BuildSpace], started_s: float) -> None:
+        self.started_s = started_s
+        self.links = {key: NodeLink(heard_s=started_s) for key in stored.nodes}
+        self.printers: dict[str, PrinterNow] = {}
+        self.reports: dict[str, PrinterReport] = {}
+        self.fenced_by: int | None = None
+        self._durable = Farm(
+            generation=stored.generation,
+            uptime_s=0.0,
+            designs=stored.designs,
+            revisions=stored.revisions,
+            programs=stored.programs,
+            orders=stored.orders,
+            allocations={key: item for key, item in stored.allocations.items() if not is_spent(item)},
+            jobs=stored.jobs,
+            stock=stored.stock,
+            node_records=stored.nodes,
+            pending_collects=stored.pending_collects,
+            invites=stored.invites,
+            set_aside=stored.set_aside,
+            build_spaces=build_spaces,
+        )
+
+    def farm(self, boot_s: float) -> Farm:
+        """The whole farm at this moment of the boot clock."""
+        return replace(
+            self._durable,
+            uptime_s=boot_s - self.started_s,
+            printers=self.printers,
+            nodes={key: self._node_now(key, link, boot_s) for key, link in self.links.items()},
+        )
+
+    @property
+    def durable(self) -> Farm:
+        """The committed part, with the printers; enough to take facts in."""
+        return replace(self._durable, printers=self.printers)
+
+    @property
+    def fenced(self) -> bool:
+        """Whether a node has seen a daemon with a higher generation: then we only watch."""
+        return self.fenced_by is not None
+
+    @property
+    def generation(self) -> int:
+        """The daemon's fencing token."""
+        return self._durable.generation
+
+    def current(self, node: str) -> DesiredVersion:
+        """The version of the desired state that the node should show."""
+        return DesiredVersion(self.generation, self._durable.node_records[node].version)
+
+    def link(self, node: str, boot_s: float) -> NodeLink:
+        """What the bus told of a node."""
+        return self.links.setdefault(node, NodeLink(heard_s=boot_s))
+
+    def adopt(self, draft: Draft, remembered: Iterable[tuple[type[Job] | type[Allocation], str]] = ()) -> None:
+        """A draft was committed: it is the truth now. What is over leaves the memory, it stays in the store."""
+        for change in draft.changes:
+            if isinstance(change, Job) and change.collected:
+                draft.release(Job, change.id)
+            elif isinstance(change, Allocation) and is_spent(change):
+                draft.release(Allocation, change.id)
+        for kind, key in remembered:
+            self._release_if_over(draft, kind, key)
+        self._durable = replace(draft.farm, printers={}, nodes={})
+
+    def _release_if_over(self, draft: Draft, kind: type[Job] | type[Allocation], key: str) -> None:
+        job, allocation = draft.farm.jobs.get(key), draft.farm.allocations.get(key)
+        over = (job is not None and job.collected) if kind is Job else (allocation is not None and is_spent(allocation))
+        if over:
+            draft.release(kind, key)
+
+    def show_printers(self, node: str, shown: Mapping[str, tuple[PrinterNow, PrinterReport]]) -> bool:
+        """Take over the printers of a node's newest report; tell whether one of them is another than before."""
+        gone = [key for key, printer in self.printers.items() if printer.node == node and key not in shown]
+        for key in gone:
+            del self.printers[key], self.reports[key]
+        changed = bool(gone)
+        for key, (printer, report) in shown.items():
+            changed = changed or self.printers.get(key) != printer
+            self.printers[key], self.reports[key] = printer, report
+        return changed
+
+    def telemetry(self, printer: PrinterNow) -> PrinterTelemetry | None:
+        """The newest figures of a printer."""
+        link = self.links.get(printer.node)
+        return link.telemetry.get(printer.id) if link is not None else None
+
+    def record(self, node: str) -> NodeRecord | None:
+        """A node that joined, and was not removed."""
+        record = self._durable.node_records.get(node)
+        return record if record is not None and not record.revoked else None
+
+    @staticmethod
+    def _node_now(key: str, link: NodeLink, boot_s: float) -> NodeNow:
+        report = link.report
+        return NodeNow(
+            id=key,
+            silent_s=max(0.0, boot_s - link.heard_s),
+            reported=DesiredVersion(report.generation, report.desired_version) if report is not None else None,
+            reported_epoch=report.journal.epoch if report is not None else "",
+            reported_head=report.journal.head if report is not None else 0,
+            replayed=link.replayed,
+            online=link.online,
+        )
+
+
+def is_spent(allocation: Allocation) -> bool:
+    """Whether nothing can be started or is expected under an allocation any more."""
+    return allocation.started >= allocation.jobs and not allocation.unstarted and not allocation.lost
