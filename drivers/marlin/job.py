@@ -95,7 +95,7 @@ class Job:
     complete: bool = False  # the whole file is in `lines` or sent
     lines: deque[ProgramLine] = field(default_factory=deque)
     modes: Modes = field(default_factory=Modes)
-    pause_wanted: bool = False
+    hold: bool = False  # whether it should stand still
     parked_at: Position | None = None
     phase: Phase = Phase.STARTING  # where to go on after contact was lost
     script: tuple[bytes, ...] = ()  # and with which lines of ours

@@ -28,10 +28,11 @@ from drivers.errors import (
     TransferError,
     UnreachableError,
 )
+from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
 from drivers.marlin.job import Phase
 from drivers.marlin.link import Link, close_port, open_port
 from drivers.marlin.program import ProgramReader, check
-from drivers.marlin.protocol import JobBegun, JobEnded, NotUnderstood, Protocol, Ready
+from drivers.marlin.protocol import Protocol
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -236,7 +237,7 @@ class MarlinPrinter:
             self._executor.submit(reader.close)
 
     # what the protocol tells
-    def _tell(self, event: Ready | NotUnderstood | JobBegun | JobEnded) -> None:
+    def _tell(self, event: Event) -> None:
         if isinstance(event, Ready):
             self._connected(None)
         elif isinstance(event, NotUnderstood):
@@ -281,28 +282,28 @@ class MarlinPrinter:
             state=self._state(),
             job=job.name if job is not None else None,
             progress=round(job.progress, 3) if job is not None else None,
-            nozzle=protocol.nozzle,
-            bed=protocol.bed,
-            firmware=protocol.firmware,
+            nozzle=protocol.reported.nozzle,
+            bed=protocol.reported.bed,
+            firmware=protocol.identity.firmware,
             fault=protocol.fault,
-            note=protocol.note,
+            note=protocol.reported.note,
         )
 
     def _state(self) -> PrinterState:
         protocol, job = self._protocol, self._protocol.job
         if protocol.silent:
             return PrinterState.OFFLINE
-        if protocol.phase is Phase.READY and protocol.foreign:
+        if protocol.phase is Phase.READY and protocol.reported.foreign:
             return PrinterState.FOREIGN
         if protocol.phase is Phase.RUNNING and job is not None:
-            if protocol.user_wait:
+            if protocol.reported.user_wait:
                 return PrinterState.ATTENTION
             return PrinterState.PRINTING if job.modes.extruded else PrinterState.PREPARING
         return _STATES[protocol.phase]
 
     # commands
     def _must_be_idle(self) -> None:
-        if self._starting or self._protocol.phase is not Phase.READY or self._protocol.foreign:
+        if self._starting or self._protocol.phase is not Phase.READY or self._protocol.reported.foreign:
             state = self._status.state.value
             raise PrinterBusyError(f"The printer at {self._device} is {state}.", next_step="Wait until it is idle and try again.")
 

@@ -8,21 +8,19 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from drivers.base import Fault, PrintEnd, Temperature
+from drivers.base import Fault, PrintEnd
 from drivers.marlin import faults, replies
 from drivers.marlin.channel import Channel, Frame, Mode
+from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
 from drivers.marlin.faults import FaultRule, Severity
+from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, Identity
 from drivers.marlin.job import FENCE, Ending, Job, Phase, make_safe, park, unpark
 from drivers.marlin.lines import BREAKABLE, ProgramLine, word
 from drivers.marlin.replies import Kind, Reply
+from drivers.marlin.reported import Reported
 
-GREETING_S: Final = 1.0  # a board that resets when its port opens says `start` first; its boot loader must not hear us before
-ASK_S: Final = 1.5  # between two M115
-IDENTIFY_S: Final = 10.0
-OFFLINE_ASK_S: Final = 5.0
 POLL_S: Final = 2.0  # temperatures, when the firmware does not report by itself
 ALIVE_S: Final = 10.0  # a sign of life and the SD card, when it does
 REATTACH_S: Final = 15.0  # after a longer gap the nozzle has sat on the part
@@ -33,43 +31,10 @@ STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
 LOW_WATER_LINES: Final = 256
 MAX_LINE_BYTES: Final = 1024  # longer is noise
+_HOLDABLE: Final = frozenset({Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING})
 _IN_JOB: Final = frozenset(
     {Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING, Phase.ABORTING, Phase.DRAINING}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The machine is identified and idle. `was_reset`: since anybody last numbered lines on it."""
-
-    firmware: str
-    was_reset: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
-    """Nothing sensible came within the time; asking goes on. `heard`: something came that makes no sense at this baud rate."""
-
-    heard: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobBegun:
-    """The machine works on the first line of the file."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobEnded:
-    """The job is over."""
-
-    name: str
-    ending: Ending
-
-
-Event = Ready | NotUnderstood | JobBegun | JobEnded
 
 
 class Protocol:
@@ -78,27 +43,18 @@ class Protocol:
     def __init__(self) -> None:
         self.phase = Phase.CLOSED
         self.job: Job | None = None
-        self.firmware: str | None = None
-        self.capabilities: dict[str, bool] = {}
-        self.nozzle: Temperature | None = None
-        self.bed: Temperature | None = None
+        self.identity = Identity()
+        self.reported = Reported()
         self.fault: Fault | None = None
-        self.note: str | None = None
-        self.user_wait = False
-        self.foreign = False
         self.was_reset = False
-        self.unknown_commands = 0
         self._channel = Channel(self._write, self._accepted)
-        self._extruders = 1
         self._output = bytearray()
         self._pending = bytearray()
         self._events: list[Event] = []
         self._script: deque[bytes] = deque()
         self._timer_s: float | None = None
-        self._identify_until_s: float | None = None
         self._next_poll_s = 0.0
         self._tries = 0
-        self._heard_noise = False
         self._abandoned = False  # a job was given up while the machine may still be hot
 
     # what the caller takes
@@ -128,7 +84,7 @@ class Protocol:
     @property
     def silent(self) -> bool:
         """Whether nobody answered in time; asking goes on slowly."""
-        return self.phase is Phase.GREETING and self._identify_until_s is None
+        return self.phase is Phase.GREETING and self.identity.until_s is None
 
     def data_to_send(self) -> bytes:
         """Bytes for the wire, once."""
@@ -159,15 +115,14 @@ class Protocol:
         self._channel.close()
         self._output.clear()
         self.phase = Phase.CLOSED
-        self.user_wait = False
-        self.nozzle = self.bed = None
+        self.reported = Reported()
         self._timer_s = self.job.lost_at_s + LOST_S if self.job and self.job.lost_at_s is not None else None
 
     def start(self, name: str, size_bytes: int, now_s: float) -> None:
         """Begin a job; its lines come by `feed`. Only in READY."""
         assert self.phase is Phase.READY
         self.job = Job(name, size_bytes)
-        self.unknown_commands = 0
+        self.reported.unknown_commands = 0
         self._enter(Phase.STARTING)
         self._channel.renumber(now_s)
 
@@ -185,18 +140,14 @@ class Protocol:
 
     def pause(self, now_s: float) -> None:
         """Hold after the line in flight."""
-        if self.job is not None and self.phase in {Phase.STARTING, Phase.RUNNING}:
-            self.job.pause_wanted = True
+        if self.job is not None and self.phase in _HOLDABLE:
+            self.job.hold = True
             self._pump(now_s)
 
     def resume(self, now_s: float) -> None:
         """Go on."""
-        if self.job is None:
-            return
-        self.job.pause_wanted = False
-        if self.phase is Phase.PAUSED:
-            self._enter(Phase.RESUMING, unpark(self.job.parked_at, self.job.modes))
-            self.job.parked_at = None
+        if self.job is not None:
+            self.job.hold = False
             self._pump(now_s)
 
     def cancel(self, now_s: float, *, by_person: bool = False) -> None:
@@ -208,7 +159,7 @@ class Protocol:
     def make_safe(self, now_s: float) -> None:
         """Heaters off and nozzle away, when nothing of ours runs (a print of an earlier process was abandoned)."""
         if self.phase is Phase.READY:
-            self._enter(Phase.SETUP, make_safe(self._extruders, homed=not self.was_reset))
+            self._enter(Phase.SETUP, make_safe(self.identity.extruders, homed=not self.was_reset))
             self._pump(now_s)
 
     def emergency_stop(self, now_s: float) -> None:
@@ -250,22 +201,13 @@ class Protocol:
             self._channel.on_reply(reply, now_s)
 
     def _learn(self, reply: Reply, now_s: float) -> None:
+        self.reported.learn(reply)
         kind = reply.kind
-        if kind in {Kind.REPORT, Kind.HEATING} or (kind is Kind.OK and "T:" in reply.text):
-            self._temperatures(reply.text)
-        elif kind is Kind.USER_WAIT:
-            self.user_wait = True
-        elif kind is Kind.ACTION:
+        if kind is Kind.ACTION:
             self._action(reply.text, now_s)
         elif kind is Kind.POSITION and self.phase is Phase.PAUSING and self.job is not None:
             self.job.parked_at = replies.position(reply.text)
-        elif kind is Kind.SD:
-            self.foreign = bool(reply.number)
-        elif kind is Kind.OTHER:
-            self.unknown_commands += "Unknown command" in reply.text
-        if kind in {Kind.OK, Kind.BUSY}:
-            self.user_wait = False
-        if kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
+        elif kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
             self._works()
 
     def _works(self) -> None:
@@ -275,34 +217,21 @@ class Protocol:
             self.job.begun = True
             self._events.append(JobBegun(self.job.name))
 
-    def _temperatures(self, text: str) -> None:
-        found = replies.temperatures(text)
-        self.nozzle = found.get("T", self.nozzle)
-        self.bed = found.get("B", self.bed)
-
     def _action(self, text: str, now_s: float) -> None:
-        name, _, rest = text.partition(" ")
-        if name == "prompt_begin":
-            self.note = rest[:120]
-        elif name in {"prompt_end", "resumed"}:
-            self.note = None
-        elif name == "paused":
-            self.user_wait = True
-            self.note = rest[:120] or self.note
-        elif name == "pause":
+        """A person at the machine wants something of the host."""
+        if text == "pause":
             self.pause(now_s)
-        elif name == "resume":
+        elif text == "resume":
             self.resume(now_s)
-        elif name == "cancel":
+        elif text == "cancel":
             self.cancel(now_s, by_person=True)
 
     # who is there
     def _greet(self, now_s: float) -> None:
         self._channel.close()
         self._enter(Phase.GREETING)
-        self.firmware = None
-        self.was_reset = self._heard_noise = False
-        self._identify_until_s = now_s + IDENTIFY_S
+        self.was_reset = False
+        self.identity = Identity(until_s=now_s + IDENTIFY_S)
         self._timer_s = now_s + GREETING_S
 
     def _started_anew(self, text: str, now_s: float) -> None:
@@ -310,42 +239,29 @@ class Protocol:
         if self.job is not None:
             self._end(Ending(PrintEnd.FAILED, "The printer was reset.", faults.fault("reset", text)))
         self.fault = None
-        self.foreign = self._abandoned = False
+        self._abandoned = self.reported.foreign = False
         self._greet(now_s)
         self.was_reset = True
 
     def _greeted(self, reply: Reply, now_s: float) -> None:
-        if reply.kind is Kind.FIRMWARE:
-            self.firmware = replies.firmware_name(reply.text)
-            self._extruders = replies.extruders(reply.text)
-            self.capabilities = {}
-        elif reply.kind is Kind.CAPABILITY:
-            self.capabilities[reply.text] = bool(reply.number)
-        elif reply.kind is Kind.OK and self.firmware is not None:
+        if self.identity.learn(reply, now_s):
             self._enter(Phase.LOCATING)
             self._timer_s = now_s + IDENTIFY_S
             self._channel.locate(now_s)
-        elif reply.kind in {Kind.BUSY, Kind.HEATING, Kind.USER_WAIT} and self._identify_until_s is not None:
-            self._identify_until_s = now_s + IDENTIFY_S  # it is a printer, in the middle of something long
-        else:
-            self._heard_noise = True
 
     def _ask(self, now_s: float) -> None:
         """Ask M115; when the time is over, say so once and go on asking slowly."""
-        if self._identify_until_s is not None and now_s >= self._identify_until_s:
-            self._not_understood("gave no name when asked (M115)")
-        self._write(b"\nM115\n")
-        self._timer_s = now_s + (ASK_S if self._identify_until_s is not None else OFFLINE_ASK_S)
-
-    def _not_understood(self, detail: str) -> None:
-        self._identify_until_s = None
-        self._events.append(NotUnderstood(self._heard_noise, detail))
+        if self.identity.overdue(now_s):
+            self._events.append(NotUnderstood(self.identity.heard_noise, "gave no name when asked (M115)"))
+        self._write(ASK)
+        self._timer_s = now_s + self.identity.ask_again_s
 
     def _unnumbered(self, now_s: float) -> None:
-        self._heard_noise = True
-        self._not_understood(f"is {self.firmware}, which does not number lines as Marlin does")
-        self.firmware = None
+        """It has a name, but no answer to our probe."""
+        detail = f"is {self.identity.firmware}, which does not number lines as Marlin does"
+        self._events.append(NotUnderstood(heard=True, detail=detail))
         self._channel.close()
+        self.identity = Identity()
         self._enter(Phase.GREETING)
         self._timer_s = now_s + OFFLINE_ASK_S
 
@@ -369,11 +285,8 @@ class Protocol:
         self._abort(Ending(PrintEnd.FAILED, detail, faults.fault("unplugged", detail)), now_s, renumber=True)
 
     def _set_up(self, now_s: float) -> None:
-        script = [b"M155 S1"] if self.capabilities.get("AUTOREPORT_TEMP") else []
-        script += [b"M113 S2", b"M105"] + ([b"M27"] if self.capabilities.get("SDCARD") else [])
-        if self._abandoned:
-            script += make_safe(self._extruders, homed=not self.was_reset)
-        self._enter(Phase.SETUP, script)
+        safe = make_safe(self.identity.extruders, homed=not self.was_reset) if self._abandoned else []
+        self._enter(Phase.SETUP, [*self.identity.setup(), *safe])
         self._channel.renumber(now_s)
 
     # time
@@ -438,18 +351,17 @@ class Protocol:
         self._enter(Phase.READY)
         self.fault = None
         self._abandoned = False
-        self._events.append(Ready(self.firmware or "", self.was_reset))
+        self._events.append(Ready(self.identity.firmware or "", self.was_reset))
         return True
 
     def step_poll(self, now_s: float) -> bool:
-        """READY or PAUSED: ask for temperatures and the SD card now and then."""
+        """READY: ask for temperatures and the SD card now and then."""
         if now_s < self._next_poll_s:
             self._timer_s = self._next_poll_s
             return False
-        reports = self.capabilities.get("AUTOREPORT_TEMP", False)
-        self._next_poll_s = now_s + (ALIVE_S if reports else POLL_S)
+        self._next_poll_s = now_s + (ALIVE_S if self.identity.reports else POLL_S)
         self._script.append(b"M105")
-        if self.capabilities.get("SDCARD") and self.phase is Phase.READY:
+        if self.identity.has_card and self.phase is Phase.READY:
             self._script.append(b"M27")
         return True
 
@@ -462,10 +374,9 @@ class Protocol:
         """RUNNING: the next line, or the end of the file, or a pause."""
         job = self.job
         assert job is not None
-        if job.pause_wanted:
-            job.pause_wanted = False
+        if job.hold:
             self._enter(Phase.PAUSING, [b"M400", b"M114"] if job.modes.homed else [])
-        elif not self.capabilities.get("AUTOREPORT_TEMP") and now_s >= self._next_poll_s:
+        elif not self.identity.reports and now_s >= self._next_poll_s:
             return self.step_poll(now_s)
         elif job.lines:
             command, offset = job.lines.popleft()
@@ -482,6 +393,16 @@ class Protocol:
         assert job is not None
         position = job.parked_at
         self._enter(Phase.PAUSED, park(position) if position is not None else [b"M84 S0"])
+        return True
+
+    def step_paused(self, now_s: float) -> bool:
+        """PAUSED: hold, or go back to the part."""
+        job = self.job
+        assert job is not None
+        if job.hold:
+            return self.step_poll(now_s)
+        self._enter(Phase.RESUMING, unpark(job.parked_at, job.modes))
+        job.parked_at = None
         return True
 
     def step_resumed(self, _now_s: float) -> bool:
@@ -508,8 +429,7 @@ class Protocol:
     # ends
     def _end(self, ending: Ending) -> None:
         job, self.job = self.job, None
-        self.note = None
-        self.user_wait = False
+        self.reported.calm()
         if self.phase in _IN_JOB:
             self._enter(Phase.READY)
         if job is not None:
@@ -525,7 +445,7 @@ class Protocol:
             self._abandoned = True
             self._end(job.ending)
             return
-        self._enter(Phase.ABORTING, make_safe(self._extruders, homed=job.modes.homed))
+        self._enter(Phase.ABORTING, make_safe(self.identity.extruders, homed=job.modes.homed))
         self._tries = 0
         if renumber:
             self._channel.renumber(now_s)
@@ -536,7 +456,8 @@ class Protocol:
     def _break_wait(self, now_s: float) -> None:
         """M108 ends a wait for heat or for a person. Its surplus ok does no harm: the script begins with a fence."""
         line = self._channel.in_flight
-        if line is None or word(line.command) not in BREAKABLE or self._tries >= MAX_BREAKS:
+        waits = line is not None and (self.reported.user_wait or word(line.command) in BREAKABLE)
+        if not waits or self._tries >= MAX_BREAKS:
             return
         self._tries += 1
         self._write(b"M108\n")
@@ -587,7 +508,7 @@ _STEPS: Final[dict[Phase, Callable[[Protocol, float], bool]]] = {
     Phase.STARTING: Protocol.step_started,
     Phase.RUNNING: Protocol.step_running,
     Phase.PAUSING: Protocol.step_pausing,
-    Phase.PAUSED: Protocol.step_poll,
+    Phase.PAUSED: Protocol.step_paused,
     Phase.RESUMING: Protocol.step_resumed,
     Phase.ABORTING: Protocol.step_aborted,
     Phase.DRAINING: Protocol.step_drained,

@@ -1,0 +1,66 @@
+"""Who is at the other end: what M115 answers, and how long we wait for it. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from drivers.marlin import replies
+from drivers.marlin.replies import Kind, Reply
+
+GREETING_S: Final = 1.0  # a board that resets when its port opens says `start` first; its boot loader must not hear us before
+ASK_S: Final = 1.5  # between two M115
+IDENTIFY_S: Final = 10.0
+OFFLINE_ASK_S: Final = 5.0
+ASK: Final = b"\nM115\n"
+
+
+@dataclass(slots=True)
+class Identity:
+    """What is known of the machine. `firmware` is None until it has told; `until_s` None when the time to tell is over."""
+
+    until_s: float | None = None
+    firmware: str | None = None
+    capabilities: dict[str, bool] = field(default_factory=dict)
+    extruders: int = 1
+    heard_noise: bool = False
+
+    @property
+    def reports(self) -> bool:
+        """Whether it tells temperatures by itself (M155)."""
+        return self.capabilities.get("AUTOREPORT_TEMP", False)
+
+    @property
+    def has_card(self) -> bool:
+        """Whether it can print from an SD card of its own."""
+        return self.capabilities.get("SDCARD", False)
+
+    def learn(self, reply: Reply, now_s: float) -> bool:
+        """Take a line; True when the machine has said all of it."""
+        if reply.kind is Kind.FIRMWARE:
+            self.firmware = replies.firmware_name(reply.text)
+            self.extruders = replies.extruders(reply.text)
+        elif reply.kind is Kind.CAPABILITY:
+            self.capabilities[reply.text] = bool(reply.number)
+        elif reply.kind is Kind.OK and self.firmware is not None:
+            return True
+        elif reply.kind in {Kind.BUSY, Kind.HEATING, Kind.USER_WAIT} and self.until_s is not None:
+            self.until_s = now_s + IDENTIFY_S  # it is a printer, in the middle of something long
+        else:
+            self.heard_noise = True
+        return False
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the time is over; True once."""
+        if self.until_s is None or now_s < self.until_s:
+            return False
+        self.until_s = None
+        return True
+
+    @property
+    def ask_again_s(self) -> float:
+        """Seconds to the next M115."""
+        return ASK_S if self.until_s is not None else OFFLINE_ASK_S
+
+    def setup(self) -> list[bytes]:
+        """Commands for reports and busy messages, after which the machine is ready."""
+        lines = [b"M155 S1"] if self.reports else []
+        return [*lines, b"M113 S2", b"M105", *([b"M27"] if self.has_card else [])]
