@@ -56,6 +56,12 @@ def default_names() -> list[str]:
     return names
 
 
+def server_names(host: str, given: Iterable[str]) -> list[str]:
+    """Every name and address by which a server on `host` may be reached; the first is what others are told."""
+    own = [] if host in {"0.0.0.0", "::"} else [host]  # noqa: S104 - compared, not bound
+    return list(dict.fromkeys([*given, *own, *default_names()]))
+
+
 def ensure_certificates(folder: Path, names: Iterable[str], *, farm: str = "Essaim", now: datetime | None = None) -> Certificates:
     """Make, keep or renew the farm's authority and server certificate in `folder`.
 

@@ -19,10 +19,11 @@ import requests
 
 from farm.config import PrinterSection
 from farm.errors import FarmError, UnreachableError
-from farm.node.join import join
 from farm.process import bound_to_us
 
 START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
+AUTHORITY: Final = "keys/ca.pem"
+OPERATOR_FILE: Final = "operator.token"
 _STOP_TIMEOUT_S: Final = 15.0
 _HTTP_TIMEOUT_S: Final = (3.0, 30.0)
 _LOG_LINES: Final = 20
@@ -86,6 +87,11 @@ class Child:
         """Whether it runs."""
         return self.process is not None and self.process.poll() is None
 
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return its exit code."""
+        assert self.process is not None, "it was not started"
+        return self.process.wait(START_TIMEOUT_S)
+
     def end(self) -> None:
         """Ask it to end, and kill it when it does not."""
         if self.process is None:
@@ -117,6 +123,7 @@ class LocalFarm:
         folder: Path,
         *,
         speed: float = 1.0,
+        host: str = "127.0.0.1",
         broker: str = "auto",
         farm: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
@@ -125,7 +132,9 @@ class LocalFarm:
         self.speed = speed
         self.port = free_port()
         self.broker_port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = folder / "farm-data"
+        self.secure = host != "127.0.0.1"
+        self.url = f"{'https' if self.secure else 'http'}://{host}:{self.port}"
         self._clock = {"factor": float(speed), "origin_wall_s": time.time()}
         self._http = requests.Session()
         self._http.trust_env = False
@@ -134,10 +143,10 @@ class LocalFarm:
         write_toml(
             config,
             {
-                "": {"data": folder / "farm-data"},
+                "": {"data": self.data},
                 "farm": {"name": "Demo", **(farm or {})},
-                "http": {"port": self.port},
-                "broker": {"kind": broker, "port": self.broker_port},
+                "http": {"host": host, "port": self.port, "names": [host] if self.secure else []},
+                "broker": {"kind": broker, "port": self.broker_port, "tls_port": free_port()},
                 "clock": self._clock,
             },
         )
@@ -164,17 +173,33 @@ class LocalFarm:
 
         """
         self.daemon.start()
+        if self.secure:
+            self._trust()
         self.wait_until(lambda: self.answers("/readyz"), what="the daemon to become ready", child=self.daemon)
 
-    def add_node(self, name: str, printers: Sequence[PrinterSection]) -> None:
-        """Invite and join a node, as an operator and a maker would, and start its agent."""
-        invite = self.post("/api/v1/enrolments/invites", {"name": name})
-        data = self.folder / f"node-{name}"
-        join(self.url, invite["code"], data, name)
-        config = self.folder / f"node-{name}.toml"
+    def _trust(self) -> None:
+        """Take the farm's own authority and the operator's token from its data folder, as its operator may."""
+        authority, token = self.data / AUTHORITY, self.data / OPERATOR_FILE
+        self.wait_until(lambda: authority.is_file() and token.is_file(), what="the farm's keys", child=self.daemon)
+        self._http.verify = str(authority)
+        self._http.headers["Authorization"] = f"Bearer {token.read_text().strip()}"
+
+    def invite(self, name: str) -> str:
+        """Make a code for one maker."""
+        code: str = self.post("/api/v1/enrolments/invites", {"name": name})["code"]
+        return code
+
+    def add_node(self, name: str, printers: Sequence[PrinterSection], *, prefix: Sequence[str] = ()) -> Child:
+        """Invite and join a node, as an operator and a maker would, and start its agent; `prefix` comes before its commands."""
+        data, config, log = (self.folder / f"node-{name}{suffix}" for suffix in ("", ".toml", ".log"))
         write_toml(config, {"": {"data": data, "name": name}, "clock": self._clock}, printers)
-        self.nodes[name] = Child(["node", "--config", str(config)], self.folder / f"node-{name}.log", self.daemon.environment)
+        joining = Child(["node", "join", self.url, self.invite(name), "--config", str(config)], log, prefix=list(prefix))
+        joining.start()
+        if joining.wait() != 0:
+            raise UnreachableError(f"The node {name} could not join.", next_step=f"The end of {log} says:\n{joining.last_lines()}")
+        self.nodes[name] = Child(["node", "--config", str(config)], log, self.daemon.environment, list(prefix))
         self.nodes[name].start()
+        return self.nodes[name]
 
     def wait_until(
         self, condition: Callable[[], bool], *, what: str, child: Child | None = None, timeout_s: float = START_TIMEOUT_S
@@ -195,7 +220,7 @@ class LocalFarm:
     def answers(self, path: str) -> bool:
         """Tell whether a GET of `path` is answered with 200."""
         try:
-            return self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S).status_code == requests.codes.ok
+            return self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S).ok
         except requests.RequestException:
             return False
 

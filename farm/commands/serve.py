@@ -31,6 +31,19 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
+def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
+    """The certificate and key with which the daemon answers; none on loopback."""
+    from farm.daemon.daemon import is_loopback  # noqa: PLC0415 - as above
+
+    if is_loopback(settings.http.host):
+        return None, None
+    from farm.certificates import ensure_certificates, server_names  # noqa: PLC0415 - cryptography is 10 MB of memory
+
+    names = server_names(settings.http.host, settings.http.names)
+    found = ensure_certificates(settings.data / "keys", names, farm=settings.farm.name)
+    return found.certificate, found.key
+
+
 def serve(
     config: Annotated[Path | None, typer.Option(help="farm.toml; without it the defaults hold.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")] = None,
@@ -50,11 +63,14 @@ def serve(
 
     import uvicorn  # noqa: PLC0415 - loaded by this command only
 
+    certificate, key = _certificate(settings)
     uvicorn.run(
         "api.app:create_app",
         factory=True,
         host=settings.http.host,
         port=settings.http.port,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         log_config=None,
         ws_per_message_deflate=False,  # it costs four times the CPU of a Raspberry Pi (docs/decisions/0005)
         timeout_graceful_shutdown=3,  # pages that are open must not hold up the end

@@ -156,9 +156,9 @@ class Daemon:
         if is_loopback(http.host):
             self._reach = Reach(farm_name, f"http://127.0.0.1:{http.port}", [])
             return None
-        from farm.certificates import default_names, ensure_certificates  # noqa: PLC0415 - cryptography is 10 MB of memory
+        from farm.certificates import ensure_certificates, server_names  # noqa: PLC0415 - cryptography is 10 MB of memory
 
-        names = list(dict.fromkeys([*http.names, *default_names()]))
+        names = server_names(http.host, http.names)
         found = await asyncio.to_thread(ensure_certificates, self._settings.data / "keys", names, farm=farm_name)
         outside = [name for name in names if name != "localhost" and not is_loopback(name)] or names
         port = self._settings.broker.tls_port
