@@ -168,7 +168,10 @@ class VirtualPort:
             self._firmware.reset(self._now_s())
 
     def _exchange(self) -> None:
-        """Wait for bytes or for the firmware's next moment; carry bytes both ways."""
+        """Say what the firmware has to say, then wait for bytes or for its next moment."""
+        self._write(self._firmware.advance(self._now_s()))
+        if self._master is None or not self._open:
+            return
         wake_s = self._firmware.next_wake_s()
         timeout_ms = None
         if wake_s is not None:
@@ -178,8 +181,6 @@ class VirtualPort:
             self._read()
         elif events & (select.POLLHUP | select.POLLERR):
             self._hang_up()
-        if self._open:
-            self._write(self._firmware.advance(self._now_s()))
 
     def _poll(self, bell: int, master: int | None, timeout_ms: int | None) -> int:
         """Sleep; returns the poll events of the pty."""

@@ -313,7 +313,9 @@ def test_accepted_without_a_word(console: Console, command: str) -> None:
     assert console.run(command) == ["ok"]
 
 
-@pytest.mark.parametrize("command", ["M20", "M27", "M73 P10", "G29", "M0", "M600", "M900 K30", "G80", "M876 S1", "M154 S1", "M412 S1"])
+@pytest.mark.parametrize(
+    "command", ["M20", "M27", "M73 P10", "G29", "M0", "M600", "M900 K30", "G80", "M876 S1", "M154 S1", "M412 S1"]
+)
 def test_unknown_to_a_default_build(console: Console, command: str) -> None:
     assert console.run(command) == [f'echo:Unknown command: "{command}"', "ok"]
 

@@ -171,7 +171,9 @@ def test_emergency_parser_does_not_see_ghosts(line: str) -> None:
 
 def test_emergency_parser_sees_a_command_once_when_it_comes_in_pieces() -> None:
     receiver = Receiver()
-    found = [number for piece in (b"G1 X1\nN7", b" M1", b"12", b"*", b"5\nM105\n", b"G1 X2\n") for number in receiver.emergencies(piece)]
+    found = [
+        number for piece in (b"G1 X1\nN7", b" M1", b"12", b"*", b"5\nM105\n", b"G1 X2\n") for number in receiver.emergencies(piece)
+    ]
     assert found == [112]
 
 

@@ -1,0 +1,149 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState
+from drivers.errors import AddressError, UnreachableError
+from drivers.registry import open_driver
+from drivers.virtual.control import obey, snapshot
+from drivers.virtual.printer import VirtualPrinter, from_url, read_settings
+from tests.unit.drivers.virtual.test_firmware import PROGRAM
+from tests.unit.drivers.virtual.test_port import eventually
+
+FAST = "virtual://?speed=300&expected_mm=19.5"
+
+
+def test_settings_of_a_url() -> None:
+    settings = read_settings(
+        urlsplit(
+            "virtual://?speed=100&bed=300&name=Left&seed=4&boot=2&emergency_parser=1&advanced_ok=1&host_actions=0"
+            "&reset_on_open=1&expected_mm=1234.5&minimum_mm=10&noise_in=0.01&noise_out=0.02"
+        )
+    )
+    assert (settings.speed, settings.seed, settings.reset_on_open) == (100.0, 4, True)
+    firmware = settings.firmware
+    assert (firmware.bed_mm, firmware.name, firmware.boot_s) == (300.0, "Left", 2.0)
+    assert (firmware.emergency_parser, firmware.advanced_ok, firmware.host_actions) == (True, True, False)
+    assert (settings.rule.expected_mm, settings.rule.minimum_mm) == (1234.5, 10.0)
+    assert (settings.faults.noise_in, settings.faults.noise_out) == (0.01, 0.02)
+
+
+@pytest.mark.parametrize("url", ["virtual://", "virtual:", "virtual://?"])
+def test_defaults(url: str) -> None:
+    settings = read_settings(urlsplit(url))
+    assert (settings.speed, settings.firmware.bed_mm, settings.firmware.emergency_parser) == (60.0, 210.0, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("virtual://?sped=60", "sped"),
+        ("virtual://?speed=fast", "speed=fast"),
+        ("virtual://?speed=0", "between"),
+        ("virtual://?speed=nan", "between"),
+        ("virtual://?bed=-1", "between"),
+        ("virtual://?emergency_parser=yes", "0 or 1"),
+        ("virtual://?speed=", "speed="),
+    ],
+)
+def test_wrong_settings_are_named(url: str, named: str) -> None:
+    with pytest.raises(AddressError, match="virtual printer") as caught:
+        read_settings(urlsplit(url))
+    assert named in str(caught.value)
+
+
+def test_unknown_setting_names_the_known_ones() -> None:
+    with pytest.raises(AddressError, match=r"bed, .*speed"):
+        from_url(urlsplit("virtual://?sped=60"), lambda _event: None)
+
+
+class Listener:
+    """Keeps what the driver tells."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Queue[PrintEnded] = asyncio.Queue()
+        self.faulty = asyncio.Event()
+
+    def __call__(self, event: DriverEvent) -> None:
+        if isinstance(event, PrintEnded):
+            self.ended.put_nowait(event)
+        elif event.status.state is PrinterState.FAULT:
+            self.faulty.set()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+async def printer(listener: Listener) -> AsyncIterator[VirtualPrinter]:
+    found = open_driver(FAST, listener)
+    assert isinstance(found, VirtualPrinter)
+    yield found
+    await found.close()
+
+
+async def test_switched_off_printer_is_offline_and_takes_nothing(printer: VirtualPrinter, tmp_path: Path) -> None:
+    assert printer.status.state is PrinterState.OFFLINE
+    assert printer.port is None
+    with pytest.raises(UnreachableError):
+        await printer.start(tmp_path / "x.gcode", "job")
+    with pytest.raises(UnreachableError):
+        await printer.emergency_stop()
+
+
+async def test_prints_through_the_ordinary_marlin_driver(printer: VirtualPrinter, listener: Listener, tmp_path: Path) -> None:
+    program = tmp_path / "frame.gcode"
+    program.write_text("\n".join(PROGRAM) + "\n")
+    await printer.connect()
+    assert printer.status.state is PrinterState.IDLE
+    assert printer.port is not None
+    await printer.start(program, "job-1")
+    ended = await asyncio.wait_for(listener.ended.get(), 60)
+    assert (ended.job, ended.end) == ("job-1", PrintEnd.DONE)
+    truth = printer.port.call(snapshot)
+    assert truth["extruded_mm"] == pytest.approx(19.5)
+    assert truth["parts_finished"] == 1
+    assert truth["collisions"] == 0
+
+
+async def test_cancelled_print_is_no_finished_part(printer: VirtualPrinter, listener: Listener, tmp_path: Path) -> None:
+    program = tmp_path / "long.gcode"
+    moves = [f"G1 X{20 + number % 2 * 100} E1 F600" for number in range(2000)]
+    program.write_text("\n".join([*PROGRAM[:8], *moves, "M84"]) + "\n")
+    await printer.connect()
+    await printer.start(program, "job-2")
+    assert printer.port is not None
+    port = printer.port
+    assert await asyncio.to_thread(eventually, lambda: bool(port.call(snapshot)["parts"]))
+    await printer.cancel("job-2")
+    ended = await asyncio.wait_for(listener.ended.get(), 60)
+    assert ended.end is PrintEnd.CANCELLED
+    truth = printer.port.call(snapshot)
+    assert truth["parts_finished"] == 0
+    assert truth["nozzle_c"][1] == 0.0
+
+
+async def test_close_switches_the_printer_off(listener: Listener) -> None:
+    printer = VirtualPrinter(read_settings(urlsplit(FAST)), listener)
+    await printer.connect()
+    assert printer.port is not None
+    path = Path(printer.port.path)
+    assert path.exists()
+    await printer.close()
+    assert not path.exists()
+    with pytest.raises(UnreachableError):
+        await printer.pause("job")
+    await printer.close()
+
+
+async def test_kill_of_the_firmware_reaches_the_driver(printer: VirtualPrinter, listener: Listener) -> None:
+    await printer.connect()
+    assert printer.port is not None
+    obey(printer.port, {"fault": "thermal-runaway"})
+    await asyncio.wait_for(listener.faulty.wait(), 30)
+    assert printer.status.fault is not None
