@@ -20,6 +20,7 @@ import requests
 import urllib3
 from octorest import OctoRest
 
+from drivers.base import Temperature
 from drivers.errors import AuthenticationError, DriverError, NotAPrinterError, TransferError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.form import UploadForm
@@ -28,6 +29,7 @@ from drivers.octoprint.reading import (
     PrintRecord,
     Reading,
     job_path,
+    number_of,
     reading_of_job,
     record_of,
     table_of,
@@ -222,7 +224,7 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         """What is selected and how far it is."""
         return reading_of_job(self.job_info())
 
-    def read_temperatures(self) -> tuple[Any, Any]:
+    def read_temperatures(self) -> tuple[Temperature | None, Temperature | None]:
         """(nozzle, bed), None for what the printer does not have or while it is not connected."""
         try:
             return temperatures_of(self._get("/api/printer?exclude=sd,state").get("temperature"))
@@ -271,10 +273,12 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
 
     def tidy(self, keep: int) -> None:
         """Delete all but the `keep` newest files of ours, so that OctoPrint's disk does not fill."""
-        entries = [entry for entry in (self.read_file(FOLDER) or {}).get("children", []) if isinstance(entry, dict)]
-        entries.sort(key=lambda entry: entry.get("date") or 0, reverse=True)
+        children = (self.read_file(FOLDER) or {}).get("children")
+        entries = [table_of(entry) for entry in children] if isinstance(children, list) else []
+        entries.sort(key=lambda entry: number_of(entry.get("date")) or 0.0, reverse=True)
         for entry in entries[keep:]:
-            if path := text_of(entry.get("path")):
+            path = text_of(entry.get("path"))
+            if path and path.startswith(f"{FOLDER}/") and path.endswith(".gcode"):
                 self.remove_file(path)
 
     def free_bytes(self) -> int | None:

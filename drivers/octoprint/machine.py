@@ -24,7 +24,6 @@ from drivers.octoprint.reading import (
     text_of,
 )
 
-SETTLE_S: Final = 3.0  # OctoPrint's own verdict (PrintFailed, the print record) arrives within this time of its cause
 AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
 
 
@@ -45,9 +44,7 @@ class OpenJob:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Ask OctoPrint in `delay_s`: the job may have ended without an event."""
-
-    delay_s: float = SETTLE_S
+    """The job may have ended without an event that says so: give events a moment, then ask OctoPrint."""
 
 
 Effect = PrintEnded | Doubt | None
@@ -126,7 +123,7 @@ class Machine:
             return self._end(PrintEnd.CANCELLED, "Cancelled.")
         if record.failures or job.lost:
             detail = reading.error or "OctoPrint lost the printer, or the print was cancelled while we were away."
-            return self._end(PrintEnd.FAILED, detail, fault=self.fault)
+            return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
         return self._end(PrintEnd.INTERRUPTED, "OctoPrint was restarted, or forgot the print.")
 
     # --- what comes in ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ A print is ours when it prints the path `farm/<job>.gcode`. The answer 204 to a 
 204, one printed), so `start` waits until OctoPrint says that it prints that path, and never gives the command twice.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -118,11 +119,17 @@ class OctoPrintDriver:
         earlier = await self._watch.call(self._client.read_record, opened.path)
         if earlier and (earlier.successes or earlier.failures):
             raise PrinterBusyError("OctoPrint has printed this job before.", next_step="Start it again under a new id.")
-        await self._watch.call(self._client.tidy, KEEP_FILES)
+        await self._tidy()
         await self._watch.call(self._client.upload_program, program, opened.job)
         if opened.cancel_asked:
             await self._watch.call(self._client.remove_file, opened.path)
             raise TransferError("The job was cancelled before it began.", next_step="Start another one.")
+
+    async def _tidy(self) -> None:
+        try:
+            await self._watch.call(self._client.tidy, KEEP_FILES)
+        except AnswerError:
+            return  # old files harm nobody today
 
     async def _command_start(self, opened: OpenJob) -> None:
         try:
@@ -130,7 +137,8 @@ class OctoPrintDriver:
         except UnreachableError:
             return  # only the answer is missing: what OctoPrint does is the proof
         except AnswerError as error:
-            await self._watch.call(self._client.remove_file, opened.path)
+            if not await self._watch.call(self._client.remove_file, opened.path):
+                return  # it refuses to delete what it prints
             raise PrinterBusyError(
                 f"OctoPrint did not take the job: {error.detail}", next_step="Look at OctoPrint, then start again."
             ) from error
@@ -235,7 +243,13 @@ class OctoPrintDriver:
                 machine.open(job, self._watch.now_s(), started=True)
             await self._watch.look()
             return JobTrace(running=True)
+        return await self._remembered(job)
+
+    async def _remembered(self, job: str) -> JobTrace:
         record = await self._watch.call(self._client.read_record, job_path(job))
+        if record == PrintRecord():
+            await asyncio.sleep(self._timing.record_s)
+            record = await self._watch.call(self._client.read_record, job_path(job))
         if record is None:
             return JobTrace(running=False, detail="OctoPrint has no file of this job.")
         if record.last_success is None:

@@ -38,6 +38,7 @@ class Timing:
     refused_wait_s: float = 300.0  # a wrong key does not get right by itself
     printer_connect_s: float = 30.0  # OctoPrint tries several baud rates
     printer_retry_s: float = 300.0
+    settle_s: float = 3.0  # OctoPrint's own verdict (PrintFailed, the print record) arrives within this time of its cause
     record_s: float = 1.5  # OctoPrint writes a file's print record in a thread, just after the event
     proof_s: float = 30.0  # from the start command until it provably prints
     blind_proof_s: float = 120.0  # the same while OctoPrint does not answer
@@ -144,12 +145,12 @@ class Watch:
             self._publisher.ended(effect)
         elif isinstance(effect, Doubt) and not self._settling:
             self._settling = True
-            self.spawn(self._settle(effect.delay_s))
+            self.spawn(self._settle())
         self.publish()
 
-    async def _settle(self, delay_s: float) -> None:
+    async def _settle(self) -> None:
         try:
-            await asyncio.sleep(delay_s)
+            await asyncio.sleep(self._timing.settle_s)
             await self.judge()
         finally:
             self._settling = False
@@ -181,6 +182,10 @@ class Watch:
                 failures += 1
                 self._lost(error)
                 wait_s = self._wait_after(error, failures)
+            except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw must not cost the farm a printer until a restart
+                failures += 1
+                self._lost(DriverError(f"The driver failed: {error!r:.200}.", next_step="Report this as a bug."))
+                wait_s = self._timing.longest_wait_s
             self._wake.clear()
             await _wait(self._wake, wait_s * _JITTER.uniform(0.5, 1.0))
 
@@ -202,8 +207,9 @@ class Watch:
         login = await self.call(self._client.passive_login)
         self.machine.user = login.name
         try:
-            async with open_push(self._client.address, login) as (push, _):
+            async with open_push(self._client.address, login) as (push, history):
                 self._push = push
+                self.machine.take_current(reading_of_push(history), history.get("temps"), self.now_s())
                 self._push_wait_s = self._timing.push_wait_s
                 await self._attend(self._receive(push), self._timing.poll_s)
         except PushError:
@@ -277,7 +283,10 @@ class Watch:
             return
         self._connect_wait_s = min(max(self._connect_wait_s * 2, self._timing.printer_connect_s), self._timing.printer_retry_s)
         self._connect_at_s = now_s + self._connect_wait_s
-        await self.call(self._client.connect)
+        try:
+            await self.call(self._client.connect)
+        except AnswerError:
+            return  # no such port at the moment: the printer is off or unplugged
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

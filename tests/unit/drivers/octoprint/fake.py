@@ -1,0 +1,224 @@
+"""An OctoPrint made of a few variables, for what the real one cannot be made to show. Speaks HTTP and the socket on one port.
+
+It lives in the loop of the test; the driver's threads talk to it over real sockets.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+KEY = "FAKEKEYFAKEKEYFAKEKEY"
+PERMISSIONS = ["STATUS", "CONNECTION", "FILES_LIST", "FILES_UPLOAD", "FILES_SELECT", "FILES_DELETE", "PRINT", "CONTROL"]
+
+Answer = tuple[int, Any]  # status and JSON, or status and raw bytes
+Handler = Callable[[bytes], Answer]
+
+
+class FakeOctoPrint:
+    """Its variables are what a test sets and reads."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.state = "Operational"
+        self.error = ""
+        self.path: str | None = None
+        self.completion: float | None = None
+        self.position: int | None = None
+        self.files: dict[str, dict[str, Any]] = {}
+        self.free = 10**9
+        self.asked: list[tuple[str, str, Any]] = []  # method, path, JSON
+        self.answers: dict[tuple[str, str], Answer | Handler] = {}  # instead of what it would answer
+        self.raw: bytes | None = None  # sent instead of any answer, then the connection is closed
+        self.sockets: list[asyncio.StreamWriter] = []
+        self.has_socket = True
+        self.accepts_login = True
+        self.starts_print = True
+        self._server: asyncio.Server | None = None
+        self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._protocols: dict[asyncio.StreamWriter, ServerProtocol] = {}
+
+    # --- life -------------------------------------------------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            for writer in self._writers.values():
+                writer.transport.abort()
+            await asyncio.gather(*self._writers, return_exceptions=True)
+            await self._server.wait_closed()
+            self._server = None
+        self.sockets.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._writers[task] = writer
+        try:
+            while await self._request(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            del self._writers[task]
+            if writer in self.sockets:
+                self.sockets.remove(writer)
+            writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if self.raw is not None:
+            writer.write(self.raw)
+            await writer.drain()
+            return False
+        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        if target.endswith("/sockjs/websocket"):
+            await self._socket(head, reader, writer)
+            return False
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        body = await reader.readexactly(int(length[1])) if length else b""
+        status, content = self._answer(method, urlsplit(target).path, head, body)
+        data = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
+        location = b"Location: http://127.0.0.1:9/\r\n" if 300 <= status < 400 else b""
+        writer.write(b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n" % (status, location, len(data)) + data)
+        await writer.drain()
+        return True
+
+    # --- HTTP ---------------------------------------------------------------------------------------------------------------
+
+    def _answer(self, method: str, path: str, head: bytes, body: bytes) -> Answer:
+        content = json.loads(body) if b"content-type: application/json" in head.lower() else None
+        self.asked.append((method, path, content))
+        if (method, path) in self.answers:
+            answer = self.answers[method, path]
+            return answer if isinstance(answer, tuple) else answer(body)
+        if KEY.encode() not in head:
+            return (400, {"error": "CSRF validation failed"}) if method == "POST" else (403, {"error": "no"})
+        if path.startswith("/api/files/local"):
+            return self._file(method, path.removeprefix("/api/files/local").strip("/"), content, body)
+        return self._simple(method, path, content)
+
+    def _simple(self, method: str, path: str, content: Any) -> Answer:
+        table: dict[str, Answer] = {
+            "/api/version": (200, {"api": "0.1", "server": "1.11.8", "text": "OctoPrint 1.11.8"}),
+            "/api/currentuser": (200, {"name": "farm", "permissions": PERMISSIONS}),
+            "/api/login": (200, {"name": "farm", "session": "SESSIONSECRET", "apikey": KEY}),
+            "/api/printer/error": (200, {"error": "", "reason": ""}),
+            "/api/printer": (200, {"temperature": {"tool0": {"actual": 20.04, "target": 0}, "bed": {"actual": 21, "target": 60}}}),
+        }
+        if path == "/api/job":
+            return (200, self._job()) if method == "GET" else (204, None)
+        if path == "/api/connection" and method == "POST":
+            self.state = "Operational"
+            return 204, None
+        if path == "/api/printer/command":
+            return (204, None) if self.state not in {"Offline", "Offline after error"} else (409, {"error": "not operational"})
+        return table.get(path, (404, {"error": "nothing here"}))
+
+    def _job(self) -> dict[str, Any]:
+        file = {"path": self.path, "name": self.path, "origin": "local" if self.path else None}
+        progress = {"completion": self.completion, "filepos": self.position, "printTimeLeft": None}
+        return {"job": {"file": file, "user": "farm"}, "progress": progress, "state": self.state, "error": self.error}
+
+    def _file(self, method: str, path: str, content: Any, body: bytes) -> Answer:
+        if not path:
+            return self._store(body) if method == "POST" else (200, {"files": [], "free": self.free})
+        if path == "farm":
+            return 200, {"children": list(self.files.values())}
+        if path not in self.files:
+            return 404, {"error": "no file"}
+        if method == "DELETE":
+            return self._delete(path)
+        if method == "POST":
+            if self.starts_print:
+                self.path, self.state, self.completion, self.position = path, "Printing", 0.0, 0
+            return 204, None
+        return 200, self.files[path]
+
+    def _delete(self, path: str) -> Answer:
+        if path == self.path and self.state == "Printing":
+            return 409, {"error": "in use"}
+        del self.files[path]
+        return 204, None
+
+    def _store(self, body: bytes) -> Answer:
+        fields = {key.decode(): value.decode() for key, value in re.findall(rb'name="(\w+)"\r\n\r\n([^\r]*)\r\n', body)}
+        name = re.findall(rb'filename="([^"]+)"', body)[0].decode()
+        content = body.split(b"application/octet-stream\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0]
+        path = f"{fields['path']}/{name}"
+        digest = hashlib.sha1(content).hexdigest()
+        self.files[path] = {"path": path, "size": len(content), "hash": digest, "date": len(self.asked), "fields": fields}
+        return 201, {"files": {"local": {"path": path}}, "done": True}
+
+    # --- the socket -----------------------------------------------------------------------------------------------------------
+
+    async def _socket(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        protocol = ServerProtocol(logger=logging.Logger("fake", logging.CRITICAL))  # noqa: LOG001 - a test looks for secrets in logs
+        self._protocols[writer] = protocol
+        protocol.receive_data(head)
+        request = protocol.events_received()[0]
+        assert isinstance(request, Request)
+        protocol.send_response(protocol.accept(request) if self.has_socket else protocol.reject(400, "no websocket here"))
+        self._flush(writer)
+        if not self.has_socket:
+            return
+        self._send(writer, {"connected": {"version": "1.11.8"}})
+        while data := await reader.read(65_536):
+            protocol.receive_data(data)
+            for frame in protocol.events_received():
+                if isinstance(frame, Frame) and frame.opcode is Opcode.TEXT:
+                    self._hear(writer, json.loads(bytes(frame.data)))
+            self._flush(writer)
+            if protocol.close_expected():
+                return
+
+    def _hear(self, writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+        self.asked.append(("SOCKET", next(iter(message)), message))
+        if message.get("auth") == "farm:SESSIONSECRET" and self.accepts_login:
+            self._send(writer, {"history": self.current()})
+            self.sockets.append(writer)
+
+    def current(self) -> dict[str, Any]:
+        job = self._job()
+        return {"state": {"text": self.state, "error": self.error}, "job": job["job"], "progress": job["progress"], "temps": []}
+
+    def _send(self, writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
+        self._protocols[writer].send_text(json.dumps(message).encode())
+        self._flush(writer)
+
+    def _flush(self, writer: asyncio.StreamWriter) -> None:
+        for data in self._protocols[writer].data_to_send():
+            writer.write(data)
+
+    def push(self, message: dict[str, Any]) -> None:
+        for writer in self.sockets:
+            self._send(writer, message)
+
+    def event(self, kind: str, **content: Any) -> None:
+        self.push({"event": {"type": kind, "payload": content}})
+
+    def count(self, method: str, path: str) -> int:
+        return sum((method, path) == asked[:2] for asked in self.asked)
+
+
+@asynccontextmanager
+async def fake_octoprint() -> AsyncIterator[FakeOctoPrint]:
+    fake = FakeOctoPrint()
+    await fake.listen()
+    try:
+        yield fake
+    finally:
+        await fake.close()

@@ -1,0 +1,98 @@
+import asyncio
+import logging
+
+import pytest
+
+from drivers.octoprint.address import OctoPrintAddress
+from drivers.octoprint.client import Login
+from drivers.octoprint.push import PushError, open_push
+from tests.unit.drivers.octoprint.fake import FakeOctoPrint
+
+LOGIN = Login("farm", "SESSIONSECRET")
+
+
+async def test_it_logs_in_slows_down_subscribes_and_listens(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, history):
+        assert history["state"]["text"] == "Operational"
+        await asyncio.sleep(0.05)
+        kinds = [asked[1] for asked in fake.asked if asked[0] == "SOCKET"]
+        assert kinds == ["auth", "throttle", "subscribe"]
+        fake.push({"event": {"type": "PrintDone"}})
+        fake.push({"unknown": 1})
+        messages = push.messages()
+        assert await anext(messages) == {"event": {"type": "PrintDone"}}
+        assert await anext(messages) == {"unknown": 1}
+    await asyncio.sleep(0.05)
+    assert fake.sockets == []
+
+
+async def test_the_session_is_not_logged(fake: FakeOctoPrint, address: OctoPrintAddress, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with open_push(address, LOGIN):
+        pass
+    assert "SESSIONSECRET" not in caplog.text
+
+
+async def test_a_login_that_is_not_accepted_is_noticed_by_silence(
+    fake: FakeOctoPrint, address: OctoPrintAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.octoprint.push.OPEN_TIMEOUT_S", 0.3)
+    fake.accepts_login = False
+    with pytest.raises(PushError, match="silent"):
+        async with open_push(address, LOGIN):
+            pytest.fail("a socket without a login is no socket")
+
+
+async def test_a_proxy_without_websockets(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    fake.has_socket = False
+    with pytest.raises(PushError) as caught:
+        async with open_push(address, LOGIN):
+            pytest.fail("there is no socket")
+    assert "websockets" in caught.value.next_step
+
+
+async def test_redirections_are_not_followed(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    fake.raw = b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:%d/elsewhere\r\nContent-Length: 0\r\n\r\n" % fake.port
+    with pytest.raises(PushError):
+        async with open_push(address, LOGIN):
+            pytest.fail("it was sent elsewhere")
+
+
+async def test_nobody_listens(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    await fake.close()
+    with pytest.raises(PushError):
+        async with open_push(address, LOGIN):
+            pytest.fail("nobody is there")
+
+
+async def test_messages_end_when_octoprint_wants_a_new_login(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, _):
+        fake.push({"reauthRequired": {"reason": "stale"}})
+        fake.push({"event": {"type": "PrintDone"}})
+        assert [message async for message in push.messages()] == []
+
+
+async def test_messages_end_when_octoprint_dies(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, _):
+        await fake.close()
+        assert [message async for message in push.messages()] == []
+
+
+async def test_nonsense_is_skipped_not_fatal(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, _):
+        for text in (b"{", b"[1]", b"null", b"[" * 100_000):
+            for writer, protocol in fake._protocols.items():
+                protocol.send_text(text)
+                fake._flush(writer)
+        fake.push({"last": 1})
+        messages = [await anext(push.messages()) for _ in range(5)]
+        assert messages == [{}, {}, {}, {}, {"last": 1}]
+
+
+async def test_messages_without_end_are_refused(
+    fake: FakeOctoPrint, address: OctoPrintAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.octoprint.push.MAX_MESSAGE_BYTES", 10_000)
+    async with open_push(address, LOGIN) as (push, _):
+        fake.push({"event": "x" * 20_000})
+        assert [message async for message in push.messages()] == []

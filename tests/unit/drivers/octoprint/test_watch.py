@@ -1,0 +1,223 @@
+"""Sessions: how they begin, what ends them, and what is done when there is no socket or no printer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from drivers.base import DriverEvent, PrinterState, StatusChanged
+from drivers.errors import AuthenticationError, NotAPrinterError, UnreachableError
+from drivers.octoprint.address import OctoPrintAddress
+from drivers.octoprint.client import Client
+from drivers.octoprint.publisher import Publisher
+from drivers.octoprint.watch import Timing, Watch
+from tests.unit.drivers.octoprint.fake import KEY, FakeOctoPrint
+
+QUICK = Timing(
+    poll_s=0.2,
+    poll_alone_s=0.05,
+    poll_busy_s=0.02,
+    push_wait_s=0.3,
+    push_retry_s=0.6,
+    first_wait_s=0.02,
+    longest_wait_s=0.1,
+    refused_wait_s=0.1,
+    printer_connect_s=0.3,
+    printer_retry_s=0.6,
+    settle_s=0.1,
+    record_s=0.02,
+    proof_s=0.5,
+    blind_proof_s=0.5,
+)
+
+
+class Watched:
+    """A watch and what it told."""
+
+    def __init__(self, address: OctoPrintAddress) -> None:
+        self.events: list[DriverEvent] = []
+        self.watch = Watch(Client(address), Publisher(self.events.append), QUICK)
+
+    @property
+    def states(self) -> list[PrinterState]:
+        return [event.status.state for event in self.events if isinstance(event, StatusChanged)]
+
+    @property
+    def state(self) -> PrinterState | None:
+        return self.states[-1] if self.states else None
+
+    async def until(self, what: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not what():  # noqa: ASYNC110 - the fake lives in the same loop and has no events for everything
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def watched(address: OctoPrintAddress) -> AsyncIterator[Watched]:
+    watched = Watched(address)
+    yield watched
+    await watched.watch.close()
+
+
+async def test_a_session_opens_with_a_fresh_login_and_a_look(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    assert watched.states == [PrinterState.CONNECTING, PrinterState.IDLE]
+    assert watched.watch.version == "1.11.8"
+    order = [asked[1] for asked in fake.asked]
+    assert order.index("/api/login") < order.index("auth") < order.index("/api/job")
+
+
+async def test_opening_again_is_harmless(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    await watched.watch.open()
+    assert fake.count("POST", "/api/login") == 1
+
+
+async def test_a_lost_octoprint_is_told_once_and_found_again(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    await fake.close()
+    await watched.until(lambda: watched.state is PrinterState.OFFLINE)
+    await asyncio.sleep(0.3)  # several attempts
+    assert watched.states.count(PrinterState.OFFLINE) == 1
+    await fake.listen()
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+    assert watched.states.count(PrinterState.OFFLINE) == 1
+
+
+async def test_the_first_failure_is_raised_and_we_go_on(fake: FakeOctoPrint, watched: Watched) -> None:
+    await fake.close()
+    with pytest.raises(UnreachableError):
+        await watched.watch.open()
+    await fake.listen()
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+    await watched.watch.open()  # the old failure is not told again
+
+
+async def test_a_starting_octoprint_is_waited_for(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.raw = b"Not found"
+    with pytest.raises(UnreachableError, match="still starting"):
+        await watched.watch.open()
+    fake.raw = None
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_a_wrong_key_is_told_and_a_new_one_is_taken(fake: FakeOctoPrint, address: OctoPrintAddress, watched: Watched) -> None:
+    address.key_file.write_text("WRONGKEYWRONGKEY")
+    with pytest.raises(AuthenticationError):
+        await watched.watch.open()
+    assert watched.state is PrinterState.OFFLINE
+    address.key_file.write_text(KEY)
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_each_socket_gets_a_login_of_its_own(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    fake.push({"reauthRequired": {"reason": "stale"}})
+    await watched.until(lambda: fake.count("POST", "/api/login") == 2)
+    await watched.until(lambda: fake.sockets)
+    assert PrinterState.OFFLINE not in watched.states
+
+
+async def test_without_a_socket_questions_do(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.has_socket = False
+    await watched.watch.open()
+    assert watched.watch.machine.reading.nozzle is not None  # temperatures are asked for too
+    fake.state, fake.path = "Printing", "own.gcode"
+    await watched.until(lambda: watched.state is PrinterState.FOREIGN)
+    fake.has_socket = True
+    await watched.until(lambda: fake.sockets)
+
+
+async def test_with_a_socket_temperatures_are_not_asked_for(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    await asyncio.sleep(0.5)
+    assert fake.count("GET", "/api/printer") == 0
+    fake.push({"current": fake.current() | {"temps": [{"tool0": {"actual": 55.55, "target": 60}}]}})
+    await watched.until(lambda: watched.watch.machine.status(0).nozzle is not None)
+
+
+async def test_a_current_message_that_contradicts_makes_us_ask(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    fake.state, fake.path = "Printing", "own.gcode"
+    asked = fake.count("GET", "/api/job")
+    fake.push({"current": fake.current()})
+    await watched.until(lambda: watched.state is PrinterState.FOREIGN)
+    assert fake.count("GET", "/api/job") > asked
+
+
+async def test_one_failed_question_is_no_loss_two_are(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    failures = 0
+
+    def fail_once(_body: bytes) -> tuple[int, object]:
+        nonlocal failures
+        failures += 1
+        return (500, {"error": "busy"}) if failures == 1 else (200, fake._job())
+
+    fake.answers["GET", "/api/job"] = fail_once
+    await watched.until(lambda: failures > 1)
+    assert PrinterState.OFFLINE not in watched.states
+    fake.answers["GET", "/api/job"] = (500, {"error": "busy"})
+    await watched.until(lambda: watched.state is PrinterState.OFFLINE)
+    del fake.answers["GET", "/api/job"]
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_an_answer_that_nobody_foresaw_costs_no_printer(
+    fake: FakeOctoPrint, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_client: Client) -> str:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "probe", stumble)
+        with pytest.raises(Exception, match="The driver failed: KeyError"):
+            await watched.watch.open()
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_a_printer_that_is_off_is_connected_by_us(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.state = "Offline"
+    await watched.watch.open()
+    assert ("POST", "/api/connection", {"command": "connect"}) in fake.asked
+    assert watched.state is PrinterState.IDLE
+
+
+@pytest.mark.parametrize("answer", [(204, None), (400, {"error": "no such port"})])
+async def test_a_printer_that_stays_away_is_named_and_asked_seldom(
+    fake: FakeOctoPrint, watched: Watched, answer: tuple[int, object]
+) -> None:
+    fake.state = "Offline"
+    fake.answers["POST", "/api/connection"] = answer
+    with pytest.raises(UnreachableError, match="its printer does not"):
+        await watched.watch.open()
+    assert watched.state is PrinterState.OFFLINE
+    assert fake.count("POST", "/api/connection") <= 2
+    fake.state = "Operational"
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_after_a_firmware_error_nobody_but_a_person_connects(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.state, fake.error = "Offline after error", "MAXTEMP triggered"
+    fake.answers["GET", "/api/printer/error"] = (200, {"reason": "firmware", "error": "MAXTEMP triggered"})
+    await watched.watch.open()
+    assert watched.state is PrinterState.FAULT
+    await asyncio.sleep(0.5)
+    assert fake.count("POST", "/api/connection") == 0
+
+
+async def test_what_is_no_octoprint_is_said(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.answers["GET", "/api/version"] = (200, b"<html>a router</html>")
+    with pytest.raises(NotAPrinterError):
+        await watched.watch.open()
+
+
+async def test_close_ends_everything_at_once(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    watched = Watched(address)
+    await watched.watch.open()
+    await watched.watch.close()
+    told = len(watched.events)
+    fake.event("PrintStarted", path="own.gcode", origin="local")
+    await asyncio.sleep(0.1)
+    assert len(watched.events) == told
+    assert not fake.sockets
