@@ -118,8 +118,8 @@ def load_identity(data_folder: Path) -> Identity:
 
 
 def _read_url(url: str) -> _Farm:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         farm = _Farm(
             parts.hostname or "",
             parts.port or {"http": 80, "https": 443}[parts.scheme],
@@ -207,7 +207,9 @@ def _refusal(farm: _Farm, status: int, body: bytes) -> FarmError:
         code, detail = str(problem.get("code", "")), str(problem.get("detail", ""))[:500]
     except (ValueError, AttributeError):
         return _not_a_farm(farm)
-    if status == http.HTTPStatus.NOT_FOUND and code:
+    if not code or not detail:
+        return _not_a_farm(farm)
+    if status == http.HTTPStatus.NOT_FOUND:
         return NotFoundError(
             "The farm does not know this code: it is mistyped, was used already, or is too old.",
             next_step="Ask the farm for a new invitation.",
@@ -217,10 +219,8 @@ def _refusal(farm: _Farm, status: int, body: bytes) -> FarmError:
         return UnreachableError(
             "The farm has had too many attempts.", next_step="Wait a few minutes, then try again.", code="too-many"
         )
-    if not detail:
-        return _not_a_farm(farm)
     return FarmError(
-        f"The farm refuses: {detail}", next_step=str(problem.get("next_step", "Ask the farm's operator."))[:500], code=code or None
+        f"The farm refuses: {detail}", next_step=str(problem.get("next_step", "Ask the farm's operator."))[:500], code=code
     )
 
 
