@@ -14,7 +14,7 @@ from farm.node.core.beds import on_collect
 from farm.node.core.changes import Changes, DesiredNow, between
 from farm.node.core.commands import on_act_done, on_command
 from farm.node.core.contact import on_ack, on_desired
-from farm.node.core.events import add_printer, on_files, on_status, on_trouble, recover, remove_printer, tick
+from farm.node.core.events import add_printer, close, on_files, on_status, on_trouble, recover, remove_printer, tick
 from farm.node.core.jobs import doubt, on_ended, on_not_begun, on_started, on_trace, on_trace_failed
 from farm.node.core.report import face, report, telemetry
 from farm.node.core.starts import may_begin, open_allocations
@@ -52,6 +52,7 @@ __all__ = [
     "TraceJob",
     "add_printer",
     "between",
+    "close",
     "doubt",
     "face",
     "may_begin",

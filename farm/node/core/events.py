@@ -105,6 +105,11 @@ def on_files(state: NodeState, present: frozenset[str]) -> Step:
     return Step(state if present == state.files else replace(state, files=present))
 
 
+def close(state: NodeState) -> Step:
+    """The agent ends: nothing starts any more."""
+    return Step(replace(state, closing=True))
+
+
 def tick(state: NodeState, moment: Moment) -> Step:
     """Time passes: look at every machine, ask about old jobs, start what may be started. Called after every other event, too."""
     draft = Draft(state, moment)

@@ -1,0 +1,486 @@
+"""The agent of a node: opens the printers, keeps the state, speaks with the farm, and goes on without it.
+
+    BusClient --messages--> Agent --events--> Keeper (core + ledger) --instructions--> Hand (driver)
+    Speaker  <--what changed--  Agent  <--what a driver says--  Hand
+
+Everything runs on one event loop; the ledger, files and downloads have threads of their own.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from drivers.base import Driver, DriverEvent, PrintEnded
+from drivers.errors import DriverError
+from drivers.registry import open_driver
+from farm.bus.client import BusClient, Callbacks, Login, Received, Will
+from farm.bus.messages import Ack, CollectAction, Command, Desired, Envelope, PrinterReport
+from farm.bus.topics import Stream, node_subscription, parse
+from farm.clock import Clock
+from farm.config import NodeSettings, PrinterSection
+from farm.errors import ConfigurationError, ConflictError, NotFoundError
+from farm.log import get_logger
+from farm.node import core
+from farm.node.core import Instruction, NodeState, PrinterSetup, StartJob, Step, TraceJob
+from farm.node.core.state import UNSEEN
+from farm.node.fetch import Source
+from farm.node.files import Programs
+from farm.node.folder import DataFolder, machine_id
+from farm.node.hands import Answers, Hand
+from farm.node.join import Identity
+from farm.node.keeper import Event, Keeper, moment
+from farm.node.ledger import LedgerWriteError
+from farm.node.speaker import Bus, Speaker
+from scheduler.model import JobOutcome
+
+_log = get_logger(__name__)
+_TICK_S: Final = 1.0  # farm time; a fast clock ticks 20 times a real second at most
+_TICK_AT_LEAST_S: Final = 0.05
+_MARK_EVERY_S: Final = 30.0  # farm time: far below the five minutes after which an agent counts as blind
+_MARK_AT_LEAST_S: Final = 0.2
+_PAY_EVERY_S: Final = 2.0  # real time: how soon a disk that has room again is noticed
+_MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
+_READERS: Final[dict[Stream, type[Envelope]]] = {Stream.DESIRED: Desired, Stream.ACK: Ack, Stream.COMMAND: Command}
+
+BusFactory = Callable[[Identity, Callbacks], Bus]
+DriverFactory = Callable[[str, Callable[[DriverEvent], None]], Driver]
+
+
+def _bus(identity: Identity, callbacks: Callbacks) -> Bus:
+    return BusClient(
+        identity.mqtt_urls,
+        Login(identity.node, identity.password),
+        callbacks,
+        subscriptions=[node_subscription(identity.node)],
+        ca_file=identity.ca_file,
+    )
+
+
+class Agent:
+    """One node. `run` it, or `start` and `close` it inside another process.
+
+    Args:
+        settings: node.toml.
+        identity: who the node is and how it reaches the farm.
+        clock: farm time.
+        bus: makes the connection; for tests.
+        open_printer: makes drivers; for tests.
+
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        identity: Identity,
+        clock: Clock,
+        *,
+        bus: BusFactory = _bus,
+        open_printer: DriverFactory = open_driver,
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._clock = clock
+        self._make_bus = bus
+        self._open_printer = open_printer
+        self._keeper = Keeper(clock, self._on_step)
+        name = settings.name or identity.name or socket.gethostname()
+        self._speaker = Speaker(identity.node, name, self._keeper, clock)
+        self._hands: dict[str, Hand] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._status_queued: set[str] = set()
+        self._stack = AsyncExitStack()
+        self._stop = asyncio.Event()
+        self._poisoned: set[Stream] = set()
+        self.rejected = 0
+        self._handling = 0
+
+    # --- for the process and for the people's node -------------------------------------------------------------------------
+
+    @property
+    def state(self) -> NodeState:
+        """What is true and written."""
+        return self._keeper.state
+
+    async def run(self) -> None:
+        """Start, and work until cancelled or until `stop`.
+
+        Raises:
+            ConfigurationError: see `start`.
+
+        """
+        try:
+            await self.start()
+            await self._stop.wait()
+        finally:
+            await self.close()
+
+    def stop(self) -> None:
+        """Have `run` end."""
+        self._stop.set()
+
+    async def start(self) -> None:
+        """Take the folder, recover, open the printers and begin to connect. After an error call `close`.
+
+        Raises:
+            ConfigurationError: folder, ledger, a printer's URL or the identity cannot be used; another agent runs.
+            LedgerWriteError: the disk is full.
+
+        """
+        folder = await asyncio.to_thread(DataFolder, self._settings.data)
+        self._stack.callback(folder.close)
+        self._stack.push_async_callback(self._keeper.close)
+        remembered = await self._keeper.open(str(folder.path / "ledger.sqlite"))
+        self._stack.push_async_callback(self._close_hands)
+        setups = await self._make_printers(_by_name(self._settings.printers))
+        seen = await self._keeper.in_thread(folder.read_seen, self._clock.factor)
+        await self._keeper.begin(lambda now: core.recover(remembered, setups, now, machine=machine_id(), seen=seen))
+        self._start_programs(folder)
+        self._start_bus()
+        for hand in self._hands.values():
+            hand.connect()
+        self._spawn(self._tick_on())
+        self._spawn(self._mark_on(folder))
+        self._spawn(self._pay_on())
+        _log.info("agent.started", node=self._identity.node, printers=len(setups), boot=self.state.boot)
+
+    async def close(self) -> None:
+        """End in good order: nothing new starts, drivers let go, the last report is sent. Running prints are not cancelled."""
+        if self._keeper.begun:
+            await self._keeper.apply_surely(_closing)
+        await self._stack.aclose()
+
+    async def add_printer(self, section: PrinterSection, *, key: str | None = None) -> str:
+        """Have one more printer from now on; return its id, which `key` (the name, if left out) keeps for ever.
+
+        Raises:
+            ConfigurationError: the URL or the profile cannot be used.
+            ConflictError: it is here already.
+            LedgerWriteError: its id could not be written.
+
+        """
+        (setup,) = await self._make_printers({key or section.name: section})
+        await self._keeper.apply(lambda state, _now: core.add_printer(state, setup))
+        self._hands[setup.id].connect()
+        return setup.id
+
+    async def remove_printer(self, printer: str) -> None:
+        """Let go of a printer. What is on its bed is remembered."""
+        hand = self._hands.pop(printer, None)
+        if hand is not None:
+            await hand.close()
+            await self._keeper.apply_surely(lambda state, _now: core.remove_printer(state, printer))
+
+    def driver(self, printer: str) -> Driver:
+        """The driver of a printer. NotFoundError."""
+        hand = self._hands.get(printer)
+        if hand is None:
+            raise NotFoundError(f"There is no printer {printer} at this node.", next_step="Look at the list of printers.")
+        return hand.driver
+
+    async def collect(self, printer: str, job: str, good: int, scrap: int, *, by: str) -> None:
+        """A hand at this node collects a job.
+
+        Raises:
+            ConflictError: it is not on the bed, still runs, or has fewer parts.
+            LedgerWriteError: the disk is full; nothing was collected.
+
+        """
+        action = CollectAction(printer=printer, job=job, good=good, scrap=scrap, by=by)
+        step = await self._keeper.apply(lambda state, now: core.on_collect(state, action, now))
+        if step.refused is not None:
+            raise ConflictError(step.refused, next_step="Look at the printer again.")
+
+    async def settle(self) -> None:
+        """Wait until everything that drivers and the farm have said so far is in the ledger."""
+        while pending := [task for task in self._tasks if task.get_name() == "event"]:
+            await asyncio.wait(pending)
+
+    # --- starting ----------------------------------------------------------------------------------------------------------
+
+    async def _make_printers(self, sections: Mapping[str, PrinterSection]) -> list[PrinterSetup]:
+        ids = await self._keeper.printer_ids(list(sections))
+        return [self._make_printer(ids[key], section) for key, section in sections.items()]
+
+    def _make_printer(self, printer: str, section: PrinterSection) -> PrinterSetup:
+        if printer in self._hands:
+            raise ConflictError(f"The printer {section.name!r} is there already.", next_step="Give it another name.")
+        answers = Answers(self._on_driver, self._on_trouble)
+        try:
+            hand = Hand(printer, lambda listener: self._open_printer(section.url, listener), answers)
+        except DriverError as error:
+            raise ConfigurationError(f"Printer {section.name!r}: {error.detail}", next_step=error.next_step) from error
+        setup = PrinterSetup(
+            id=printer,
+            name=section.name,
+            driver=hand.driver.info.name,
+            profile=section.profile,
+            material=section.material,
+            nozzle_mm=section.nozzle_mm,
+            autonomy_s=section.autonomy_s,
+            capabilities=hand.driver.info.capabilities,
+        )
+        _check(setup)
+        self._hands[printer] = hand
+        return setup
+
+    def _start_programs(self, folder: DataFolder) -> None:
+        identity = self._identity
+        source = Source(identity.farm_url, identity.node, identity.password, identity.ca_file)
+        max_bytes = self._settings.cache.max_bytes
+        self._programs = Programs(folder.path / "programs", source, max_bytes=max_bytes, on_change=self._on_programs)
+        self._stack.push_async_callback(self._programs.close)
+        self._want_programs(self.state)
+
+    def _start_bus(self) -> None:
+        callbacks = Callbacks(self._on_message, self._speaker.connected, lambda _reason: None, self._last_will)
+        bus = self._make_bus(self._identity, callbacks)
+        self._stack.push_async_callback(self._end_speaking, bus)
+        for loop in self._speaker.loops(bus):
+            self._spawn(loop())
+        bus.start()
+
+    def _last_will(self) -> Will:
+        name, payload = self._speaker.last_will()
+        return Will(name, payload)
+
+    # --- ending ------------------------------------------------------------------------------------------------------------
+
+    async def _end_speaking(self, bus: Bus) -> None:
+        """Drivers first: what they say in letting go belongs into the last report."""
+        await self._close_hands()
+        await self.settle()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._speaker.goodbye()
+        await bus.close()
+        _log.info("agent.ended", node=self._identity.node)
+
+    async def _close_hands(self) -> None:
+        hands, self._hands = list(self._hands.values()), {}
+        await asyncio.gather(*(hand.close() for hand in hands))
+
+    # --- work in the background --------------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str = "loop") -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("agent.bug", task=task.get_name(), exc_info=error)
+
+    async def _tick_on(self) -> None:
+        while True:
+            await self._clock.sleep(_TICK_S, at_least_real_s=_TICK_AT_LEAST_S)
+            await self._try(_nothing)
+
+    async def _mark_on(self, folder: DataFolder) -> None:
+        while True:
+            seen = {key: value.seen_s for key, value in self.state.printers.items() if value.seen_s is not None}
+            await self._keeper.in_thread(folder.write_seen, seen, self._clock.factor)
+            await self._clock.sleep(_MARK_EVERY_S, at_least_real_s=_MARK_AT_LEAST_S)
+
+    async def _pay_on(self) -> None:
+        while True:
+            await asyncio.sleep(_PAY_EVERY_S)
+            if self._keeper.owed or not self.state.writable:
+                await self._keeper.pay_owed()
+
+    async def _try(self, event: Event) -> None:
+        """Make a step that nobody misses when it cannot be written."""
+        with suppress(LedgerWriteError):  # the keeper has logged it once, and every printer's reason says it
+            await self._keeper.apply(event)
+
+    # --- after a step ------------------------------------------------------------------------------------------------------
+
+    def _on_step(self, before: NodeState, step: Step) -> None:
+        now_s = self._clock.boot_s()
+        if core.face(before, now_s) != core.face(step.state, now_s):
+            self._speaker.report_soon()
+        if before.journal != step.state.journal:
+            self._speaker.journal_soon()
+        if _needs_programs(before) != _needs_programs(step.state):
+            self._want_programs(step.state)
+        for instruction in step.instructions:
+            self._spawn(self._carry_out(instruction), "work")
+
+    def _want_programs(self, state: NodeState) -> None:
+        wanted = [one for printer in state.printers for one in core.open_allocations(state, printer)]
+        urgent_first = sorted(wanted, key=lambda allocation: -allocation.priority)
+        running = [one.job.program for one in state.occupations.values() if one.job is not None and one.running]
+        self._programs.want({one.program.sha256: one.program.size_bytes for one in urgent_first}, running)
+
+    def _on_programs(self) -> None:
+        present = self._programs.present
+        self._spawn(self._try(lambda state, _now: core.on_files(state, present)), "event")
+
+    # --- printers ----------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, instruction: Instruction) -> None:
+        hand = self._hands.get(instruction.printer)
+        if isinstance(instruction, StartJob):
+            await self._start_job(hand, instruction)
+        elif isinstance(instruction, TraceJob):
+            trace = None if hand is None else await hand.trace(instruction)
+            if trace is None:
+                await self._keeper.apply_surely(lambda state, _now: core.on_trace_failed(state, instruction))
+            else:
+                await self._keeper.apply_surely(lambda state, now: core.on_trace(state, instruction, trace, now))
+        else:
+            why_not = "The printer was removed." if hand is None else await hand.act(instruction)
+            await self._keeper.apply_surely(lambda state, now: core.on_act_done(state, instruction, why_not, now))
+
+    async def _start_job(self, hand: Hand | None, start: StartJob) -> None:
+        program = self._programs.take(start.program)
+        why_not = core.may_begin(self.state, start, moment(self._clock))
+        if hand is None or program is None or why_not is not None:
+            reason = why_not or ("The printer was removed." if hand is None else "Its program is gone from the cache.")
+            await self._not_begun(start, reason, JobOutcome.CANCELLED)
+            return
+        _log.info("job.start", job=start.job, printer=start.printer)
+        failure = await hand.start(program, start)
+        if failure is None:
+            await self._keeper.apply_surely(lambda state, now: core.on_started(state, start, now))
+            return
+        reason, certain = failure
+        _log.warning("job.not-started", job=start.job, printer=start.printer, detail=reason, certain=certain)
+        if certain:
+            await self._not_begun(start, reason, JobOutcome.FAILED)
+        else:
+            await self._keeper.apply_surely(lambda state, _now: core.doubt(state, start.job))
+
+    async def _not_begun(self, start: StartJob, reason: str, outcome: JobOutcome) -> None:
+        await self._keeper.apply_surely(lambda state, now: core.on_not_begun(state, start, reason, now, outcome=outcome))
+
+    def _on_driver(self, printer: str, event: DriverEvent) -> None:
+        if isinstance(event, PrintEnded):
+            _log.info("job.ended", job=event.job, printer=printer, end=str(event.end), detail=event.detail)
+            self._spawn(self._keeper.apply_surely(lambda state, now: core.on_ended(state, printer, event, now)), "event")
+        elif printer not in self._status_queued:
+            self._status_queued.add(printer)
+            self._spawn(self._take_status(printer), "event")
+
+    async def _take_status(self, printer: str) -> None:
+        self._status_queued.discard(printer)
+        await self._keeper.apply_surely(partial(self._status_now, printer))
+        self._speaker.telemetry_soon()
+
+    def _status_now(self, printer: str, state: NodeState, now: core.Moment) -> Step:
+        """Only the newest status matters: also when an older one could not be written."""
+        hand = self._hands.get(printer)
+        if hand is None or printer not in state.printers:
+            return Step(state)
+        before, after = state.printers[printer].status, hand.driver.status
+        if (before.state in UNSEEN) != (after.state in UNSEEN):
+            log = _log.warning if after.state in UNSEEN else _log.info
+            log("printer.lost" if after.state in UNSEEN else "printer.found", printer=printer, state=str(after.state))
+        return core.on_status(state, printer, after, now)
+
+    def _on_trouble(self, printer: str, trouble: str | None) -> None:
+        self._spawn(self._try(lambda state, _now: core.on_trouble(state, printer, trouble)), "event")
+
+    # --- messages ----------------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: Received) -> None:
+        if self._handling >= _MAX_HANDLING:
+            self.rejected += 1
+            message.acknowledge()
+            return
+        self._handling += 1
+        self._spawn(self._handle(message), "event")
+
+    async def _handle(self, message: Received) -> None:
+        try:
+            event = self._understand(message)
+            if event is not None:
+                await self._try(event)
+        finally:
+            # also when it could not be written: the daemon repeats it, and what we hold back would block what follows
+            message.acknowledge()
+            self._handling -= 1
+
+    def _understand(self, message: Received) -> Event | None:
+        address = parse(message.topic)
+        if address is None or address[0] != self._identity.node or address[1] not in _READERS:
+            self.rejected += 1
+            return None
+        stream = address[1]
+        if message.retained and stream is not Stream.DESIRED:
+            self.rejected += 1  # what a broker kept is no sign of life
+            return None
+        try:
+            content = _READERS[stream].model_validate_json(message.payload)
+        except ValidationError as error:
+            self._reject(stream, error)
+            return None
+        self._poisoned.discard(stream)
+        return _event(content)
+
+    def _reject(self, stream: Stream, error: ValidationError) -> None:
+        self.rejected += 1
+        if stream not in self._poisoned:
+            self._poisoned.add(stream)
+            first = error.errors(include_input=False, include_url=False)[0]
+            _log.warning("message.rejected", stream=str(stream), where=str(first["loc"]), why=first["msg"])
+
+
+def _by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
+    found: dict[str, PrinterSection] = {}
+    for section in sections:
+        if section.name in found:
+            raise ConfigurationError(
+                f"Two printers are called {section.name!r}.", next_step="Give each printer of node.toml a name of its own."
+            )
+        found[section.name] = section
+    return found
+
+
+def _needs_programs(state: NodeState) -> tuple[object, ...]:
+    """What decides which programs are needed, by identity: an unchanged part is the same object."""
+    return (id(state.allocations), id(state.occupations), *state.printers)
+
+
+def _event(content: Envelope) -> Event:
+    if isinstance(content, Desired):
+        return lambda state, now: core.on_desired(state, content, now)
+    if isinstance(content, Ack):
+        return lambda state, now: core.on_ack(state, content, now)
+    assert isinstance(content, Command)
+    return lambda state, now: core.on_command(state, content, now)
+
+
+def _nothing(state: NodeState, _now: core.Moment) -> Step:
+    return Step(state)
+
+
+def _closing(state: NodeState, _now: core.Moment) -> Step:
+    return core.close(state)
+
+
+def _check(setup: PrinterSetup) -> None:
+    """Find now what would make every report of this node unreadable for the daemon."""
+    try:
+        PrinterReport.model_validate(
+            {
+                "id": setup.id,
+                "name": setup.name,
+                "driver": setup.driver,
+                "profile": setup.profile,
+                "state": "offline",
+                "bed": "unknown",
+            }
+        )
+    except ValidationError as error:
+        where = error.errors()[0]["loc"][0]
+        raise ConfigurationError(
+            f"Printer {setup.name!r}: {where} = {getattr(setup, str(where), '')!r} cannot be used.",
+            next_step="Use letters, digits, points and dashes, such as generic-210.",
+        ) from error

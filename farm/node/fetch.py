@@ -1,0 +1,160 @@
+"""Fetches one program over HTTP: resumed where it broke off, limited to its promised size, believed only when its hash is right.
+
+`http.client` instead of requests: a session with its pools costs 3 MB of the agent's 50, and one GET needs none of it.
+"""
+
+import base64
+import hashlib
+import http.client
+import os
+import ssl
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Final
+from urllib.parse import urlsplit
+
+from farm.bus.transport import tls_context
+from farm.errors import ConfigurationError, FarmError, NotAllowedError, NotFoundError, TooLargeError, UnreachableError
+
+_CHUNK_BYTES: Final = 64 * 1024
+_SOCKET_TIMEOUT_S: Final = 10.0  # between two chunks; also the longest that an ending agent waits for this thread
+_WHOLE_TIMEOUT_S: Final = 3600.0  # of one attempt; what has arrived is kept for the next
+
+
+class DamagedError(FarmError):
+    """A file has not the hash that it is named by; it was thrown away."""
+
+    code = "program-damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The farm's HTTP address and who we are there."""
+
+    url: str
+    node: str
+    password: str = field(repr=False)
+    ca_file: Path | None = None
+    timeout_s: float = _SOCKET_TIMEOUT_S
+
+    def connect(self) -> tuple[http.client.HTTPConnection, str]:
+        """A connection that is not opened yet, and the path of the farm on that host.
+
+        Raises:
+            ConfigurationError: the URL or the CA file is wrong.
+
+        """
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigurationError(
+                f"{self.url!r} is not the address of a farm.", next_step="Join again with its http(s):// address."
+            )
+        if parts.scheme == "http":
+            plain = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=self.timeout_s)
+            return plain, parts.path.rstrip("/")
+        context: ssl.SSLContext = tls_context(self.ca_file)
+        secure = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=self.timeout_s, context=context)
+        return secure, parts.path.rstrip("/")
+
+    @property
+    def authorization(self) -> str:
+        """The value of the HTTP header."""
+        return "Basic " + base64.b64encode(f"{self.node}:{self.password}".encode()).decode()
+
+
+def hash_of(path: Path, stop: Event) -> str:
+    """The SHA-256 of a file, in hex; "" when stopped."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            if stop.is_set():
+                return ""
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _refusal(status: int, sha256: str) -> FarmError:
+    if status in {401, 403}:
+        return NotAllowedError("The farm refuses this node's password.", next_step="Join again with a new code.")
+    if status == 404:
+        return NotFoundError(f"The farm has no program {sha256[:12]}.", next_step="It is asked for again later.")
+    return UnreachableError(f"The farm answered {status} for program {sha256[:12]}.", next_step="It is asked for again later.")
+
+
+def _accepted_offset(response: http.client.HTTPResponse, asked: int, sha256: str) -> int:
+    """Where the body belongs in the file. A server that ignores Range sends all of it again."""
+    if response.status == 200:
+        return 0
+    if response.status == 206 and (response.getheader("Content-Range") or "").startswith(f"bytes {asked}-"):
+        return asked
+    raise _refusal(response.status, sha256)
+
+
+def _receive(response: http.client.HTTPResponse, part: Path, offset: int, size_bytes: int, stop: Event) -> None:
+    deadline_s = time.monotonic() + _WHOLE_TIMEOUT_S
+    with part.open("r+b" if offset else "wb") as file:
+        file.truncate(offset)
+        file.seek(offset)
+        while not stop.is_set() and time.monotonic() < deadline_s and (chunk := response.read1(_CHUNK_BYTES)):
+            offset += len(chunk)
+            if offset > size_bytes:
+                file.truncate(0)
+                raise TooLargeError(f"The farm sent more than the {size_bytes} bytes of the program.", next_step="Report this.")
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ask(source: Source, sha256: str, part: Path, size_bytes: int, stop: Event) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if have == size_bytes and have:
+        return
+    if have > size_bytes:
+        have = 0
+    connection, root = source.connect()
+    headers = {"Authorization": source.authorization, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    try:
+        connection.request("GET", f"{root}/api/v1/programs/{sha256}/file", headers=headers)
+        response = connection.getresponse()
+        _receive(response, part, _accepted_offset(response, have, sha256), size_bytes, stop)
+    finally:
+        connection.close()
+
+
+def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Event) -> None:
+    """Have the program `sha256` at `target`, whole and verified. What arrived before a failure stays in `target`.part.
+
+    Blocking. `stop` ends it early, without `target`.
+
+    Raises:
+        UnreachableError: no answer, or it broke off; asking again resumes.
+        NotFoundError, NotAllowedError: the farm refuses.
+        DamagedError: the content has another hash; it is gone.
+        TooLargeError: more than `size_bytes`.
+        ConfigurationError: wrong address or CA file.
+        OSError: the disk.
+
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        _ask(source, sha256, part, size_bytes, stop)
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise UnreachableError(
+            f"The farm at {source.url} does not answer ({str(error) or type(error).__name__}).", next_step="It is asked again."
+        ) from error
+    if stop.is_set():
+        return
+    if (have := part.stat().st_size) < size_bytes:
+        raise UnreachableError(f"The transfer broke off after {have} of {size_bytes} bytes.", next_step="It goes on from there.")
+    if hash_of(part, stop) != sha256:
+        if stop.is_set():
+            return
+        part.unlink()
+        raise DamagedError(f"Program {sha256[:12]} arrived damaged.", next_step="It is fetched again from the beginning.")
+    part.rename(target)

@@ -1,0 +1,190 @@
+"""The node's G-code files, by hash: fetched ahead for every allocation, verified, kept until the room is needed.
+
+`data/programs/<sha256>.gcode`. Nothing is written here but whole files; a `.part` beside one is a transfer to be resumed.
+"""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from farm.errors import FarmError, TooLargeError
+from farm.log import get_logger
+from farm.node.fetch import Source, fetch, hash_of
+
+_log = get_logger(__name__)
+_THREADS: Final = 2  # one file does not wait behind a slow one; more would only share a home's line
+_FIRST_RETRY_S: Final = 1.0  # real time: this is about the network
+_LAST_RETRY_S: Final = 60.0
+_jitter = random.SystemRandom()
+
+
+@dataclass
+class _Transfer:
+    """One program on its way. `stop` ends the thread, `wake` the wait between two attempts."""
+
+    size_bytes: int
+    stop: Event = field(default_factory=Event)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def end(self) -> None:
+        self.stop.set()
+        self.wake.set()
+
+
+class Programs:
+    """What is here and what is on its way. All methods run on one event loop; disk and network work in threads of its own.
+
+    Args:
+        folder: made when it is missing.
+        source: the farm.
+        max_bytes: of all files together; what is needed now is never evicted for it.
+        on_change: called when `present` has changed.
+
+    """
+
+    def __init__(self, folder: Path, source: Source, *, max_bytes: int, on_change: Callable[[], None]) -> None:
+        self._folder = folder
+        self._source = source
+        self._max_bytes = max_bytes
+        self._on_change = on_change
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="programs")
+        self._loop = asyncio.get_running_loop()
+        self._closing = False
+        self._transfers: dict[str, _Transfer] = {}
+        self._needed: frozenset[str] = frozenset()
+        self._sizes: dict[str, int] = {}
+        self.present: frozenset[str] = frozenset()
+        self.problems: dict[str, FarmError] = {}
+
+    def path(self, sha256: str) -> Path:
+        """Where the file of a program is, or will be."""
+        return self._folder / f"{sha256}.gcode"
+
+    def want(self, sizes: Mapping[str, int], keep: Iterable[str] = ()) -> None:
+        """Have these programs (hash -> size in bytes, most urgent first) here; never evict them, nor those in `keep`."""
+        self._needed = frozenset(sizes) | frozenset(keep)
+        self._sizes = dict(sizes)
+        for sha256, transfer in self._transfers.items():
+            if sha256 not in sizes:
+                transfer.end()
+                self.problems.pop(sha256, None)
+        self._begin_missing()
+
+    def take(self, sha256: str) -> Path | None:
+        """The file, for a start; None when it is not there any more (somebody deleted it), and then it is fetched again."""
+        path = self.path(sha256)
+        try:
+            os.utime(path)  # the least recently used goes first
+        except OSError:
+            self._forget(sha256)
+            return None
+        return path
+
+    async def close(self) -> None:
+        """End all transfers; what arrived is kept."""
+        self._closing = True
+        for transfer in self._transfers.values():
+            transfer.end()
+        await asyncio.gather(*(transfer.task for transfer in self._transfers.values() if transfer.task is not None))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin_missing(self) -> None:
+        """Begin what is wanted and not here. One that is just being ended begins again when its thread has let go of the file."""
+        for sha256, size_bytes in self._sizes.items():
+            if self._closing or sha256 in self.present or sha256 in self._transfers:
+                continue
+            transfer = _Transfer(size_bytes)
+            self._transfers[sha256] = transfer
+            transfer.task = asyncio.create_task(self._obtain(sha256, transfer), name=f"program-{sha256[:12]}")
+
+    def _forget(self, sha256: str) -> None:
+        if sha256 in self.present:
+            self.present -= {sha256}
+            self._on_change()
+            self._begin_missing()
+
+    async def _obtain(self, sha256: str, transfer: _Transfer) -> None:
+        retry_s = _FIRST_RETRY_S
+        try:
+            while not transfer.stop.is_set() and not await self._attempt(sha256, transfer):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(transfer.wake.wait(), retry_s * _jitter.uniform(0.75, 1.0))
+                retry_s = min(retry_s * 2, _LAST_RETRY_S)
+        finally:
+            del self._transfers[sha256]
+            self._begin_missing()
+
+    async def _attempt(self, sha256: str, transfer: _Transfer) -> bool:
+        try:
+            await self._loop.run_in_executor(self._pool, self._obtain_once, sha256, transfer)
+        except FarmError as error:
+            self._failed(sha256, error)
+            return False
+        except OSError as error:
+            self._failed(
+                sha256, FarmError(f"The cache of programs: {error.strerror}.", next_step="Free some space.", code="cache-disk")
+            )
+            return False
+        if not transfer.stop.is_set():
+            recovered = self.problems.pop(sha256, None) is not None
+            _log.info("program.here", program=sha256[:12], recovered=recovered)
+            self.present |= {sha256}
+            self._on_change()
+        return True
+
+    def _failed(self, sha256: str, error: FarmError) -> None:
+        before = self.problems.get(sha256)
+        self.problems[sha256] = error
+        if before is None or before.code != error.code:
+            _log.warning("program.missing", program=sha256[:12], detail=error.detail, next_step=error.next_step)
+
+    # --- in a thread -------------------------------------------------------------------------------------------------------
+
+    def _obtain_once(self, sha256: str, transfer: _Transfer) -> None:
+        path = self.path(sha256)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            if hash_of(path, transfer.stop) == sha256 or transfer.stop.is_set():
+                return
+            path.unlink()
+        self._make_room(sha256, transfer.size_bytes)
+        fetch(self._source, sha256, transfer.size_bytes, path, transfer.stop)
+        _sync_folder(self._folder)
+
+    def _make_room(self, sha256: str, size_bytes: int) -> None:
+        files = {path: path.stat() for path in self._folder.iterdir() if path.name.endswith((".gcode", ".gcode.part"))}
+        part = self.path(sha256).with_name(f"{sha256}.gcode.part")
+        taken = sum(stat.st_size for path, stat in files.items() if path != part) + size_bytes
+        oldest_first = sorted(files, key=lambda path: files[path].st_mtime)
+        for path in oldest_first:
+            if taken <= self._max_bytes:
+                return
+            name = path.name.partition(".")[0]
+            if name in self._needed or name == sha256:
+                continue
+            with suppress(FileNotFoundError):
+                path.unlink()
+            taken -= files[path].st_size
+            self._loop.call_soon_threadsafe(self._forget, name)
+        if taken > self._max_bytes:
+            raise TooLargeError(
+                f"The programs that are needed now take {taken} bytes; the cache may have {self._max_bytes}.",
+                next_step="Raise [cache] max_bytes in node.toml.",
+            )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

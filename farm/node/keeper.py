@@ -1,0 +1,184 @@
+"""Keeps a node's state: one step at a time, written before it counts.
+
+A step that cannot be written has not happened. What a driver said is not lost with it: it is owed to the ledger and tried again,
+because nobody will say it twice. What the daemon said is dropped: the daemon repeats it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from farm.bus.messages import RawFact, Report
+from farm.clock import Clock
+from farm.errors import FarmError
+from farm.ids import new_id
+from farm.log import get_logger
+from farm.node import core
+from farm.node.core import Changes, JournalPlace, Moment, NodeState, Remembered, Step
+from farm.node.ledger import Ledger, LedgerWriteError
+
+_log = get_logger(__name__)
+_MAX_OWED: Final = 1_000  # a few a printer; beyond that the oldest gives way, and its job is asked about after the next start
+_Result = TypeVar("_Result")
+
+Event = Callable[[NodeState, Moment], Step]
+Listener = Callable[[NodeState, Step], None]  # (state before, the step): called after the commit
+
+
+def moment(clock: Clock) -> Moment:
+    """Now."""
+    return Moment(clock.boot_s(), clock.wall_s(), new_id)
+
+
+def together(first: Step, then: Step) -> Step:
+    """Two steps as one transaction."""
+    return Step(then.state, first.facts + then.facts, first.instructions + then.instructions, first.refused)
+
+
+class Keeper:
+    """The state of a running node and its ledger, which lives on a thread of its own."""
+
+    def __init__(self, clock: Clock, on_step: Listener) -> None:
+        self._clock = clock
+        self._on_step = on_step
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._ledger: Ledger | None = None
+        self._state: NodeState | None = None
+        self._turn = asyncio.Lock()
+        self._owed: deque[Event] = deque(maxlen=_MAX_OWED)
+
+    @property
+    def state(self) -> NodeState:
+        """What is true and written."""
+        assert self._state is not None, "open() comes first"
+        return self._state
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state."""
+        return self._state is not None
+
+    @property
+    def owed(self) -> int:
+        """How many events wait for the ledger to be writable."""
+        return len(self._owed)
+
+    async def open(self, path: str) -> Remembered:
+        """Open the ledger and read it.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+
+        """
+        self._ledger = await self.in_thread(Ledger.open, path)
+        return await self.in_thread(self._ledger.load)
+
+    async def printer_ids(self, names: list[str]) -> dict[str, str]:
+        """The ids of printers by configured name. LedgerWriteError."""
+        assert self._ledger is not None, "open() comes first"
+        return await self.in_thread(self._ledger.printer_ids, names)
+
+    async def begin(self, recovered: Callable[[Moment], Step]) -> None:
+        """Take over the recovered state. LedgerWriteError: a boot that is not written is no boot."""
+        step = recovered(moment(self._clock))
+        await self._commit(core.between(None, step.state, step.facts, self._clock.wall_s()))
+        self._state = step.state
+
+    async def close(self) -> None:
+        """Write what is owed, if that is possible now, and close the ledger."""
+        if self._state is not None:
+            await self.pay_owed()
+        if self._ledger is not None:
+            await self.in_thread(self._ledger.close)
+            self._ledger = None
+        self._thread.shutdown(wait=False)
+
+    async def in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        """Run something that blocks on the ledger's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def apply(self, event: Event) -> Step:
+        """Make a step: decide, write, take over, tell.
+
+        Raises:
+            LedgerWriteError: it could not be written and has not happened.
+
+        """
+        async with self._turn:
+            return await self._make(event)
+
+    async def apply_surely(self, event: Event) -> None:
+        """Make a step now, or as soon as the ledger can be written."""
+        async with self._turn:
+            try:
+                await self._make(event)
+            except LedgerWriteError:
+                self._owed.append(event)
+
+    async def pay_owed(self) -> None:
+        """Try what is owed; when nothing is, and the ledger failed before, see whether it can be written again."""
+        async with self._turn:
+            while self._owed:
+                try:
+                    await self._make(self._owed[0])
+                except LedgerWriteError:
+                    return
+                self._owed.popleft()
+            if not self.state.writable:
+                await self._probe()
+
+    async def next_report(self, name: str, agent: str) -> Report:
+        """Number and make a report; it counts as sent now."""
+        async with self._turn:
+            self._state, report = core.report(self.state, moment(self._clock), name=name, agent=agent)
+            return report
+
+    async def facts(self, place: JournalPlace, after: int, limit: int) -> list[RawFact]:
+        """A batch of the journal."""
+        assert self._ledger is not None, "open() comes first"
+        return await self.in_thread(self._ledger.facts, place, after, limit)
+
+    async def _make(self, event: Event) -> Step:
+        before, now = self.state, moment(self._clock)
+        first = event(before, now)
+        step = together(first, core.tick(first.state, now))
+        changes = core.between(before, step.state, step.facts, now.wall_s)
+        await self._commit(changes)
+        if not changes.empty:
+            step = replace(step, state=replace(step.state, writable=True))
+        self._state = step.state
+        self._on_step(before, step)
+        return step
+
+    async def _commit(self, changes: Changes) -> None:
+        if changes.empty:
+            return
+        assert self._ledger is not None, "open() comes first"
+        try:
+            await self.in_thread(self._ledger.commit, changes)
+        except LedgerWriteError as error:
+            self._cannot_write(error)
+            raise
+        if self._state is not None and not self._state.writable:
+            _log.info("ledger.writable")
+
+    def _cannot_write(self, error: FarmError) -> None:
+        if self._state is None or not self._state.writable:
+            return
+        _log.error("ledger.unwritable", detail=error.detail, next_step=error.next_step)
+        before = self._state
+        self._state = replace(before, writable=False)
+        self._on_step(before, Step(self._state))
+
+    async def _probe(self) -> None:
+        place = self.state.journal
+        try:
+            await self._commit(Changes(place, epoch=True))
+        except LedgerWriteError:
+            return
+        before = self.state
+        self._state = replace(before, writable=True)
+        self._on_step(before, Step(self._state))
