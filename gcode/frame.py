@@ -25,6 +25,7 @@ _SKIRT_GAP_MM: Final = 4.0
 _SKIRT_LOOPS: Final = 2
 _SKIRT_ERROR_MM: Final = 0.1
 _SMALLEST_MOVE_MM: Final = 0.01
+_CURVE_ERROR_MM: Final = 0.1  # the outline is that much larger or smaller than designed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,7 @@ def _placed(design: FrameDesign, profile: PrinterProfile, shape: FrameShape) -> 
     xs, ys = [x for x, _ in shape.outline], [y for _, y in shape.outline]
     spare_x = volume.max_x - volume.min_x - (max(xs) - min(xs))
     spare_y = volume.max_y - volume.min_y - (max(ys) - min(ys))
-    # A hundredth for the rounding of curves.
-    if min(spare_x, spare_y) < 2 * BED_MARGIN_MM - 0.01:
+    if min(spare_x, spare_y) < 2 * BED_MARGIN_MM - _CURVE_ERROR_MM:
         raise FrameError(
             f"the frame is {max(xs) - min(xs):.0f} x {max(ys) - min(ys):.0f} mm and needs {BED_MARGIN_MM:.0f} mm around it: "
             f"it does not fit {profile.name}"

@@ -106,7 +106,7 @@ class FrameShape:
 
 def _front(design: FrameDesign) -> Polyline:
     """The front arc from the left end over the middle to the right: half an ellipse."""
-    half_width = design.width_mm / 2 - design.wall_mm / 2 - design.pin_reach_mm
+    half_width = design.width_mm / 2 - design.wall_mm / 2 - (design.pin_reach_mm if design.pins == 4 else 0.0)
     reach = design.front_depth_mm - design.wall_mm / 2
     count = 2 * round(pi * half_width / _STEP_MM / 2)
     angles = [pi - pi * index / count for index in range(count + 1)]

@@ -102,6 +102,8 @@ def cold_extrusion_allowed(line: Line, _profile: PrinterProfile) -> str | None:
 
 def other_model(line: Line, profile: PrinterProfile) -> str | None:
     """M862.3 names another model than the profile."""
+    if "P" not in line.parameters:
+        return None
     wanted = line.text.upper().removeprefix("P").strip().strip('"')
     return f"{wanted[:20]} ≠ {profile.model or profile.name}" if wanted and wanted != profile.model.upper() else None
 
@@ -158,7 +160,7 @@ def travels_outside(move: Move, _machine: Machine, profile: PrinterProfile) -> s
     """The head goes beyond volume and purge box without extruding; over the purge box it may be as high as the volume."""
     if move.extrudes or _inside(move.end, profile.volume):
         return None
-    reachable = replace(profile.purge, max_z=profile.volume.max_z)
+    reachable = replace(profile.purge, min_z=-inf, max_z=profile.volume.max_z)
     return None if _inside(move.end, reachable) else _place(move.end)
 
 

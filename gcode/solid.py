@@ -68,6 +68,8 @@ def triangulated(outline: Sequence[Point], window: Sequence[Point]) -> list[tupl
         if misses > len(polygon):
             raise GeometryError("the outline crosses itself")
     first, middle, last = polygon
+    if _turn(first, middle, last) <= 0:
+        raise GeometryError("the outline crosses itself")
     return [*triangles, (first, middle, last)]
 
 

@@ -1,0 +1,102 @@
+"""Reports: verdicts, where and how often, and text that nobody may trust."""
+
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcode.checks import CheckReport, Verdict, check, inspect
+from gcode.facts import read_facts
+from gcode.rules import RULE_SET_VERSION, RULES, Severity
+from tests.unit.gcode.samples import LINE, SMALL, START, profile, program
+
+
+def report(text: str) -> CheckReport:
+    return check(program(text), profile())
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (SMALL, Verdict.PASS),
+        (START + LINE, Verdict.PASS),  # heaters left on: a warning
+        (SMALL + "M907 E500\n", Verdict.TRUSTED_ONLY),
+        (SMALL + "M907 E500\nM500\n", Verdict.REJECT),
+    ],
+)
+def test_the_worst_finding_decides(text: str, verdict: Verdict) -> None:
+    found = report(text)
+    assert found.verdict is verdict
+    assert found.printable == (verdict is not Verdict.REJECT)
+
+
+def test_a_finding_says_where_how_often_and_what() -> None:
+    text = SMALL + "M500\n" + "M104 S0 ; fine\n" + "M502\n"
+    (finding,) = report(text).findings
+    assert (finding.rule.id, finding.severity, finding.count) == ("stored-settings", Severity.REJECT, 2)
+    first, second = finding.hits
+    assert text.encode()[first.offset :].startswith(b"M500")
+    assert text.encode()[second.offset :].startswith(b"M502")
+    assert text.splitlines()[first.line - 1] == "M500"
+    assert (first.text, first.detail) == ("M500", "M500")
+
+
+def test_only_the_first_five_hits_are_kept() -> None:
+    (finding,) = report(SMALL + "M500\n" * 1000).findings
+    assert finding.count == 1000
+    assert len(finding.hits) == 5
+    assert [hit.line for hit in finding.hits] == [SMALL.count("\n") + number for number in range(1, 6)]
+
+
+def test_findings_come_in_the_order_of_the_table() -> None:
+    found = report("M500\nG1 X9999 E5\nM997\n").findings
+    order = [row.rule.id for row in RULES]
+    positions = [order.index(finding.rule.id) for finding in found]
+    assert positions == sorted(positions)
+    assert len(positions) > 3
+
+
+def test_a_finding_about_the_whole_file_has_line_zero() -> None:
+    (finding,) = report(START + LINE).findings
+    assert finding.rule.id == "heaters-left-on"
+    assert (finding.hits[0].line, finding.hits[0].text) == (0, "")
+
+
+def test_untrusted_text_is_printable_and_short() -> None:
+    (finding,) = [f for f in report(SMALL + "M117 \x1b[31m" + "x" * 200 + "\n").findings if f.rule.id == "not-text"]
+    assert finding.hits[0].text.isprintable()
+    assert len(finding.hits[0].text) <= 80
+
+
+def test_the_report_names_profile_and_rule_set() -> None:
+    found = check(program(SMALL), profile("generic-300"))
+    assert (found.profile, found.rule_set) == ("generic-300", RULE_SET_VERSION)
+
+
+def test_one_pass_gives_the_same_facts() -> None:
+    assert inspect(program(SMALL), profile()).facts == read_facts(program(SMALL), profile())
+
+
+def test_a_file_without_an_end_of_line_is_whole() -> None:
+    assert report(SMALL.rstrip("\n")).findings == ()
+
+
+def test_an_empty_and_a_binary_file_are_rejected() -> None:
+    assert report("").verdict is Verdict.REJECT
+    assert check(BytesIO(bytes(range(256)) * 100), profile()).verdict is Verdict.REJECT
+
+
+def test_a_danger_behind_a_carriage_return_is_found() -> None:
+    assert report(SMALL + "; harmless\rM997\n").verdict is Verdict.REJECT
+
+
+def test_a_danger_in_lower_case_or_without_spaces_is_found() -> None:
+    assert report(SMALL + "m104s300\n").verdict is Verdict.REJECT
+
+
+@given(st.binary(max_size=3000))
+def test_no_bytes_break_the_check(content: bytes) -> None:
+    found = inspect(BytesIO(content), profile())
+    assert found.facts.size_bytes == len(content)
+    assert all(len(finding.hits) <= 5 for finding in found.report.findings)

@@ -1,0 +1,143 @@
+"""Time: against closed formulas for single moves, and against what must hold for any sequence."""
+
+from math import sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcode.kinematics import MotionLimits, Planner, trapezoid_s, with_command
+
+NO_JERK = MotionLimits(
+    speed_mm_s=(500, 500, 500, 500),
+    acceleration_mm_s2=(1000, 1000, 1000, 1000),
+    jerk_mm_s=(0.0001, 0.0001, 0.0001, 0.0001),
+)
+
+
+def seconds(limits: MotionLimits, *moves: tuple[float, float, float, float, float]) -> float:
+    planner = Planner(limits)
+    for x, y, z, e, speed in moves:
+        planner.move((x, y, z, e), speed)
+    return planner.finish()
+
+
+def test_a_long_move_accelerates_cruises_and_brakes() -> None:
+    """100 mm at 50 mm/s with 1000 mm/s2: 0.05 s up, 0.05 s down over 1.25 mm each, the rest at speed."""
+    assert seconds(NO_JERK, (100, 0, 0, 0, 50)) == pytest.approx(0.1 + 97.5 / 50, rel=1e-3)
+
+
+def test_a_short_move_never_reaches_its_speed() -> None:
+    assert seconds(NO_JERK, (1, 0, 0, 0, 500)) == pytest.approx(2 * sqrt(1 / 1000), rel=1e-3)
+
+
+def test_trapezoid_between_given_speeds() -> None:
+    assert trapezoid_s(10, 20, 20, 20, 1000) == pytest.approx(0.5)
+    assert trapezoid_s(100, 10, 30, 20, 100) == pytest.approx(0.2 + 0.1 + (100 - 4 - 2.5) / 30)
+
+
+def test_a_straight_line_in_pieces_takes_as_long_as_whole() -> None:
+    whole = seconds(NO_JERK, (100, 0, 0, 5, 50))
+    pieces = seconds(NO_JERK, *[(1, 0, 0, 0.05, 50)] * 100)
+    assert pieces == pytest.approx(whole, rel=1e-3)
+
+
+def test_a_line_longer_than_the_look_ahead_is_not_braked_in_between() -> None:
+    whole = seconds(NO_JERK, (300, 0, 0, 0, 50))
+    pieces = seconds(NO_JERK, *[(0.1, 0, 0, 0, 50)] * 3000)
+    assert pieces == pytest.approx(whole, rel=1e-3)
+
+
+def test_turning_back_stops_without_jerk() -> None:
+    there = seconds(NO_JERK, (50, 0, 0, 0, 50))
+    assert seconds(NO_JERK, (50, 0, 0, 0, 50), (-50, 0, 0, 0, 50)) == pytest.approx(2 * there, rel=1e-3)
+
+
+def test_jerk_lets_a_corner_pass_faster() -> None:
+    square = [(20.0, 0.0, 0.0, 0.0, 60.0), (0.0, 20.0, 0.0, 0.0, 60.0)]
+    lively = MotionLimits(jerk_mm_s=(10, 10, 0.4, 5), print_acceleration_mm_s2=500, travel_acceleration_mm_s2=500)
+    stiff = MotionLimits(jerk_mm_s=(1, 1, 0.4, 5), print_acceleration_mm_s2=500, travel_acceleration_mm_s2=500)
+    assert seconds(lively, *square) < seconds(stiff, *square)
+
+
+def test_the_exact_corner_speed_of_a_right_angle() -> None:
+    """At a right angle each axis jumps by the corner speed, so the corner passes at the jerk: 10 mm/s here."""
+    limits = MotionLimits(
+        speed_mm_s=(500, 500, 10, 60),
+        acceleration_mm_s2=(100, 100, 100, 100),
+        jerk_mm_s=(10, 10, 10, 10),
+        travel_acceleration_mm_s2=100,
+    )
+    half = trapezoid_s(20, 10, 40, 10, 100)
+    assert seconds(limits, (20, 0, 0, 0, 40), (0, 20, 0, 0, 40)) == pytest.approx(2 * half, rel=1e-6)
+
+
+def test_axes_have_their_own_limits() -> None:
+    slow_z = MotionLimits(speed_mm_s=(500, 500, 10, 60), acceleration_mm_s2=(3000, 3000, 1e6, 1e4), travel_acceleration_mm_s2=1e6)
+    assert seconds(slow_z, (0, 0, 100, 0, 200)) == pytest.approx(10, rel=0.01)
+    diagonal = MotionLimits(speed_mm_s=(30, 500, 10, 60), acceleration_mm_s2=(1e6, 1e6, 1e6, 1e4), travel_acceleration_mm_s2=1e6)
+    assert seconds(diagonal, (30, 40, 0, 0, 100)) == pytest.approx(1.0, rel=0.01)
+
+
+def test_retractions_use_their_own_acceleration_and_the_extruders_speed() -> None:
+    quick = MotionLimits(speed_mm_s=(500, 500, 10, 40), retract_acceleration_mm_s2=1e6, acceleration_mm_s2=(1e6, 1e6, 1e6, 1e6))
+    assert seconds(quick, (0, 0, 0, -4, 100)) == pytest.approx(0.1, rel=0.01)
+
+
+def test_printing_and_travelling_accelerate_differently() -> None:
+    limits = MotionLimits(print_acceleration_mm_s2=500, travel_acceleration_mm_s2=2000, acceleration_mm_s2=(3000, 3000, 100, 1e5))
+    assert seconds(limits, (20, 0, 0, 0, 100)) < seconds(limits, (20, 0, 0, 1, 100))
+
+
+def test_waiting_stops_the_machine() -> None:
+    planner = Planner(NO_JERK)
+    planner.move((50, 0, 0, 0), 50)
+    planner.wait(2.0)
+    planner.move((50, 0, 0, 0), 50)
+    assert planner.finish() == pytest.approx(2.0 + 2 * seconds(NO_JERK, (50, 0, 0, 0, 50)), rel=1e-3)
+
+
+def test_moves_of_nothing_take_no_time() -> None:
+    assert seconds(NO_JERK, (0, 0, 0, 0, 50), (10, 0, 0, 0, 0)) == 0
+
+
+def test_commands_change_the_limits_from_there_on() -> None:
+    limits = MotionLimits()
+    assert with_command(limits, "M203", {"X": 30.0}).speed_mm_s == (30, 500, 10, 60)
+    assert with_command(limits, "M201", {"Z": 7.0}).acceleration_mm_s2[2] == 7
+    assert with_command(limits, "M205", {"X": 3.0, "E": 1.0}).jerk_mm_s == (3, 8, 0.4, 1)
+    assert with_command(limits, "M204", {"S": 700.0}).travel_acceleration_mm_s2 == 700
+    separate = with_command(limits, "M204", {"P": 1.0, "R": 2.0, "T": 3.0})
+    assert (separate.print_acceleration_mm_s2, separate.retract_acceleration_mm_s2, separate.travel_acceleration_mm_s2) == (1, 2, 3)
+    assert with_command(limits, "M999", {}) is limits
+
+
+def test_a_planner_obeys_a_command_between_moves() -> None:
+    planner = Planner(NO_JERK)
+    planner.command("M203", {"X": 10.0})
+    planner.move((100, 0, 0, 0), 500)
+    assert planner.finish() == pytest.approx(10, rel=0.01)
+
+
+coordinate = st.floats(-100, 100).map(lambda value: round(value, 3))
+moves_strategy = st.lists(st.tuples(coordinate, coordinate, coordinate, st.floats(-5, 5), st.floats(0.1, 300)), max_size=60)
+
+
+@given(moves_strategy)
+def test_no_sequence_is_faster_than_its_commanded_speed(moves: list[tuple[float, float, float, float, float]]) -> None:
+    limits = MotionLimits(speed_mm_s=(1e6, 1e6, 1e6, 1e6))
+    least = sum(sqrt(x * x + y * y + z * z) / speed for x, y, z, _, speed in moves)
+    assert seconds(limits, *moves) >= least - 1e-6
+
+
+@given(moves_strategy, st.integers(1, 50))
+def test_more_acceleration_never_takes_longer(moves: list[tuple[float, float, float, float, float]], factor: int) -> None:
+    slow = MotionLimits(acceleration_mm_s2=(100, 100, 100, 100))
+    fast = MotionLimits(acceleration_mm_s2=(100 * factor, 100 * factor, 100 * factor, 100 * factor))
+    assert seconds(fast, *moves) <= seconds(slow, *moves) + 1e-6
+
+
+@given(moves_strategy)
+def test_stopping_between_moves_never_saves_time(moves: list[tuple[float, float, float, float, float]]) -> None:
+    alone = sum(seconds(NO_JERK, move) for move in moves)
+    assert seconds(NO_JERK, *moves) <= alone * 1.0001 + 1e-6

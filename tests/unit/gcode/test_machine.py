@@ -1,0 +1,129 @@
+"""The interpreter: where the machine is after each kind of command, and what it lays."""
+
+from math import hypot, pi
+
+import pytest
+
+from gcode.machine import Machine, Move
+from gcode.reader import read_lines
+from tests.unit.gcode.samples import program
+
+
+def run(text: str, machine: Machine | None = None) -> tuple[Machine, list[Move]]:
+    machine = machine or Machine()
+    return machine, [move for line in read_lines(program(text)) for move in machine.apply(line)]
+
+
+def test_absolute_moves_keep_what_they_do_not_name() -> None:
+    machine, moves = run("G1 X10 Y20 Z0.3 F1200\nG1 X15")
+    assert machine.position == (15.0, 20.0, 0.3)
+    assert moves[1] == Move((10, 20, 0.3), (15, 20, 0.3), 0.0, 20.0, extrudes=False)
+
+
+def test_relative_moves_add_up() -> None:
+    assert run("G91\nG1 X5\nG1 X5 Y-1\nG90\nG1 Y3")[0].position == (10, 3, 0)
+
+
+def test_inches() -> None:
+    machine, (move,) = run("G20\nG1 X1 F60")
+    assert machine.x == pytest.approx(25.4)
+    assert move.speed_mm_s == pytest.approx(25.4)
+    assert run("G20\nG21\nG1 X1")[0].x == 1
+
+
+def test_absolute_extrusion_counts_differences_and_g92_starts_again() -> None:
+    _, moves = run("M82\nG1 X1 E5\nG1 X2 E7\nG92 E0\nG1 X3 E1")
+    assert [move.filament_mm for move in moves] == [5, 2, 1]
+
+
+def test_relative_extrusion() -> None:
+    assert [move.filament_mm for move in run("M83\nG1 X1 E5\nG1 X2 E5")[1]] == [5, 5]
+
+
+def test_g90_and_g91_set_the_extruders_mode_as_in_marlin() -> None:
+    assert [move.filament_mm for move in run("M83\nG1 X1 E5\nG90\nG1 X2 E5\nG1 X3 E6")[1]] == [5, 5, 1]
+    assert [move.filament_mm for move in run("G91\nG1 X1 E5\nG1 X2 E5")[1]] == [5, 5]
+
+
+def test_a_shift_of_coordinates_does_not_move_the_machine() -> None:
+    machine, _ = run("G1 X100 Y100\nG92 X0 Y0\nG1 X5 Y-5")
+    assert machine.position == (105, 95, 0)
+
+
+def test_homing_ends_a_shift() -> None:
+    assert run("G1 X100\nG92 X0\nG28\nG1 X5")[0].position == (5, 0, 0)
+
+
+def test_homing_one_axis_leaves_the_others() -> None:
+    machine, _ = run("G1 X10 Y20 Z5\nG28 Y")
+    assert machine.position == (10.0, 0.0, 5.0)
+    assert machine.homed
+
+
+def test_the_return_of_a_retraction_lays_nothing() -> None:
+    _, moves = run("M83\nG1 X1 E1\nG1 E-4.5\nG1 Z2 E4.5\nG1 X5 E1")
+    assert [move.extrudes for move in moves] == [True, False, False, True]
+
+
+def test_what_exceeds_the_retraction_is_laid() -> None:
+    _, moves = run("M83\nG1 E-2\nG1 X9 E2.5")
+    assert moves[-1].extrudes
+
+
+def test_a_huge_retraction_hides_no_plastic() -> None:
+    _, moves = run("M83\nG1 E-1000\nG1 X9 E15\nG1 X20 E15")
+    assert [move.extrudes for move in moves] == [False, False, True]
+
+
+def test_a_prime_on_the_spot_lays_no_line() -> None:
+    (move,) = run("M83\nG1 E5")[1]
+    assert move.filament_mm == 5
+    assert not move.extrudes
+
+
+def test_tools_keep_their_retraction_and_temperature() -> None:
+    machine, moves = run("M83\nM104 T1 S210\nM104 S200\nT1\nG1 E-3\nT0\nG1 X1 E1\nT1\nG1 X2 E1")
+    assert machine.nozzle_c == {0: 200, 1: 210}
+    assert [move.extrudes for move in moves] == [False, True, False]
+
+
+def test_m109_r_is_a_target_too() -> None:
+    machine, _ = run("M109 R220\nM190 R80")
+    assert (machine.nozzle_c[0], machine.bed_c) == (220, 80)
+
+
+def test_a_move_to_where_it_is_makes_no_move() -> None:
+    assert run("G1 X0 Y0 F3000\nG1 F600")[1] == []
+
+
+@pytest.mark.parametrize(("code", "middle_y"), [("G2", 10.0), ("G3", -10.0)])
+def test_half_a_circle(code: str, middle_y: float) -> None:
+    _, moves = run(f"M83\n{code} X20 Y0 I10 J0 E6")
+    assert moves[-1].end == (20.0, 0.0, 0.0)
+    assert sum(move.filament_mm for move in moves) == pytest.approx(6)
+    extreme = max((move.end[1] for move in moves), key=abs)
+    assert extreme == pytest.approx(middle_y, abs=0.02)
+    length = sum(hypot(move.end[0] - move.start[0], move.end[1] - move.start[1]) for move in moves)
+    assert length == pytest.approx(10 * pi, rel=0.001)
+    assert all(move.extrudes for move in moves)
+
+
+def test_a_full_circle_when_the_end_is_the_start() -> None:
+    _, moves = run("G2 X0 Y0 I5")
+    assert max(move.end[0] for move in moves) == pytest.approx(10, abs=0.02)
+    assert moves[-1].end == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("radius", "deepest"), [(10, -1.34), (-10, -18.66)])
+def test_an_arc_by_radius_takes_the_short_or_the_long_way(radius: float, deepest: float) -> None:
+    """A chord of 10 in a circle of radius 10 is 60 degrees: the short way sinks 10 (1 - cos 30), the long way 10 (1 + cos 30)."""
+    _, moves = run(f"G3 X10 Y0 R{radius}")
+    assert min(move.end[1] for move in moves) == pytest.approx(deepest, abs=0.02)
+
+
+def test_an_arc_around_nothing_ends_where_it_says() -> None:
+    assert run("G2 X5 Y5 I0 J0")[0].position == (5, 5, 0)
+
+
+def test_an_endless_arc_has_a_bounded_number_of_chords() -> None:
+    assert len(run("G2 X1 Y0 I900000 J0")[1]) <= 720

@@ -1,0 +1,164 @@
+"""Reading: every shape a line can have, and files that nobody should have to hold in memory."""
+
+import tracemalloc
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcode.reader import MAX_LINE_BYTES, Defect, Line, parse_line, read_lines
+
+
+def lines(content: bytes) -> list[Line]:
+    return list(read_lines(BytesIO(content)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "parameters"),
+    [
+        (b"G1 X10 Y-5.5 E.4", "G1", {"X": 10, "Y": -5.5, "E": 0.4}),
+        (b"G1X10Y-5.5E.4", "G1", {"X": 10, "Y": -5.5, "E": 0.4}),
+        (b"  g1 x 10 y+5 ", "G1", {"X": 10, "Y": 5}),
+        (b"G01 X1", "G1", {"X": 1}),
+        (b"G28 X Y", "G28", {"X": 0, "Y": 0}),
+        (b"G28 W ; home", "G28", {"W": 0}),
+        (b'M862.3 P "MK3S"', "M862.3", {"P": 0, "M": 0, "K": 3, "S": 0}),
+        (b"T1", "T1", {}),
+        (b"T-1", "T-1", {}),
+        (b"G1 X1e308", "G1", {"X": 1, "E": 308}),
+        (b"G1 X1. Y2", "G1", {"X": 1, "Y": 2}),
+        (b"M104S200", "M104", {"S": 200}),
+        (b"\tM107\r\n", "M107", {}),
+    ],
+)
+def test_a_command_is_read_as_marlin_reads_it(raw: bytes, code: str, parameters: dict[str, float]) -> None:
+    line = parse_line(raw)
+    assert (line.code, line.parameters, line.defect) == (code, parameters, None)
+
+
+def test_the_argument_text_is_kept_as_it_stands() -> None:
+    assert parse_line(b"M117 Layer 3 of 17 ; shown").text == "Layer 3 of 17"
+
+
+def test_comments_are_apart_from_commands() -> None:
+    line = parse_line("G1 X1 ; M112 é".encode())
+    assert (line.code, line.comment) == ("G1", "M112 é")
+    assert parse_line(b";TYPE:Perimeter") == Line(1, 0, "", {}, "", "TYPE:Perimeter")
+
+
+@pytest.mark.parametrize(
+    ("raw", "defect"),
+    [
+        (b"G1 X1\x00 Y2", Defect.BINARY),
+        (b";\x00", Defect.BINARY),
+        (b"\x7fELF", Defect.BINARY),
+        (b"G1 X\xff\xfe", Defect.NOT_TEXT),
+        (b"START_PRINT BED=60", Defect.NOT_A_COMMAND),
+        (b"{start_gcode}", Defect.NOT_A_COMMAND),
+        (b"G1 X9999999", Defect.ABSURD_NUMBER),
+        (b"G1 X" + b"9" * (MAX_LINE_BYTES - 3), Defect.TOO_LONG),
+        (b"N3 G1 X1*99", Defect.BAD_CHECKSUM),
+    ],
+)
+def test_a_bad_line_names_its_defect(raw: bytes, defect: Defect) -> None:
+    assert parse_line(raw).defect is defect
+
+
+def test_a_recorded_line_loses_its_number_and_checksum() -> None:
+    body = b"N3 G1 X10"
+    checksum = 0
+    for byte in body:
+        checksum ^= byte
+    line = parse_line(body + b"*%d" % checksum)
+    assert (line.code, line.parameters, line.defect) == ("G1", {"X": 10}, None)
+    assert parse_line(b"N3 G1 X10").code == "G1"
+
+
+def test_a_star_in_a_plain_line_is_text() -> None:
+    assert parse_line(b"M117 5*3").text == "5*3"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_line_ends_of_every_system(end: bytes) -> None:
+    content = end.join([b"G28", b"", b"G1 X1", b"M84"])
+    found = lines(content)
+    assert [(line.number, line.code) for line in found] == [(1, "G28"), (2, ""), (3, "G1"), (4, "M84")]
+    assert [content[line.offset : line.offset + 3] for line in found if line.code] == [b"G28", b"G1 ", b"M84"]
+
+
+def test_nothing_hides_behind_a_carriage_return() -> None:
+    assert [line.code for line in lines(b"; nice\rM112\n")] == ["", "M112"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    first, second = lines(b"\xef\xbb\xbfG28\nG1 X1\n")
+    assert (first.code, first.defect) == ("G28", None)
+    assert second.offset == 7
+
+
+def test_an_empty_file_has_no_lines() -> None:
+    assert lines(b"") == []
+
+
+@given(
+    st.lists(st.sampled_from([b"G1 X1", b"", b"; c", b"M104 S200"]), max_size=30),
+    st.integers(1, 9),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+)
+def test_pieces_of_any_size_give_the_same_lines(rows: list[bytes], size: int, end: bytes) -> None:
+    content = end.join(rows)
+
+    class Trickle:
+        def __init__(self) -> None:
+            self.rest = BytesIO(content)
+
+        def read(self, _size: int, /) -> bytes:
+            return self.rest.read(size)
+
+    assert list(read_lines(Trickle())) == lines(content)
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_read_without_an_error(content: bytes) -> None:
+    found = lines(content)
+    assert [line.number for line in found] == list(range(1, len(found) + 1))
+    assert all(0 <= line.offset < len(content) for line in found)
+
+
+def test_a_long_comment_is_cut_and_is_no_defect() -> None:
+    (line,) = lines(b"; " + b"x" * 100_000)
+    assert line.defect is None
+    assert len(line.comment) <= MAX_LINE_BYTES
+
+
+def test_what_follows_a_long_line_keeps_its_number_and_offset() -> None:
+    long = b"G1 " + b"X" * 200_000 + b"\r\n"
+    first, second = lines(long + b"M84\n")
+    assert first.defect is Defect.TOO_LONG
+    assert (second.number, second.offset, second.code) == (2, len(long), "M84")
+
+
+class Endless:
+    """A file of one line of 20 MB."""
+
+    def __init__(self) -> None:
+        self._left = 20_000_000
+
+    def read(self, size: int, /) -> bytes:
+        size = min(size, self._left)
+        self._left -= size
+        return b"G" * size
+
+
+def test_a_line_of_20_megabytes_never_gets_into_memory() -> None:
+    def one() -> Iterator[Line]:
+        yield from read_lines(Endless())
+
+    tracemalloc.start()
+    try:
+        assert [line.defect for line in one()] == [Defect.TOO_LONG]
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
