@@ -119,8 +119,8 @@ def _ask(source: Source, sha256: str, part: Path, size_bytes: int, stop: Event) 
         headers["Range"] = f"bytes={have}-"
     try:
         connection.request("GET", f"{root}/api/v1/programs/{sha256}/file", headers=headers)
-        response = connection.getresponse()
-        _receive(response, part, _accepted_offset(response, have, sha256), size_bytes, stop)
+        with connection.getresponse() as response:
+            _receive(response, part, _accepted_offset(response, have, sha256), size_bytes, stop)
     finally:
         connection.close()
 
