@@ -82,6 +82,8 @@ class Firmware:
     def advance(self, now_s: float) -> bytes:
         """Let time pass; returns what the firmware says since the last call."""
         self._run_until(now_s)
+        if not self._out:
+            return b""
         said = self._noise.spoil(bytes(self._out), self.faults.noise_out)
         self._out.clear()
         return said
@@ -152,7 +154,8 @@ class Firmware:
             self._now(event_s)
             self._events()
         self._now(now_s)
-        self.machine.planner.advance(self.machine.now_s)
+        if self.machine.planner.next_end_s <= now_s:
+            self.machine.planner.advance(now_s)
 
     def _next_event_s(self) -> float:
         if self.killed:
@@ -160,7 +163,9 @@ class Firmware:
         if self._booting_until_s is not None:
             return self._booting_until_s
         machine = self.machine
-        event_s = min(machine.report_s, machine.place_s, self._wait_ends_s(), self._inactive_s())
+        event_s = min(machine.report_s, machine.place_s, self._wait_ends_s())
+        if machine.inactive_s:
+            event_s = min(event_s, self._inactive_s())
         if machine.hotend.needs_watching() or machine.heated_bed.needs_watching():
             event_s = min(event_s, self._check_s)
         return max(event_s, self._frozen_until_s)

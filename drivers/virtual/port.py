@@ -55,9 +55,12 @@ class VirtualPort:
         self._master: int | None = None
         self._open = False  # somebody has the other side open
         self._backlog = bytearray()
+        self._awaiting_room = False
         self._calls: deque[Callable[[], None]] = deque()
         self._closing = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poller = select.poll()  # of the bell, and of the pty while it is open
+        self._poller.register(self._bell, select.POLLIN)
         self._plug()
         self._thread = threading.Thread(target=self._serve, name=f"{name}-port", daemon=True)
         self._thread.start()
@@ -133,14 +136,16 @@ class VirtualPort:
         return self.path
 
     def _unplug(self) -> None:
+        self._shut()
         if self._master is not None:
             os.close(self._master)
         self._master = None
-        self._shut()
 
     def _shut(self) -> None:
         """The other side is gone: what was not read is lost, as in a serial adapter."""
-        self._open = False
+        if self._open and self._master is not None:
+            self._poller.unregister(self._master)
+        self._open = self._awaiting_room = False
         self._backlog.clear()
 
     def _serve(self) -> None:
@@ -154,15 +159,16 @@ class VirtualPort:
 
     def _idle(self) -> None:
         """Nobody has the port open: the firmware talks to the wall."""
-        self._poll(self._bell, None, LOOK_FOR_OPENING_MS)
+        self._sleep(LOOK_FOR_OPENING_MS)
         self._firmware.advance(self._now_s())
         if self._master is None:
             return
-        poller = select.poll()
-        poller.register(self._master, select.POLLIN)
-        if any(events & select.POLLHUP for _, events in poller.poll(0)):
+        look = select.poll()
+        look.register(self._master, select.POLLIN)
+        if any(events & select.POLLHUP for _, events in look.poll(0)):
             return
         self._open = True
+        self._poller.register(self._master, select.POLLIN)
         tty.setraw(self._master)  # a reopened pty may have forgotten it, and would echo
         if self._reset_on_open:
             self._firmware.reset(self._now_s())
@@ -176,22 +182,21 @@ class VirtualPort:
         timeout_ms = None
         if wake_s is not None:
             timeout_ms = min(LONGEST_SLEEP_MS, max(0, ceil((wake_s - self._now_s()) / self.speed * 1000)))
-        events = self._poll(self._bell, self._master, timeout_ms)
+        events = self._sleep(timeout_ms)
         if events & select.POLLIN:
             self._read()
         elif events & (select.POLLHUP | select.POLLERR):
             self._hang_up()
 
-    def _poll(self, bell: int, master: int | None, timeout_ms: int | None) -> int:
-        """Sleep; returns the poll events of the pty."""
-        poller = select.poll()
-        poller.register(bell, select.POLLIN)
-        if master is not None:
-            poller.register(master, select.POLLIN | (select.POLLOUT if self._backlog else 0))
-        seen = dict(poller.poll(timeout_ms))
-        if bell in seen:
-            os.eventfd_read(bell)
-        return seen.get(master, 0) if master is not None else 0
+    def _sleep(self, timeout_ms: int | None) -> int:
+        """Wait for bytes, the bell or the time; returns the poll events of the pty."""
+        found = 0
+        for descriptor, events in self._poller.poll(timeout_ms):
+            if descriptor == self._bell:
+                os.eventfd_read(self._bell)
+            else:
+                found = events
+        return found
 
     def _read(self) -> None:
         assert self._master is not None
@@ -211,16 +216,21 @@ class VirtualPort:
         self._shut()
 
     def _write(self, said: bytes) -> None:
+        if not said and not self._backlog:
+            return
         assert self._master is not None
         if len(self._backlog) < LARGEST_BACKLOG_BYTES:
             self._backlog += said
-        if not self._backlog:
-            return
         try:
             del self._backlog[: os.write(self._master, self._backlog)]
         except BlockingIOError:
-            return  # the pty is full; POLLOUT tells when it is not
+            pass  # the pty is full; POLLOUT tells when it is not
         except OSError as error:
             if error.errno != errno.EIO:
                 raise
             self._hang_up()
+            return
+        # Asked for at each turn only while something is left: most answers go out in one piece.
+        if self._backlog or self._awaiting_room:
+            self._awaiting_room = bool(self._backlog)
+            self._poller.modify(self._master, select.POLLIN | (select.POLLOUT if self._awaiting_room else 0))

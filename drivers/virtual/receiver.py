@@ -71,7 +71,7 @@ class Receiver:
 
     def next_line(self) -> Accepted | Refused | None:
         """The next line that has a meaning; None when there is no whole line. Empty lines and duplicates vanish without a trace."""
-        while True:
+        while self._ring:
             end = self._ring.find(b"\n")
             if end < 0:
                 self._partial += self._ring
@@ -84,6 +84,7 @@ class Receiver:
             raw = raw.partition(b";")[0][:LINE_BYTES] if b";" in raw else raw[:LINE_BYTES]
             if raw and (line := self._check(raw.lstrip(b" "))) is not None:
                 return line
+        return None
 
     def _check(self, frame: bytes) -> Accepted | Refused | None:
         if frame[:1] != b"N":
