@@ -243,7 +243,7 @@ class ChildBroker(ABC):
             code = await self._child.wait()
             attempts = 0 if loop.time() - since_s > _STEADY_S else attempts + 1
             if attempts <= 1:
-                _log.error("broker.died", code=code, last_words=_last_words(self._child))
+                _log.error("broker.died", exit_code=code, last_words=_last_words(self._child))
             while True:
                 await asyncio.sleep(_RESTART.delay_s(attempts))
                 try:

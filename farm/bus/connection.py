@@ -235,7 +235,7 @@ class Connection:
         client.on_socket_register_write = self._wants_to_write
         client.on_socket_unregister_write = self._has_written
         client.on_connect = self._connected
-        client.on_disconnect = lambda _client, _data, _flags, reason, _properties: self._end(str(reason))
+        client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_publish = self._published
         client.on_message = self._received
@@ -296,6 +296,10 @@ class Connection:
     def _connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if not self._answer.done():
             self._answer.set_result(str(reason))
+
+    def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        told = str(reason)
+        self._end("the broker closed the connection" if told == "Unspecified error" else told)  # paho's words for an end of file
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
         if not self._granted.done():

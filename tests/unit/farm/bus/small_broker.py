@@ -1,6 +1,7 @@
 """A few lines of MQTT 3.1.1 in this process: a broker that answers as the test says, also wrongly."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -96,10 +97,10 @@ class SmallBroker:
 
 
 @asynccontextmanager
-async def running(broker: SmallBroker) -> AsyncIterator[SmallBroker]:
-    """Serve on a free port of loopback."""
+async def running(broker: SmallBroker, context: ssl.SSLContext | None = None) -> AsyncIterator[SmallBroker]:
+    """Serve on a free port of loopback, over TLS with a `context`."""
     broker.reading.set()
-    server = await asyncio.start_server(broker.serve, "127.0.0.1", broker.port)
+    server = await asyncio.start_server(broker.serve, "127.0.0.1", broker.port, ssl=context)
     broker.port = server.sockets[0].getsockname()[1]
     try:
         yield broker

@@ -1,13 +1,16 @@
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from farm.bus.connection import Connection, Login, Received, Will, topic_pattern
 from farm.bus.messages import MAX_PACKET_BYTES
-from farm.bus.transport import LoginRefusedError, parse_url
+from farm.bus.transport import LoginRefusedError, parse_url, tls_context
+from farm.certificates import ensure_certificates
 from farm.errors import NotAllowedError, TooLargeError, UnreachableError
 from tests.integration.bus import until
 from tests.unit.farm.bus.small_broker import SmallBroker, packet, publish, running
@@ -281,6 +284,25 @@ async def test_close_gives_up_on_a_broker_that_does_not_acknowledge() -> None:
             await connection.close(0.2)
 
 
+@pytest.mark.parametrize("count", [3, 200])
+async def test_packets_that_came_in_one_record_of_tls_are_all_read(tmp_path: Path, count: int) -> None:
+    """What TLS has decrypted is not seen by the selector any more."""
+    keys = ensure_certificates(tmp_path, ["127.0.0.1"])
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(keys.certificate, keys.key)
+    owner, greeting = Owner(), b"".join(publish("a", str(number).encode()) for number in range(count))
+    async with running(SmallBroker(greeting=greeting), server) as broker:
+        connection = owner.connection()
+        address = parse_url(broker.url.replace("mqtt:", "mqtts:"))
+        with ThreadPoolExecutor(1) as executor:
+            context = tls_context(keys.authority)
+            await connection.open(address, LOGIN, None, context=context, executor=executor, timeout_s=5)
+        await connection.subscribe(["a"], 5)
+        await until(lambda: len(owner.heard) == count)
+        await connection.close(1)
+    assert [message.payload for message in owner.heard] == [str(number).encode() for number in range(count)]
+
+
 async def test_the_end_is_told_once_with_a_reason() -> None:
     broker = SmallBroker()
     async with opened(broker) as connection:
@@ -288,7 +310,7 @@ async def test_the_end_is_told_once_with_a_reason() -> None:
         async with asyncio.timeout(5):
             reason = await connection.lost
         connection.abort("later")
-        assert reason
+        assert reason == "the broker closed the connection"
         assert connection.lost.result() == reason
 
 
