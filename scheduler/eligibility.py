@@ -65,8 +65,8 @@ def node_not_suspect(farm: Farm, printer: PrinterNow, rules: Rules) -> Reason | 
 
 
 def printer_ready(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
-    """The machine answers and accepts work, or is busy with a job of ours."""
-    if printer.ready or prints_ours(printer):
+    """The machine answers and accepts work. A bed that is not clear is a reason of its own."""
+    if printer.ready or printer.bed is not BedState.CLEAR:
         return None
     return Reason("printer-not-ready", "The printer is not ready.", "L'imprimante n'est pas prête.")
 
@@ -83,7 +83,7 @@ def bed_clear(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
         )
     if printer.job is not None:
         return Reason(
-            "bed-not-collected", "Parts wait on the bed: collect them.", "Des pièces attendent sur le plateau : récoltez-les."
+            "bed-not-collected", "Parts wait on the bed: collect them.", "Des pièces attendent sur le plateau : collectez-les."
         )
     return Reason("bed-occupied", "Something else is on the bed.", "Autre chose occupe le plateau.")
 
@@ -145,7 +145,7 @@ def material_matches(_farm: Farm, printer: PrinterNow, program: Program) -> Reas
 
 
 STANDING: Final[tuple[Constraint, ...]] = (node_known, node_replayed, node_not_suspect)
-FREE: Final[tuple[Constraint, ...]] = (printer_ready, bed_clear, no_open_allocation)
+FREE: Final[tuple[Constraint, ...]] = (bed_clear, printer_ready, no_open_allocation)
 SUITS: Final[tuple[ProgramConstraint, ...]] = (fits_bed, nozzle_matches, material_matches)
 
 

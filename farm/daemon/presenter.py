@@ -134,8 +134,8 @@ class Presenter:
     def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[str]:
         reasons = self._explainer.printer(printer)
         texts = [reason.en for reason in reasons]
-        if report.reason and any(reason.code == "printer-not-ready" for reason in reasons):
-            texts.append(report.reason)
+        if report.reason and (report.state is not PrinterState.IDLE or any(found.code == "printer-not-ready" for found in reasons)):
+            texts += [] if printer.running else [report.reason]
         return texts
 
     def _online(self, node: str) -> bool:
