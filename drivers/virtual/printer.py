@@ -6,6 +6,7 @@ The Marlin driver gets a path and a baud rate like any other; nothing in it know
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -115,6 +116,7 @@ class VirtualPrinter:
         self._settings = settings
         self._listener = listener
         self._marlin: Driver | None = None
+        self._folder: TemporaryDirectory[str] | None = None
 
     @property
     def status(self) -> PrinterStatus:
@@ -133,8 +135,11 @@ class VirtualPrinter:
             # Imported when needed: the driver brings pyserial.
             from drivers.marlin.printer import from_url as marlin_from_url  # noqa: PLC0415
 
-            self.port = make_port(self._settings)
-            self._marlin = marlin_from_url(urlsplit(f"marlin://{self.port.path}?baud=115200"), self._listener)
+            # A link that outlives replugging, as /dev/serial/by-id does for hardware.
+            self._folder = TemporaryDirectory(prefix="essaim-virtual-")
+            link = Path(self._folder.name) / "printer"
+            self.port = make_port(self._settings, link=link)
+            self._marlin = marlin_from_url(urlsplit(f"marlin://{link}?baud=115200"), self._listener)
             self.info = replace(INFO, capabilities=self._marlin.info.capabilities)
         await self._marlin.connect()
 
@@ -142,12 +147,15 @@ class VirtualPrinter:
         """Let go of the port and switch the printer off: the plastic on its bed is gone with it."""
         marlin, self._marlin = self._marlin, None
         port, self.port = self.port, None
+        folder, self._folder = self._folder, None
         try:
             if marlin:
                 await marlin.close()
         finally:
             if port:
                 port.close()
+            if folder:
+                folder.cleanup()
 
     async def start(self, program: Path, job: str) -> None:
         """Print a file: see `drivers.base.Driver`."""

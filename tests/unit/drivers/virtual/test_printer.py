@@ -66,12 +66,15 @@ class Listener:
     def __init__(self) -> None:
         self.ended: asyncio.Queue[PrintEnded] = asyncio.Queue()
         self.faulty = asyncio.Event()
+        self.idle = asyncio.Event()
 
     def __call__(self, event: DriverEvent) -> None:
         if isinstance(event, PrintEnded):
             self.ended.put_nowait(event)
         elif event.status.state is PrinterState.FAULT:
             self.faulty.set()
+        elif event.status.state is PrinterState.IDLE:
+            self.idle.set()
 
 
 @pytest.fixture
@@ -147,3 +150,14 @@ async def test_kill_of_the_firmware_reaches_the_driver(printer: VirtualPrinter, 
     obey(printer.port, {"fault": "thermal-runaway"})
     await asyncio.wait_for(listener.faulty.wait(), 30)
     assert printer.status.fault is not None
+
+
+async def test_driver_comes_back_when_the_printer_is_plugged_in_again(printer: VirtualPrinter, listener: Listener) -> None:
+    await printer.connect()
+    port = printer.port
+    assert port is not None
+    listener.idle.clear()
+    obey(port, {"fault": "unplug"})
+    assert await asyncio.to_thread(eventually, lambda: printer.status.state is PrinterState.OFFLINE)
+    obey(port, {"fault": "replug"})
+    await asyncio.wait_for(listener.idle.wait(), 60)
