@@ -44,15 +44,12 @@ def _settings(given: DaemonSettings | None) -> DaemonSettings:
     return given or load(DaemonSettings, Path(path) if path else None)
 
 
-async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People]:
-    """Start the daemon and the people's node; the stack ends them."""
+async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People | None]:
+    """Start the daemon; the stack ends it."""
     from farm.daemon import Daemon  # noqa: PLC0415 - tests of the routes need no store and no broker
-    from farm.people import PeopleNode  # noqa: PLC0415
 
-    clock = settings.clock.clock()
-    daemon = await stack.enter_async_context(Daemon(settings, clock))
-    people_node = await stack.enter_async_context(PeopleNode(daemon, clock))
-    return daemon.control, people_node
+    daemon = await stack.enter_async_context(Daemon(settings, settings.clock.clock()))
+    return daemon.control, None
 
 
 def create_app(

@@ -146,8 +146,8 @@ async def _write(file: IO[bytes], form: _Form) -> None:
 
 
 async def _read(request: Request, file: IO[bytes], form: _Form, stall_s: float) -> None:
-    parser = _parser(request.headers.get("content-type", ""), form)
     try:
+        parser = _parser(request.headers.get("content-type", ""), form)
         async for piece in _pieces(request, stall_s):
             parser.write(piece)
             if len(form.unwritten) >= _WRITE_BYTES:

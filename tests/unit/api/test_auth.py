@@ -141,7 +141,7 @@ async def test_the_operator_token_opens_everything_but_the_makers_own(outside: h
     ],
 )
 async def test_a_wrong_token_opens_nothing(outside: httpx.AsyncClient, header: str) -> None:
-    answer = await outside.get("/api/v1/farm", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item] # httpx takes bytes
+    answer = await outside.get("/api/v1/farm", headers={b"Authorization": header.encode("latin-1")})
     check(answer, 401, "unauthenticated")
     assert TOKEN not in answer.text
 
@@ -363,7 +363,9 @@ def test_host_names(host: str, name: str) -> None:
 
 
 def test_basic_credentials_may_have_colons_in_the_password() -> None:
-    encode = lambda text: "Basic " + base64.b64encode(text).decode()  # noqa: E731
+    def encode(text: bytes) -> str:
+        return "Basic " + base64.b64encode(text).decode()
+
     assert basic_credentials(encode(b"n:p:q")) == ("n", "p:q")
     assert basic_credentials(encode(b"n:")) == ("n", "")
     for bad in ("", "Basic", "Basic %%%", encode(b"nocolon"), encode(b"\xff:\xff"), "Bearer abc"):

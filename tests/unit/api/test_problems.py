@@ -69,7 +69,8 @@ def test_a_subclass_has_the_status_of_its_class_and_throttled_its_own() -> None:
 
 
 def test_every_status_that_can_come_has_a_title() -> None:
-    own = {kind.status for kind in (problems.RequestError, *problems.RequestError.__subclasses__())}
+    kinds: list[type[problems.RequestError]] = [problems.RequestError, *problems.RequestError.__subclasses__()]
+    own = {kind.status for kind in kinds}
     assert own | set(problems.STATUSES.values()) | set(problems.CODE_STATUSES.values()) <= set(problems.TITLES)
 
 

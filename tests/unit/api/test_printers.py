@@ -1,0 +1,49 @@
+"""Printers over HTTP, and the hands that they need."""
+
+import httpx
+
+from api.testing import MemoryControl
+from farm.views import OccupationView, OrderRequest
+from scheduler.model import BedState, OccupationKind
+from tests.unit.api.test_problems import check
+
+
+async def test_printers_are_listed_and_read(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    control.add_printer("prn-0", "<script>alert(1)</script>")
+    listed = (await client.get("/api/v1/printers")).json()
+    assert [row["name"] for row in listed] == ["<script>alert(1)</script>", "Atelier 1"]
+    assert (await client.get("/api/v1/printers/prn-1")).json() == listed[1]
+    check(await client.get("/api/v1/printers/prn-9"), 404, "not-found")
+
+
+async def test_parts_are_collected_once_and_by_their_job(client: httpx.AsyncClient, control: MemoryControl, visor: str) -> None:
+    order = await control.place_order(OrderRequest(design="visor-frame", quantity=2))
+    job = control.printer("prn-1").occupation
+    assert job is not None
+    path, body = "/api/v1/printers/prn-1/collect", {"job": job.id, "good": 1, "scrap": 1, "by": "Karim"}
+    check(await client.post(path, json=body), 409, "conflict")  # it still prints
+    control.finish("prn-1")
+    check(await client.post(path, json={**body, "job": "job-other"}), 409, "stale")
+    check(await client.post(path, json={**body, "good": 2}), 422, "too-many-parts")
+    check(await client.post(path, json={**body, "good": -1}), 422, "invalid")
+    answer = await client.post(path, json=body)
+    assert (answer.status_code, list(answer.json())) == (202, ["command"])
+    assert (control.order(order.id).good, control.order(order.id).scrap) == (1, 1)
+    check(await client.post(path, json=body), 409, "stale")  # a second click
+    collected = (await client.get(f"/api/v1/jobs/{job.id}")).json()
+    assert (collected["state"], collected["collected_by"]) == ("collected", "Karim")
+
+
+async def test_a_bed_is_cleared_by_name_of_what_was_on_it(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    occupation = OccupationView(id="occ-1", kind=OccupationKind.FOREIGN)
+    control.change_printer("prn-1", bed=BedState.OCCUPIED, ready=False, occupation=occupation)
+    path = "/api/v1/printers/prn-1/clear-bed"
+    check(await client.post(path, json={"occupation": "occ-2"}), 409, "stale")
+    assert (await client.post(path, json={"occupation": "occ-1"})).status_code == 202
+    assert control.printer("prn-1").bed is BedState.CLEAR
+
+
+async def test_emergency_stop(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    assert (await client.post("/api/v1/printers/prn-1/emergency-stop")).status_code == 202
+    assert control.printer("prn-1").state == "fault"
+    check(await client.post("/api/v1/printers/prn-9/emergency-stop"), 404, "not-found")
