@@ -1,5 +1,6 @@
 """Facts of small programs whose answer is known by hand."""
 
+import re
 from dataclasses import replace
 from math import pi
 
@@ -8,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcode.facts import GcodeFacts, limits_of, read_facts
+from gcode.frame import frame_program
 from gcode.kinematics import MotionLimits
+from gcode.machine import Machine
 from gcode.profile import Box
+from gcode.reader import read_lines
 from tests.unit.gcode.samples import END, LINE, SMALL, START, profile, program
 
 
@@ -151,3 +155,36 @@ def test_any_program_has_facts(rows: list[tuple[str, list[tuple[str, float]]]]) 
     assert found.time_s >= 0
     assert found.filament_mm >= 0
     assert found.lines <= len(rows)
+
+
+def test_facts_of_a_whole_frame_agree_with_a_reading_by_hand() -> None:
+    """A frame's own dialect is so narrow that a regular expression is an oracle: absolute XY, relative E."""
+    text = frame_program(profile()).decode()
+    lines = re.findall(r"^G1 X(\S+) Y(\S+) E(\S+)$", text, re.MULTILINE)
+    purge_x = 5.0
+    assert facts(text).filament_mm == pytest.approx(sum(float(e) for _, _, e in lines) + 12, abs=1e-6)
+    box = facts(text).extruding
+    assert box is not None
+    assert box.max_x == max(float(x) for x, _, _ in lines)
+    assert box.max_y == max(float(y) for _, y, _ in lines)
+    assert (box.min_x, box.min_y) == (purge_x, 2.0)
+    assert facts(text).size_bytes == len(text)
+
+
+def test_the_same_program_with_absolute_extrusion_in_inches_is_the_same_print() -> None:
+    relative = frame_program(profile()).decode()
+    machine, rows = Machine(), ["G20", "M82", "G90"]
+    fed = 0.0
+    for line in read_lines(program(relative)):
+        moves = machine.apply(line)
+        for move in moves:
+            fed += move.filament_mm
+            x, y, z = (value / 25.4 for value in move.end)
+            rows.append(f"G1 X{x:.8f} Y{y:.8f} Z{z:.8f} E{fed / 25.4:.8f} F{move.speed_mm_s * 60 / 25.4:.6f}")
+    ours, theirs = facts(relative), facts("\n".join(rows))
+    assert theirs.filament_mm == pytest.approx(ours.filament_mm, rel=1e-5)
+    assert theirs.time_s == pytest.approx(ours.time_s, rel=1e-3)
+    assert theirs.layers == ours.layers
+    assert theirs.extruding is not None
+    assert ours.extruding is not None
+    assert theirs.extruding.max_x == pytest.approx(ours.extruding.max_x, abs=1e-4)

@@ -1,6 +1,7 @@
 """Time: against closed formulas for single moves, and against what must hold for any sequence."""
 
-from math import sqrt
+import itertools
+from math import cos, sin, sqrt
 
 import pytest
 from hypothesis import given
@@ -141,3 +142,58 @@ def test_more_acceleration_never_takes_longer(moves: list[tuple[float, float, fl
 def test_stopping_between_moves_never_saves_time(moves: list[tuple[float, float, float, float, float]]) -> None:
     alone = sum(seconds(NO_JERK, move) for move in moves)
     assert seconds(NO_JERK, *moves) <= alone * 1.0001 + 1e-6
+
+
+def whole_plan_s(limits: MotionLimits, moves: list[tuple[float, float, float, float, float]]) -> float:
+    """An oracle that holds every block at once: corners by bisection, speeds by relaxation until nothing changes."""
+    blocks = []
+    for x, y, z, e, wanted in moves:
+        distance = sqrt(x * x + y * y + z * z) or abs(e)
+        parts = [part / distance for part in (x, y, z, e)]
+        kind = limits.retract_acceleration_mm_s2
+        if x or y or z:
+            kind = limits.print_acceleration_mm_s2 if e > 0 else limits.travel_acceleration_mm_s2
+        acceleration = min([kind, *(a / abs(p) for a, p in zip(limits.acceleration_mm_s2, parts, strict=True) if p)])
+        speed = min([wanted, *(v / abs(p) for v, p in zip(limits.speed_mm_s, parts, strict=True) if p)])
+        safe = min([speed, *(j / abs(p) for j, p in zip(limits.jerk_mm_s, parts, strict=True) if p)])
+        blocks.append((distance, speed, max(acceleration, 1.0), safe, parts))
+    corners = [blocks[0][3]]
+    for (_, speed_a, _, safe_a, parts_a), (_, speed_b, _, safe_b, parts_b) in itertools.pairwise(blocks):
+        low, high = 0.0, min(speed_a, speed_b)
+        for _ in range(60):
+            middle = (low + high) / 2
+            jumps = [abs(b - a) * middle for a, b in zip(parts_a, parts_b, strict=True)]
+            fits = all(jump <= jerk for jump, jerk in zip(jumps, limits.jerk_mm_s, strict=True))
+            low, high = (middle, high) if fits else (low, middle)
+        corners.append(max(low, min(safe_a, safe_b)))
+    corners.append(blocks[-1][3])
+    changed = True
+    while changed:
+        changed = False
+        for index, (distance, _, acceleration, _, _) in enumerate(blocks):
+            for here, there in ((index, index + 1), (index + 1, index)):
+                most = sqrt(corners[there] ** 2 + 2 * acceleration * distance)
+                if corners[here] > most + 1e-9:
+                    corners[here], changed = most, True
+    return sum(
+        trapezoid_s(distance, corners[index], speed, corners[index + 1], acceleration)
+        for index, (distance, speed, acceleration, _, _) in enumerate(blocks)
+    )
+
+
+lengths = st.floats(0.05, 30).map(lambda value: round(value, 3))
+sideways, upwards = st.sampled_from([0.0, 0.3, -4.0, 20.0]), st.sampled_from([0.0, 0.0, 0.0, 0.3])
+real_moves = st.lists(st.tuples(lengths, sideways, upwards, st.floats(-1, 2), st.floats(5, 200)), min_size=1, max_size=40)
+
+
+@given(real_moves)
+def test_the_planner_agrees_with_an_oracle_that_sees_everything(moves: list[tuple[float, float, float, float, float]]) -> None:
+    limits = MotionLimits(acceleration_mm_s2=(800, 900, 100, 5000), travel_acceleration_mm_s2=700, retract_acceleration_mm_s2=1500)
+    assert seconds(limits, *moves) == pytest.approx(whole_plan_s(limits, moves), rel=1e-6)
+
+
+def test_the_look_ahead_loses_nothing_over_thousands_of_blocks() -> None:
+    """A spiral of short lines, longer than the buffer several times over."""
+    moves = [(cos(turn / 20) * 0.4, sin(turn / 20) * 0.4, 0.0, 0.01, 80.0) for turn in range(5000)]
+    moves += [(-0.3, 0.02 * (number % 3), 0.0, 0.01, 120.0) for number in range(2000)]
+    assert seconds(MotionLimits(), *moves) == pytest.approx(whole_plan_s(MotionLimits(), moves), rel=1e-6)

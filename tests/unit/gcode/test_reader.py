@@ -2,7 +2,9 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from functools import reduce
 from io import BytesIO
+from operator import xor
 
 import pytest
 from hypothesis import given
@@ -162,3 +164,20 @@ def test_a_line_of_20_megabytes_never_gets_into_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+letters = st.sampled_from("XYZEFSP")
+numbers = st.one_of(st.integers(-500, 500).map(str), st.floats(-500, 500).map(lambda value: f"{value:.4f}"))
+
+
+@given(
+    st.sampled_from(["G0", "G1", "M104", "G92"]), st.dictionaries(letters, numbers, max_size=5), st.sampled_from(["", " ", "  "])
+)
+def test_every_spelling_of_a_command_is_the_same_command(code: str, values: dict[str, str], gap: str) -> None:
+    expected = {letter: float(value) for letter, value in values.items()}
+    spaced = code + gap + gap.join(f"{letter}{value}" for letter, value in values.items())
+    numbered = "N7 " + spaced
+    checksum = reduce(xor, numbered.encode(), 0)
+    for text in (spaced, spaced.lower(), f"  {spaced} ; X999", f"{numbered}*{checksum}"):
+        line = parse_line(text.encode())
+        assert (line.code, line.parameters, line.defect) == (code, expected, None)
