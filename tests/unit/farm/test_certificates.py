@@ -1,12 +1,15 @@
 import ipaddress
+import socket
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from farm.certificates import Certificates, default_names, ensure_certificates
+from farm.certificates import Certificates, default_names, ensure_certificates, server_names
 from farm.errors import ConfigurationError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -124,3 +127,32 @@ def test_the_default_names_make_a_certificate(tmp_path: Path) -> None:
     assert "localhost" in read(made.certificate).extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     ).value.get_values_for_type(x509.DNSName)
+
+
+def test_the_names_that_were_given_come_first_and_once() -> None:
+    names = server_names("192.168.1.10", ["farm.example", "localhost"])
+    assert names[:3] == ["farm.example", "localhost", "192.168.1.10"]
+    assert len(names) == len(set(names))
+    assert set(default_names()) <= set(names)
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::"])
+def test_all_addresses_is_no_name(everywhere: str) -> None:
+    assert everywhere not in server_names(everywhere, [])
+
+
+def test_without_a_network_there_is_still_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_socket: socket.socket, _address: object) -> None:
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
+    assert default_names()[-3:] == ["localhost", "127.0.0.1", "::1"]
+
+
+def test_an_authority_key_of_another_kind_is_told(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, NAMES, now=NOW)
+    key = ed25519.Ed25519PrivateKey.generate()
+    form = serialization.PrivateFormat.PKCS8
+    (tmp_path / "ca.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    with pytest.raises(ConfigurationError, match="not an elliptic curve key"):
+        ensure_certificates(tmp_path, [*NAMES, "x"], now=NOW)
