@@ -83,7 +83,7 @@ def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
 
 def _produce(farm: LocalFarm, order: str, live: Live | None) -> dict[str, Any]:
     while True:
-        farm.collect_waiting()
+        farm.be_the_hands()
         state = farm.get("/api/v1/farm")
         mine: dict[str, Any] = next(row for row in state["orders"] if row["id"] == order)
         if live is not None:
@@ -127,7 +127,7 @@ def demo(
             if not exit_when_done:
                 console.print(f"The farm stays up at {farm.url} until Ctrl-C.")
                 while True:
-                    farm.collect_waiting()
+                    farm.be_the_hands()
                     time.sleep(_POLL_S)
             if json_output:
                 typer.echo(json.dumps(result))

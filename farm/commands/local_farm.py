@@ -238,15 +238,20 @@ class LocalFarm:
         values = {name: str(value) for name, value in fields.items()}
         return self._json(self._http.post(f"{self.url}/api/v1/programs", data=values, files=files, timeout=_HTTP_TIMEOUT_S))
 
-    def collect_waiting(self) -> int:
-        """Be the hands: collect every ended job; a printed one is all good, any other all scrap. Returns how many."""
-        waiting = self.get("/api/v1/farm")["waiting"]
-        for job in waiting:
+    def be_the_hands(self) -> None:
+        """Collect every ended job (printed: all good; any other: all scrap) and clear the beds that nobody knows."""
+        state = self.get("/api/v1/farm")
+        for job in state["waiting"]:
             good = job["parts"] if job["outcome"] == "printed" else 0
-            body = {"job": job["id"], "good": good, "scrap": job["parts"] - good, "by": "virtual hand"}
-            with contextlib.suppress(FarmError):  # the bed may have been cleared meanwhile; what still waits is tried again
-                self.post(f"/api/v1/printers/{job['printer']}/collect", body)
-        return len(waiting)
+            self._lend_a_hand(job["printer"], "collect", {"job": job["id"], "good": good, "scrap": job["parts"] - good})
+        for printer in state["printers"]:
+            occupation = printer["occupation"]
+            if occupation and occupation["kind"] == "unknown" and not occupation["running"]:
+                self._lend_a_hand(printer["id"], "clear-bed", {"occupation": occupation["id"]})
+
+    def _lend_a_hand(self, printer: str, action: str, body: dict[str, object]) -> None:
+        with contextlib.suppress(FarmError):  # the bed may be clear meanwhile; what still waits is tried again
+            self.post(f"/api/v1/printers/{printer}/{action}", {**body, "by": "virtual hand"})
 
     def _json(self, response: requests.Response) -> Any:
         body = response.json() if response.content else None

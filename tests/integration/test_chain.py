@@ -60,7 +60,7 @@ class Hands:
             name = names.get(job["printer"], "")
             if self.printers is not None and name.startswith("virtual "):
                 self.printers.control(int(name.split()[1]), remove_parts=True)
-        self.farm.collect_waiting()
+        self.farm.be_the_hands()
 
     def until_met(self, order_id: str) -> dict[str, Any]:
         met: dict[str, Any] = {}

@@ -64,7 +64,7 @@ def test_a_node_on_another_host_joins_over_tls_and_is_fenced_in(tmp_path: Path, 
         order = farm.post("/api/v1/orders", {"design": "square", "quantity": 4})["id"]
 
         def met() -> bool:
-            farm.collect_waiting()
+            farm.be_the_hands()
             return bool(farm.get(f"/api/v1/orders/{order}")["state"] == "met")
 
         farm.wait_until(met, what="the order to be met", timeout_s=240)
