@@ -44,12 +44,28 @@ def _settings(given: DaemonSettings | None) -> DaemonSettings:
     return given or load(DaemonSettings, Path(path) if path else None)
 
 
-async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People | None]:
-    """Start the daemon; the stack ends it."""
-    from farm.daemon import Daemon  # noqa: PLC0415 - tests of the routes need no store and no broker
+async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People]:
+    """Start the daemon, then the people's node; the stack ends them the other way round."""
+    from farm.daemon import Daemon  # noqa: PLC0415 - tests of the routes need no store, no broker and no node
+    from farm.people import Library, PeopleNode  # noqa: PLC0415
 
-    daemon = await stack.enter_async_context(Daemon(settings, settings.clock.clock()))
-    return daemon.control, None
+    clock = settings.clock.clock()
+    daemon = await stack.enter_async_context(Daemon(settings, clock))
+
+    def design_of(revision: str) -> str:
+        names = (design.name for design in daemon.control.designs() if revision in design.revisions)
+        return next(names, revision)
+
+    makers = PeopleNode(
+        settings.data / "people",
+        daemon.people_identity(),
+        clock,
+        autonomy_s=settings.farm.manual_autonomy_s,
+        library=Library(daemon.control.program_file, design_of),
+    )
+    stack.push_async_callback(makers.close)
+    await makers.start()
+    return daemon.control, makers
 
 
 def create_app(

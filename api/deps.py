@@ -1,5 +1,6 @@
 """What routes ask for: the running farm, the people's node, the guard and who asks."""
 
+from pathlib import Path
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -19,12 +20,24 @@ class People(Protocol):
         """Add a maker; the answer holds the token, once. ConflictError: the node is full."""
         ...
 
+    async def remove_maker(self, printer: str) -> None:
+        """A maker leaves; the token is void at once. NotFoundError."""
+        ...
+
+    def makers(self) -> list[MakerView]:
+        """All makers, by name."""
+        ...
+
     def authenticate(self, token: str) -> str | None:
         """The printer id of the maker with this token, or None."""
         ...
 
     def jobs(self, printer: str) -> list[ManualJobView]:
         """What this maker may print or is printing."""
+        ...
+
+    def program_file(self, printer: str, job: str) -> Path:
+        """The file of a job. NotFoundError."""
         ...
 
     async def accept(self, printer: str, job: str) -> ManualJobView:

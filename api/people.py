@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import ControlDep, PeopleDep, PrincipalDep
+from api.deps import PeopleDep, PrincipalDep
 from api.problems import documented
 from api.programs import program_file
 from farm.errors import ConflictError, NotFoundError
@@ -15,6 +15,18 @@ router = APIRouter(tags=["people"])
 async def add_maker(request: MakerRequest, people: PeopleDep) -> MakerView:
     """Add a maker. The token in the answer is told once: it is the maker's credential for /api/v1/me."""
     return await people.add_maker(request)
+
+
+@router.get("/makers", responses=documented(404))
+async def list_makers(people: PeopleDep) -> list[MakerView]:
+    """All makers, by name, without their tokens."""
+    return people.makers()
+
+
+@router.delete("/makers/{printer}", status_code=204, responses=documented(404, 507))
+async def remove_maker(printer: str, people: PeopleDep) -> None:
+    """A maker leaves; the token is void at once."""
+    await people.remove_maker(printer)
 
 
 @router.get("/me/jobs", responses=documented(404))
@@ -30,7 +42,7 @@ async def accept(job: str, people: PeopleDep, who: PrincipalDep) -> ManualJobVie
 
 
 @router.get("/me/jobs/{job}/file", responses={200: {"content": {"text/x-gcode": {}}}, **documented(404, 409, 416)})
-async def download(job: str, people: PeopleDep, who: PrincipalDep, control: ControlDep, request: Request) -> Response:
+async def download(job: str, people: PeopleDep, who: PrincipalDep, request: Request) -> Response:
     """The G-code of an accepted job."""
     mine = next((row for row in people.jobs(who.id) if row.job == job), None)
     if mine is None:
@@ -39,7 +51,7 @@ async def download(job: str, people: PeopleDep, who: PrincipalDep, control: Cont
         raise ConflictError(
             "This job is not accepted.", next_step="Accept it first; then its file is there for you.", code="not-accepted"
         )
-    return await program_file(control.program_file(mine.program), mine.program, request)
+    return await program_file(people.program_file(who.id, job), mine.program, request)
 
 
 @router.post("/me/jobs/{job}/report", responses=documented(404, 409, 422, 507))

@@ -1,5 +1,8 @@
 """A people's node in memory."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from api.testing.control import found
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.ids import new_id
@@ -9,7 +12,9 @@ from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
 class MemoryPeople:
     """A people's node in memory: `offer` gives a maker something to print."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Callable[[str], Path] = Path) -> None:
+        self._files = files
+        self.names: dict[str, MakerView] = {}
         self.tokens: dict[str, str] = {}  # token -> printer
         self.offers: dict[str, ManualJobView] = {}
         self.reports: dict[str, ManualReport] = {}
@@ -18,7 +23,18 @@ class MemoryPeople:
         """Add a maker."""
         printer, token = new_id("prn"), new_id("tok")
         self.tokens[token] = printer
-        return MakerView(printer=printer, name=request.name, profile=request.profile, token=token)
+        self.names[printer] = MakerView(printer=printer, name=request.name, profile=request.profile)
+        return self.names[printer].model_copy(update={"token": token})
+
+    async def remove_maker(self, printer: str) -> None:
+        """A maker leaves."""
+        found(self.names, printer, "maker")
+        del self.names[printer]
+        self.tokens = {token: key for token, key in self.tokens.items() if key != printer}
+
+    def makers(self) -> list[MakerView]:
+        """All makers, by name."""
+        return sorted(self.names.values(), key=lambda maker: maker.name)
 
     def authenticate(self, token: str) -> str | None:
         """Whose token this is."""
@@ -35,6 +51,10 @@ class MemoryPeople:
     def jobs(self, printer: str) -> list[ManualJobView]:
         """What this maker has."""
         return [job for job in self.offers.values() if job.printer == printer]
+
+    def program_file(self, printer: str, job: str) -> Path:
+        """The file of a job, where `files` says it is."""
+        return self._files(self._mine(printer, job).program)
 
     async def accept(self, printer: str, job: str) -> ManualJobView:
         """The maker will print it; accepting twice is no error."""

@@ -21,8 +21,8 @@ def control(tmp_path: Path) -> MemoryControl:
 
 
 @pytest.fixture
-def people() -> MemoryPeople:
-    return MemoryPeople()
+def people(control: MemoryControl) -> MemoryPeople:
+    return MemoryPeople(control.program_file)
 
 
 @pytest.fixture

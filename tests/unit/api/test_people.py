@@ -48,6 +48,16 @@ async def test_a_maker_sees_and_touches_only_their_own(
         check(await client.request(method, f"{path}/{tail}", headers=maker[1], json=body), 404, "not-found")
 
 
+async def test_a_maker_who_leaves_is_out_at_once(client: httpx.AsyncClient, maker: Maker) -> None:
+    printer, headers = maker
+    assert (await client.get("/api/v1/makers")).json() == [
+        {"printer": printer, "name": "Élodie", "profile": "generic-210", "token": None}
+    ]
+    assert (await client.delete(f"/api/v1/makers/{printer}")).status_code == 204
+    check(await client.get("/api/v1/me/jobs", headers=headers), 401, "unauthenticated")
+    check(await client.delete(f"/api/v1/makers/{printer}"), 404, "not-found")
+
+
 async def test_a_farm_without_a_peoples_node_says_so(control: MemoryControl, settings: DaemonSettings) -> None:
     app = create_app(control=control, settings=settings, token=TOKEN)
     async with app.router.lifespan_context(app), client_of(app) as client:

@@ -1,0 +1,57 @@
+"""Serves an application from a thread, for clients that block."""
+
+import asyncio
+import socket
+import threading
+from typing import Any, Self
+
+import uvicorn
+from fastapi import FastAPI
+
+TOKEN = "operator-" + "t" * 40
+
+
+class BackgroundServer:
+    """A uvicorn in its own thread and event loop; `url` is where it listens."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, ws_per_message_deflate=False, timeout_graceful_shutdown=1)
+        )
+        self._thread = threading.Thread(target=self._run, name="background server")
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        self._listening.close()
+        assert not self._thread.is_alive()
+
+    def call(self, function: Any, *arguments: Any, **more: Any) -> Any:
+        """Call a function, or run a coroutine function, on the server's loop and return its result."""
+
+        async def on_loop() -> Any:
+            result = function(*arguments, **more)
+            return await result if asyncio.iscoroutine(result) else result
+
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(10)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        self._ready.set()
+        await serving

@@ -1,0 +1,224 @@
+"""How the command line finds the daemon, and what it says when there is none."""
+
+import http.server
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from farm.commands.client import FarmClient, ProblemError, Target, _Form, find_daemon
+from farm.errors import ConfigurationError, UnreachableError
+from tests.unit.farm.commands.background import TOKEN
+from tests.unit.farm.commands.conftest import Farm
+
+# --- where
+
+
+def test_without_anything_it_is_this_machine_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_daemon() == Target("http://127.0.0.1:8080")
+    monkeypatch.setenv("FARM_HTTP__PORT", "9000")
+    assert find_daemon().url == "http://127.0.0.1:9000"
+    monkeypatch.setenv("FARM_HTTP__HOST", "::1")
+    assert find_daemon().url == "http://[::1]:9000"
+    monkeypatch.setenv("FARM_HTTP__HOST", "0.0.0.0")
+    assert find_daemon().url == "https://localhost:9000"
+
+
+def test_the_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_URL", "http://127.0.0.1:1/")
+    assert find_daemon().url == "http://127.0.0.1:1"
+    assert find_daemon("http://127.0.0.1:2").url == "http://127.0.0.1:2"
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://farm", "http://", "http://farm:99999", "http://[::1", "http://a:b", "x"])
+def test_what_is_no_address_is_told_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no address of a daemon"):
+        find_daemon(url)
+
+
+def test_the_token_of_the_data_folder_stays_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "operator.token").write_text("from-data\n")
+    assert find_daemon().token == "from-data"
+    assert find_daemon("https://localhost:1").token == "from-data"
+    assert find_daemon("https://farm.example").token is None
+
+
+def test_a_named_token_wins_and_must_be_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_TOKEN", " from-environment ")
+    assert find_daemon("https://farm.example").token == "from-environment"
+    (tmp_path / "token").write_text("from-file\n")
+    assert find_daemon("https://farm.example", tmp_path / "token").token == "from-file"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        find_daemon("https://farm.example", tmp_path / "missing")
+
+
+def test_a_token_never_goes_over_a_network_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_TOKEN", "secret")
+    with pytest.raises(ConfigurationError, match="unencrypted") as caught:
+        find_daemon("http://192.168.1.5:8080")
+    assert "secret" not in str(caught.value)
+    assert find_daemon("http://127.0.0.2:8080").token == "secret"
+
+
+def test_the_authority_of_this_machines_daemon_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_daemon().authority is None
+    own, named = tmp_path / "data" / "keys" / "ca.pem", tmp_path / "named.pem"
+    own.parent.mkdir(parents=True)
+    own.write_text("pem")
+    named.write_text("pem")
+    assert find_daemon().authority == own
+    monkeypatch.setenv("FARM_CA", str(named))
+    assert find_daemon().authority == named
+    assert find_daemon(authority=own).authority == own
+
+
+# --- talking
+
+
+def test_it_reads_changes_and_sends(farm: Farm) -> None:
+    with FarmClient(Target(farm.url)) as client:
+        assert client.get("/printers")[0]["id"] == "prn-1"
+        assert client.get("/jobs", limit=5) == []
+        with pytest.raises(ProblemError) as caught:
+            client.post("/orders", {"design": "nothing", "quantity": 1})
+        assert (caught.value.status, caught.value.code) == (404, "not-found")
+        assert str(caught.value).startswith("There is no such design. ")
+        with pytest.raises(ProblemError) as caught:
+            client.patch("/orders/ord-0", {"quantity": 0})
+        assert caught.value.code == "invalid"
+        assert caught.value.problem["errors"][0]["pointer"] == "#/quantity"
+
+
+def test_it_shows_its_token(farm: Farm) -> None:
+    with FarmClient(Target(farm.url, token=TOKEN)) as client:
+        assert client.get("/farm")["name"] == "Essaim"
+    with FarmClient(Target(farm.url, token="wrong")) as client, pytest.raises(ProblemError) as caught:
+        client.get("/farm")
+    assert caught.value.code == "unauthenticated"
+
+
+def test_a_netrc_does_not_replace_the_token(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with FarmClient(Target(farm.url, token=TOKEN)) as client:
+        assert client.get("/farm")["name"] == "Essaim"
+
+
+def test_a_form_is_read_in_pieces_and_knows_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.gcode"
+    path.write_bytes(b"G1 X1\n" * 1_000)
+    with path.open("rb") as file:
+        form = _Form({"design": "visière"}, 'näme".gcode', file)
+        length, pieces = len(form), []
+        while piece := form.read(100):
+            assert len(piece) <= 100
+            pieces.append(piece)
+    whole = b"".join(pieces)
+    assert len(whole) == length
+    assert b'name="design"\r\n\r\n' + "visière".encode() in whole
+    assert b'filename="n%C3%A4me%22.gcode"' in whole
+
+
+# --- nothing there, or something else
+
+
+def test_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with (
+        FarmClient(Target(f"http://127.0.0.1:{port}")) as client,
+        pytest.raises(UnreachableError, match="No daemon answers") as caught,
+    ):
+        client.get("/farm")
+    assert "farm serve" in caught.value.next_step
+
+
+def test_somebody_listens_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.commands.client.TIMEOUT_S", (0.2, 0.2))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        FarmClient(Target(f"http://127.0.0.1:{silent.getsockname()[1]}")) as client,
+        pytest.raises(UnreachableError, match="does not answer in time"),
+    ):
+        client.get("/farm")
+
+
+class Other(http.server.BaseHTTPRequestHandler):
+    """Some other web server."""
+
+    answer: ClassVar[tuple[int, str, bytes]] = (200, "text/html", b"")
+
+    def do_GET(self) -> None:
+        status, kind, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Location", "https://elsewhere.example/")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def other(status: int, kind: str, body: bytes) -> Iterator[str]:
+    handler = type("Handler", (Other,), {"answer": (status, kind, body)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+STRANGERS = [(200, "text/html", b"<html>"), (404, "text/html", b"not found"), (302, "text/html", b""), (502, "text/plain", b"x")]
+
+
+@pytest.mark.parametrize(("status", "kind", "body"), STRANGERS)
+def test_another_web_server_is_told_as_such(status: int, kind: str, body: bytes) -> None:
+    with other(status, kind, body) as url, FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="is no daemon"):
+        client.get("/farm")
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]", b"{}"])
+def test_a_broken_problem_still_is_an_error(body: bytes) -> None:
+    with (
+        other(500, "application/problem+json", body) as url,
+        FarmClient(Target(url)) as client,
+        pytest.raises(ProblemError) as caught,
+    ):
+        client.get("/farm")
+    assert caught.value.detail == "The daemon answered with HTTP status 500."
+
+
+def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
+    import ssl  # noqa: PLC0415 - for this test only
+
+    from farm.certificates import ensure_certificates  # noqa: PLC0415
+
+    files = ensure_certificates(tmp_path / "keys", ["127.0.0.1", "localhost"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    handler = type("Handler", (Other,), {"answer": (200, "application/json", b"[]"), "log_error": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        url = f"https://127.0.0.1:{server.server_address[1]}"
+        try:
+            with FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="not trusted"):
+                client.get("/farm")
+            with FarmClient(Target(url, authority=files.authority)) as client:
+                assert client.get("/farm") == []
+        finally:
+            server.shutdown()
+            thread.join()
