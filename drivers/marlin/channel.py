@@ -25,12 +25,15 @@ REPORTS_ONLY_S: Final = 6.0  # only temperatures that come by themselves were he
 REPORTS_ONLY_BLOCKING_S: Final = 60.0
 SILENCE_S: Final = 60.0  # then contact is lost
 SILENCE_BLOCKING_S: Final = 900.0
+NOT_BUSY_S: Final = 10.0  # a firmware that tells when it works, and did not for so long, does not work
 HISTORY_LINES: Final = 64
 MAX_SAME_RESENDS: Final = 20
 MAX_UNBELIEVABLE: Final = 3  # the same number outside the history: it is no noise
 MAX_FENCES: Final = 5
+MAX_UNANSWERED_FENCES: Final = 3  # they stay in the firmware's four slots
 MAX_RENUMBERINGS: Final = 10
-_LIVELY: Final = frozenset({Kind.OK, Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
+_WORKING: Final = frozenset({Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
+_LIVELY: Final = _WORKING | {Kind.OK}
 
 
 class Mode(Enum):
@@ -75,6 +78,7 @@ class Channel:
         self.last_line: int | None = None  # what the machine said when probed last
         self.resyncs = 0
         self.deadline_s: float | None = None
+        self._tells_busy = False  # the firmware says so when it works (M113)
         self._purpose = Purpose.RESYNC
         self._forget()
 
@@ -96,7 +100,7 @@ class Channel:
         self._probe_resend: int | None = None
         self._probe_answered = False
         self._settle_until_s = 0.0
-        self._heard_s = self._lively_s = self._silent_since_s = self._fence_alive_s = 0.0
+        self._heard_s = self._lively_s = self._silent_since_s = self._working_s = 0.0
 
     # what others ask
     @property
@@ -152,7 +156,7 @@ class Channel:
         self._sent += 1
         self._fences += 1
         self._ok_since_fence = False
-        self._fence_alive_s = now_s
+        self._working_s = now_s
         self._history.append(Frame(self._sent, b"M118 fence-%d." % self._sent, blocking=self._blocked(), fence=True))
         self._transmit(self._history[-1], now_s)
 
@@ -182,7 +186,10 @@ class Channel:
             return
         self._heard_s = now_s
         if reply.kind in _LIVELY:
-            self._lively_s = self._silent_since_s = self._fence_alive_s = now_s
+            self._lively_s = self._silent_since_s = now_s
+        if reply.kind in _WORKING:
+            self._working_s = now_s
+            self._tells_busy = self._tells_busy or reply.kind is Kind.BUSY
         if self.mode is Mode.WAITING or self.mode is Mode.IDLE:
             self._in_stream(reply, now_s)
         elif self.mode is Mode.SETTLE:
@@ -304,7 +311,8 @@ class Channel:
             self._fail("position-lost")
             return
         self.mode = Mode.RENUMBER
-        self._write(b"\nM110 N0\n")
+        # With number and checksum noise cannot make another command of it; without, for a firmware that wants it so.
+        self._write(b"\n" + (frame(0, b"M110 N0") if self._renumberings % 2 else b"M110 N0\n"))
         self.deadline_s = now_s + STALL_S
 
     def _fail(self, code: str) -> None:
@@ -373,15 +381,21 @@ class Channel:
         elif not line.fence:
             self._fences = 0
             self._send_fence(now_s)
-        elif self._ok_since_fence and self._fences >= MAX_FENCES:
-            self._ack(self._sent)  # a firmware that never echoes: its oks must do
+        elif self._token_seen or (self._ok_since_fence and self._fences >= MAX_FENCES):
+            self._ack(self._sent)  # only its ok is lost; or a firmware that never echoes: its oks must do
             self.mode = Mode.IDLE
-        elif self._ok_since_fence:
+        elif self._fences < (MAX_FENCES if self._ok_since_fence else MAX_UNANSWERED_FENCES) and not self._stuck(line, now_s):
             self._send_fence(now_s)
-        elif now_s - self._fence_alive_s >= SILENCE_BLOCKING_S:
+        elif now_s - self._working_s >= SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
             self._wait_for_fence(line, now_s)
+
+    def _stuck(self, fence: Frame, now_s: float) -> bool:
+        """Whether the fence may still wait behind a long command; a second one would only fill the queue."""
+        if not fence.blocking or self._ok_since_fence:
+            return False
+        return not self._tells_busy or now_s - self._working_s < NOT_BUSY_S
 
     def _wait_for_fence(self, line: Frame, now_s: float) -> None:
         """It is still queued behind a long command."""

@@ -10,6 +10,8 @@ GREETING_S: Final = 1.0  # a board that resets when its port opens says `start` 
 ASK_S: Final = 1.5  # between two M115
 IDENTIFY_S: Final = 10.0
 OFFLINE_ASK_S: Final = 5.0
+STILL_BUSY_S: Final = 5.0  # a busy firmware says so every 2 s
+MAX_QUEUED_ASKS: Final = 2  # more would fill its four slots, and an emergency stop would not be seen
 ASK: Final = b"\nM115\n"
 
 
@@ -22,6 +24,8 @@ class Identity:
     capabilities: dict[str, bool] = field(default_factory=dict)
     extruders: int = 1
     heard_noise: bool = False
+    busy_until_s: float = 0.0
+    asks: int = 0  # since it was last not busy
 
     @property
     def reports(self) -> bool:
@@ -44,6 +48,7 @@ class Identity:
             return True
         elif reply.kind in {Kind.BUSY, Kind.HEATING, Kind.USER_WAIT} and self.until_s is not None:
             self.until_s = now_s + IDENTIFY_S  # it is a printer, in the middle of something long
+            self.busy_until_s = now_s + STILL_BUSY_S
         else:
             self.heard_noise = True
         return False
@@ -54,6 +59,13 @@ class Identity:
             return False
         self.until_s = None
         return True
+
+    def may_ask(self, now_s: float) -> bool:
+        """Whether M115 may be sent now: a busy machine keeps it in its queue."""
+        if now_s >= self.busy_until_s:
+            self.asks = 0
+        self.asks += 1
+        return self.asks <= MAX_QUEUED_ASKS
 
     @property
     def ask_again_s(self) -> float:

@@ -71,12 +71,6 @@ class Protocol:
         return job is not None and job.ending is None and not job.complete and len(job.lines) < LOW_WATER_LINES
 
     @property
-    def blocked(self) -> bool:
-        """Whether a long command (heating, homing) is being worked on."""
-        line = self._channel.in_flight
-        return line is not None and line.blocking
-
-    @property
     def stopping(self) -> bool:
         """Whether an emergency stop waits for the machine's confirmation."""
         return self.phase is Phase.KILLED and self._timer_s is not None
@@ -253,7 +247,8 @@ class Protocol:
         """Ask M115; when the time is over, say so once and go on asking slowly."""
         if self.identity.overdue(now_s):
             self._events.append(NotUnderstood(self.identity.heard_noise, "gave no name when asked (M115)"))
-        self._write(ASK)
+        if self.identity.may_ask(now_s):
+            self._write(ASK)
         self._timer_s = now_s + self.identity.ask_again_s
 
     def _unnumbered(self, now_s: float) -> None:
@@ -422,10 +417,6 @@ class Protocol:
         self._end(Ending(PrintEnd.DONE, "Every line was executed."))
         return True
 
-    def step_nothing(self, _now_s: float) -> bool:
-        """A phase in which the channel is closed."""
-        return False
-
     # ends
     def _end(self, ending: Ending) -> None:
         job, self.job = self.job, None
@@ -499,9 +490,8 @@ class Protocol:
             self._end(Ending(end, found.meaning_en, found))
 
 
+# in the other phases the channel is closed, and never idle
 _STEPS: Final[dict[Phase, Callable[[Protocol, float], bool]]] = {
-    Phase.CLOSED: Protocol.step_nothing,
-    Phase.GREETING: Protocol.step_nothing,
     Phase.LOCATING: Protocol.step_located,
     Phase.SETUP: Protocol.step_set_up,
     Phase.READY: Protocol.step_poll,
@@ -512,5 +502,4 @@ _STEPS: Final[dict[Phase, Callable[[Protocol, float], bool]]] = {
     Phase.RESUMING: Protocol.step_resumed,
     Phase.ABORTING: Protocol.step_aborted,
     Phase.DRAINING: Protocol.step_drained,
-    Phase.KILLED: Protocol.step_nothing,
 }

@@ -1,0 +1,112 @@
+"""Whatever the cable does to single bytes: the executed lines are exactly the file, or the job fails with a named fault.
+
+What XOR checksums cannot see (two flips in the same bit of one line) no sender can promise, so each line is hit at most once. A
+line end is not flipped towards the machine: a cut tail can run without its number (measured on Marlin), and no answer tells.
+"""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drivers.base import PrintEnd
+from drivers.marlin.faults import BY_CODE
+from drivers.virtual.options import FirmwareOptions
+from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
+
+COUNT = 60
+
+
+class Noise:
+    """Flips one bit, or drops one byte, in some lines."""
+
+    def __init__(self, seed: int, ratio: float, *, drops: bool) -> None:
+        self._random = random.Random(seed)
+        self._ratio = ratio
+        self._drops = drops
+        self.hits = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        return b"".join(self._line(line) for line in data.splitlines(keepends=True))
+
+    def _line(self, line: bytes) -> bytes:
+        if len(line) < 2 or self._random.random() >= self._ratio:
+            return line
+        self.hits += 1
+        index = self._random.randrange(len(line) - 1)
+        if self._drops and self._random.random() < 0.3:
+            return line[:index] + line[index + 1 :]
+        flipped = line[index] ^ (1 << self._random.randrange(8))
+        if flipped in b"\r\n":
+            flipped = line[index] ^ 0x80
+        return line[:index] + bytes([flipped]) + line[index + 1 :]
+
+
+def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
+    """Print `moves(COUNT)` over the noise and judge what came of it."""
+    # a dropped byte can turn `N7 G1...` into ` G1...` only by luck with the number; flips are enough towards the machine
+    world.to_machine = Noise(seed, towards, drops=False)
+    world.to_host = Noise(seed + 1, back, drops=True)
+    world.print_lines([*HEATED, *moves(COUNT)], begun=False)
+    ending = world.ended(limit_s=7200)
+    executed = printed(world.firmware.executed)
+    if ending.end is PrintEnd.DONE:
+        assert executed == moves(COUNT)
+    else:
+        assert ending.fault is not None
+        assert ending.fault.code in BY_CODE
+        assert len(set(executed)) == len(executed)
+
+
+@given(
+    towards=st.sampled_from([0.0, 0.02, 0.1, 0.3]),
+    back=st.sampled_from([0.0, 0.02, 0.1, 0.2]),
+    seed=st.integers(0, 2**32),
+    advanced=st.booleans(),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool) -> None:
+    _noisy_print(World(FirmwareOptions(advanced_ok=advanced)).connected(), towards, back, seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_percent_of_bad_lines_are_printed_through(seed: int) -> None:
+    world = World().connected()
+    noise = Noise(seed, 0.02, drops=False)
+    world.to_machine = noise
+    program = [*HEATED, *moves(400)]
+    world.print_lines(program, begun=False)
+    assert world.ended(limit_s=7200).end is PrintEnd.DONE
+    assert printed(world.firmware.executed) == moves(400)
+    assert noise.hits > 0
+
+
+@given(st.lists(st.sampled_from(["lose", "double", "freeze"]), max_size=6), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_lost_and_doubled_oks_and_freezes_cost_no_line(faults: list[str], seed: int) -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, *moves(COUNT)])
+    pause = random.Random(seed)
+    for fault in faults:
+        world.pass_time(pause.random() * 20)
+        if fault == "lose":
+            world.firmware.faults.lose_oks += 1
+        elif fault == "double":
+            world.firmware.faults.double_oks += 1
+        else:
+            world.firmware.freeze(pause.random() * 25, world.now_s)
+    assert world.ended(limit_s=7200).end is PrintEnd.DONE
+    assert printed(world.firmware.executed) == moves(COUNT)
+
+
+@given(st.binary(max_size=300), st.integers(0, 100))
+@settings(max_examples=100, deadline=None)
+def test_no_bytes_of_the_machine_break_the_session(data: bytes, steps: int) -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, *moves(5)], begun=False)
+    for _ in range(steps):
+        world.step()
+    world.protocol.receive(data, world.now_s)
+    world.protocol.receive(b"\n", world.now_s)
+    world.run(lambda: world.protocol.job is None, limit_s=7200)
