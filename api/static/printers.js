@@ -66,7 +66,8 @@ export function printerCard(printer) {
     readings[0].set(now.online ? heat(now.nozzle_c, now.nozzle_target_c) : "");
     readings[1].set(now.online ? heat(now.bed_c, now.bed_target_c) : "");
     say(job, about(now));
-    say(reasons, running ? now.note ?? "" : now.why_not.map(sentence).join(" · "));
+    const working = now.online && RUNNING.has(now.state) && now.occupation?.running;
+    say(reasons, working ? now.note ?? "" : now.why_not.map(sentence).join(" · "));
     say(kind, `${now.profile} · ${now.material} · ${now.nozzle_mm} mm`);
     menu.update(now);
   };

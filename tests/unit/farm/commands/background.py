@@ -14,9 +14,10 @@ TOKEN = "operator-" + "t" * 40
 class BackgroundServer:
     """A uvicorn in its own thread and event loop; `url` is where it listens."""
 
-    def __init__(self, app: FastAPI) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+    def __init__(self, app: FastAPI, port: int = 0) -> None:
+        self._listening = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, ws_per_message_deflate=False, timeout_graceful_shutdown=1)
         )

@@ -1,0 +1,214 @@
+"""The page in a real browser: what a technician sees, what arrives by itself, what the buttons do."""
+
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from api.app import create_app
+from drivers.base import PrinterState
+from farm.bus.messages import FaultNote
+from farm.config import DaemonSettings, HttpSection
+from farm.views import AlarmView, OccupationView, OrderRequest
+from scheduler.model import BedState, OccupationKind
+from tests.browser.conftest import PHONE, WIDE, Page, small_farm
+from tests.unit.farm.commands.background import TOKEN, BackgroundServer
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+
+def test_printers_are_shown_and_changes_arrive_by_themselves(page: Page) -> None:
+    page.wait(lambda: "Atelier 1" in page.text("#printers"))
+    assert page.text("[data-printer=prn-1] .state") == "Idle"
+    page.wait(lambda: page.text("#connection") == "Live")
+    page.does(page.control.change_printer, "prn-1", state=PrinterState.PAUSED, nozzle_c=204.6, nozzle_target_c=205.0)
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Paused")
+    assert "205/205 °C" in page.text("[data-printer=prn-1] .readings")
+    page.does(page.control.add_printer, "prn-2", "Atelier 2")
+    page.wait(lambda: len(page.all(".printer")) == 2)
+    assert page.complaints() == []
+
+
+def test_what_printers_and_people_wrote_is_text(page: Page) -> None:
+    fault = FaultNote(code="x", text=MARKUP, meaning_en=MARKUP, action_en=MARKUP)
+    page.does(page.control.add_printer, "prn-2", MARKUP, note=MARKUP, why_not=[MARKUP], fault=fault, state=PrinterState.FAULT)
+    page.does(page.control.add_node, "nod-2", name=MARKUP)
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2, destination=MARKUP))
+    page.control.alarm_rows.append(AlarmView(code="x", text=MARKUP, next_step=MARKUP, since=1.0))
+    page.does(page.control.touch)
+    for place in ("#printers", "#hands-list", "#nodes", "#orders-rows", "#alarms"):
+        page.wait(lambda place=place: "<script>" in page.text(place))
+    assert page.text("#farm-name") == "Visière <b>Solidaire</b>"
+    assert page.driver.execute_script("return window.hacked") is None
+    assert page.all("main img, main script, h1 b") == []
+    assert page.complaints() == []
+
+
+def test_the_collect_button_counts_parts(page: Page) -> None:
+    order = page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=3))
+    page.does(page.control.finish, "prn-1")
+    page.wait(lambda: page.text("#hands-count") == "1")
+    good, scrap = page.one(".hand input[id^=good]"), page.one(".hand input[id^=scrap]")
+    assert (good.get_attribute("value"), scrap.get_attribute("value")) == ("2", "0")
+    good.clear()
+    good.send_keys("1")
+    assert scrap.get_attribute("value") == "1"  # what is not good is scrap
+    page.does(page.control.change_printer, "prn-1", nozzle_c=99.0)
+    page.wait(lambda: "99 °C" in page.text("#printers"))
+    assert good.get_attribute("value") == "1"  # a live change does not take away what was typed
+    page.one(".hand button").click()
+    page.wait(lambda: page.text("#hands-count") == "")
+    counted = page.control.order(order.id)
+    assert (counted.good, counted.scrap) == (1, 1)
+    page.wait(lambda: page.text("#orders-rows .owed") == "2")
+
+
+def test_a_click_that_comes_too_late_says_so(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    page.does(page.control.finish, "prn-1")
+    page.one(".hand button")
+    page.control.printer_rows["prn-1"] = page.control.printer("prn-1").model_copy(update={"occupation": None})  # nobody was told
+    page.one(".hand button").click()
+    page.wait(lambda: "it may be collected already" in page.text(".hand .said"))
+    assert page.one(".hand button").is_enabled()
+
+
+def test_hands_come_worst_first_and_can_be_done(page: Page) -> None:
+    unknown = OccupationView(id="occ-1", kind=OccupationKind.UNKNOWN)
+    fault = FaultNote(
+        code="x", text="Error:heat", meaning_en="Too hot.", meaning_fr="Trop chaud.", action_en="Cool it.", action_fr="Laissez."
+    )
+    page.does(page.control.change_printer, "prn-1", bed=BedState.UNKNOWN, ready=False, occupation=unknown)
+    page.does(page.control.add_printer, "prn-2", "Zeta", state=PrinterState.FAULT, fault=fault, ready=False)
+    page.does(page.control.add_printer, "prn-3", "Alpha", state=PrinterState.OFFLINE, ready=False)
+    page.wait(lambda: len(page.all(".hand")) == 3)
+    assert [element.get_attribute("data-key") for element in page.all(".hand")] == ["fault-prn-2", "clear-occ-1", "offline-prn-3"]
+    assert "Too hot." in page.text(".hand.fault")
+    assert "The machine says: Error:heat" in page.text(".hand.fault")
+    page.one("#language").click()
+    page.wait(lambda: "Trop chaud." in page.text(".hand.fault"))
+    page.one(".hand.clear button").click()
+    page.wait(lambda: len(page.all(".hand")) == 2)
+    assert page.control.printer("prn-1").bed is BedState.CLEAR
+
+
+def test_an_order_is_placed_and_taken_back(page: Page) -> None:
+    page.wait(lambda: page.all("#order-design option"))
+    quantity = page.one("#order-quantity")
+    quantity.clear()
+    quantity.send_keys("7")
+    Select(page.one("#order-priority")).select_by_value("10")
+    page.one("#order-destination").send_keys("CHU")
+    page.one("#order-form button").click()
+    page.wait(lambda: page.text("#order-said") == "Ordered: 7 × visor-frame-r1.")
+    page.wait(lambda: page.text("#orders-rows .owed") == "7")
+    order = page.control.orders()[0]
+    assert (order.quantity, order.priority, order.destination) == (7, 10, "CHU")
+    page.one("#orders-rows .row-actions button").click()
+    page.one("#confirm button[value=no]").click()
+    assert page.control.order(order.id).state == "open"
+    page.one("#orders-rows .row-actions button").click()
+    page.one("#confirm-yes").click()
+    page.wait(lambda: page.text("#orders-rows .order-state") == "cancelled")
+
+
+def test_a_running_print_is_paused_and_stopped(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Printing")
+    page.one("[data-printer=prn-1] summary").click()
+    buttons = {button.text: button for button in page.all("[data-printer=prn-1] .controls button") if button.is_displayed()}
+    assert list(buttons) == ["Pause", "Cancel job", "Emergency stop"]
+    buttons["Pause"].click()
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Paused")
+    buttons["Emergency stop"].click()
+    page.one("#confirm-yes").click()
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Fault")
+
+
+def test_the_language_is_remembered(page: Page) -> None:
+    page.wait(lambda: page.text("#hands-title") == "Needs a hand")
+    page.one("#language").click()
+    assert page.text("#hands-title") == "À faire"
+    assert page.driver.execute_script("return document.documentElement.lang") == "fr"
+    page.open()
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Au repos")
+    assert page.text("#orders-title") == "Commandes"
+
+
+@pytest.mark.parametrize("width", [PHONE, WIDE])
+def test_it_fits_and_every_control_has_a_name(page: Page, width: int) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2, destination="x" * 200))
+    page.does(page.control.finish, "prn-1")
+    page.does(page.control.add_printer, "prn-2", "y" * 80)
+    page.open(width)
+    page.wait(lambda: len(page.all(".printer")) == 2 and page.all(".hand"))
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    nameless = page.driver.execute_script(
+        "return [...document.querySelectorAll('button, input, select, summary, progress')]"
+        ".filter((e) => e.checkVisibility() && !(e.labels?.length || e.getAttribute('aria-label') || e.textContent.trim()))"
+        ".map((e) => e.outerHTML)"
+    )
+    assert nameless == []
+    small = page.driver.execute_script(
+        "return [...document.querySelectorAll('.hand button, .hand input, form.panel button')]"
+        ".filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"
+    )
+    assert small == []  # thumbs, gloves
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(page: Page, scheme: str) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1 against what is behind it."""
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    page.control.alarm_rows.append(AlarmView(code="x", text="Little room.", next_step="Make some.", since=1.0))
+    for number, state in enumerate(PrinterState):
+        page.does(page.control.add_printer, f"prn-{number + 2}", str(state), state=state, why_not=["because"])
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    page.does(page.control.finish, "prn-1")
+    page.open()
+    page.wait(lambda: len(page.all(".printer")) == len(PrinterState) + 1)
+    poor = page.driver.execute_script(Path(__file__).with_name("contrast.js").read_text("utf-8"))
+    assert poor == []
+
+
+def test_a_lost_connection_is_told_and_comes_back(chromium: webdriver.Chrome, tmp_path: Path) -> None:
+    control = small_farm(tmp_path / "farm")
+    settings = DaemonSettings(data=tmp_path / "data")
+    with BackgroundServer(create_app(control=control, settings=settings, token=TOKEN)) as server:
+        page = Page(chromium, control, server)
+        page.open()
+        page.wait(lambda: page.text("#connection") == "Live")
+        port = server.port
+    page.wait(lambda: page.text("#connection").startswith("Connection lost. As of "))
+    control.change_printer("prn-1", name="Renamed")
+    with BackgroundServer(create_app(control=control, settings=settings, token=TOKEN), port):
+        page.wait(lambda: page.text("#connection") == "Live")
+        assert page.text("[data-printer=prn-1] h3") == "Renamed"
+        chromium.get("about:blank")
+
+
+def test_beyond_loopback_the_page_asks_for_the_token(chromium: webdriver.Chrome, tmp_path: Path) -> None:
+    control = small_farm(tmp_path / "farm")
+    settings = DaemonSettings(data=tmp_path / "data", http=HttpSection(host="0.0.0.0"))
+    with BackgroundServer(create_app(control=control, settings=settings, token=TOKEN)) as server:
+        page = Page(chromium, control, server)
+        page.open()
+        field = page.one("#sign-in-token")
+        assert page.text("#printers") == ""
+        field.send_keys("wrong")
+        page.one("#sign-in button").click()
+        page.wait(lambda: page.text("#sign-in-said") == "That is not the token.")
+        field.clear()
+        field.send_keys(TOKEN)
+        page.one("#sign-in button").click()
+        page.wait(lambda: "Atelier 1" in page.text("#printers"))
+        assert not page.driver.find_element(By.ID, "sign-in").is_displayed()
+        assert chromium.execute_script("return document.cookie") == ""  # scripts cannot read it
+        page.open()
+        page.wait(lambda: page.text("#connection") == "Live")
+        chromium.delete_all_cookies()
+        chromium.get("about:blank")
