@@ -36,6 +36,7 @@ class OpenJob:
     started: bool = False
     cancel_asked: bool = False
     lost: bool = False  # OctoPrint lost the printer while the job was on it
+    cancelled: bool = False  # for a reason that is not known yet
     cancelled_by: str | None = None
     firmware_error: str | None = None
     position_bytes: float | None = None
@@ -115,16 +116,23 @@ class Machine:
         job, self._now_s = self.job, now_s
         if job is None or not job.started or reading.active_with(job.path) or reading.phase is Phase.UNKNOWN:
             return None
+        if job.cancelled:
+            return self._cancelled(job)
+        end, detail = self._verdict(job, reading, record)
+        failed = end is PrintEnd.FAILED
+        return self._end(end, detail, fault=self.fault if failed else None, by_person=failed and self.kept_apart)
+
+    @staticmethod
+    def _verdict(job: OpenJob, reading: Reading, record: PrintRecord | None) -> tuple[PrintEnd, str]:
         if record is None:
-            return self._end(PrintEnd.INTERRUPTED, "Its file is gone from OctoPrint.")
+            return PrintEnd.INTERRUPTED, "Its file is gone from OctoPrint."
         if record.successes:
-            return self._end(PrintEnd.DONE, "OctoPrint has counted it as printed.")
+            return PrintEnd.DONE, "OctoPrint has counted it as printed."
         if record.failures and job.cancel_asked:
-            return self._end(PrintEnd.CANCELLED, "Cancelled.")
+            return PrintEnd.CANCELLED, "Cancelled."
         if record.failures or job.lost:
-            detail = reading.error or "OctoPrint lost the printer, or the print was cancelled while we were away."
-            return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
-        return self._end(PrintEnd.INTERRUPTED, "OctoPrint was restarted, or forgot the print.")
+            return PrintEnd.FAILED, reading.error or "OctoPrint lost the printer, or the print was cancelled while we were away."
+        return PrintEnd.INTERRUPTED, "OctoPrint was restarted, or forgot the print."
 
     # --- what comes in ------------------------------------------------------------------------------------------------------------
 
@@ -200,7 +208,6 @@ class Machine:
         return None
 
     def _print_cancelled(self, content: Mapping[str, Any]) -> Effect:
-        # the verdict waits for PrintFailed: a PrinterReset that explains the cancel comes between the two
         if job := self._ours(content):
             job.cancelled_by = text_of(content.get("user"))
             return Doubt()
@@ -211,12 +218,19 @@ class Machine:
         if job is None:
             return None
         if content.get("reason") == "cancelled":
-            return self._cancelled(job)
+            return self._print_failed_by_cancel(job)
         error = text_of(content.get("error"))
         if error and "emergency stop" in error.lower():
             self.fault = self.fault or stopped_fault(error)
         detail = error or "OctoPrint was disconnected from the printer."
         return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
+
+    def _print_failed_by_cancel(self, job: OpenJob) -> Effect:
+        if job.cancelled_by or job.cancel_asked or job.firmware_error or self._reset:
+            return self._cancelled(job)
+        # nobody's name: from the printer. The PrinterReset that explains it may come before or, under load, after this (measured)
+        job.cancelled = True
+        return Doubt()
 
     def _cancelled(self, job: OpenJob) -> Effect:
         if job.firmware_error:
@@ -231,7 +245,7 @@ class Machine:
 
     def _printer_reset(self, content: Mapping[str, Any]) -> Effect:
         self._reset = self.job is not None and content.get("idle") is not True
-        return None
+        return self._cancelled(self.job) if self._reset and self.job and self.job.cancelled else None
 
     def _error(self, content: Mapping[str, Any]) -> Effect:
         self._error_reason = text_of(content.get("reason"))
@@ -343,6 +357,8 @@ class Machine:
             return PrinterState.PREPARING, None
         if reading.phase in ACTIVE:
             return self._active(now_s)
+        if self.job and reading.phase is Phase.OPERATIONAL:
+            return PrinterState.FINISHING, None  # its verdict is not there yet
         return _STATES[reading.phase], None
 
     def _apart(self) -> tuple[PrinterState, str | None]:

@@ -26,8 +26,6 @@ class Publisher:
     def offer(self, status: PrinterStatus) -> None:
         """Make `status` the newest; tell it now or, when only figures moved, soon."""
         self.status = status
-        if status == self._told:
-            return
         loop = asyncio.get_running_loop()
         wait_s = self._told_s + PROGRESS_EVERY_S - loop.time()
         if wait_s <= 0 or _without_progress(status) != _without_progress(self._told):

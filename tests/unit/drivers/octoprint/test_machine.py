@@ -87,6 +87,25 @@ def test_a_cancel_after_a_reset_of_the_printer_is_a_fault() -> None:
     assert effect.fault.code == "reset"
 
 
+def test_a_reset_that_is_told_after_the_cancel_is_a_fault_too() -> None:
+    machine = printing()
+    machine.take_event("PrintCancelled", FILE, 2)
+    assert machine.take_event("PrintFailed", FILE | {"reason": "cancelled"}, 2) == Doubt()
+    machine.take_event("PrinterStateChanged", {"state_string": "Operational"}, 2)
+    assert (state(machine), machine.status(2).job) == (PrinterState.FINISHING, "job-1")
+    effect = ended(machine.take_event("PrinterReset", {"idle": False}, 2))
+    assert effect.fault is not None
+    assert effect.fault.code == "reset"
+
+
+def test_a_cancel_at_the_printer_itself_is_a_persons_when_no_reset_explains_it() -> None:
+    machine = printing()
+    machine.take_event("PrintCancelled", FILE, 2)
+    assert machine.take_event("PrintFailed", FILE | {"reason": "cancelled"}, 2) == Doubt()
+    effect = ended(machine.judge(Reading(Phase.OPERATIONAL), PrintRecord(0, 1, last_success=False), 5))
+    assert (effect.end, effect.by_person) == (PrintEnd.CANCELLED, True)
+
+
 def test_a_reset_of_an_idle_printer_does_not_blame_the_next_job() -> None:
     machine = idle()
     machine.take_event("PrinterReset", {"idle": True}, 0)

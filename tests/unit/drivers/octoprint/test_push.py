@@ -6,7 +6,7 @@ import pytest
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Login
 from drivers.octoprint.push import PushError, open_push
-from tests.unit.drivers.octoprint.fake import FakeOctoPrint
+from tests.unit.drivers.octoprint.fake import FakeOctoPrint, fake_octoprint
 
 LOGIN = Login("farm", "SESSIONSECRET")
 
@@ -52,10 +52,13 @@ async def test_a_proxy_without_websockets(fake: FakeOctoPrint, address: OctoPrin
 
 
 async def test_redirections_are_not_followed(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
-    fake.raw = b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:%d/elsewhere\r\nContent-Length: 0\r\n\r\n" % fake.port
-    with pytest.raises(PushError):
-        async with open_push(address, LOGIN):
-            pytest.fail("it was sent elsewhere")
+    async with fake_octoprint() as elsewhere:
+        target = b"ws://127.0.0.1:%d/sockjs/websocket" % elsewhere.port
+        fake.raw = b"HTTP/1.1 302 Found\r\nLocation: " + target + b"\r\nContent-Length: 0\r\n\r\n"
+        with pytest.raises(PushError):
+            async with open_push(address, LOGIN):
+                pytest.fail("it was sent elsewhere")
+        assert elsewhere.asked == []
 
 
 async def test_nobody_listens(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
