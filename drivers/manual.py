@@ -31,8 +31,9 @@ class ManualPrinter:
 
     info = INFO
 
-    def __init__(self, listener: EventListener, *, name: str = "") -> None:
+    def __init__(self, listener: EventListener, *, name: str = "", accepted: str | None = None) -> None:
         self.name = name
+        self._accepted_before = accepted  # the job that the person accepted from an earlier process
         self._listener = listener
         self._job: str | None = None
         self._status = PrinterStatus()
@@ -106,7 +107,10 @@ class ManualPrinter:
     async def trace(self, job: str) -> JobTrace:
         """The person still has the job."""
         self._job = job
-        self._become(PrinterState.PREPARING, job, OFFERED)
+        if job == self._accepted_before:
+            self._become(PrinterState.PRINTING, job, ACCEPTED)
+        else:
+            self._become(PrinterState.PREPARING, job, OFFERED)
         return JobTrace(running=True)
 
     def _end(self, job: str, end: PrintEnd, detail: str, *, by_person: bool = False) -> bool:

@@ -8,19 +8,19 @@ Everything runs on one event loop; the ledger, files and downloads have threads 
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from drivers.base import Driver, DriverEvent, PrintEnded
 from drivers.errors import DriverError
-from drivers.registry import open_driver
-from farm.bus.client import BusClient, Callbacks, Login, Received, Will
-from farm.bus.messages import Ack, CollectAction, Command, Desired, Envelope, PrinterReport
-from farm.bus.topics import Stream, node_subscription, parse
+from farm.bus.client import Callbacks, Received, Will
+from farm.bus.messages import Ack, CollectAction, Command, Desired, Envelope
+from farm.bus.topics import Stream, parse
 from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, NotFoundError
@@ -28,13 +28,12 @@ from farm.log import get_logger
 from farm.node import core
 from farm.node.core import Instruction, NodeState, PrinterSetup, StartJob, Step, TraceJob
 from farm.node.core.state import UNSEEN
-from farm.node.fetch import Source
-from farm.node.files import Programs
 from farm.node.folder import DataFolder, machine_id
 from farm.node.hands import Answers, Hand
 from farm.node.join import Identity
 from farm.node.keeper import Event, Keeper, moment
 from farm.node.ledger import LedgerWriteError
+from farm.node.parts import Parts, check_setup
 from farm.node.speaker import Bus, Speaker
 from scheduler.model import JobOutcome
 
@@ -47,19 +46,6 @@ _PAY_EVERY_S: Final = 2.0  # real time: how soon a disk that has room again is n
 _MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
 _READERS: Final[dict[Stream, type[Envelope]]] = {Stream.DESIRED: Desired, Stream.ACK: Ack, Stream.COMMAND: Command}
 
-BusFactory = Callable[[Identity, Callbacks], Bus]
-DriverFactory = Callable[[str, Callable[[DriverEvent], None]], Driver]
-
-
-def _bus(identity: Identity, callbacks: Callbacks) -> Bus:
-    return BusClient(
-        identity.mqtt_urls,
-        Login(identity.node, identity.password),
-        callbacks,
-        subscriptions=[node_subscription(identity.node)],
-        ca_file=identity.ca_file,
-    )
-
 
 class Agent:
     """One node. `run` it, or `start` and `close` it inside another process.
@@ -68,29 +54,20 @@ class Agent:
         settings: node.toml.
         identity: who the node is and how it reaches the farm.
         clock: farm time.
-        bus: makes the connection; for tests.
-        open_printer: makes drivers; for tests.
+        parts: what is another than usual; for tests and the people's node.
 
     """
 
-    def __init__(
-        self,
-        settings: NodeSettings,
-        identity: Identity,
-        clock: Clock,
-        *,
-        bus: BusFactory = _bus,
-        open_printer: DriverFactory = open_driver,
-    ) -> None:
+    def __init__(self, settings: NodeSettings, identity: Identity, clock: Clock, *, parts: Parts | None = None) -> None:
         self._settings = settings
         self._identity = identity
         self._clock = clock
-        self._make_bus = bus
-        self._open_printer = open_printer
+        self._parts = parts or Parts()
         self._keeper = Keeper(clock, self._on_step)
         name = settings.name or identity.name or socket.gethostname()
         self._speaker = Speaker(identity.node, name, self._keeper, clock)
         self._hands: dict[str, Hand] = {}
+        self.printer_ids: dict[str, str] = {}  # by configured name, or key
         self._tasks: set[asyncio.Task[None]] = set()
         self._status_queued: set[str] = set()
         self._stack = AsyncExitStack()
@@ -136,7 +113,7 @@ class Agent:
         self._stack.push_async_callback(self._keeper.close)
         remembered = await self._keeper.open(str(folder.path / "ledger.sqlite"))
         self._stack.push_async_callback(self._close_hands)
-        setups = await self._make_printers(_by_name(self._settings.printers))
+        setups = await self._make_printers(self._parts.sections_of(self._settings))
         seen = await self._keeper.in_thread(folder.read_seen, self._clock.factor)
         await self._keeper.begin(lambda now: core.recover(remembered, setups, now, machine=machine_id(), seen=seen))
         self._start_programs(folder)
@@ -175,6 +152,10 @@ class Agent:
             await hand.close()
             await self._keeper.apply_surely(lambda state, _now: core.remove_printer(state, printer))
 
+    def program(self, sha256: str) -> Path | None:
+        """The file of a program that is here, or None."""
+        return self._programs.take(sha256) if sha256 in self._programs.present else None
+
     def driver(self, printer: str) -> Driver:
         """The driver of a printer. NotFoundError."""
         hand = self._hands.get(printer)
@@ -204,6 +185,7 @@ class Agent:
 
     async def _make_printers(self, sections: Mapping[str, PrinterSection]) -> list[PrinterSetup]:
         ids = await self._keeper.printer_ids(list(sections))
+        self.printer_ids.update(ids)
         return [self._make_printer(ids[key], section) for key, section in sections.items()]
 
     def _make_printer(self, printer: str, section: PrinterSection) -> PrinterSetup:
@@ -211,7 +193,7 @@ class Agent:
             raise ConflictError(f"The printer {section.name!r} is there already.", next_step="Give it another name.")
         answers = Answers(self._on_driver, self._on_trouble)
         try:
-            hand = Hand(printer, lambda listener: self._open_printer(section.url, listener), answers)
+            hand = Hand(printer, lambda listener: self._parts.open_printer(section.url, listener), answers)
         except DriverError as error:
             raise ConfigurationError(f"Printer {section.name!r}: {error.detail}", next_step=error.next_step) from error
         setup = PrinterSetup(
@@ -224,21 +206,18 @@ class Agent:
             autonomy_s=section.autonomy_s,
             capabilities=hand.driver.info.capabilities,
         )
-        _check(setup)
+        check_setup(setup)
         self._hands[printer] = hand
         return setup
 
     def _start_programs(self, folder: DataFolder) -> None:
-        identity = self._identity
-        source = Source(identity.farm_url, identity.node, identity.password, identity.ca_file)
-        max_bytes = self._settings.cache.max_bytes
-        self._programs = Programs(folder.path / "programs", source, max_bytes=max_bytes, on_change=self._on_programs)
+        self._programs = self._parts.programs_of(self._settings, self._identity, folder.path / "programs", self._on_programs)
         self._stack.push_async_callback(self._programs.close)
         self._want_programs(self.state)
 
     def _start_bus(self) -> None:
         callbacks = Callbacks(self._on_message, self._speaker.connected, lambda _reason: None, self._last_will)
-        bus = self._make_bus(self._identity, callbacks)
+        bus = self._parts.bus(self._identity, callbacks)
         self._stack.push_async_callback(self._end_speaking, bus)
         for loop in self._speaker.loops(bus):
             self._spawn(loop())
@@ -432,17 +411,6 @@ class Agent:
             _log.warning("message.rejected", stream=str(stream), where=str(first["loc"]), why=first["msg"])
 
 
-def _by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
-    found: dict[str, PrinterSection] = {}
-    for section in sections:
-        if section.name in found:
-            raise ConfigurationError(
-                f"Two printers are called {section.name!r}.", next_step="Give each printer of node.toml a name of its own."
-            )
-        found[section.name] = section
-    return found
-
-
 def _needs_programs(state: NodeState) -> tuple[object, ...]:
     """What decides which programs are needed, by identity: an unchanged part is the same object."""
     return (id(state.allocations), id(state.occupations), *state.printers)
@@ -463,24 +431,3 @@ def _nothing(state: NodeState, _now: core.Moment) -> Step:
 
 def _closing(state: NodeState, _now: core.Moment) -> Step:
     return core.close(state)
-
-
-def _check(setup: PrinterSetup) -> None:
-    """Find now what would make every report of this node unreadable for the daemon."""
-    try:
-        PrinterReport.model_validate(
-            {
-                "id": setup.id,
-                "name": setup.name,
-                "driver": setup.driver,
-                "profile": setup.profile,
-                "state": "offline",
-                "bed": "unknown",
-            }
-        )
-    except ValidationError as error:
-        where = error.errors()[0]["loc"][0]
-        raise ConfigurationError(
-            f"Printer {setup.name!r}: {where} = {getattr(setup, str(where), '')!r} cannot be used.",
-            next_step="Use letters, digits, points and dashes, such as generic-210.",
-        ) from error

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import Final, Protocol
 
 from farm.errors import FarmError, TooLargeError
 from farm.log import get_logger
@@ -23,6 +23,27 @@ _THREADS: Final = 2  # one file does not wait behind a slow one; more would only
 _FIRST_RETRY_S: Final = 1.0  # real time: this is about the network
 _LAST_RETRY_S: Final = 60.0
 _jitter = random.SystemRandom()
+
+
+class ProgramCache(Protocol):
+    """What the agent needs of a cache of programs."""
+
+    @property
+    def present(self) -> frozenset[str]:
+        """The hashes of the programs that are here and verified."""
+        ...
+
+    def want(self, sizes: Mapping[str, int], keep: Iterable[str] = ()) -> None:
+        """Have these programs (hash -> size in bytes, most urgent first) here; keep those in `keep`, too."""
+        ...
+
+    def take(self, sha256: str) -> Path | None:
+        """The file, for a start; None when it is not there any more."""
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
+        ...
 
 
 @dataclass
@@ -116,7 +137,8 @@ class Programs:
         try:
             while not transfer.stop.is_set() and not await self._attempt(sha256, transfer):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(transfer.wake.wait(), retry_s * _jitter.uniform(0.75, 1.0))
+                    async with asyncio.timeout(retry_s * _jitter.uniform(0.75, 1.0)):
+                        await transfer.wake.wait()
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
         finally:
             del self._transfers[sha256]

@@ -121,7 +121,8 @@ class Speaker:
 
     async def _due(self, due: asyncio.Event, timeout_s: float | None) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(due.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # not wait_for: in Python 3.11 it may swallow a cancellation
+                await due.wait()
         due.clear()
 
     async def _report(self) -> None:

@@ -27,6 +27,7 @@ from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
 from farm.node.agent import Agent
 from farm.node.join import Identity
+from farm.node.parts import Parts
 
 NODE = "node-1"
 GCODE = b"G28\nG1 X1 Y1 E1\n"
@@ -179,7 +180,7 @@ class Workshop:
         programs = folder / "programs"
         programs.mkdir(parents=True, exist_ok=True)
         (programs / f"{GCODE_SHA}.gcode").write_bytes(GCODE)
-        self.agent = Agent(self.settings, identity, Clock(factor), bus=self.farm.bus, open_printer=self.open)
+        self.agent = Agent(self.settings, identity, Clock(factor), parts=Parts(self.farm.bus, self.open))
 
     def open(self, url: str, listener: EventListener) -> ScriptedDriver:
         name = url.removeprefix("scripted://")
@@ -191,6 +192,7 @@ class Workshop:
 
     async def clear(self, *names: str) -> None:
         """A person has looked: the beds of new printers are clear."""
+        await until(lambda: self.agent.state.generation == self.farm.desired.generation, what="the generation")
         for name in names:
             key = self.printer(name)
             await until(lambda key=key: key in self.agent.state.occupations, what="a bed to clear")  # type: ignore[misc]  # bound

@@ -7,12 +7,15 @@ import structlog.testing
 
 from drivers.base import JobTrace, PrintEnd, PrinterState
 from drivers.errors import FirmwareError, TransferError, UnreachableError
-from farm.bus.messages import CollectAction, Desired, JobAction, Link, StopAction
+from farm.bus.messages import CollectAction, Desired, JobAction, Link, Report, StopAction
 from farm.bus.topics import Stream
 from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, NotFoundError
 from farm.node.agent import Agent
+from farm.node.core import Changes
+from farm.node.ledger import LedgerWriteError
+from farm.node.parts import Parts
 from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import FAULT
 from tests.unit.farm.node.fake_farm import GCODE, GCODE_SHA, IDENTITY, FakeFarm, Workshop, order, printing, until, workshop
@@ -35,7 +38,7 @@ async def test_a_job_from_desired_to_collected(tmp_path: Path) -> None:
 
 async def test_a_node_is_born_with_a_link_a_report_and_a_will(tmp_path: Path) -> None:
     async with workshop(tmp_path, "left") as shop:
-        await until(lambda: shop.farm.report.printers[0].state is PrinterState.IDLE if shop.farm.said else False)
+        await until(lambda: shop.farm.report.printers[0].state is PrinterState.IDLE if shop.farm.of(Report) else False)
         link = shop.farm.of(Link)[0]
         will = Link.model_validate_json(shop.farm.wills[0])
         assert (link.online, will.online) == (True, False)
@@ -54,7 +57,7 @@ async def test_a_node_is_born_with_a_link_a_report_and_a_will(tmp_path: Path) ->
 async def test_a_new_bed_is_unknown_and_nothing_starts_on_it(tmp_path: Path) -> None:
     async with workshop(tmp_path, "left") as shop:
         printer = shop.printer("left")
-        await until(lambda: shop.farm.said and shop.farm.report.printers[0].bed is BedState.UNKNOWN)
+        await until(lambda: shop.farm.of(Report) and shop.farm.report.printers[0].bed is BedState.UNKNOWN)
         shop.farm.want({printer: [order()]})
         await until(lambda: GCODE_SHA in shop.agent.state.files)
         await asyncio.sleep(0.2)
@@ -185,7 +188,8 @@ async def test_an_unreachable_printer_says_why_and_is_tried_again(tmp_path: Path
     shop.scripts["left"].connect_errors = [UnreachableError("Nothing answers at /dev/x.", next_step="Check the cable.")]
     try:
         await shop.agent.start()
-        await until(lambda: shop.farm.said and shop.farm.report.printers[0].reason == "Nothing answers at /dev/x. Check the cable.")
+        why = "Nothing answers at /dev/x. Check the cable."
+        await until(lambda: shop.farm.of(Report) and shop.farm.report.printers[0].reason == why)
         await until(lambda: shop.farm.report.printers[0].state is PrinterState.IDLE)
     finally:
         await shop.agent.close()
@@ -299,25 +303,20 @@ async def test_a_full_disk_starts_nothing_loses_nothing_and_recovers(tmp_path: P
         assert ledger is not None
         await shop.agent.settle()
 
-        def limit(pages: int) -> None:
-            pages = pages or ledger._connection.execute("PRAGMA page_count").fetchone()[0]
-            ledger._connection.execute(f"PRAGMA max_page_count = {pages}").close()
+        commit, full = ledger.commit, True
 
-        await shop.agent._keeper.in_thread(limit, 0)
-        orders = 1
-        while shop.agent.state.writable:  # use up what is left of the pages that exist
-            orders += 1
-            shop.farm.want({printer: [order(f"alloc-{number}", jobs=9) for number in range(orders % 16)]})
-            shop.farm.command(CollectAction(printer=printer, job="no-such-job", good=0, scrap=0))
-            await asyncio.sleep(0)
-            await shop.agent.settle()
-            assert orders < 1000
+        def commit_if_there_is_room(changes: Changes) -> None:
+            if full:
+                raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+            commit(changes)
+
+        monkeypatch.setattr(ledger, "commit", commit_if_there_is_room)
         driver.finishes()
         await shop.agent.settle()
         assert shop.agent.state.occupations[printer].outcome is None, "what is not written has not happened"
         assert shop.agent._keeper.owed
         await until(lambda: shop.farm.report.printers[0].reason == "The ledger cannot be written (is the disk full?).")
-        await shop.agent._keeper.in_thread(limit, 100_000)
+        full = False
         await until(lambda: shop.agent.state.occupations[printer].outcome is JobOutcome.PRINTED)
         await until(lambda: shop.agent.state.writable and not shop.agent._keeper.owed)
         assert shop.agent.state.occupations[printer].id == job
@@ -336,7 +335,7 @@ async def test_a_full_disk_starts_nothing_loses_nothing_and_recovers(tmp_path: P
 async def test_a_wrong_printer_is_a_clear_error(tmp_path: Path, section: dict[str, str], text: str) -> None:
     values = {"name": "left", "url": "manual://", "profile": "generic-210", **section}
     settings = NodeSettings(data=tmp_path, printers=[PrinterSection(**values)])
-    agent = Agent(settings, IDENTITY, Clock(), bus=FakeFarm().bus)
+    agent = Agent(settings, IDENTITY, Clock(), parts=Parts(FakeFarm().bus))
     with pytest.raises(ConfigurationError, match=text):
         await agent.run()
 
@@ -350,7 +349,7 @@ async def test_two_printers_of_one_name_are_a_clear_error(tmp_path: Path) -> Non
 async def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     settings = NodeSettings(data=tmp_path / "file" / "data")
-    agent = Agent(settings, IDENTITY, Clock(), bus=FakeFarm().bus)
+    agent = Agent(settings, IDENTITY, Clock(), parts=Parts(FakeFarm().bus))
     with pytest.raises(ConfigurationError, match="cannot be written"):
         await agent.run()
 

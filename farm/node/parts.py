@@ -1,0 +1,95 @@
+"""What an agent is made of besides its core: bus, drivers, programs. Tests and the people's node put in others."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from drivers.base import Driver, EventListener
+from drivers.registry import open_driver
+from farm.bus.client import BusClient, Callbacks, Login
+from farm.bus.messages import PrinterReport
+from farm.bus.topics import node_subscription
+from farm.config import NodeSettings, PrinterSection
+from farm.errors import ConfigurationError
+from farm.node.core import PrinterSetup
+from farm.node.fetch import Source
+from farm.node.files import ProgramCache, Programs
+from farm.node.join import Identity
+from farm.node.speaker import Bus
+
+BusFactory = Callable[[Identity, Callbacks], Bus]
+DriverFactory = Callable[[str, EventListener], Driver]
+ProgramsFactory = Callable[[Path, Callable[[], None]], ProgramCache]
+
+
+def mqtt_bus(identity: Identity, callbacks: Callbacks) -> Bus:
+    """The MQTT client of this identity."""
+    return BusClient(
+        identity.mqtt_urls,
+        Login(identity.node, identity.password),
+        callbacks,
+        subscriptions=[node_subscription(identity.node)],
+        ca_file=identity.ca_file,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What may be another than usual.
+
+    `bus` makes the connection; `open_printer` makes drivers; `sections` are the printers, by a key that keeps their id for ever
+    (None: those of the settings, by name); `programs` makes the cache for (folder, what to call on a change) (None: HTTP).
+    """
+
+    bus: BusFactory = mqtt_bus
+    open_printer: DriverFactory = open_driver
+    sections: Mapping[str, PrinterSection] | None = None
+    programs: ProgramsFactory | None = None
+
+    def sections_of(self, settings: NodeSettings) -> Mapping[str, PrinterSection]:
+        """The printers by key. ConfigurationError: two have one name."""
+        return by_name(settings.printers) if self.sections is None else self.sections
+
+    def programs_of(self, settings: NodeSettings, identity: Identity, folder: Path, on_change: Callable[[], None]) -> ProgramCache:
+        """The cache of programs."""
+        if self.programs is not None:
+            return self.programs(folder, on_change)
+        source = Source(identity.farm_url, identity.node, identity.password, identity.ca_file)
+        return Programs(folder, source, max_bytes=settings.cache.max_bytes, on_change=on_change)
+
+
+def by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
+    """Printers by their names.
+
+    Raises:
+        ConfigurationError: two have the same.
+
+    """
+    found: dict[str, PrinterSection] = {}
+    for section in sections:
+        if section.name in found:
+            raise ConfigurationError(
+                f"Two printers are called {section.name!r}.", next_step="Give each printer of node.toml a name of its own."
+            )
+        found[section.name] = section
+    return found
+
+
+def check_setup(setup: PrinterSetup) -> None:
+    """Find now what would make every report of this node unreadable for the daemon.
+
+    Raises:
+        ConfigurationError: a value of the printer's section cannot be used.
+
+    """
+    values = {"id": setup.id, "name": setup.name, "driver": setup.driver, "profile": setup.profile}
+    try:
+        PrinterReport.model_validate({**values, "state": "offline", "bed": "unknown"})
+    except ValidationError as error:
+        where = str(error.errors()[0]["loc"][0])
+        raise ConfigurationError(
+            f"Printer {setup.name!r}: {where} = {values.get(where, '')!r} cannot be used.",
+            next_step="Use letters, digits, points and dashes, such as generic-210.",
+        ) from error

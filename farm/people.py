@@ -1,0 +1,409 @@
+"""The people's node: makers without an always-on computer, who print by hand and report from a phone.
+
+It is a node like any other (same core, same ledger, its own broker user), hosted by the daemon's process. A maker is one of its
+printers, driven by `drivers.manual`; autonomy is counted in days, because people sleep.
+"""
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from drivers.base import Driver, DriverEvent, EventListener, PrintEnd, PrintEnded
+from drivers.manual import ManualPrinter
+from farm.bus.messages import MAX_PRINTERS, JobReference
+from farm.clock import Clock
+from farm.config import NodeSettings, PrinterSection
+from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
+from farm.ids import new_id
+from farm.log import get_logger
+from farm.node.agent import Agent
+from farm.node.core import Occupied
+from farm.node.files import ProgramCache
+from farm.node.join import Identity
+from farm.node.ledger import LedgerWriteError
+from farm.node.parts import BusFactory, Parts, mqtt_bus
+from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+
+_log = get_logger(__name__)
+_MAKERS: Final = "makers.json"
+_TOKEN_BYTES: Final = 32
+
+
+class Maker(BaseModel):
+    """One maker, as kept. `key` keeps the printer's id in the ledger; of the token only the hash is kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    name: str
+    profile: str
+    material: str
+    token_sha256: str
+    accepted: str | None = None  # the job that the maker prints
+    reported: ManualJobView | None = None  # the last one: a phone that repeats its report gets the same answer
+
+
+class _Makers(BaseModel):
+    makers: list[Maker] = []
+
+
+class NodeIdentity(Protocol):
+    """Who the people's node is: as `farm.node.join.Identity`."""
+
+    @property
+    def node(self) -> str: ...  # noqa: D102 - as there
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def farm_url(self) -> str: ...  # noqa: D102
+    @property
+    def mqtt_urls(self) -> list[str]: ...  # noqa: D102
+    @property
+    def password(self) -> str: ...  # noqa: D102
+    @property
+    def ca_file(self) -> Path | None: ...  # noqa: D102
+
+
+class LibraryPrograms:
+    """The daemon's own library as the cache of a node in the same process: nothing is fetched or kept twice.
+
+    Args:
+        lookup: the file of a program by hash; NotFoundError.
+        on_change: called when `present` has changed.
+
+    """
+
+    def __init__(self, lookup: Callable[[str], Path], on_change: Callable[[], None]) -> None:
+        self._lookup = lookup
+        self._on_change = on_change
+        self.present: frozenset[str] = frozenset()
+
+    def want(self, sizes: Mapping[str, int], keep: Iterable[str] = ()) -> None:
+        """See which of them the library has."""
+        present = frozenset(sha256 for sha256 in (*sizes, *keep) if self.take(sha256) is not None)
+        if present != self.present:
+            self.present = present
+            self._on_change()
+
+    def take(self, sha256: str) -> Path | None:
+        """The file, or None."""
+        try:
+            return self._lookup(sha256)
+        except FarmError:
+            return None
+
+    async def close(self) -> None:
+        """Nothing is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What the people's node uses of a daemon in the same process.
+
+    `program_file`: the file of a program by hash (NotFoundError); `design_of`: the name of the design of a revision, for people.
+    """
+
+    program_file: Callable[[str], Path]
+    design_of: Callable[[str], str] = str
+
+    def programs(self, _folder: Path, on_change: Callable[[], None]) -> ProgramCache:
+        """The library as a cache."""
+        return LibraryPrograms(self.program_file, on_change)
+
+
+def _hash(token: str) -> str:
+    """Tokens are 256 random bits, so a plain hash of one cannot be turned back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Maker]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", next_step="Check its owner.") from error
+    try:
+        return {maker.key: maker for maker in _Makers.model_validate_json(content).makers}
+    except ValidationError as error:
+        raise ConfigurationError(f"{path} is damaged.", next_step="Restore it from a backup, or move it away.") from error
+
+
+def _write(path: Path, makers: list[Maker]) -> None:
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(_Makers(makers=makers).model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+class PeopleNode:
+    """Makers who print by hand. Start it when the daemon runs, close it before.
+
+    Args:
+        data: its own folder: ledger and `makers.json`.
+        identity: its own user at the broker.
+        clock: farm time.
+        autonomy_s: the most that a maker is given ahead without contact, in seconds of farm time.
+        library: that of the daemon in this process; if left out, programs are fetched over HTTP.
+        bus: makes the connection; for tests.
+
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        identity: NodeIdentity,
+        clock: Clock,
+        *,
+        autonomy_s: float,
+        library: Library | None = None,
+        bus: BusFactory = mqtt_bus,
+    ) -> None:
+        self._data = data
+        self._identity = identity
+        self._clock = clock
+        self._autonomy_s = autonomy_s
+        self._library = library
+        self._bus = bus
+        self._makers: dict[str, Maker] = {}
+        self._printers: dict[str, str] = {}  # maker key -> printer id
+        self._by_token: dict[str, str] = {}  # hash of the token -> maker key
+        self._agent: Agent | None = None
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Read the makers and begin to serve them. After an error call `close`.
+
+        Raises:
+            ConfigurationError: folder, ledger or `makers.json` cannot be used.
+
+        """
+        self._makers = await asyncio.to_thread(_read, self._data / _MAKERS)
+        self._by_token = {maker.token_sha256: maker.key for maker in self._makers.values()}
+        sections = {key: self._section(maker) for key, maker in self._makers.items()}
+        identity = Identity(**{name: getattr(self._identity, name) for name in Identity.model_fields})
+        parts = Parts(self._bus, self._open, sections, None if self._library is None else self._library.programs)
+        self._agent = Agent(NodeSettings(data=self._data, name="People"), identity, self._clock, parts=parts)
+        await self._agent.start()
+        self._printers = dict(self._agent.printer_ids)
+
+    async def close(self) -> None:
+        """End. What makers print goes on, of course."""
+        if self._agent is not None:
+            await self._agent.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- makers ------------------------------------------------------------------------------------------------------------
+
+    async def add_maker(self, request: MakerRequest) -> MakerView:
+        """Add a maker; the answer holds the token, once.
+
+        Raises:
+            ConflictError: this node has as many makers as it can serve.
+            StoreFullError: the disk is full; nobody was added.
+
+        """
+        if len(self._makers) >= MAX_PRINTERS:
+            raise ConflictError(
+                f"The people's node serves {MAX_PRINTERS} makers and has as many.",
+                next_step="Let a node of a workshop take some of them.",
+                code="people-full",
+            )
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        maker = Maker(
+            key=new_id("maker"),
+            name=request.name,
+            profile=request.profile,
+            material=request.material,
+            token_sha256=_hash(token),
+        )
+        await self._keep(maker)
+        try:
+            self._printers[maker.key] = await self._running.add_printer(self._section(maker), key=maker.key)
+        except LedgerWriteError as error:
+            raise _full(error) from error
+        self._by_token[maker.token_sha256] = maker.key
+        _log.info("maker.added", printer=self._printers[maker.key])
+        return self._view(maker).model_copy(update={"token": token})
+
+    async def remove_maker(self, printer: str) -> None:
+        """A maker leaves; the token is void at once. NotFoundError, StoreFullError."""
+        maker = self._maker(printer)
+        async with self._changing:
+            others = {key: value for key, value in self._makers.items() if key != maker.key}
+            await self._save(others)
+        self._by_token.pop(maker.token_sha256, None)
+        await self._running.remove_printer(printer)
+        del self._printers[maker.key]
+
+    def makers(self) -> list[MakerView]:
+        """All makers, by name."""
+        return sorted((self._view(maker) for maker in self._makers.values()), key=lambda view: view.name)
+
+    def authenticate(self, token: str) -> str | None:
+        """The printer id of the maker with this token, or None. The look-up is by hash: its time tells nothing of the token."""
+        key = self._by_token.get(_hash(token))
+        return None if key is None else self._printers.get(key)
+
+    # --- jobs --------------------------------------------------------------------------------------------------------------
+
+    def jobs(self, printer: str) -> list[ManualJobView]:
+        """What this maker may print or prints, and what was reported last. NotFoundError."""
+        maker = self._maker(printer)
+        occupied = self._running.state.occupations.get(printer)
+        found = [] if occupied is None or occupied.job is None else [self._job_view(maker, printer, occupied.job)]
+        return found if maker.reported is None else [*found, maker.reported]
+
+    async def accept(self, printer: str, job: str) -> ManualJobView:
+        """The maker will print it. Accepting twice is accepting once.
+
+        Raises:
+            NotFoundError: the maker has no such job.
+            ConflictError: it was taken back.
+            StoreFullError: the disk is full; it is not accepted.
+
+        """
+        maker = self._maker(printer)
+        occupied, reference = self._on_bed(printer, job)
+        if not occupied.running or self._driver(printer).job != job:
+            raise ConflictError("That batch was taken back.", next_step="Look at your list again.", code="taken-back")
+        if maker.accepted != job:
+            maker = maker.model_copy(update={"accepted": job})
+            await self._keep(maker)
+        self._driver(printer).accept(job)
+        return self._job_view(maker, printer, reference)
+
+    async def report(self, printer: str, job: str, report: ManualReport) -> ManualJobView:
+        """What came of it: the job ends and its parts are collected on the spot. Repeating it changes nothing.
+
+        Raises:
+            NotFoundError: the maker has no such job.
+            ConflictError: it was not accepted.
+            InvalidError: more parts than the job has.
+            StoreFullError: the disk is full; report again.
+
+        """
+        maker = self._maker(printer)
+        if maker.reported is not None and maker.reported.job == job:
+            return maker.reported
+        _, reference = self._on_bed(printer, job)
+        if maker.accepted != job:
+            raise ConflictError("That batch was not accepted.", next_step="Accept it first.", code="not-accepted")
+        if report.good + report.scrap > reference.parts:
+            raise InvalidError(
+                f"The batch has {reference.parts} parts; {report.good} good and {report.scrap} scrap are more.",
+                next_step="Count again.",
+            )
+        self._driver(printer).report_done(job)
+        await self._running.settle()
+        try:
+            await self._running.collect(printer, job, report.good, report.scrap, by=maker.name)
+        except LedgerWriteError as error:
+            raise _full(error) from error
+        view = self._job_view(maker, printer, reference).model_copy(update={"state": "reported"})
+        await self._keep(maker.model_copy(update={"accepted": None, "reported": view}))
+        return view
+
+    def program_file(self, printer: str, job: str) -> Path:
+        """The file of a job. NotFoundError."""
+        _, reference = self._on_bed(printer, job)
+        path = self._running.program(reference.program)
+        if path is None:
+            raise NotFoundError("The file of that batch is not here.", next_step="Try again in a minute.")
+        return path
+
+    # --- inside ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Agent:
+        assert self._agent is not None, "start() comes first"
+        return self._agent
+
+    def _section(self, maker: Maker) -> PrinterSection:
+        url = f"manual://?printer={maker.key}"
+        return PrinterSection(name=maker.name, url=url, profile=maker.profile, material=maker.material, autonomy_s=self._autonomy_s)
+
+    def _open(self, url: str, listener: EventListener) -> Driver:
+        maker = self._makers[url.rpartition("=")[2]]
+
+        def listen(event: DriverEvent) -> None:
+            listener(event)
+            if isinstance(event, PrintEnded) and event.end is PrintEnd.CANCELLED:
+                self._taken_back(maker.key, event.job)
+
+        return ManualPrinter(listen, name=maker.name, accepted=maker.accepted)
+
+    def _taken_back(self, key: str, job: str) -> None:
+        """What nobody accepted nobody has printed: nobody need clear a bed for it."""
+        if self._makers[key].accepted != job:
+            task = asyncio.create_task(self._clear_away(self._printers[key], job), name=f"taken-back-{job}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _clear_away(self, printer: str, job: str) -> None:
+        await self._running.settle()
+        try:
+            await self._running.collect(printer, job, 0, 0, by="agent")
+        except FarmError as error:
+            _log.warning("maker.not-cleared", printer=printer, job=job, detail=error.detail)
+
+    def _maker(self, printer: str) -> Maker:
+        for key, found in self._printers.items():
+            if found == printer and key in self._makers:
+                return self._makers[key]
+        raise NotFoundError(f"There is no maker {printer}.", next_step="Look at the list of makers.")
+
+    def _driver(self, printer: str) -> ManualPrinter:
+        driver = self._running.driver(printer)
+        assert isinstance(driver, ManualPrinter), "made by _open"
+        return driver
+
+    def _on_bed(self, printer: str, job: str) -> tuple[Occupied, JobReference]:
+        occupied = self._running.state.occupations.get(printer)
+        if occupied is None or occupied.job is None or occupied.id != job:
+            raise NotFoundError("You have no such batch.", next_step="Look at your list again.")
+        return occupied, occupied.job
+
+    def _job_view(self, maker: Maker, printer: str, job: JobReference) -> ManualJobView:
+        return ManualJobView(
+            printer=printer,
+            job=job.job,
+            design=job.revision if self._library is None else self._library.design_of(job.revision),
+            revision=job.revision,
+            program=job.program,
+            parts=job.parts,
+            state="accepted" if maker.accepted == job.job else "offered",
+        )
+
+    def _view(self, maker: Maker) -> MakerView:
+        return MakerView(printer=self._printers[maker.key], name=maker.name, profile=maker.profile)
+
+    async def _keep(self, maker: Maker) -> None:
+        async with self._changing:
+            await self._save({**self._makers, maker.key: maker})
+
+    async def _save(self, makers: dict[str, Maker]) -> None:
+        try:
+            await asyncio.to_thread(_write, self._data / _MAKERS, list(makers.values()))
+        except OSError as error:
+            raise StoreFullError(
+                f"The list of makers could not be written: {error.strerror}.", next_step="Free some space, then try again."
+            ) from error
+        self._makers = makers
+
+
+def _full(error: LedgerWriteError) -> StoreFullError:
+    return StoreFullError(error.detail, next_step=error.next_step)
