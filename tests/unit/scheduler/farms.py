@@ -118,7 +118,9 @@ def record(key: str = "n1", **fields: Any) -> NodeRecord:
 
 def farm(**tables: Any) -> Farm:
     """A farm; tables are given as lists of entities. Nodes of the printers are added when they are not given."""
-    named = {name: {getattr(item, _key(name)): item for item in items} for name, items in tables.items() if isinstance(items, list)}
+    named: dict[str, Any] = {
+        name: {getattr(item, _key(name)): item for item in items} for name, items in tables.items() if isinstance(items, list)
+    }
     plain = {name: value for name, value in tables.items() if not isinstance(value, list)}
     base = Farm(
         generation=GENERATION,

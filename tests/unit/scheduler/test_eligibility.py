@@ -1,0 +1,134 @@
+"""Hard constraints: each refuses what it must, and nothing else."""
+
+from typing import Any
+
+import pytest
+
+from scheduler import eligibility
+from scheduler.eligibility import (
+    FREE,
+    STANDING,
+    SUITS,
+    Reason,
+    index_programs,
+    is_suspect,
+    order_reasons,
+    printer_reasons,
+    suitable,
+)
+from scheduler.model import BedState, BuildSpace, Farm, PrinterNow, Revision
+from tests.unit.scheduler.farms import RULES, allocation, farm, node, order, printer, program, record, running
+
+
+def codes(reasons: list[Reason]) -> list[str]:
+    return [reason.code for reason in reasons]
+
+
+def test_a_good_printer_has_no_reason() -> None:
+    world = farm(printers=[printer()])
+    assert printer_reasons(world, world.printers["p1"], RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "tables"),
+    [
+        ("node-revoked", {"node_records": [record(revoked=True)]}),
+        ("node-not-replayed", {"nodes": [node(replayed=False)]}),
+        ("node-silent", {"nodes": [node(silent_s=90.5)]}),
+        ("node-silent", {"nodes": [node(online=False)]}),
+        ("has-allocation", {"allocations": [allocation()]}),
+        ("has-allocation", {"allocations": [allocation(jobs=0, held=1)]}),
+    ],
+)
+def test_reasons_of_the_node_and_of_what_it_holds(code: str, tables: dict[str, object]) -> None:
+    world = farm(printers=[printer()], **tables)
+    assert codes(printer_reasons(world, world.printers["p1"], RULES)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("code", "one"),
+    [
+        ("printer-not-ready", printer(ready=False)),
+        ("bed-unknown", printer(bed=BedState.UNKNOWN, ready=False)),
+        ("bed-not-collected", printer(bed=BedState.OCCUPIED, ready=False, job="j1")),
+        ("bed-occupied", printer(bed=BedState.OCCUPIED, ready=False)),
+        ("bed-unknown", printer(bed=BedState.UNKNOWN, ready=False, running=True)),  # somebody prints from the panel
+    ],
+)
+def test_reasons_of_the_printer(code: str, one: PrinterNow) -> None:
+    assert codes(printer_reasons(farm(printers=[one]), one, RULES)) == [code]
+
+
+def test_the_next_job_may_be_allocated_while_one_of_ours_runs() -> None:
+    one = running()
+    assert printer_reasons(farm(printers=[one]), one, RULES) == []
+
+
+def test_a_node_that_nobody_knows_stands_for_nothing() -> None:
+    world = Farm(generation=1, uptime_s=0.0)
+    assert codes(printer_reasons(world, printer(), RULES)) == ["node-revoked", "node-not-replayed", "node-silent"]
+
+
+@pytest.mark.parametrize(("silent_s", "suspect"), [(90.0, False), (90.1, True)])
+def test_three_missed_reports_make_a_node_suspect(silent_s: float, suspect: bool) -> None:
+    assert is_suspect(node(silent_s=silent_s), RULES) is suspect
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("too-large", {"width_mm": 210.6}),
+        ("too-large", {"depth_mm": 300.0}),
+        ("too-large", {"height_mm": 201.0}),
+        ("nozzle", {"nozzle_mm": 0.6}),
+        ("material", {"material": "PETG"}),
+    ],
+)
+def test_a_program_that_does_not_suit(code: str, fields: dict[str, Any]) -> None:
+    world = farm(printers=[printer()], orders=[order()], programs=[program(**fields)])
+    index = index_programs(world.programs.values())
+    assert codes(order_reasons(world, world.printers["p1"], world.orders["o1"], index)) == [code]
+    assert suitable(world, world.printers["p1"], world.orders["o1"], index) == []
+
+
+def test_an_unknown_profile_has_no_bed_to_measure() -> None:
+    world = farm(printers=[printer()], build_spaces={"other": BuildSpace(1, 1, 1)})
+    assert eligibility.fits_bed(world, printer(), program()) is not None
+
+
+def test_material_is_compared_as_people_write_it() -> None:
+    assert eligibility.material_matches(farm(), printer(material=" pla "), program()) is None
+
+
+def test_a_profile_without_a_program_of_the_revision() -> None:
+    world = farm(orders=[order()])
+    one = printer(profile="other")
+    assert codes(order_reasons(world, one, world.orders["o1"], index_programs(world.programs.values()))) == ["no-program"]
+
+
+def test_one_suitable_program_among_several_is_enough() -> None:
+    world = farm(orders=[order()], programs=[program(material="PETG"), program("b" * 64)])
+    index = index_programs(world.programs.values())
+    assert order_reasons(world, printer(), world.orders["o1"], index) == []
+    assert [item.sha256 for item in suitable(world, printer(), world.orders["o1"], index)] == ["b" * 64]
+
+
+@pytest.mark.parametrize(
+    ("code", "tables"),
+    [
+        ("revision-recalled", {"orders": [order()], "revisions": [Revision("r1", "d1", 0.0, recalled=True)]}),
+        ("order-closed", {"orders": [order(cancelled=True)]}),
+        ("order-closed", {"orders": [order(good=12)]}),
+    ],
+)
+def test_orders_for_which_nothing_may_be_made(code: str, tables: dict[str, object]) -> None:
+    world = farm(**tables)
+    assert codes(order_reasons(world, printer(), world.orders["o1"], {})) == [code]
+
+
+def test_every_reason_speaks_both_languages() -> None:
+    world = farm(printers=[printer(ready=False)], nodes=[node(online=False, replayed=False)], allocations=[allocation()])
+    reasons = printer_reasons(world, world.printers["p1"], RULES, (*STANDING, *FREE))
+    reasons += [found for constraint in SUITS if (found := constraint(world, printer("x", nozzle_mm=1, material=""), program()))]
+    assert len(reasons) >= 5
+    assert all(reason.en and reason.fr and reason.en != reason.fr for reason in reasons)
