@@ -264,8 +264,11 @@ class PeopleNode:
         """What this maker may print or prints, and what was reported last. NotFoundError."""
         maker = self._maker(printer)
         occupied = self._running.state.occupations.get(printer)
-        found = [] if occupied is None or occupied.job is None else [self._job_view(maker, printer, occupied.job)]
-        return found if maker.reported is None else [*found, maker.reported]
+        found = [] if maker.reported is None else [maker.reported]
+        if occupied is None or occupied.job is None:
+            return found
+        known = maker.accepted == occupied.id or self._driver(printer).job == occupied.id
+        return [self._job_view(maker, printer, occupied.job), *found] if known else found
 
     async def accept(self, printer: str, job: str) -> ManualJobView:
         """The maker will print it. Accepting twice is accepting once.
@@ -278,8 +281,10 @@ class PeopleNode:
         """
         maker = self._maker(printer)
         occupied, reference = self._on_bed(printer, job)
-        if not occupied.running or self._driver(printer).job != job:
+        if not occupied.running:
             raise ConflictError("That batch was taken back.", next_step="Look at your list again.", code="taken-back")
+        if self._driver(printer).job != job:
+            raise ConflictError("That batch is not ready yet.", next_step="Try again in a moment.", code="not-ready")
         if maker.accepted != job:
             maker = maker.model_copy(update={"accepted": job})
             await self._keep(maker)
