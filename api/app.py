@@ -18,6 +18,7 @@ from api.deps import People
 from api.limits import BodyLimit, SecurityHeaders
 from farm.config import DaemonSettings, load
 from farm.control import Control
+from farm.errors import FarmError
 
 PREFIX: Final = "/api/v1"
 STATIC: Final = Path(__file__).parent / "static"
@@ -88,7 +89,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            running, makers = (control, people) if control is not None else await _start_farm(chosen, stack)
+            try:
+                running, makers = (control, people) if control is not None else await _start_farm(chosen, stack)
+            except FarmError as error:
+                app.state.start_failure = error  # `farm serve` tells it in one line
+                raise
             app.state.control, app.state.people = running, makers
             secret = token if token is not None else await asyncio.to_thread(operator_token, chosen.data)
             app.state.guard = Guard(

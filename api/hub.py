@@ -186,8 +186,11 @@ async def _serve(websocket: WebSocket, client: Client, hub: Hub, now: Callable[[
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-    if dropping in tasks and results[2] is True:
+    if client.dropped.is_set():
         return TRY_AGAIN_LATER
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | OSError):
+            raise result
     heard = results[1]
     return NO_TALKING if isinstance(heard, dict) and heard["type"] == "websocket.receive" else 0
 

@@ -1,6 +1,7 @@
 """The OpenAPI document tells what really happens."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -60,3 +61,12 @@ async def test_statuses_that_come_are_documented(client: httpx.AsyncClient, docu
             for body in ({}, {"quantity": 1}, {"job": "a", "good": 0}, {"action": "pause"}, {"name": "a", "code": "abcd"}):
                 answer = await client.request(method.upper(), re.sub(r"\{\w+\}", "a" * 64, path), json=body)
                 assert str(answer.status_code) in operation["responses"], (method, path, answer.text)
+
+
+def test_the_documentation_names_every_route(document: dict[str, Any]) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
+    documented = set(re.findall(r"`(?:GET|POST|PATCH|DELETE) ([^`?]+)", text)) | {"/healthz", "/readyz"}
+    named = {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, each in document["paths"].items() for method in each}
+    assert {row.partition(" ")[2] for row in named} <= {row.strip() for row in documented}
+    missing = {row for row in named if row not in text and not row.endswith(("/healthz", "/readyz"))}
+    assert missing == set()

@@ -38,7 +38,7 @@ class Farm:
         return json.loads(result.stdout)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FARM_URL", "FARM_TOKEN", "FARM_CA", "FARM_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -46,7 +46,7 @@ def no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
+def farm(tmp_path: Path, no_settings_of_this_machine: None) -> Iterator[Farm]:
     control = MemoryControl(tmp_path / "farm")
     control.add_printer("prn-1", "Atelier 1")
     app = create_app(control=control, settings=DaemonSettings(data=tmp_path / "data"), token=TOKEN)

@@ -15,6 +15,8 @@ from farm.errors import ConfigurationError, UnreachableError
 from tests.unit.farm.commands.background import TOKEN
 from tests.unit.farm.commands.conftest import Farm
 
+pytestmark = pytest.mark.usefixtures("no_settings_of_this_machine")
+
 # --- where
 
 
