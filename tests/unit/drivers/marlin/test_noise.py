@@ -7,7 +7,7 @@ line end is not flipped towards the machine: a cut tail can run without its numb
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from drivers.base import PrintEnd
@@ -15,7 +15,8 @@ from drivers.marlin.faults import BY_CODE
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
-COUNT = 60
+COUNT = 40
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # a seed does not get simpler
 
 
 class Noise:
@@ -65,7 +66,7 @@ def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
     seed=st.integers(0, 2**32),
     advanced=st.booleans(),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
 def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool) -> None:
     _noisy_print(World(FirmwareOptions(advanced_ok=advanced)).connected(), towards, back, seed)
 
@@ -83,7 +84,7 @@ def test_two_percent_of_bad_lines_are_printed_through(seed: int) -> None:
 
 
 @given(st.lists(st.sampled_from(["lose", "double", "freeze"]), max_size=6), st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
 def test_lost_and_doubled_oks_and_freezes_cost_no_line(faults: list[str], seed: int) -> None:
     world = World().connected()
     world.print_lines([*HEATED, *moves(COUNT)])
@@ -101,7 +102,7 @@ def test_lost_and_doubled_oks_and_freezes_cost_no_line(faults: list[str], seed: 
 
 
 @given(st.binary(max_size=300), st.integers(0, 100))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None, phases=NO_SHRINKING)
 def test_no_bytes_of_the_machine_break_the_session(data: bytes, steps: int) -> None:
     world = World().connected()
     world.print_lines([*HEATED, *moves(5)], begun=False)

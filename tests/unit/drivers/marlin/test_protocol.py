@@ -3,7 +3,7 @@
 import pytest
 
 from drivers.base import PrintEnd
-from drivers.marlin.events import JobBegun, JobEnded, NotUnderstood, Ready
+from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
 from drivers.marlin.job import Phase
 from drivers.marlin.protocol import Protocol
 from drivers.virtual.options import FirmwareOptions
@@ -282,7 +282,8 @@ def test_garbage_is_heard_but_no_printer() -> None:
 def test_a_firmware_without_line_numbers_is_refused_by_name() -> None:
     protocol = Protocol()
     protocol.opened(0.0)
-    now_s, events = 0.0, []
+    now_s = 0.0
+    events: list[Event] = []
     while not events:
         now_s += 0.25
         protocol.on_timeout(now_s)

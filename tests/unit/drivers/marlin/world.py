@@ -1,6 +1,7 @@
 """A Marlin session and a virtual firmware in memory, on one simulated clock: minutes of printing in milliseconds of test."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from drivers.marlin.events import Event, JobBegun, JobEnded, Ready
 from drivers.marlin.job import Ending, Phase
@@ -10,6 +11,8 @@ from drivers.virtual.firmware import Firmware
 from drivers.virtual.machine import Blocking
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.words import Command
+
+_Kind = TypeVar("_Kind", bound=Event)
 
 LATENCY_S = 0.001
 Wire = Callable[[bytes], bytes]
@@ -70,7 +73,7 @@ class World:
         assert ends[0].name == self.started
         return ends[0].ending
 
-    def of(self, kind: type) -> list:  # type: ignore[type-arg]  # the caller knows what it asked for
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def unplug(self) -> None:

@@ -1,0 +1,56 @@
+from drivers.base import Temperature
+from drivers.marlin.replies import understand
+from drivers.marlin.reported import MAX_NOTE, Reported
+
+
+def _after(*lines: str) -> Reported:
+    reported = Reported()
+    for line in lines:
+        reported.learn(understand(line))
+    return reported
+
+
+def test_temperatures_from_reports_heating_and_answers() -> None:
+    for line in ("T:20.5 /0.0 B:19.0 /60.0", " T:20.5 /0.0 B:19.0 /60.0 @:0 B@:0 W:?", "ok T:20.5 /0.0 B:19.0 /60.0 @:0"):
+        reported = _after(line)
+        assert (reported.nozzle, reported.bed) == (Temperature(20.5, 0.0), Temperature(19.0, 60.0))
+
+
+def test_a_machine_without_a_bed_has_none() -> None:
+    assert _after("ok T:20.5 /0.0 @:0").bed is None
+
+
+def test_the_runout_dialogue() -> None:
+    waiting = _after(
+        "//action:prompt_end",
+        "//action:prompt_begin FilamentRunout T0",
+        "//action:prompt_show",
+        "//action:paused filament_runout 0",
+        "echo:busy: paused for user",
+    )
+    assert waiting.user_wait
+    assert waiting.note == "filament_runout 0"
+    waiting.learn(understand("//action:prompt_end"))
+    waiting.learn(understand("ok P15 B3"))
+    assert waiting == Reported()
+
+
+def test_a_note_is_limited() -> None:
+    note = _after("//action:prompt_begin " + "x" * 500).note
+    assert note is not None
+    assert len(note) == MAX_NOTE
+
+
+def test_a_print_from_the_card_is_foreign() -> None:
+    assert _after("SD printing byte 5/100").foreign
+    assert not _after("SD printing byte 5/100", "Not SD printing").foreign
+
+
+def test_unknown_commands_are_counted() -> None:
+    assert _after('echo:Unknown command: "M73"', 'echo:Unknown command: "M486"', "hello").unknown_commands == 2
+
+
+def test_after_a_job_nobody_waits() -> None:
+    reported = _after("echo:busy: paused for user", "//action:prompt_begin Click")
+    reported.calm()
+    assert (reported.user_wait, reported.note) == (False, None)

@@ -1,0 +1,50 @@
+"""The contract: values that drivers share, and that every kind of driver we bring keeps it."""
+
+import dataclasses
+import inspect
+from urllib.parse import urlsplit
+
+import pytest
+
+from drivers.base import Capability, Driver, Fault, PrinterState, PrinterStatus, Temperature
+from drivers.errors import DriverError, FirmwareError
+from drivers.registry import open_driver
+
+METHODS = [name for name, _ in inspect.getmembers(Driver, inspect.isfunction) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("url", ["marlin:///dev/ttyUSB0", "virtual://"])
+def test_a_driver_has_every_method_with_the_contract_s_parameters(url: str) -> None:
+    driver = open_driver(url, lambda _event: None)
+    for name in METHODS:
+        ours, theirs = inspect.signature(getattr(driver, name)), inspect.signature(getattr(Driver, name))
+        assert list(ours.parameters) == list(theirs.parameters)[1:], name
+        assert inspect.iscoroutinefunction(getattr(driver, name)), name
+    assert driver.status == PrinterStatus(state=PrinterState.OFFLINE)
+    assert driver.info.name == urlsplit(url).scheme
+
+
+def test_a_new_printer_is_offline_and_unknown() -> None:
+    assert PrinterStatus() == PrinterStatus(PrinterState.OFFLINE, None, None, None, None, None, None, None, None)
+
+
+def test_values_do_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Temperature(20.0, 0.0).actual_c = 5.0  # type: ignore[misc]  # that is the test
+
+
+def test_words_on_the_wire_are_kebab_case() -> None:
+    for word in [*PrinterState, *Capability]:
+        assert word.value == word.value.lower().replace("_", "-")
+
+
+def test_a_driver_error_says_what_is_wrong_and_what_to_do() -> None:
+    error = DriverError("The cable is out.", next_step="Plug it in.")
+    assert str(error) == "The cable is out. Plug it in."
+
+
+def test_a_firmware_error_carries_the_record() -> None:
+    fault = Fault("killed", "Error:Printer halted.", "m", "m", "a", "a")
+    error = FirmwareError(fault, next_step="Reset it.")
+    assert error.fault is fault
+    assert "Printer halted" in str(error)

@@ -1,0 +1,152 @@
+"""`farm try` as a technician types it: real processes, virtual printers."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drivers.base import PrinterState, PrinterStatus, Temperature
+from farm.commands.try_ import check_file, describe
+from farm.errors import FarmError
+from tests.unit.drivers.marlin.world import HEATED, moves
+
+
+def _run(*arguments: str, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "farm", "try", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Path:
+    path = tmp_path / "frame.gcode"
+    path.write_text("\n".join([*HEATED, *moves(300), "M104 S0", "M84", ""]))
+    return path
+
+
+def test_a_print_ends_with_a_line_of_json(frame: Path) -> None:
+    result = _run("virtual://?speed=200", str(frame), "--json")
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["end"] == "done"
+    assert told["printer"] == "virtual://"
+    assert told["seconds"] > 0
+    assert re.match(r"job-[0-9a-z]{16}$", told["job"])
+    for state in ("connecting", "idle", "preparing", "printing"):
+        assert state in result.stderr
+
+
+def test_a_failed_print_is_no_success_and_says_what_to_do(tmp_path: Path) -> None:
+    cold = tmp_path / "cold.gcode"
+    cold.write_text("\n".join(["G28", "G90", "M83", *moves(20)]))
+    result = _run("virtual://?speed=200", str(cold), "--json")
+    assert result.returncode == 1
+    assert json.loads(result.stdout)["end"] == "failed"
+    assert "cold extrusion prevented" in result.stderr
+    assert "M109" in result.stderr
+
+
+def test_ctrl_c_cancels_and_exits_130(frame: Path) -> None:
+    command = [sys.executable, "-u", "-m", "farm", "try", "virtual://?speed=3", str(frame), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    seen = ""
+    while "preparing" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert json.loads(out)["end"] == "cancelled"
+    assert "Cancelling" in errors
+
+
+def test_ctrl_c_before_the_print_exits_130(tmp_path: Path, frame: Path) -> None:
+    command = [sys.executable, "-u", "-m", "farm", "try", "virtual://?boot=60&speed=0.5", str(frame)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "connecting" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Nothing was printed" in errors
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("marlin:///dev/ttyUSB_none", "There is no printer at /dev/ttyUSB_none."),
+        ("marlin:///dev/null", "/dev/null is not a serial port."),
+        ("marlin:///dev/ttyUSB0?bod=5", "unknown key: bod"),
+        ("marlyn:///dev/ttyUSB0", "No driver for the printer URL"),
+    ],
+)
+def test_a_printer_that_cannot_be_used_is_one_clear_line(url: str, message: str, frame: Path) -> None:
+    result = _run(url, str(frame))
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_missing_file_touches_no_printer(tmp_path: Path) -> None:
+    result = _run("virtual://", str(tmp_path / "gone.gcode"))
+    assert result.returncode == 1
+    assert "There is no file" in result.stderr
+    assert "connecting" not in result.stderr
+
+
+def test_a_profile_refuses_what_does_not_fit_the_printer(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.gcode"
+    huge.write_text("\n".join([*HEATED, "G1 X500 Y10 E1 F3000", ""]))
+    result = _run("virtual://?speed=200", str(huge), "--profile", "generic-210")
+    assert result.returncode == 1
+    assert "generic-210" in result.stderr
+    assert "connecting" not in result.stderr
+
+
+def test_an_unknown_profile_names_those_there_are(frame: Path) -> None:
+    result = _run("virtual://?speed=200", str(frame), "--profile", "generic-2100")
+    assert result.returncode == 1
+    assert "generic-210" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"; only words\n", "no G-code command"),
+        (b"hello\n", "no G-code command"),
+        (b"G28\n" + b"\0" * 5, "binary"),
+        (b"GCDE\x01\x00\x00\x00", "binary"),
+    ],
+)
+def test_what_cannot_be_gcode_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "x.gcode"
+    file.write_bytes(content)
+    with pytest.raises(FarmError, match=message) as raised:
+        check_file(file)
+    assert raised.value.next_step
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FarmError, match="is no file"):
+        check_file(tmp_path)
+
+
+def test_a_command_after_a_long_comment_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "x.gcode"
+    file.write_bytes(b"; " + b"x" * (1024 * 1024 - 4) + b"\nG28\n")
+    check_file(file)
+
+
+def test_describe() -> None:
+    status = PrinterStatus(PrinterState.PRINTING, nozzle=Temperature(199.6, 200.0), bed=Temperature(60.0, 60.0), note="Click")
+    assert describe(status) == "printing  nozzle 200/200 °C  bed 60/60 °C  Click"
+    assert describe(PrinterStatus()) == "offline"
