@@ -164,7 +164,18 @@ class FarmClient:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
         self._session.close()
+
+    def answers(self, path: str) -> bool:
+        """Tell whether a GET of `path`, outside the API, is answered with 200; False when nothing answers."""
+        try:
+            return self._session.get(self._target.url + path, timeout=TIMEOUT_S, allow_redirects=False).ok
+        except requests.RequestException:
+            return False
 
     def get(self, path: str, **query: str | int) -> Any:
         """The JSON at `path`."""
