@@ -57,7 +57,8 @@ class BrokerSection(Section):
     """The MQTT broker: a child process of the daemon, or any broker by URL."""
 
     kind: Literal["auto", "mosquitto", "embedded", "external"] = "auto"
-    port: int = Field(default=1883, ge=1, le=65_535)  # loopback, for the daemon and for nodes on this machine
+    # loopback, for the daemon and for nodes on this machine; not 1883: Debian starts a mosquitto of its own there
+    port: int = Field(default=18_830, ge=1, le=65_535)
     tls_port: int = Field(default=8883, ge=1, le=65_535)  # for joined nodes; only when [http] host is beyond loopback
     urls: list[str] = []  # kind = "external": mqtt://host:1883 or mqtts://host:8883
     username: str = "daemon"  # kind = "external"

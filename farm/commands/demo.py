@@ -56,7 +56,7 @@ def _set_up(farm: LocalFarm, frames: int) -> str:
     for profile in sorted({profile for _, profile, _ in PRINTERS}):
         content = frame_program(profiles[profile])
         farm.add_program(content, design=DESIGN, revision=REVISION, profile=profile, parts=1, material="PLA", name="frame.gcode")
-    order: str = farm.post("/api/v1/orders", {"design": DESIGN, "quantity": frames, "destination": "Palaiseau"})["id"]
+    order: str = farm.post("/orders", {"design": DESIGN, "quantity": frames, "destination": "Palaiseau"})["id"]
     return order
 
 
@@ -84,7 +84,7 @@ def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
 def _produce(farm: LocalFarm, order: str, live: Live | None) -> dict[str, Any]:
     while True:
         farm.be_the_hands()
-        state = farm.get("/api/v1/farm")
+        state = farm.get("/farm")
         mine: dict[str, Any] = next(row for row in state["orders"] if row["id"] == order)
         if live is not None:
             live.update(_screen(state, mine, farm.url))
@@ -94,7 +94,7 @@ def _produce(farm: LocalFarm, order: str, live: Live | None) -> dict[str, Any]:
 
 
 def _result(farm: LocalFarm, order: dict[str, Any], seconds: float) -> dict[str, Any]:
-    jobs = farm.get(f"/api/v1/jobs?order={order['id']}")
+    jobs = farm.get("/jobs", order=order["id"])
     return {
         "ordered": order["quantity"],
         "good": order["good"],

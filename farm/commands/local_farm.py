@@ -9,14 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-import requests
-
+from farm.commands.client import FarmClient, Target
 from farm.config import PrinterSection
 from farm.errors import FarmError, UnreachableError
 from farm.process import bound_to_us
@@ -25,7 +25,6 @@ START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
 AUTHORITY: Final = "keys/ca.pem"
 OPERATOR_FILE: Final = "operator.token"
 _STOP_TIMEOUT_S: Final = 15.0
-_HTTP_TIMEOUT_S: Final = (3.0, 30.0)
 _LOG_LINES: Final = 20
 
 
@@ -136,8 +135,7 @@ class LocalFarm:
         self.secure = host != "127.0.0.1"
         self.url = f"{'https' if self.secure else 'http'}://{host}:{self.port}"
         self._clock = {"factor": float(speed), "origin_wall_s": time.time()}
-        self._http = requests.Session()
-        self._http.trust_env = False
+        self._client = FarmClient(Target(self.url))
         environment = dict(environment or {})
         config = folder / "farm.toml"
         write_toml(
@@ -163,7 +161,7 @@ class LocalFarm:
         """End every process: nodes first, so that they can say goodbye."""
         for child in (*self.nodes.values(), self.daemon):
             child.end()
-        self._http.close()
+        self._client.close()
 
     def start_daemon(self) -> None:
         """Start the daemon and wait until it is ready.
@@ -181,12 +179,11 @@ class LocalFarm:
         """Take the farm's own authority and the operator's token from its data folder, as its operator may."""
         authority, token = self.data / AUTHORITY, self.data / OPERATOR_FILE
         self.wait_until(lambda: authority.is_file() and token.is_file(), what="the farm's keys", child=self.daemon)
-        self._http.verify = str(authority)
-        self._http.headers["Authorization"] = f"Bearer {token.read_text().strip()}"
+        self._client = FarmClient(Target(self.url, token.read_text().strip(), authority))
 
     def invite(self, name: str) -> str:
         """Make a code for one maker."""
-        code: str = self.post("/api/v1/enrolments/invites", {"name": name})["code"]
+        code: str = self.post("/enrolments/invites", {"name": name})["code"]
         return code
 
     def add_node(self, name: str, printers: Sequence[PrinterSection], *, prefix: Sequence[str] = ()) -> Child:
@@ -218,29 +215,28 @@ class LocalFarm:
             time.sleep(0.1)
 
     def answers(self, path: str) -> bool:
-        """Tell whether a GET of `path` is answered with 200."""
-        try:
-            return self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S).ok
-        except requests.RequestException:
-            return False
+        """Tell whether a GET of `path`, such as /healthz, is answered with 200."""
+        return self._client.answers(path)
 
-    def get(self, path: str) -> Any:
-        """GET a JSON answer."""
-        return self._json(self._http.get(self.url + path, timeout=_HTTP_TIMEOUT_S))
+    def get(self, path: str, **query: str | int) -> Any:
+        """GET the JSON at `path`, below /api/v1."""
+        return self._client.get(path, **query)
 
-    def post(self, path: str, body: object) -> Any:
-        """POST a JSON body."""
-        return self._json(self._http.post(self.url + path, json=body, timeout=_HTTP_TIMEOUT_S))
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """POST a JSON body to `path`, below /api/v1."""
+        return self._client.post(path, body)
 
     def add_program(self, content: bytes, **fields: object) -> Any:
         """Upload a program; `fields` as in `farm.views.ProgramRequest`."""
-        files = {"file": ("frame.gcode", content)}
-        values = {name: str(value) for name, value in fields.items()}
-        return self._json(self._http.post(f"{self.url}/api/v1/programs", data=values, files=files, timeout=_HTTP_TIMEOUT_S))
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            file.write(content)
+            file.seek(0)
+            values = {name: str(value) for name, value in fields.items()}
+            return self._client.upload("/programs", values, "frame.gcode", file)
 
     def be_the_hands(self) -> None:
         """Collect every ended job (printed: all good; any other: all scrap) and clear the beds that nobody knows."""
-        state = self.get("/api/v1/farm")
+        state = self.get("/farm")
         for job in state["waiting"]:
             good = job["parts"] if job["outcome"] == "printed" else 0
             self._lend_a_hand(job["printer"], "collect", {"job": job["id"], "good": good, "scrap": job["parts"] - good})
@@ -251,17 +247,7 @@ class LocalFarm:
 
     def _lend_a_hand(self, printer: str, action: str, body: dict[str, object]) -> None:
         with contextlib.suppress(FarmError):  # the bed may be clear meanwhile; what still waits is tried again
-            self.post(f"/api/v1/printers/{printer}/{action}", {**body, "by": "virtual hand"})
-
-    def _json(self, response: requests.Response) -> Any:
-        body = response.json() if response.content else None
-        if not response.ok:
-            problem = body if isinstance(body, dict) else {}
-            detail = str(problem.get("detail", f"The daemon answered {response.status_code}."))
-            raise FarmError(
-                detail, code=str(problem.get("code", "farm-error")), next_step=str(problem.get("next_step", "See its log."))
-            )
-        return body
+            self.post(f"/printers/{printer}/{action}", {**body, "by": "virtual hand"})
 
 
 @contextlib.contextmanager

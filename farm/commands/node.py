@@ -54,12 +54,13 @@ def join(
     config: _Config = None,
     data: _Data = None,
     name: Annotated[str, typer.Option(help="How people call this node; the host name if left out.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Replace the identity that the data folder has.")] = False,
 ) -> None:
     """Join a farm with the code of an invitation. Writes who this node is into the data folder."""
     from farm.node.join import join as join_farm  # noqa: PLC0415
 
     settings = _settings(config, data)
-    identity = join_farm(url, code, settings.data, name or settings.name or socket.gethostname())
+    identity = join_farm(url, code, settings.data, name or settings.name or socket.gethostname(), again=again)
     typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node --data {settings.data}")
 
 

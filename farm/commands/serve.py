@@ -1,7 +1,9 @@
 """`farm serve`: the daemon."""
 
+import logging
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -64,18 +66,33 @@ def serve(
     import uvicorn  # noqa: PLC0415 - loaded by this command only
 
     certificate, key = _certificate(settings)
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
-        host=settings.http.host,
-        port=settings.http.port,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
-        log_config=None,
-        ws_per_message_deflate=False,  # it costs four times the CPU of a Raspberry Pi (docs/decisions/0005)
-        timeout_graceful_shutdown=3,  # pages that are open must not hold up the end
-        server_header=False,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "api.app:create_app",
+            factory=True,
+            host=settings.http.host,
+            port=settings.http.port,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            log_config=None,
+            proxy_headers=False,  # who asks decides what they may, so nobody else may say who asks
+            ws_per_message_deflate=False,  # it costs four times the CPU of a Raspberry Pi (docs/decisions/0005)
+            timeout_graceful_shutdown=3,  # pages that are open must not hold up the end
+            server_header=False,
+        )
     )
+    logging.getLogger("uvicorn.error").addFilter(_without_start_failure)
+    with suppress(SystemExit):  # uvicorn's way to say that the start failed
+        server.run()
+    if not server.started:
+        error = getattr(getattr(server.config.loaded_app, "state", None), "start_failure", None)
+        raise error or ConfigurationError("The daemon could not start.", next_step="Its log above says why.")
+
+
+def _without_start_failure(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of a failed start: a traceback of our own error, which is told in one line instead."""
+    text = record.getMessage()
+    return not (text.startswith("Traceback") and "farm.errors." in text) and not text.startswith("Application startup failed")
 
 
 def register(app: typer.Typer) -> None:

@@ -44,7 +44,7 @@ def _at_rest() -> tuple[float, float]:
     ):
         farm.start_daemon()
         farm.add_node("bench", virtual.sections())
-        farm.wait_until(lambda: any(printer["state"] == "idle" for printer in farm.get("/api/v1/printers")), what="a printer")
+        farm.wait_until(lambda: any(printer["state"] == "idle" for printer in farm.get("/printers")), what="a printer")
         time.sleep(SETTLE_S)
         return resident_mb(_pid(farm.daemon.process)), resident_mb(_pid(farm.nodes["bench"].process))
 
@@ -60,10 +60,10 @@ def _written_while_printing() -> tuple[float, float]:
         farm.add_node("bench", virtual.sections())
         content = frame_program(bundled_profiles()["generic-210"])
         farm.add_program(content, design=DESIGN, revision=REVISION, profile="generic-210", parts=1, material="PLA")
-        farm.post("/api/v1/orders", {"design": DESIGN, "quantity": 100})
+        farm.post("/orders", {"design": DESIGN, "quantity": 100})
 
         def all_print() -> bool:
-            return all(printer["state"] == "printing" for printer in farm.get("/api/v1/printers"))
+            return all(printer["state"] == "printing" for printer in farm.get("/printers"))
 
         farm.wait_until(all_print, what="all printers to print", timeout_s=600)
         pids = [_pid(farm.daemon.process), _pid(farm.nodes["bench"].process)]

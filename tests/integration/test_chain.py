@@ -42,7 +42,7 @@ def farm(tmp_path: Path) -> Iterator[LocalFarm]:
 
 def order(farm: LocalFarm, content: bytes, quantity: int = QUANTITY) -> str:
     farm.add_program(content, design="square", revision="square-1", profile="generic-210", parts=1, material="PLA")
-    identity: str = farm.post("/api/v1/orders", {"design": "square", "quantity": quantity})["id"]
+    identity: str = farm.post("/orders", {"design": "square", "quantity": quantity})["id"]
     return identity
 
 
@@ -54,7 +54,7 @@ class Hands:
         self.printers = printers
 
     def collect(self) -> None:
-        state = self.farm.get("/api/v1/farm")
+        state = self.farm.get("/farm")
         names = {printer["id"]: printer["name"] for printer in state["printers"]}
         for job in state["waiting"]:
             name = names.get(job["printer"], "")
@@ -68,7 +68,7 @@ class Hands:
         def done() -> bool:
             nonlocal met
             self.collect()
-            met = self.farm.get(f"/api/v1/orders/{order_id}")
+            met = self.farm.get(f"/orders/{order_id}")
             return bool(met["state"] == "met")
 
         self.farm.wait_until(done, what=f"order {order_id} to be met", timeout_s=PATIENCE_S)
@@ -78,7 +78,7 @@ class Hands:
 def some_good(farm: LocalFarm, order_id: str, hands: Hands, at_least: int) -> None:
     def enough() -> bool:
         hands.collect()
-        good: int = farm.get(f"/api/v1/orders/{order_id}")["good"]
+        good: int = farm.get(f"/orders/{order_id}")["good"]
         return good >= at_least
 
     farm.wait_until(enough, what=f"{at_least} good parts", timeout_s=PATIENCE_S)
@@ -86,9 +86,9 @@ def some_good(farm: LocalFarm, order_id: str, hands: Hands, at_least: int) -> No
 
 def check_counts(farm: LocalFarm, order_id: str, printers: VirtualPrinters, quantity: int = QUANTITY) -> list[dict[str, Any]]:
     """What the API says, what the database holds and what the printers really made is the same number."""
-    met = farm.get(f"/api/v1/orders/{order_id}")
+    met = farm.get(f"/orders/{order_id}")
     assert (met["good"], met["scrap"], met["owed"], met["state"]) == (quantity, 0, 0, "met")
-    jobs: list[dict[str, Any]] = farm.get(f"/api/v1/jobs?order={order_id}")
+    jobs: list[dict[str, Any]] = farm.get("/jobs", order=order_id)
     collected = [job for job in jobs if job["state"] == "collected"]
     assert sum(job["good"] for job in collected) == quantity
     assert len({job["id"] for job in jobs}) == len(jobs)
@@ -112,7 +112,7 @@ def test_octoprint_and_marlin_print_one_order_together(
     Hands(farm, printers).until_met(order_id)
 
     jobs = check_counts(farm, order_id, printers)
-    names = {printer["id"]: printer["name"] for printer in farm.get("/api/v1/printers")}
+    names = {printer["id"]: printer["name"] for printer in farm.get("/printers")}
     by_printer = [names[job["printer"]] for job in jobs]
     assert by_printer.count("octoprint") >= 1
     assert by_printer.count("virtual 1") >= 1
@@ -166,7 +166,7 @@ def test_the_order_is_exact_although_the_node_is_killed_in_the_middle(farm: Loca
 def test_the_fallback_broker_carries_an_order_too(tmp_path: Path, printers: VirtualPrinters) -> None:
     with LocalFarm(tmp_path, speed=SPEED, broker="embedded", farm={"report_every_s": 20.0}) as farm:
         farm.start_daemon()
-        assert "embedded" in farm.get("/api/v1/farm")["broker"]
+        assert "embedded" in farm.get("/farm")["broker"]
         farm.add_node("workshop", printers.sections())
         order_id = order(farm, small_program())
         Hands(farm, printers).until_met(order_id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,17 +60,15 @@ def test_a_node_on_another_host_joins_over_tls_and_is_fenced_in(tmp_path: Path, 
         farm.add_node("workshop", printers.sections()[:1])
         farm.add_node("home", printers.sections()[1:], prefix=host.prefix)
         farm.add_program(small_program(), design="square", revision="square-1", profile="generic-210", parts=1, material="PLA")
-        order = farm.post("/api/v1/orders", {"design": "square", "quantity": 4})["id"]
+        order = farm.post("/orders", {"design": "square", "quantity": 4})["id"]
 
         def met() -> bool:
             farm.be_the_hands()
-            return bool(farm.get(f"/api/v1/orders/{order}")["state"] == "met")
+            return bool(farm.get(f"/orders/{order}")["state"] == "met")
 
         farm.wait_until(met, what="the order to be met", timeout_s=240)
-        jobs = farm.get(f"/api/v1/jobs?order={order}")
-        assert {job["node"] for job in jobs} == {
-            node["id"] for node in farm.get("/api/v1/nodes") if node["name"] in {"workshop", "home"}
-        }
+        jobs = farm.get("/jobs", order=order)
+        assert {job["node"] for job in jobs} == {node["id"] for node in farm.get("/nodes") if node["name"] in {"workshop", "home"}}
 
         mine, other = load_identity(tmp_path / "node-home"), load_identity(tmp_path / "node-workshop")
         assert mine.mqtt_urls[0].startswith("mqtts://")
@@ -80,7 +77,7 @@ def test_a_node_on_another_host_joins_over_tls_and_is_fenced_in(tmp_path: Path, 
         foreign = [topic(other.node, stream) for stream in Stream] + ["#", "farm/v1/dn/+/#"]
         heard = asyncio.run(listens(mine, foreign, forged))
         assert [name for name in heard if f"/{mine.node}/" not in name] == []
-        nodes = {node["id"]: node for node in farm.get("/api/v1/nodes")}
+        nodes = {node["id"]: node for node in farm.get("/nodes")}
         assert nodes[other.node]["online"]
 
 
@@ -102,8 +99,7 @@ def test_beyond_loopback_nothing_is_answered_without_the_token(tmp_path: Path, h
     require("mosquitto", find_mosquitto() is not None)
     with LocalFarm(tmp_path, host=host.inside, broker="mosquitto") as farm:
         farm.start_daemon()
-        authority = str(farm.data / "keys" / "ca.pem")
-        assert ssl.create_default_context(cafile=authority).get_ca_certs()
-        refused = run_farm("status", "--url", farm.url, SSL_CERT_FILE=authority, REQUESTS_CA_BUNDLE=authority)
+        authority = farm.data / "keys" / "ca.pem"
+        refused = run_farm("status", "--url", farm.url, "--ca-file", authority, FARM_DATA=str(tmp_path / "elsewhere"))
         assert refused.code != 0
         assert "token" in refused.err
