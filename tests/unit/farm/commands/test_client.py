@@ -224,3 +224,12 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_whether_a_daemon_answers_yet(farm: Farm) -> None:
+    client = FarmClient(Target(farm.url))
+    assert client.answers("/healthz")
+    assert not client.answers("/nothing")
+    farm.server.__exit__()
+    assert not client.answers("/healthz")
+    client.close()
