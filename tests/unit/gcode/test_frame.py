@@ -141,6 +141,19 @@ def test_the_nozzle_never_travels_far_over_a_started_layer_without_a_retraction(
     assert dragged < 1.5
 
 
+def test_far_travels_are_lifted_off_the_layer() -> None:
+    """0.3 mm above the line that is drawn next."""
+    flights = []
+    for kind, move in typed_moves("generic-210"):
+        if kind == "Custom":
+            continue
+        if move.extrudes:
+            assert all(height == pytest.approx(move.start[2] + 0.3) for height in flights)
+            flights.clear()
+        elif distance(move.start[:2], move.end[:2]) > 1.5:
+            flights += [move.start[2], move.end[2]]
+
+
 def test_retractions_and_their_returns_are_even() -> None:
     retraction_mm = profile("generic-210").retraction_mm
     counts = Counter(move.filament_mm for kind, move in typed_moves("generic-210") if kind != "Custom" and move.start == move.end)

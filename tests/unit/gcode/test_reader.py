@@ -94,6 +94,12 @@ def test_nothing_hides_behind_a_carriage_return() -> None:
     assert [line.code for line in lines(b"; nice\rM112\n")] == ["", "M112"]
 
 
+def test_nothing_hides_behind_a_carriage_return_at_the_end_of_a_chunk() -> None:
+    """Chunks are 64 KiB; the comment is cut, but its end is not forgotten."""
+    for before in range(65_530, 65_540):
+        assert [line.code for line in lines(b";" + b"x" * before + b"\rM112\n")] == ["", "M112"]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
     first, second = lines(b"\xef\xbb\xbfG28\nG1 X1\n")
     assert (first.code, first.defect) == ("G28", None)
