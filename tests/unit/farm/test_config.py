@@ -9,7 +9,7 @@ from farm.config import DaemonSettings, FileSettings, NodeSettings, PrinterSecti
 from farm.errors import ConfigurationError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
-EXAMPLES = [("farm.toml", DaemonSettings), ("node.toml", NodeSettings)]
+EXAMPLES: list[tuple[str, type[FileSettings]]] = [("farm.toml", DaemonSettings), ("node.toml", NodeSettings)]
 
 
 @pytest.mark.parametrize(("name", "kind"), EXAMPLES)

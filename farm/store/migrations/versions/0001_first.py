@@ -12,6 +12,21 @@ down_revision = None
 
 def upgrade() -> None:
     """Make all tables."""
+    _allocations()
+    _designs()
+    _invites()
+    _jobs()
+    _meta()
+    _nodes()
+    _orders()
+    _pending_collects()
+    _programs()
+    _revisions()
+    _set_aside()
+    _stock()
+
+
+def _allocations() -> None:
     op.create_table(
         "allocations",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -32,6 +47,9 @@ def upgrade() -> None:
         sa.Column("withdrawn_version", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _designs() -> None:
     op.create_table(
         "designs",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -39,6 +57,9 @@ def upgrade() -> None:
         sa.Column("created_at_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _invites() -> None:
     op.create_table(
         "invites",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -48,6 +69,9 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -75,12 +99,18 @@ def upgrade() -> None:
     op.create_index("jobs_by_collection", "jobs", ["collected_at_s"], unique=False)
     op.create_index("jobs_by_order", "jobs", ["order", "started_at_s"], unique=False)
     op.create_index("jobs_by_start", "jobs", ["started_at_s"], unique=False)
+
+
+def _meta() -> None:
     op.create_table(
         "meta",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+
+
+def _nodes() -> None:
     op.create_table(
         "nodes",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -94,6 +124,9 @@ def upgrade() -> None:
         sa.Column("past_epochs", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _orders() -> None:
     op.create_table(
         "orders",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -108,6 +141,9 @@ def upgrade() -> None:
         sa.Column("met_at_s", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _pending_collects() -> None:
     op.create_table(
         "pending_collects",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -121,6 +157,9 @@ def upgrade() -> None:
         sa.Column("created_at_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _programs() -> None:
     op.create_table(
         "programs",
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -141,6 +180,9 @@ def upgrade() -> None:
         sa.Column("created_at_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("sha256"),
     )
+
+
+def _revisions() -> None:
     op.create_table(
         "revisions",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -149,6 +191,9 @@ def upgrade() -> None:
         sa.Column("recalled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _set_aside() -> None:
     op.create_table(
         "set_aside",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -160,6 +205,9 @@ def upgrade() -> None:
         sa.Column("created_at_s", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _stock() -> None:
     op.create_table(
         "stock",
         sa.Column("revision", sa.String(length=64), nullable=False),
