@@ -143,7 +143,7 @@ def test_the_nozzle_never_travels_far_over_a_started_layer_without_a_retraction(
 
 def test_far_travels_are_lifted_off_the_layer() -> None:
     """0.3 mm above the line that is drawn next."""
-    flights = []
+    flights: list[float] = []
     for kind, move in typed_moves("generic-210"):
         if kind == "Custom":
             continue
