@@ -6,13 +6,13 @@ A print is ours when it prints the path `farm/<job>.gcode`. The answer 204 to a 
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult
 
 from drivers.base import Capability, DriverEvent, DriverInfo, EventListener, JobTrace, PrintEnd, PrintEnded, PrinterStatus
-from drivers.errors import FirmwareError, PrinterBusyError, TransferError, UnreachableError
+from drivers.errors import AuthenticationError, DriverError, FirmwareError, PrinterBusyError, TransferError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.machine import OpenJob
@@ -77,19 +77,18 @@ class OctoPrintDriver:
 
         Raises:
             PrinterBusyError, FirmwareError: it cannot print now; nothing was sent.
-            TransferError: the file did not arrive whole; nothing is printing.
-            UnreachableError, AuthenticationError: OctoPrint does not answer or refuses; nothing is printing.
+            TransferError: the file did not arrive whole, or OctoPrint does not answer or refuses us; nothing is printing.
 
         """
         if not _JOB.match(job):
             raise TransferError("The job's id does not make a file name.", next_step="Use letters, digits, points and dashes.")
         self._check_free()
-        await self._check_ready()
+        await _certainly_not_begun(self._check_ready())
         self._check_free()  # somebody may have been faster while we asked
         opened = self._watch.machine.open(job, self._watch.now_s())
         self._watch.publish()
         try:
-            await self._transfer(program, opened)
+            await _certainly_not_begun(self._transfer(program, opened))
             await self._command_start(opened)
         except BaseException:
             self._watch.machine.drop(opened)
@@ -134,14 +133,20 @@ class OctoPrintDriver:
     async def _command_start(self, opened: OpenJob) -> None:
         try:
             await self._watch.call(self._client.start_printing, opened.path)
-        except UnreachableError:
+        except (AnswerError, AuthenticationError) as error:
+            if await self._is_gone(opened.path):
+                raise PrinterBusyError(
+                    f"OctoPrint did not take the job: {error.detail}", next_step="Look at OctoPrint, then start again."
+                ) from error
+        except DriverError:
             return  # only the answer is missing: what OctoPrint does is the proof
-        except AnswerError as error:
-            if not await self._watch.call(self._client.remove_file, opened.path):
-                return  # it refuses to delete what it prints
-            raise PrinterBusyError(
-                f"OctoPrint did not take the job: {error.detail}", next_step="Look at OctoPrint, then start again."
-            ) from error
+
+    async def _is_gone(self, path: str) -> bool:
+        """Delete the file: what is deleted cannot begin later. OctoPrint refuses that while it prints it."""
+        try:
+            return await self._watch.call(self._client.remove_file, path)
+        except DriverError:
+            return False
 
     async def _prove(self, opened: OpenJob) -> None:
         began_s = seen_s = self._watch.now_s()
@@ -155,7 +160,9 @@ class OctoPrintDriver:
                 if now_s - began_s > self._timing.proof_s:
                     await self._give_up(opened)
                     return
-            except UnreachableError:
+            except PrinterBusyError:
+                raise
+            except DriverError:
                 if now_s - seen_s > self._timing.blind_proof_s:
                     return
 
@@ -170,8 +177,7 @@ class OctoPrintDriver:
         return opened.started
 
     async def _give_up(self, opened: OpenJob) -> None:
-        """Delete the file: what is deleted cannot begin later. OctoPrint refuses that while it prints it."""
-        if not await self._watch.call(self._client.remove_file, opened.path):
+        if not await self._is_gone(opened.path):
             return
         self._watch.machine.drop(opened)
         self._watch.publish()
@@ -265,6 +271,16 @@ class OctoPrintDriver:
 
     async def _make_safe(self) -> None:
         await self._watch.call(self._client.send_gcode, *_SAFE_GCODE)
+
+
+async def _certainly_not_begun(steps: Coroutine[Any, Any, None]) -> None:
+    """Before the start command every failure is one of those that promise that nothing prints."""
+    try:
+        await steps
+    except (PrinterBusyError, FirmwareError, TransferError):
+        raise
+    except DriverError as error:
+        raise TransferError(error.detail, next_step=error.next_step) from error
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> OctoPrintDriver:

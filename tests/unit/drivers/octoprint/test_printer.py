@@ -122,6 +122,40 @@ async def test_somebody_was_faster(bench: Bench) -> None:
     assert bench.driver.status.job is None
 
 
+async def test_a_key_that_may_not_print_starts_nothing(bench: Bench) -> None:
+    bench.fake.answers["POST", FILE] = (403, {"error": "no"})
+    with pytest.raises(PrinterBusyError, match="refuses our key"):
+        await bench.start()
+    assert bench.fake.files == {}
+
+
+async def test_octoprint_breaks_down_right_after_the_command(bench: Bench) -> None:
+    """Answers without sense are no proof of anything: neither an error nor an end until it can tell."""
+
+    def break_down(_body: bytes) -> tuple[int, Any]:
+        for place in (("GET", "/api/job"), ("GET", FILE), ("DELETE", FILE)):
+            bench.fake.answers[place] = (500, {"error": "broken"})
+        return 500, {"error": "broken"}
+
+    bench.fake.answers["POST", FILE] = break_down
+    await bench.start()
+    assert bench.starts() == 1
+    assert not bench.ends
+    bench.fake.answers.clear()
+    assert (await bench.end()).end is PrintEnd.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("place", "answer"), [("/api/job", (403, {})), ("/api/job", (502, b"")), (FILE, (500, {})), (FILE, (200, b"<html>"))]
+)
+async def test_trouble_before_the_command_is_certain(bench: Bench, place: str, answer: tuple[int, Any]) -> None:
+    bench.fake.answers["GET", place] = answer
+    with pytest.raises(TransferError):
+        await bench.start()
+    assert bench.starts() == 0
+    assert bench.driver.status.job is None
+
+
 async def test_a_file_that_is_done_before_we_look(bench: Bench) -> None:
     def begin_and_finish(_body: bytes) -> tuple[int, Any]:
         bench.fake.files[PATH]["prints"] = {"success": 1, "failure": 0, "last": {"success": True}}
