@@ -384,12 +384,15 @@ class Channel:
         elif self._token_seen or (self._ok_since_fence and self._fences >= MAX_FENCES):
             self._ack(self._sent)  # only its ok is lost; or a firmware that never echoes: its oks must do
             self.mode = Mode.IDLE
-        elif self._fences < (MAX_FENCES if self._ok_since_fence else MAX_UNANSWERED_FENCES) and not self._stuck(line, now_s):
+        elif self._fences < self._fences_allowed() and not self._stuck(line, now_s):
             self._send_fence(now_s)
         elif now_s - self._working_s >= SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
             self._wait_for_fence(line, now_s)
+
+    def _fences_allowed(self) -> int:
+        return MAX_FENCES if self._ok_since_fence or self._tells_busy else MAX_UNANSWERED_FENCES
 
     def _stuck(self, fence: Frame, now_s: float) -> bool:
         """Whether the fence may still wait behind a long command; a second one would only fill the queue."""

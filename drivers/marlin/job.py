@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 from drivers.base import Fault, PrintEnd
@@ -17,7 +17,7 @@ STEPPER_TIMEOUT_S: Final = 120  # Marlin's default; while paused the motors must
 _MOVES: Final = frozenset({b"G0", b"G1", b"G2", b"G3"})
 
 
-class Phase(Enum):
+class Phase(IntEnum):
     """What the session does."""
 
     CLOSED = auto()
@@ -33,6 +33,12 @@ class Phase(Enum):
     ABORTING = auto()  # heaters off, nozzle away, then the end
     DRAINING = auto()  # all is sent; waiting until the last move is done
     KILLED = auto()
+
+
+HOLDABLE: Final = frozenset({Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING})
+IN_JOB: Final = frozenset(
+    {Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING, Phase.ABORTING, Phase.DRAINING}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,17 +134,17 @@ class Link:
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
         self._open = True
+        self._waiting = False  # for the port to take more
         self._loop.add_reader(self._descriptor, self._readable)
 
     def write(self, data: bytes) -> None:
         """Send `data`, now or as soon as the port takes it."""
         if not self._open or not data:
             return
-        waiting = bool(self._unsent)
         self._unsent += data
         if len(self._unsent) > MAX_UNSENT_BYTES:
             self._fail("the port takes no bytes any more")
-        elif not waiting:
+        elif not self._waiting:
             self._writable()
 
     def _writable(self) -> None:
@@ -156,7 +156,12 @@ class Link:
             self._fail(error.strerror or str(error))
             return
         del self._unsent[:sent]
-        if self._unsent:
+        if bool(self._unsent) is not self._waiting:
+            self._wait_for_room(bool(self._unsent))
+
+    def _wait_for_room(self, waiting: bool) -> None:
+        self._waiting = waiting
+        if waiting:
             self._loop.add_writer(self._descriptor, self._writable)
         else:
             self._loop.remove_writer(self._descriptor)

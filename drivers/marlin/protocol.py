@@ -16,7 +16,7 @@ from drivers.marlin.channel import Channel, Frame, Mode
 from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
 from drivers.marlin.faults import FaultRule, Severity
 from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, Identity
-from drivers.marlin.job import FENCE, Ending, Job, Phase, make_safe, park, unpark
+from drivers.marlin.job import FENCE, HOLDABLE, IN_JOB, Ending, Job, Phase, make_safe, park, unpark
 from drivers.marlin.lines import BREAKABLE, ProgramLine, word
 from drivers.marlin.replies import Kind, Reply
 from drivers.marlin.reported import Reported
@@ -31,10 +31,6 @@ STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
 LOW_WATER_LINES: Final = 256
 MAX_LINE_BYTES: Final = 1024  # longer is noise
-_HOLDABLE: Final = frozenset({Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING})
-_IN_JOB: Final = frozenset(
-    {Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.PAUSED, Phase.RESUMING, Phase.ABORTING, Phase.DRAINING}
-)
 
 
 class Protocol:
@@ -77,7 +73,7 @@ class Protocol:
 
     @property
     def silent(self) -> bool:
-        """Whether nobody answered in time; asking goes on slowly."""
+        """Whether nobody answered in time."""
         return self.phase is Phase.GREETING and self.identity.until_s is None
 
     def data_to_send(self) -> bytes:
@@ -104,7 +100,7 @@ class Protocol:
         """The port is gone. A job waits for it for a while: contact within seconds and no reset, and it goes on."""
         if self.job is not None and self.job.lost_at_s is None:
             self.job.lost_at_s = now_s
-        if self.job is not None and self.phase in _IN_JOB:
+        if self.job is not None and self.phase in IN_JOB:
             self.job.phase, self.job.script = self.phase, tuple(self._script)
         self._channel.close()
         self._output.clear()
@@ -134,7 +130,7 @@ class Protocol:
 
     def pause(self, now_s: float) -> None:
         """Hold after the line in flight."""
-        if self.job is not None and self.phase in _HOLDABLE:
+        if self.job is not None and self.phase in HOLDABLE:
             self.job.hold = True
             self._pump(now_s)
 
@@ -384,9 +380,8 @@ class Protocol:
 
     def step_pausing(self, _now_s: float) -> bool:
         """PAUSING: where the nozzle is is known; lift it, once."""
-        job = self.job
-        assert job is not None
-        position = job.parked_at
+        assert self.job is not None
+        position = self.job.parked_at
         self._enter(Phase.PAUSED, park(position) if position is not None else [b"M84 S0"])
         return True
 
@@ -421,7 +416,7 @@ class Protocol:
     def _end(self, ending: Ending) -> None:
         job, self.job = self.job, None
         self.reported.calm()
-        if self.phase in _IN_JOB:
+        if self.phase in IN_JOB:
             self._enter(Phase.READY)
         if job is not None:
             self._events.append(JobEnded(job.name, ending))
@@ -432,7 +427,7 @@ class Protocol:
             return
         job.ending = job.ending or ending
         job.lines.clear()
-        if self.phase is Phase.CLOSED or (self.phase not in _IN_JOB and not renumber):
+        if self.phase is Phase.CLOSED or (self.phase not in IN_JOB and not renumber):
             self._abandoned = True
             self._end(job.ending)
             return

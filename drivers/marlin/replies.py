@@ -2,15 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 from drivers.base import Temperature
 from drivers.marlin.job import Position
 
 
-class Kind(Enum):
-    """Kinds of lines."""
+class Kind(IntEnum):
+    """Kinds of lines. Integers, because their hash costs nothing and one is taken for every line."""
 
     OK = auto()
     REJECTED = auto()  # Error:... Last Line: K; `number` is K
