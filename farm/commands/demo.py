@@ -119,7 +119,7 @@ def demo(
         with ended_by_signals(), LocalFarm(folder, speed=speed, broker=broker) as farm:
             console.print("Starting the daemon and a node with four virtual printers ...")
             order = _set_up(farm, frames)
-            console.print(f"The page of the farm is {farm.url}   Broker: {farm.get('/api/v1/farm')['broker']}")
+            console.print(f"The page of the farm is {farm.url}   Broker: {farm.get('/farm')['broker']}")
             with contextlib.nullcontext() if json_output else Live(console=console, refresh_per_second=4) as live:
                 met = _produce(farm, order, live)
             result = _result(farm, met, time.monotonic() - started)
