@@ -1,0 +1,90 @@
+"""The queue: order, batches, both limits."""
+
+import asyncio
+
+import pytest
+
+from farm.bus import messages
+from farm.bus.topics import Stream
+from farm.daemon.inbox import BATCH, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
+from farm.errors import FarmError
+from tests.unit.farm.daemon.harness import Mail
+
+
+def mail() -> Mail:
+    return Mail("n1", Stream.LINK, messages.Link(connection=1, online=True))
+
+
+async def test_what_came_first_is_taken_first_messages_and_wishes_alike() -> None:
+    inbox, one, two = Inbox(), mail(), mail()
+    inbox.receive(one.received)
+    inbox.ask(lambda draft: None)
+    inbox.receive(two.received)
+    taken = await inbox.take(1.0)
+    assert [isinstance(item, Request) for item in taken] == [False, True, False]
+    assert len(inbox) == 0
+
+
+async def test_at_most_a_hundred_at_once_and_the_rest_without_waiting() -> None:
+    inbox = Inbox()
+    for _ in range(BATCH + 5):
+        inbox.receive(mail().received)
+    assert len(await inbox.take(1.0)) == BATCH
+    assert len(await inbox.take(1.0)) == 5
+
+
+async def test_nothing_comes_back_after_the_time() -> None:
+    assert await Inbox().take(0.01) == []
+
+
+async def test_it_wakes_when_something_comes() -> None:
+    inbox = Inbox()
+    waiting = asyncio.create_task(inbox.take(30.0))
+    await asyncio.sleep(0)
+    inbox.receive(mail().received)
+    assert len(await asyncio.wait_for(waiting, 5)) == 1
+
+
+async def test_too_many_messages_are_dropped_and_acknowledged_to_the_broker() -> None:
+    inbox, last = Inbox(), mail()
+    for _ in range(MAX_MESSAGES):
+        inbox.receive(mail().received)
+    inbox.receive(last.received)
+    assert inbox.dropped == 1
+    assert last.acknowledged == 1
+    assert len(inbox) == MAX_MESSAGES
+
+
+async def test_too_many_wishes_are_refused_and_messages_still_get_in() -> None:
+    inbox = Inbox()
+    answers = [inbox.ask(lambda draft: None) for _ in range(MAX_REQUESTS)]
+    with pytest.raises(FarmError) as refused:
+        inbox.ask(lambda draft: None)
+    assert refused.value.code == "throttled"
+    inbox.receive(mail().received)
+    assert len(inbox) == MAX_REQUESTS + 1
+    for answer in answers:
+        answer.cancel()
+
+
+async def test_taken_wishes_make_room_for_others() -> None:
+    inbox = Inbox()
+    for _ in range(MAX_REQUESTS):
+        inbox.ask(lambda draft: None)
+    await inbox.take(1.0)
+    inbox.ask(lambda draft: None)
+
+
+async def test_closing_refuses_who_still_waits() -> None:
+    inbox = Inbox()
+    answer = inbox.ask(lambda draft: None)
+    inbox.close(FarmError("ending", next_step="later"))
+    with pytest.raises(FarmError):
+        await answer
+
+
+async def test_a_wish_that_nobody_waits_for_is_refused_quietly() -> None:
+    request = Request(lambda draft: None)
+    request.answer.cancel()
+    request.refuse(FarmError("x", next_step="y"))
+    assert request.answer.cancelled()

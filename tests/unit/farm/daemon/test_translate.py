@@ -1,0 +1,107 @@
+"""Facts from the bus to plain values, and allocations to a desired state."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drivers.base import PrinterState
+from farm.bus import messages
+from farm.daemon.translate import batch, desired, fact, printer_now
+from scheduler import facts
+from scheduler.model import Allocation, BedState, Farm, JobOutcome, NodeRecord, OccupationKind, Order
+from tests.unit.farm.daemon.harness import PROGRAM, SHA, occupied, printer_report, reference
+
+PLAIN = facts.JobReference("j1", "a1", "o1", "r1", SHA, 1, 3600.0)
+FAULT = messages.FaultNote(code="hot", text="Thermal runaway")
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        (messages.JobStarted(seq=1, printer="p1", reference=reference()), facts.JobStarted(1, "p1", PLAIN)),
+        (
+            messages.JobEnded(seq=2, printer="p1", reference=reference(), outcome=JobOutcome.FAILED, detail="cold", by_person=True),
+            facts.JobEnded(2, "p1", PLAIN, JobOutcome.FAILED, detail="cold", by_person=True),
+        ),
+        (
+            messages.JobCollected(seq=3, printer="p1", reference=reference(), good=1, scrap=0, by="ada"),
+            facts.JobCollected(3, "p1", PLAIN, 1, 0, by="ada"),
+        ),
+        (messages.BedCleared(seq=4, printer="p1", occupation="x"), facts.BedCleared(4, "p1", "x")),
+        (
+            messages.CommandDone(seq=5, printer="p1", command="c", ok=False, detail="no"),
+            facts.CommandDone(5, "p1", "c", ok=False, detail="no"),
+        ),
+        (messages.FaultRaised(seq=6, printer="p1", fault=FAULT), facts.FaultSeen(6, "p1", "Thermal runaway")),
+    ],
+)
+def test_every_kind_of_fact_has_a_plain_value(message: messages.Message, plain: facts.Fact) -> None:
+    assert fact(messages.RawFact.model_validate_json(message.model_dump_json())) == plain
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"seq": 7, "kind": "job-teleported"},
+        {"seq": 7, "kind": "job-started", "printer": "p1"},
+        {"seq": 7, "kind": "job-collected", "printer": "p1", "reference": reference().model_dump(), "good": 1, "scrap": 1},
+        {"seq": 7, "kind": "bed-cleared", "printer": "../../etc", "occupation": "x"},
+    ],
+)
+def test_what_cannot_be_understood_keeps_its_place_and_its_content(content: dict[str, object]) -> None:
+    found = fact(messages.RawFact.model_validate(content))
+    assert isinstance(found, facts.Unreadable)
+    assert found.seq == 7
+    assert str(content["kind"]) in found.content
+    assert found.reason
+
+
+def test_a_batch_keeps_the_order() -> None:
+    rows = [messages.RawFact.model_validate({"seq": seq, "kind": "?"}) for seq in (4, 5)]
+    found = batch("n1", messages.Journal(epoch="e1", oldest=2, head=5, facts=rows))
+    assert (found.node, found.epoch, found.oldest, [item.seq for item in found.facts]) == ("n1", "e1", 2, [4, 5])
+
+
+def test_a_running_job_and_one_that_waits_for_a_hand() -> None:
+    running, ended = printer_now("n1", occupied()), printer_now("n1", occupied(outcome=JobOutcome.PRINTED))
+    assert (running.running, running.job, running.occupation) == (True, "j1", "j1")
+    assert (ended.running, ended.job) == (False, "j1")
+
+
+@pytest.mark.parametrize(("kind", "running"), [(OccupationKind.FOREIGN, True), (OccupationKind.UNKNOWN, False)])
+def test_what_is_not_ours_has_no_job(kind: OccupationKind, running: bool) -> None:
+    report = printer_report(state=PrinterState.FOREIGN, bed=BedState.UNKNOWN, occupation=messages.Occupation(id="x", kind=kind))
+    found = printer_now("n1", report)
+    assert (found.running, found.job, found.occupation) == (running, None, "x")
+
+
+def test_a_person_who_is_the_driver_prints_by_hand() -> None:
+    assert printer_now("people", printer_report(driver="manual")).by_hand
+    assert not printer_now("n1", printer_report()).by_hand
+
+
+def held(**fields: Any) -> Allocation:
+    return replace(Allocation("a1", "n1", "p1", "o1", "r1", SHA, 1, 3600.0, 2, 2, 43_200.0, 0.0), **fields)
+
+
+FARM = Farm(
+    generation=3,
+    uptime_s=0.0,
+    programs={SHA: PROGRAM},
+    orders={"o1": Order("o1", "r1", 4, 7, "", 0.0)},
+    node_records={"n1": NodeRecord("n1", "left", 0.0, "", version=9)},
+)
+
+
+def test_the_desired_state_is_whole_and_carries_all_that_a_node_needs() -> None:
+    message = desired(FARM, "n1", messages.Settings(), [held()])
+    assert (message.generation, message.version) == (3, 9)
+    (order,) = message.printers["p1"]
+    assert (order.id, order.jobs, order.priority, order.autonomy_s) == ("a1", 2, 7, 43_200.0)
+    assert (order.program.sha256, order.program.size_bytes, order.program.parts) == (SHA, 9, 1)
+
+
+@pytest.mark.parametrize("one", [held(started=2), held(jobs=0), held(node="n2")])
+def test_what_may_not_be_started_is_left_out(one: Allocation) -> None:
+    assert desired(FARM, "n1", messages.Settings(), [one]).printers == {}
