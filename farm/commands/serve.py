@@ -76,6 +76,8 @@ def serve(
             ssl_keyfile=key,
             log_config=None,
             proxy_headers=False,  # who asks decides what they may, so nobody else may say who asks
+            ws="websockets-sansio",
+            ws_max_size=4096,  # a page has nothing to say
             ws_per_message_deflate=False,  # it costs four times the CPU of a Raspberry Pi (docs/decisions/0005)
             timeout_graceful_shutdown=3,  # pages that are open must not hold up the end
             server_header=False,
