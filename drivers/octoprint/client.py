@@ -76,22 +76,22 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _unreachable(error: Exception) -> DriverError:
-    """What a failed connection means. The texts of `error` are not repeated: they are for programmers."""
+def _unreachable(error: Exception, authority: str) -> DriverError:
+    """What a failed connection to `authority` ("host:port") means. The texts of `error` are not repeated: they are for programmers."""
     for cause in _causes(error):
         if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
             # while it starts, OctoPrint's stand-in server answers these bytes without a status line
             if str(cause).strip("'\"").startswith("Not found"):
-                return UnreachableError("OctoPrint is still starting.", next_step="Wait a minute.")
-            return NotAPrinterError("What answers there does not speak HTTP.", next_step=_URL_STEP)
+                return UnreachableError(f"OctoPrint at {authority} is still starting.", next_step="Wait a minute.")
+            return NotAPrinterError(f"What answers at {authority} does not speak HTTP.", next_step=_URL_STEP)
     if isinstance(error, requests.exceptions.SSLError):
         return UnreachableError(
             "The encrypted connection to OctoPrint failed: its certificate is not trusted or it speaks plain HTTP.",
             next_step="Name its certificate authority with ca_file=, or use octoprint+http:// in a network you trust.",
         )
     if isinstance(error, requests.Timeout):
-        return UnreachableError("OctoPrint did not answer in time.", next_step=_REACH_STEP)
-    return UnreachableError("OctoPrint cannot be reached.", next_step=_REACH_STEP)
+        return UnreachableError(f"OctoPrint at {authority} did not answer in time.", next_step=_REACH_STEP)
+    return UnreachableError(f"OctoPrint at {authority} cannot be reached.", next_step=_REACH_STEP)
 
 
 def _said(body: bytes) -> str:
@@ -154,7 +154,7 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             ) as response:
                 body, status = _read_limited(response, deadline_s), response.status_code
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, self.address.authority) from error
         if not 200 <= status < 300:
             raise _refusal(status, body)
         return body
