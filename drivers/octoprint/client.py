@@ -77,7 +77,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _unreachable(error: Exception, authority: str) -> DriverError:
-    """What a failed connection to `authority` ("host:port") means. The texts of `error` are not repeated: they are for programmers."""
+    """What a failed connection to `authority` (host:port) means. The texts of `error` are for programmers: not repeated."""
     for cause in _causes(error):
         if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
             # while it starts, OctoPrint's stand-in server answers these bytes without a status line
