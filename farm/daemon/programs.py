@@ -1,24 +1,20 @@
 """Programs: an upload is read once for facts and checks, moved into the library, and known by its hash from then on."""
 
 import asyncio
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from farm.daemon.inspection import InspectionError, inspect_apart
 from farm.daemon.orders import find_design
 from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
 from farm.store.library import Library
 from farm.views import ProgramRequest
+from gcode.checks import Finding, Inspection
 from gcode.profile import PrinterProfile
 from scheduler.draft import Draft
 from scheduler.model import BuildSpace, Design, Program, Revision
-
-if TYPE_CHECKING:
-    from gcode.checks import Finding, Inspection
 
 _MAX_FINDINGS: Final = 5
 
@@ -29,36 +25,20 @@ def build_space(profile: PrinterProfile) -> BuildSpace:
     return BuildSpace(max(volume.max_x, purge.max_x), max(volume.max_y, purge.max_y), volume.max_z)
 
 
-def inspect_file(path: Path, profile: PrinterProfile) -> "Inspection":
-    """Read a file. Runs in a process of its own: minutes of CPU must not slow the daemon's loop down."""
-    from gcode.checks import inspect  # noqa: PLC0415 - loaded where it is used, not in the daemon
-
-    with path.open("rb") as stream:
-        return inspect(stream, profile)
-
-
-def _inspect_in_process(path: Path, profile: PrinterProfile) -> "Inspection":
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(inspect_file, path, profile).result()
-        except BrokenProcessPool as error:
-            raise InvalidError("The file could not be read to its end.", next_step="Check it with your slicer.") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """An upload that was inspected and is in the library."""
 
     sha256: str
-    inspection: "Inspection"
+    inspection: Inspection
 
 
-def _described(finding: "Finding") -> str:
+def _described(finding: Finding) -> str:
     where = f" (line {finding.hits[0].line})" if finding.hits and finding.hits[0].line else ""
     return f"{finding.rule.explanation_en}{where}"
 
 
-def _require_printable(inspection: "Inspection") -> None:
+def _require_printable(inspection: Inspection) -> None:
     report = inspection.report
     if report.printable:
         return
@@ -93,9 +73,13 @@ class Programs:
                     f"There is no profile {request.profile!r}.", next_step=f"Known profiles: {', '.join(sorted(self.profiles))}."
                 )
             async with self._one_at_a_time:
-                inspection = await asyncio.to_thread(_inspect_in_process, upload, profile)
+                inspection = await inspect_apart(upload, profile)
             _require_printable(inspection)
             return Incoming(await asyncio.to_thread(self.library.take, upload, request.sha256), inspection)
+        except InspectionError as error:
+            raise InvalidError(
+                f"The file could not be read to its end: {error}.", next_step="Check it with your slicer."
+            ) from error
         finally:
             await asyncio.to_thread(upload.unlink, missing_ok=True)
 

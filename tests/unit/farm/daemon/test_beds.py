@@ -1,0 +1,126 @@
+"""Hands and voices: a stale click is refused, the same click twice is one, a late command is void."""
+
+import pytest
+
+from farm.bus import messages
+from farm.daemon import beds
+from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
+from farm.views import ClearBedRequest, CollectRequest
+from scheduler.draft import Draft
+from scheduler.model import BedState, Job, JobOutcome, OccupationKind, Rules
+from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report
+
+UNKNOWN = printer_report(bed=BedState.UNKNOWN, ready=False, occupation=messages.Occupation(id="bed-7", kind=OccupationKind.UNKNOWN))
+
+
+async def told(farm: Farm, report: messages.PrinterReport, request: CollectRequest | ClearBedRequest) -> tuple[Draft, str]:
+    await farm.hear(farm.report(report))
+    return again(farm, Draft(farm.world.durable), request)
+
+
+def again(farm: Farm, draft: Draft, request: CollectRequest | ClearBedRequest) -> tuple[Draft, str]:
+    if isinstance(request, CollectRequest):
+        return draft, beds.collect(farm.world, draft, "p1", request, 1.0)
+    return draft, beds.clear(farm.world, draft, "p1", request, 1.0)
+
+
+async def test_a_collect_is_noted_with_the_job_it_names(farm: Farm) -> None:
+    draft, command = await told(farm, occupied(outcome=JobOutcome.PRINTED), CollectRequest(job="j1", good=1, by="ada"))
+    word = draft.farm.pending_collects[command]
+    assert (word.node, word.printer, word.job, word.good, word.scrap, word.by) == ("n1", "p1", "j1", 1, 0, "ada")
+    assert not word.clear_only
+
+
+async def test_a_bed_is_cleared_by_naming_what_was_on_it(farm: Farm) -> None:
+    draft, command = await told(farm, UNKNOWN, ClearBedRequest(occupation="bed-7"))
+    assert draft.farm.pending_collects[command].clear_only
+
+
+@pytest.mark.parametrize(
+    ("report", "request_", "code"),
+    [
+        (printer_report(), CollectRequest(job="j1", good=1), "bed-is-clear"),
+        (occupied("j2", JobOutcome.PRINTED), CollectRequest(job="j1", good=1), "not-on-this-bed"),
+        (UNKNOWN, CollectRequest(job="j1", good=1), "not-on-this-bed"),
+        (occupied("j1"), CollectRequest(job="j1", good=1), "job-runs"),
+        (UNKNOWN, ClearBedRequest(occupation="bed-6"), "not-on-this-bed"),
+        (occupied("j1"), ClearBedRequest(occupation="j1"), "job-runs"),
+        (printer_report(), ClearBedRequest(occupation="bed-7"), "bed-is-clear"),
+    ],
+)
+async def test_stale_clicks_are_refused(
+    farm: Farm, report: messages.PrinterReport, request_: CollectRequest | ClearBedRequest, code: str
+) -> None:
+    with pytest.raises(ConflictError) as refused:
+        await told(farm, report, request_)
+    assert refused.value.code == code
+
+
+async def test_more_parts_than_the_job_has_are_refused(farm: Farm) -> None:
+    with pytest.raises(InvalidError):
+        await told(farm, occupied(outcome=JobOutcome.PRINTED, parts=3), CollectRequest(job="j1", good=2, scrap=2))
+
+
+async def test_the_same_click_twice_is_one_word(farm: Farm) -> None:
+    click = CollectRequest(job="j1", good=1)
+    draft, first = await told(farm, occupied(outcome=JobOutcome.PRINTED), click)
+    _, second = again(farm, draft, click)
+    assert first == second
+    assert len(draft.farm.pending_collects) == 1
+
+
+async def test_two_hands_that_disagree_are_told_so(farm: Farm) -> None:
+    draft, _ = await told(farm, occupied(outcome=JobOutcome.PRINTED), CollectRequest(job="j1", good=1))
+    with pytest.raises(ConflictError) as refused:
+        again(farm, draft, CollectRequest(job="j1", good=0, scrap=1))
+    assert refused.value.code == "collect-pending"
+
+
+async def test_an_unknown_printer_is_not_found(farm: Farm) -> None:
+    with pytest.raises(NotFoundError):
+        beds.find_printer(farm.world.durable, "p9")
+
+
+# --- commands to running jobs -----------------------------------------------------------------------------------------------------
+
+JOB = Job("j1", "n1", "p1", "a1", "o1", "r1", SHA, 1, 3600.0, 0.0, 1e9)
+
+
+async def test_a_command_is_void_soon_after_the_report_it_rests_on(farm: Farm) -> None:
+    await farm.hear(farm.report(occupied(), boot=4, report=8))
+    farm.clock.advance(20)
+    command = beds.job_command(farm.world, JOB, "pause", farm.clock, Rules())
+    assert isinstance(command.action, messages.JobAction)
+    assert (command.action.kind, command.action.job, command.generation) == ("pause", "j1", GENERATION)
+    assert (command.boot, command.report, command.deadline_s) == (4, 8, 50.0)
+
+
+@pytest.mark.parametrize("silent_s", [None, 91.0])
+async def test_nothing_is_sent_to_a_node_that_is_not_heard(farm: Farm, silent_s: float | None) -> None:
+    if silent_s is not None:
+        await farm.hear(farm.report(occupied()))
+        farm.clock.advance(silent_s)
+    with pytest.raises(UnreachableError):
+        beds.job_command(farm.world, JOB, "cancel", farm.clock, Rules())
+
+
+async def test_an_unknown_action_is_invalid(farm: Farm) -> None:
+    with pytest.raises(InvalidError):
+        beds.job_command(farm.world, JOB, "explode", farm.clock, Rules())
+
+
+async def test_only_running_jobs_are_commanded(farm: Farm) -> None:
+    draft = Draft(farm.world.durable)
+    with pytest.raises(NotFoundError):
+        beds.running_job(draft.farm, "j1")
+    draft.put(JOB)
+    assert beds.running_job(draft.farm, "j1") == JOB
+    draft.put(Job("j1", "n1", "p1", "a1", "o1", "r1", SHA, 1, 3600.0, 0.0, 1e9, outcome=JobOutcome.FAILED))
+    with pytest.raises(ConflictError):
+        beds.running_job(draft.farm, "j1")
+
+
+async def test_an_emergency_stop_has_no_deadline(farm: Farm) -> None:
+    await farm.hear(farm.report(printer_report()))
+    command = beds.stop_command(farm.world, farm.world.printers["p1"])
+    assert (command.action.kind, command.deadline_s) == ("emergency-stop", None)

@@ -1,0 +1,229 @@
+"""Control on a real loop and store; the broker is a stand-in. What orders, beds and programs do is shown in their own tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from farm.bus.client import Login
+from farm.bus.topics import Stream
+from farm.daemon.control import DaemonControl, Reach
+from farm.daemon.programs import Programs
+from farm.errors import ConflictError, NotAllowedError, NotFoundError, UnreachableError
+from farm.store.library import Library
+from farm.views import ClearBedRequest, CollectRequest, EnrolmentClaim, InviteRequest, OrderChange, OrderRequest, ProgramRequest
+from gcode.profile import bundled_profiles
+from scheduler.model import Job, JobOutcome
+from tests.integration.small_program import small_program
+from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report
+
+
+class Users:
+    """A broker that only remembers whom it lets in."""
+
+    serves_joined_nodes = True
+    urls = ("mqtt://127.0.0.1:1",)
+    login = Login("daemon", "x")
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        self.slow = False
+
+    def describe(self) -> str:
+        return "a stand-in"
+
+    async def add(self, username: str, password: str) -> None:
+        self.known[username] = password
+        if self.slow:
+            raise UnreachableError("slow", next_step="wait")
+
+
+@pytest.fixture
+def users() -> Users:
+    return Users()
+
+
+def make(farm: Farm, users: Users, folder: Path, reach: Reach) -> DaemonControl:
+    library = Library(folder / "programs")
+    library.open()
+    taken_in = Programs(library, bundled_profiles())
+    return DaemonControl(farm.engine, farm.store, users, taken_in=taken_in, reach=reach)  # type: ignore[arg-type] # a stand-in
+
+
+@pytest_asyncio.fixture
+async def control(farm: Farm, users: Users, tmp_path: Path) -> AsyncIterator[DaemonControl]:
+    made = make(farm, users, tmp_path, Reach("Essaim", "https://farm:8080", ["mqtts://farm:8883"], "PEM", "A" * 26))
+    task = asyncio.create_task(farm.engine.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def joined(farm: Farm) -> None:
+    await farm.hear(farm.report(printer_report(), generation=0))
+    await farm.hear(farm.report(printer_report()))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_whole_farm_at_once(farm: Farm, control: DaemonControl) -> None:
+    await joined(farm)
+    view = control.snapshot()
+    assert (view.name, view.generation, view.broker) == ("Essaim", GENERATION, "a stand-in")
+    assert [printer.id for printer in view.printers] == ["p1"]
+    assert [node.id for node in view.nodes] == ["n1", "n2"]
+    assert [order.id for order in view.orders] == ["o1"]
+    assert control.printers() == view.printers
+    assert control.nodes() == view.nodes
+    assert control.orders() == view.orders
+    assert control.printer("p1") == view.printers[0]
+    assert control.order("o1") == view.orders[0]
+    assert [program.sha256 for program in control.programs()] == [SHA]
+    assert [design.id for design in control.designs()] == ["d1"]
+
+
+async def test_what_is_not_there_is_not_found(control: DaemonControl) -> None:
+    for look in (lambda: control.printer("p9"), lambda: control.order("o9"), lambda: control.program_file("9" * 64)):
+        with pytest.raises(NotFoundError):
+            look()
+    with pytest.raises(NotFoundError):
+        await control.job("j9")
+    with pytest.raises(NotFoundError):
+        await control.cancel_order("o9")
+
+
+async def test_health_names_what_is_wrong(farm: Farm, control: DaemonControl) -> None:
+    assert control.health().ready
+    farm.bus.connected = False
+    farm.engine.full = True
+    farm.world.fenced_by = 9
+    health = control.health()
+    assert not health.ready
+    assert all(found != "ok" for found in health.checks.values())
+    assert set(health.checks) == {"store", "broker", "scheduler"}
+
+
+async def test_jobs_come_from_memory_and_from_the_store(farm: Farm, control: DaemonControl) -> None:
+    row = ("n1", "p1", "a1", "o1", "r1", SHA, 1, 3600.0)
+    await farm.engine.ask(lambda draft: draft.put(Job("j1", *row, 5.0, 1e9)))
+    await farm.engine.ask(
+        lambda draft: draft.put(Job("j2", *row, 6.0, 1e9, outcome=JobOutcome.PRINTED, collected_at_s=7.0, good=1))
+    )
+    assert [job.id for job in await control.jobs(order="o1")] == ["j2", "j1"]
+    assert [job.id for job in await control.jobs(limit=1, offset=1)] == ["j1"]
+    assert await control.jobs(limit=-5) == []
+    assert (await control.job("j1")).state == "running"
+    assert (await control.job("j2")).state == "collected"
+
+
+# --- orders and programs ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_is_placed_changed_and_cancelled(control: DaemonControl) -> None:
+    placed = await control.place_order(OrderRequest(design="visor frame", quantity=5))
+    assert (placed.quantity, placed.state, placed.owed) == (5, "open", 5)
+    changed = await control.change_order(placed.id, OrderChange(quantity=7, priority=2))
+    assert (changed.quantity, changed.priority) == (7, 2)
+    assert (await control.cancel_order(placed.id)).state == "cancelled"
+    with pytest.raises(ConflictError):
+        await control.change_order(placed.id, OrderChange(quantity=9))
+
+
+async def test_a_program_is_taken_in_and_can_be_fetched(control: DaemonControl) -> None:
+    upload = control.incoming_folder / "x"
+    upload.write_bytes(small_program())
+    request = ProgramRequest(design="square", revision="square-1", profile="generic-210")
+    view = await control.add_program(upload, request)
+    assert (view.revision, view.profile) == ("square-1", "generic-210")
+    assert control.program_file(view.sha256).read_bytes() == small_program()
+    upload.write_bytes(small_program())
+    assert await control.add_program(upload, request) == view
+
+
+# --- printers and jobs ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_collect_goes_to_the_node_and_again_until_it_answers(farm: Farm, control: DaemonControl) -> None:
+    await farm.hear(farm.report(occupied(outcome=JobOutcome.PRINTED)))
+    accepted = await control.collect("p1", CollectRequest(job="j1", good=1, by="ada"))
+    await farm.engine.publisher.flush()
+    (command,) = farm.bus.of(Stream.COMMAND)
+    assert (command.id, command.action.kind, command.action.job) == (accepted.command, "collect", "j1")
+    assert accepted == await control.collect("p1", CollectRequest(job="j1", good=1, by="ada"))
+
+
+async def test_a_bed_is_cleared(farm: Farm, control: DaemonControl) -> None:
+    await farm.hear(farm.report(occupied(outcome=JobOutcome.FAILED)))
+    await control.clear_bed("p1", ClearBedRequest(occupation="j1"))
+    await farm.engine.publisher.flush()
+    assert farm.bus.of(Stream.COMMAND)[0].action.kind == "clear-bed"
+
+
+async def test_commands_are_sent_or_refused_at_once(farm: Farm, control: DaemonControl) -> None:
+    await farm.engine.ask(lambda draft: draft.put(Job("j1", "n1", "p1", "a1", "o1", "r1", SHA, 1, 3600.0, 5.0, 1e9)))
+    await farm.hear(farm.report(occupied()))
+    accepted = await control.command_job("j1", "pause")
+    stopped = await control.emergency_stop("p1")
+    assert [command.id for command in farm.bus.of(Stream.COMMAND)] == [accepted.command, stopped.command]
+    farm.bus.connected = False
+    with pytest.raises(UnreachableError):
+        await control.emergency_stop("p1")
+
+
+# --- enrolment --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_maker_joins_with_a_code(farm: Farm, control: DaemonControl, users: Users) -> None:
+    invited = await control.invite(InviteRequest(name="Ada"))
+    assert invited.code.endswith("." + "A" * 26)
+    assert invited.command == f"farm node join https://farm:8080 {invited.code}"
+    grant = await control.claim(EnrolmentClaim(code=invited.code, name="bench"))
+    assert (grant.farm_url, grant.mqtt_urls, grant.ca_pem) == ("https://farm:8080", ["mqtts://farm:8883"], "PEM")
+    assert users.known == {grant.node: grant.password}
+    assert control.authenticate_node(grant.node, grant.password)
+    assert not control.authenticate_node(grant.node, "wrong")
+    assert not control.authenticate_node("nobody", grant.password)
+    assert control.authority_pem == "PEM"
+    await farm.hear(farm.report(node=grant.node, generation=0))
+    assert farm.engine.receiver.rejections.total == 0
+
+
+async def test_two_who_show_the_same_code_at_once_are_one_node(control: DaemonControl, users: Users) -> None:
+    invited = await control.invite(InviteRequest())
+    claims = [control.claim(EnrolmentClaim(code=invited.code, name=name)) for name in ("one", "two")]
+    answers = await asyncio.gather(*claims, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["EnrolmentGrant", "NotFoundError"]
+    assert len(users.known) == 1
+
+
+async def test_a_broker_that_is_being_started_again_costs_nobody_a_code(control: DaemonControl, users: Users) -> None:
+    users.slow = True
+    invited = await control.invite(InviteRequest())
+    assert (await control.claim(EnrolmentClaim(code=invited.code, name="x"))).password
+
+
+async def test_guessing_is_slowed_down(control: DaemonControl) -> None:
+    for _ in range(10):
+        with pytest.raises(NotFoundError):
+            await control.claim(EnrolmentClaim(code="BBBB-BBBB", name="x"))
+    with pytest.raises(NotAllowedError) as refused:
+        await control.claim(EnrolmentClaim(code="BBBB-BBBB", name="x"))
+    assert refused.value.code == "throttled"
+
+
+async def test_a_broker_that_cannot_serve_nodes_invites_nobody(farm: Farm, users: Users, tmp_path: Path) -> None:
+    control = make(farm, users, tmp_path, Reach("Essaim", "http://127.0.0.1:1", []))
+    with pytest.raises(ConflictError):
+        await control.invite(InviteRequest())
+    assert control.authority_pem is None
+
+
+async def test_changes_are_those_of_the_loop(farm: Farm, control: DaemonControl) -> None:
+    watching = control.changes()
+    await anext(watching)
+    following = asyncio.ensure_future(anext(watching))
+    await control.place_order(OrderRequest(design="d1", quantity=1))
+    await asyncio.wait_for(following, 5)

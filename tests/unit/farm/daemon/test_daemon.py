@@ -1,0 +1,183 @@
+"""A whole daemon: started, refused, stopped. With a real mosquitto."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from farm.bus import messages
+from farm.bus.broker import find_mosquitto
+from farm.bus.client import BusClient, Callbacks, Login, Received
+from farm.bus.topics import Stream, node_subscription
+from farm.clock import Clock
+from farm.config import BrokerSection, DaemonSettings, FarmSettings, HttpSection
+from farm.daemon import Daemon
+from farm.daemon.daemon import PEOPLE, is_loopback, people_secret, rules_for
+from farm.errors import ConfigurationError
+from farm.views import EnrolmentClaim, InviteRequest
+from tests.integration.real import require
+
+real = pytest.mark.real
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def settings(folder: Path, *, host: str = "127.0.0.1", port: int | None = None) -> DaemonSettings:
+    require("mosquitto", find_mosquitto() is not None)
+    broker = BrokerSection(kind="mosquitto", port=port or free_port(), tls_port=free_port())
+    return DaemonSettings(data=folder / "data", broker=broker, http=HttpSection(host=host, names=["farm.example"]))
+
+
+@real
+async def test_it_starts_is_ready_and_leaves_nothing_running(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    async with Daemon(chosen, Clock()) as daemon:
+        assert daemon.control.health().ready
+        assert daemon.control.snapshot().generation == 1
+        before = asyncio.all_tasks()
+        assert len(before) > 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # nobody listens; old connections may linger
+        probe.bind(("127.0.0.1", chosen.broker.port))
+
+
+@real
+async def test_a_second_daemon_on_the_same_folder_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    async with Daemon(chosen, Clock()) as first:
+        with pytest.raises(ConfigurationError, match="Another daemon"):
+            async with Daemon(chosen, Clock()):
+                pass
+        assert first.control.health().ready
+
+
+@real
+async def test_a_port_in_use_is_named_and_nothing_is_left_half_done(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        chosen = settings(tmp_path, port=taken.getsockname()[1])
+        with pytest.raises(ConfigurationError) as refused:
+            async with Daemon(chosen, Clock()):
+                pass
+    assert refused.value.code == "port-in-use"
+    async with Daemon(chosen, Clock()) as daemon:  # the lock was released
+        assert daemon.control.health().ready
+
+
+async def test_a_folder_that_cannot_be_used_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(ConfigurationError):
+        async with Daemon(DaemonSettings(data=tmp_path / "data"), Clock()):
+            pass
+
+
+@real
+async def test_a_node_joins_and_is_told_what_it_should_hold(tmp_path: Path) -> None:
+    async with Daemon(settings(tmp_path), Clock()) as daemon:
+        invited = await daemon.control.invite(InviteRequest())
+        grant = await daemon.control.claim(EnrolmentClaim(code=invited.code, name="bench"))
+        assert grant.ca_pem is None
+        heard: asyncio.Queue[Received] = asyncio.Queue()
+        client = BusClient(
+            grant.mqtt_urls,
+            Login(grant.node, grant.password),
+            Callbacks(heard.put_nowait),
+            subscriptions=[node_subscription(grant.node)],
+        )
+        client.start()
+        try:
+            await client.wait_connected(10)
+            place = messages.JournalPosition(epoch="e1", oldest=1, head=0)
+            await client.say(
+                grant.node, Stream.REPORT, messages.Report(generation=0, desired_version=0, boot=1, report=1, journal=place)
+            )
+            topics: set[str] = set()
+            while not {"desired", "ack"} <= topics:
+                message = await asyncio.wait_for(heard.get(), 10)
+                topics.add(message.topic.rsplit("/", 1)[1])
+                message.acknowledge()
+        finally:
+            await client.close()
+
+
+@real
+async def test_people_have_a_node_whose_password_outlives_the_daemon(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    async with Daemon(chosen, Clock()) as daemon:
+        first = daemon.people_identity()
+        assert daemon.control.authenticate_node(PEOPLE, first.password)
+        assert (first.node, first.mqtt_urls) == (PEOPLE, [f"mqtt://127.0.0.1:{chosen.broker.port}"])
+    async with Daemon(chosen, Clock()) as daemon:
+        assert daemon.people_identity() == first
+        assert [node.id for node in daemon.control.nodes()] == [PEOPLE]
+
+
+@real
+async def test_beyond_loopback_nodes_join_over_tls_with_the_farms_own_authority(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, host="0.0.0.0")
+    async with Daemon(chosen, Clock()) as daemon:
+        invited = await daemon.control.invite(InviteRequest())
+        assert "." in invited.code
+        assert invited.command.startswith("farm node join https://farm.example:8080 ")
+        grant = await daemon.control.claim(EnrolmentClaim(code=invited.code, name="bench"))
+        assert grant.mqtt_urls[0] == f"mqtts://farm.example:{chosen.broker.tls_port}"
+        assert all(url.startswith("mqtts://") for url in grant.mqtt_urls)
+        assert grant.ca_pem == daemon.control.authority_pem
+        assert grant.ca_pem is not None
+        assert "BEGIN CERTIFICATE" in grant.ca_pem
+
+
+def test_the_peoples_password_is_private_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "people.secret"
+    secret = people_secret(path)
+    assert people_secret(path) == secret
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_password_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "people.secret").mkdir()
+    with pytest.raises(ConfigurationError):
+        people_secret(tmp_path / "people.secret")
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("farm.local", False)]
+)
+def test_loopback(host: str, answer: bool) -> None:
+    assert is_loopback(host) is answer
+
+
+@pytest.mark.parametrize(
+    ("report_every_s", "factor", "suspect_after_s"), [(30.0, 1.0, 90.0), (120.0, 1.0, 360.0), (30.0, 1_000.0, 3_000.0)]
+)
+def test_three_reports_may_be_missed_and_a_fast_clock_does_not_hurry_the_network(
+    report_every_s: float, factor: float, suspect_after_s: float
+) -> None:
+    rules = rules_for(FarmSettings(report_every_s=report_every_s), Clock(factor))
+    assert rules.suspect_after_s == suspect_after_s
+
+
+def test_the_daemon_does_not_load_what_it_may_never_need() -> None:
+    script = "import sys, json, farm.daemon; print(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+    )
+    loaded = set(json.loads(answer.stdout))
+    assert not loaded & {"cryptography", "amqtt", "numpy", "fastapi", "octorest", "serial", "websockets"}
