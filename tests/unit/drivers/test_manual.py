@@ -17,7 +17,6 @@ class Maker:
         self.events: list[DriverEvent] = []
         self.printer = ManualPrinter(self.events.append, name="anna", accepted=accepted)
 
-    @property
     def now(self) -> tuple[PrinterState, str | None, str | None]:
         status = self.printer.status
         return status.state, status.job, status.note
@@ -30,21 +29,21 @@ class Maker:
 @pytest.fixture
 async def maker() -> Maker:
     made = Maker()
-    assert made.now == (PrinterState.OFFLINE, None, None)
+    assert made.now() == (PrinterState.OFFLINE, None, None)
     await made.printer.connect()
-    assert made.now == (PrinterState.IDLE, None, None)
+    assert made.now() == (PrinterState.IDLE, None, None)
     return made
 
 
 async def test_a_job_is_offered_accepted_and_reported(maker: Maker) -> None:
     await maker.printer.start(FILE, "job-1")
-    assert maker.now == (PrinterState.PREPARING, "job-1", OFFERED)
+    assert maker.now() == (PrinterState.PREPARING, "job-1", OFFERED)
     assert maker.printer.accept("job-1")
-    assert maker.now == (PrinterState.PRINTING, "job-1", ACCEPTED)
+    assert maker.now() == (PrinterState.PRINTING, "job-1", ACCEPTED)
     assert maker.printer.accepted
     assert maker.printer.report_done("job-1")
     assert [(end.job, end.end) for end in maker.ends] == [("job-1", PrintEnd.DONE)]
-    assert maker.now == (PrinterState.IDLE, None, None)
+    assert maker.now() == (PrinterState.IDLE, None, None)
 
 
 async def test_one_batch_at_a_time(maker: Maker) -> None:
@@ -93,10 +92,10 @@ async def test_after_a_restart_the_person_still_has_the_job(accepted: str | None
     await maker.printer.connect()
     trace = await maker.printer.trace("job-1")
     assert (trace.running, trace.end) == (True, None)
-    assert maker.now[:2] == (state, "job-1")
+    assert maker.now()[:2] == (state, "job-1")
     assert maker.printer.report_done("job-1")
     await maker.printer.close()
-    assert maker.now == (PrinterState.OFFLINE, None, None)
+    assert maker.now() == (PrinterState.OFFLINE, None, None)
 
 
 def test_the_registry_makes_it() -> None:
