@@ -97,6 +97,22 @@ def test_everything_durable_comes_back(ledger: Ledger, path: Path) -> None:
     again.close()
 
 
+def test_every_start_of_an_allocation_is_counted(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    bench.do(core.on_desired, desired(9, generation=3, printers={A: [allocation("alloc-3", jobs=3)]}))
+    for count in (1, 2, 3):
+        (start,) = bench.tick().instructions
+        assert isinstance(start, core.StartJob)
+        assert ledger.load().started["alloc-3"] == count
+        bench.end(start)
+        bench.collect(start.job)
+
+
+def test_a_commit_is_synced_and_the_file_is_small(ledger: Ledger) -> None:
+    assert ledger._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert ledger._connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
 def test_facts_come_in_order_and_in_batches(ledger: Ledger) -> None:
     bench = ready(ledger)
     for _ in range(5):
