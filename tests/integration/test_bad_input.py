@@ -95,7 +95,7 @@ def test_a_truncated_upload_leaves_nothing(farm: LocalFarm) -> None:
         connection.shutdown(socket.SHUT_WR)
         connection.recv(65_536)
     assert farm.get("/programs") == []
-    assert list((farm.folder / "farm-data").rglob("incoming/*")) == []
+    farm.wait_until(lambda: not list(farm.data.rglob("incoming/*")), what="the half file to go", timeout_s=10)
 
 
 def test_a_file_that_is_not_the_promised_one_is_refused(farm: LocalFarm, program: Path, tmp_path: Path) -> None:
