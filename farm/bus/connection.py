@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Event
 from typing import Any, Final
 
 from paho.mqtt import client as paho
@@ -132,10 +133,12 @@ class Connection:
             LoginRefusedError: wrong user name or password.
 
         """
-        opening = self._loop.run_in_executor(executor, open_socket, address, context, timeout_s)
+        given_up = Event()
+        opening = self._loop.run_in_executor(executor, _open_unless, given_up, address, context, timeout_s)
         try:
             prepared = await asyncio.shield(opening)
         except asyncio.CancelledError:
+            given_up.set()  # the thread closes what it opens after this; the callback, what it had opened before
             opening.add_done_callback(_close_when_opened)
             raise
         self._client = client = _Paho(login, prepared)
@@ -347,6 +350,14 @@ def topic_pattern(topic_filter: str) -> re.Pattern[str]:
     if body.endswith(r"/\#"):
         body = body[: -len(r"/\#")] + "(/.*)?"
     return re.compile(body.replace(r"\#", ".*"), re.DOTALL)
+
+
+def _open_unless(given_up: Event, address: Address, context: ssl.SSLContext | None, timeout_s: float) -> socket.socket:
+    """Open a socket, in a thread. When nobody waits any more, the loop may be gone too, and nobody else would close it."""
+    opened = open_socket(address, context, timeout_s)
+    if given_up.is_set():
+        opened.close()
+    return opened
 
 
 def _close_when_opened(opening: "asyncio.Future[socket.socket]") -> None:
