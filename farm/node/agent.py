@@ -25,7 +25,7 @@ from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, NotFoundError
 from farm.log import get_logger
-from farm.node import core
+from farm.node import core, memory
 from farm.node.core import Instruction, NodeState, PrinterSetup, StartJob, Step, TraceJob
 from farm.node.core.state import UNSEEN
 from farm.node.folder import DataFolder, machine_id
@@ -92,6 +92,7 @@ class Agent:
         """
         try:
             await self.start()
+            await asyncio.to_thread(memory.give_back)
             await self._stop.wait()
         finally:
             await self.close()

@@ -89,7 +89,7 @@ class Keeper:
 
     async def close(self) -> None:
         """Write what is owed, if that is possible now, and close the ledger."""
-        if self._state is not None:
+        if self._state is not None and self._ledger is not None:
             await self.pay_owed()
         if self._ledger is not None:
             await self.in_thread(self._ledger.close)

@@ -1,0 +1,55 @@
+"""`python -m farm.node`: the agent without the command line's libraries (typer, rich, requests: 14 MB of its 50).
+
+`farm node` is the same for people; a service file of a small machine uses this one.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# structlog loads rich when it is there, for coloured tracebacks that no service shows: 5 MB
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # None is how Python says "not importable"
+
+from farm import log  # noqa: E402 - after the line above
+from farm.config import NodeSettings, load  # noqa: E402
+from farm.errors import FarmError  # noqa: E402
+from farm.node.agent import Agent  # noqa: E402
+from farm.node.join import load_identity  # noqa: E402
+
+
+async def serve(settings: NodeSettings) -> None:
+    """Run the agent until SIGINT or SIGTERM.
+
+    Raises:
+        FarmError: it cannot start; the message has the next step.
+
+    """
+    agent = Agent(settings, load_identity(settings.data), settings.clock.clock())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    await agent.run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the arguments and run; the exit code, after one line on standard error when it is not 0."""
+    parser = argparse.ArgumentParser(prog="python -m farm.node", description="Run the agent beside your printers.")
+    parser.add_argument("--config", type=Path, help="node.toml; without it the defaults hold")
+    parser.add_argument("--data", type=Path, help="data folder, instead of the configuration's")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load(NodeSettings, chosen.config)
+        if chosen.data is not None:
+            settings = settings.model_copy(update={"data": chosen.data})
+        log.configure(level=settings.log.level, json=settings.log.json_lines)
+        asyncio.run(serve(settings))
+    except FarmError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

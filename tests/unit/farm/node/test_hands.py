@@ -1,0 +1,143 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog.testing
+
+from drivers.base import DriverEvent, JobTrace, PrintEnd, PrinterState, StatusChanged
+from drivers.errors import FirmwareError, PrinterBusyError, TransferError, UnreachableError
+from drivers.testing import Script, ScriptedDriver
+from farm.node import hands as module
+from farm.node.core import Act, ActKind, StartJob, TraceJob
+from farm.node.hands import Answers, Hand
+from tests.unit.farm.node.bench import FAULT
+from tests.unit.farm.node.fake_farm import until
+
+GONE = UnreachableError("It went away.", next_step="Look.")
+START = StartJob("printer-a", "job-1", "a" * 64)
+
+
+class Told:
+    """A hand, and what it passed on."""
+
+    def __init__(self) -> None:
+        self.script = Script()
+        self.events: list[DriverEvent] = []
+        self.troubles: list[str | None] = []
+        self.hand = Hand("printer-a", self.make, Answers(self.on_event, lambda _printer, trouble: self.troubles.append(trouble)))
+
+    def make(self, listener: Any) -> ScriptedDriver:
+        self.driver = ScriptedDriver(listener, script=self.script)
+        return self.driver
+
+    def on_event(self, printer: str, event: DriverEvent) -> None:
+        assert printer == "printer-a"
+        self.events.append(event)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    monkeypatch.setattr(module, "_FIRST_RETRY_S", 0.01)
+    return Told()
+
+
+async def test_it_connects_and_passes_events_on(told: Told) -> None:
+    told.hand.connect()
+    await until(lambda: told.troubles == [None])
+    assert told.events == [StatusChanged(told.driver.status)]
+    await told.hand.close()
+    assert told.driver.closed
+
+
+async def test_it_tries_again_and_logs_each_reason_once(told: Told) -> None:
+    other = PrinterBusyError("It heats.", next_step="Wait.")
+    told.script.connect_errors = [GONE, GONE, other]
+    with structlog.testing.capture_logs() as logs:
+        told.hand.connect()
+        await until(lambda: told.troubles[-1:] == [None])
+    assert told.troubles == [str(GONE), str(other), None]
+    assert [line["event"] for line in logs] == ["printer.unreachable", "printer.unreachable", "printer.connected"]
+    await told.hand.close()
+
+
+async def test_a_driver_that_found_its_machine_by_itself_is_not_asked_again(told: Told) -> None:
+    told.script.connect_errors = [GONE] * 100
+    told.hand.connect()
+    await until(lambda: told.troubles)
+    told.driver.becomes(PrinterState.IDLE)
+    await until(lambda: told.troubles[-1] is None)
+    await told.hand.close()
+
+
+async def test_closing_ends_the_attempts_and_does_not_wait_for_ever(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang() -> None:
+        await asyncio.sleep(1000)
+
+    monkeypatch.setattr(module, "_CLOSE_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(told.driver, "close", hang)
+    told.script.connect_errors = [GONE] * 1000
+    told.hand.connect()
+    await until(lambda: told.troubles)
+    await told.hand.close()
+    calls = len(told.driver.calls)
+    await asyncio.sleep(0.05)
+    assert len(told.driver.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("error", "certain"),
+    [
+        (PrinterBusyError("busy", next_step="."), True),
+        (TransferError("lost", next_step="."), True),
+        (FirmwareError(FAULT, next_step="."), True),
+        (GONE, False),
+        (RuntimeError("a bug"), False),
+    ],
+)
+async def test_what_is_certain_after_a_start_that_failed(told: Told, error: Exception, certain: bool) -> None:
+    told.script.start_error = error
+    answer = await told.hand.start(Path("frame.gcode"), START)
+    assert answer is not None
+    assert answer[1] is certain
+
+
+async def test_a_start_that_began(told: Told) -> None:
+    await told.driver.connect()
+    assert await told.hand.start(Path("frame.gcode"), START) is None
+    assert told.driver.calls[-1] == ("start", Path("frame.gcode"), "job-1")
+
+
+async def test_a_machine_that_does_not_answer_a_question(told: Told) -> None:
+    told.script.trace_errors = [GONE]
+    told.script.trace = JobTrace(running=False, end=PrintEnd.DONE)
+    asked = TraceJob("printer-a", "job-1")
+    assert await told.hand.trace(asked) is None
+    assert await told.hand.trace(asked) == JobTrace(running=False, end=PrintEnd.DONE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"),
+    [
+        (ActKind.PAUSE, ("pause", "job-1")),
+        (ActKind.RESUME, ("resume", "job-1")),
+        (ActKind.CANCEL, ("cancel", "job-1")),
+        (ActKind.EMERGENCY_STOP, ("emergency-stop",)),
+    ],
+)
+async def test_every_command_has_its_method(told: Told, kind: ActKind, call: tuple[str, ...]) -> None:
+    act = Act("printer-a", "command-1", kind, "job-1")
+    assert await told.hand.act(act) is None
+    assert told.driver.calls == [call]
+    told.script.act_error = GONE
+    assert await told.hand.act(act) == str(GONE)
+
+
+async def test_a_command_that_hangs_ends(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_job: str) -> None:
+        await asyncio.sleep(1000)
+
+    monkeypatch.setattr(module, "_ACT_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(told.driver, "pause", hang)
+    answer = await told.hand.act(Act("printer-a", "command-1", ActKind.PAUSE, "job-1"))
+    assert answer == "The printer did not answer within 0 s."

@@ -1,0 +1,143 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import structlog.testing
+
+from drivers.base import PrinterState, PrinterStatus
+from farm.bus.messages import Ack
+from farm.clock import Clock
+from farm.node import core
+from farm.node.core import Moment, NodeState, StartJob, Step
+from farm.node.keeper import Event, Keeper
+from farm.node.ledger import Ledger, LedgerWriteError
+from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
+
+
+class Kept:
+    """A keeper with one printer; `full` makes its ledger refuse."""
+
+    def __init__(self, path: Path, patch: pytest.MonkeyPatch) -> None:
+        self.steps: list[tuple[NodeState, Step]] = []
+        self.keeper = Keeper(Clock(), lambda before, step: self.steps.append((before, step)))
+        self.path = path
+        self.full = False
+        self.commits = 0
+        original = Ledger.commit
+
+        def commit(ledger: Ledger, changes: core.Changes) -> None:
+            if self.full:
+                raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+            self.commits += 1
+            original(ledger, changes)
+
+        patch.setattr(Ledger, "commit", commit)
+
+    async def open(self) -> None:
+        remembered = await self.keeper.open(str(self.path))
+        await self.keeper.begin(lambda now: core.recover(remembered, [setup(A)], now, machine="m", seen={A: now.boot_s}))
+
+    def status(self, state: PrinterState) -> Event:
+        def event(before: NodeState, now: Moment) -> Step:
+            return core.on_status(before, A, PrinterStatus(state), now)
+
+        return event
+
+    async def make_ready(self) -> None:
+        await self.keeper.apply(lambda state, now: core.on_desired(state, desired(1, printers={A: [allocation()]}), now))
+        await self.keeper.apply(lambda state, _now: core.on_files(state, frozenset({SHA})))
+        report = await self.keeper.next_report("n", "a")
+        ack = {"generation": 1, "epoch": report.journal.epoch, "seq": 0, "boot": report.boot, "report": report.report}
+        await self.keeper.apply(lambda state, now: core.on_ack(state, Ack.model_validate(ack), now))
+
+
+@pytest.fixture
+async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
+    made = Kept(tmp_path / "ledger.sqlite", monkeypatch)
+    await made.open()
+    yield made
+    made.full = False
+    await made.keeper.close()
+
+
+async def test_an_event_and_the_start_that_it_allows_are_one_transaction(kept: Kept) -> None:
+    await kept.make_ready()
+    commits = kept.commits
+    await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    _, step = kept.steps[-1]
+    assert [type(instruction) for instruction in step.instructions] == [StartJob]
+    assert kept.commits == commits + 1
+
+
+async def test_nothing_durable_changed_nothing_is_committed(kept: Kept) -> None:
+    commits = kept.commits
+    await kept.keeper.apply(kept.status(PrinterState.CONNECTING))
+    await kept.keeper.next_report("n", "a")
+    assert kept.commits == commits
+    assert kept.keeper.state.printers[A].status.state is PrinterState.CONNECTING
+
+
+async def test_a_step_that_cannot_be_written_has_not_happened(kept: Kept) -> None:
+    await kept.make_ready()
+    kept.full = True
+    before = kept.keeper.state
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(LedgerWriteError):
+                await kept.keeper.apply(kept.status(PrinterState.FOREIGN))
+    assert [line["event"] for line in logs] == ["ledger.unwritable"], "logged once"
+    after = kept.keeper.state
+    assert not after.writable
+    assert after.printers == before.printers
+    assert not [step for _, step in kept.steps if step.instructions]
+
+
+async def test_what_a_driver_said_is_owed_until_it_can_be_written(kept: Kept) -> None:
+    kept.full = True
+    await kept.keeper.apply_surely(kept.status(PrinterState.FOREIGN))
+    await kept.keeper.pay_owed()
+    assert kept.keeper.owed == 1
+    kept.full = False
+    with structlog.testing.capture_logs() as logs:
+        await kept.keeper.pay_owed()
+    assert (kept.keeper.owed, kept.keeper.state.writable) == (0, True)
+    assert [line["event"] for line in logs] == ["ledger.writable"]
+    assert A in kept.keeper.state.occupations
+
+
+async def test_a_ledger_that_can_be_written_again_is_found_out_without_an_event(kept: Kept) -> None:
+    kept.full = True
+    with pytest.raises(LedgerWriteError):
+        await kept.keeper.apply(kept.status(PrinterState.FOREIGN))
+    await kept.keeper.pay_owed()
+    assert not kept.keeper.state.writable
+    kept.full = False
+    await kept.keeper.pay_owed()
+    assert kept.keeper.state.writable
+
+
+async def test_steps_wait_for_their_turn(kept: Kept) -> None:
+    states = [PrinterState.IDLE, PrinterState.FOREIGN, PrinterState.IDLE, PrinterState.FAULT]
+    await asyncio.gather(*(kept.keeper.apply(kept.status(state)) for state in states))
+    assert [step.state.printers[A].status.state for _, step in kept.steps] == states
+
+
+async def test_a_boot_that_cannot_be_written_is_no_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept(tmp_path / "ledger.sqlite", monkeypatch)
+    kept.full = True
+    with pytest.raises(LedgerWriteError):
+        await kept.open()
+    assert not kept.keeper.begun
+    await kept.keeper.close()
+
+
+async def test_every_boot_has_a_greater_number(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = kept.keeper.state.boot
+    await kept.keeper.close()
+    again = Kept(tmp_path / "ledger.sqlite", monkeypatch)
+    await again.open()
+    assert again.keeper.state.boot > first
+    assert (await again.keeper.facts(again.keeper.state.journal, 0, 10)) == []
+    assert await again.keeper.printer_ids(["a"]) == await again.keeper.printer_ids(["a"])
+    await again.keeper.close()
