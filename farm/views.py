@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
-from farm.bus.messages import FaultNote, Id, Sha256
+from farm.bus.messages import FaultNote, Id, ReasonNote, Sha256
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -55,7 +55,7 @@ class PrinterView(View):
     bed: BedState
     occupation: OccupationView | None
     ready: bool
-    why_not: list[str]
+    why_not: list[ReasonNote]
     online: bool
     progress: float | None = None
     remaining_s: float | None = None
@@ -102,7 +102,7 @@ class OrderView(View):
     state: OrderState
     created_at: float
     met_at: float | None = None
-    why_waiting: list[str] = []
+    why_waiting: list[ReasonNote] = []
 
 
 class JobView(View):

@@ -248,38 +248,6 @@ const PROBLEMS_FR = {
   unreachable: "Le nœud ou l'imprimante ne répond pas.",
 };
 
-// Why a printer or an order waits: the sentences of scheduler/eligibility.py and farm/node/core/starts.py.
-export const SENTENCES_FR = [
-  [/^It already has jobs to start\.$/, "Elle a déjà des impressions à lancer."],
-  [/^Its node was removed from the farm\.$/, "Son nœud a été retiré de la ferme."],
-  [/^Its node is still telling what it did\.$/, "Son nœud raconte encore ce qu'il a fait."],
-  [/^Its node has not been heard lately\.$/, "Son nœud ne donne plus de nouvelles."],
-  [/^The printer is not ready\.$/, "L'imprimante n'est pas prête."],
-  [/^Nobody knows what is on the bed: look, and clear it\.$/, "Plateau à vérifier : personne ne sait ce qui s'y trouve."],
-  [/^Parts wait on the bed: collect them\.$/, "Des pièces attendent sur le plateau : collectez-les."],
-  [/^Something else is on the bed\.$/, "Autre chose occupe le plateau."],
-  [/^The farm does not know this class of printers\.$/, "La ferme ne connaît pas ce type d'imprimante."],
-  [/^The part is larger than the bed\.$/, "La pièce est plus grande que le plateau."],
-  [/^It needs a nozzle of (.+) mm, this one has (.+) mm\.$/, "Il faut une buse de $1 mm, celle-ci a $2 mm."],
-  [/^It needs (.+), the printer has (.+)\.$/, "Il faut du $1, l'imprimante a : $2."],
-  [/^No program of revision (.+) is for printers of class (.+)\.$/, "Aucun programme de la révision $1 n'est fait pour les imprimantes $2."],
-  [/^Its revision was recalled\.$/, "Sa révision a été rappelée."],
-  [/^The order is met or cancelled\.$/, "La commande est remplie ou annulée."],
-  [/^No order waits for a printer\.$/, "Aucune commande n'attend d'imprimante."],
-  [/^It is printing\.$/, "Elle imprime."],
-  [/^No printer has reported yet\.$/, "Aucune imprimante ne s'est encore annoncée."],
-  [/^The agent is ending\.$/, "L'agent s'arrête."],
-  [/^The ledger cannot be written \(is the disk full\?\)\.$/, "Le journal ne peut pas être écrit (disque plein ?)."],
-  [/^The printer is (.+)\.$/, (_, state) => `L'imprimante : ${(FR[`state_${state}`] ?? state).toLowerCase()}.`],
-  [/^The bed is clear\.$/, "Le plateau est libre."],
-  [/^The bed is occupied\.$/, "Le plateau est occupé."],
-  [/^The bed is unknown\.$/, "L'état du plateau est inconnu."],
-  [/^The last start failed; it is tried again later\.$/, "Le dernier lancement a échoué ; nouvel essai plus tard."],
-  [/^All its jobs were started\.$/, "Toutes ses impressions ont été lancées."],
-  [/^Its program is being fetched\.$/, "Son programme arrive."],
-  [/^The farm has not acknowledged us for too long\.$/, "La ferme n'a pas répondu depuis trop longtemps."],
-];
-
 const WORDS = { en: EN, fr: FR };
 const KEY = "essaim-language";
 
@@ -323,12 +291,8 @@ export function duration(seconds) {
   return word("days", { days: Math.floor(minutes / 1440), hours: Math.floor(minutes / 60) % 24 });
 }
 
-// A sentence of the daemon in the language of the page; one that is not known here is shown as it came.
-export function sentence(text) {
-  if (current === "en") return text;
-  const known = SENTENCES_FR.find(([pattern]) => pattern.test(text));
-  return known ? text.replace(...known) : text;
-}
+// A reason of the daemon or of a node, in the language of the page.
+export const sentence = (reason) => reason[current];
 
 export function problemText(problem) {
   if (current === "fr" && PROBLEMS_FR[problem.code]) return PROBLEMS_FR[problem.code];

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from drivers.base import PrinterState
+from farm.bus.messages import ReasonNote
 from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError, StoreFullError
 from farm.ids import new_id
 from farm.views import (
@@ -133,7 +134,7 @@ class MemoryControl:
             state=PrinterState.IDLE,
             occupation=occupation,
             ready=False,
-            why_not=["the bed is occupied"],
+            why_not=[ReasonNote(code="bed-occupied", en="The bed is occupied.", fr="Le plateau est occupé.")],
             progress=None,
             remaining_s=None,
             nozzle_target_c=0.0,
@@ -466,7 +467,7 @@ class MemoryControl:
                 "bed": BedState.OCCUPIED,
                 "occupation": occupation,
                 "ready": False,
-                "why_not": ["a job is running"],
+                "why_not": [ReasonNote(code="job-runs", en="A job is running.", fr="Une impression est en cours.")],
                 "progress": 0.0,
                 "remaining_s": program.estimated_s,
                 "order": order.id,

@@ -180,6 +180,14 @@ class FaultNote(Message):
     action_fr: Text = ""
 
 
+class ReasonNote(Message):
+    """Why something does not happen: a stable code for programs, a sentence for people in both languages."""
+
+    code: Word
+    en: Text
+    fr: Text
+
+
 class PrinterReport(Message):
     """One printer as it is. `ready` false has a `reason`."""
 
@@ -193,7 +201,7 @@ class PrinterReport(Message):
     bed: BedState
     occupation: Occupation | None = None
     ready: bool = False
-    reason: Text | None = None
+    reason: ReasonNote | None = None
     fault: FaultNote | None = None
     autonomy_s: Seconds | None = None  # the most that this printer's owner allows; None: the daemon's default
     capabilities: Annotated[list[Word], Field(max_length=20)] = []

@@ -119,7 +119,7 @@ def _table(title: str, *columns: str) -> "Table":
 def _order_table(farm: FarmView) -> "Table":
     table = _table("Orders", "what", "for", "good", "wanted", "owed", "done", "state")
     for view in farm.orders:
-        state = "; ".join([view.state, *view.why_waiting])
+        state = "; ".join([view.state, *(reason.en for reason in view.why_waiting)])
         counts = (str(view.good), str(view.quantity), str(view.owed), f"{view.good / view.quantity:.0%}")
         cells = (view.revision, view.destination, *counts, state)
         table.add_row(*(plain(cell) for cell in cells))
@@ -136,7 +136,7 @@ def _printer_table(farm: FarmView) -> "Table":
             _heat(view.nozzle_c, view.nozzle_target_c),
             _heat(view.bed_c, view.bed_target_c),
             view.bed,
-            "; ".join(view.why_not),
+            "; ".join(reason.en for reason in view.why_not),
         )
         table.add_row(*(plain(cell) for cell in cells))
     return table

@@ -1,7 +1,7 @@
 """The farm as people see it: from what is in memory, never waiting for the disk."""
 
 from drivers.base import PrinterState
-from farm.bus.messages import PrinterReport
+from farm.bus.messages import PrinterReport, ReasonNote
 from farm.clock import Clock
 from farm.daemon.world import World
 from farm.views import (
@@ -15,7 +15,7 @@ from farm.views import (
     ProgramView,
 )
 from scheduler.arithmetic import to_allocate
-from scheduler.eligibility import is_suspect
+from scheduler.eligibility import Reason, is_suspect
 from scheduler.matching import Explainer
 from scheduler.model import Allocation, Farm, Job, NodeRecord, Order, PrinterNow, Program, Rules
 
@@ -82,6 +82,10 @@ def _occupation(report: PrinterReport) -> OccupationView | None:
     )
 
 
+def _note(reason: Reason) -> ReasonNote:
+    return ReasonNote(code=reason.code, en=reason.en, fr=reason.fr)
+
+
 class Presenter:
     """Views of one moment; what they share is worked out once."""
 
@@ -131,12 +135,12 @@ class Presenter:
             jobs_left=held.jobs - held.started if held is not None else 0,
         )
 
-    def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[str]:
+    def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[ReasonNote]:
         reasons = self._explainer.printer(printer)
-        texts = [reason.en for reason in reasons]
+        notes = [_note(reason) for reason in reasons]
         if report.reason and (report.state is not PrinterState.IDLE or any(found.code == "printer-not-ready" for found in reasons)):
-            texts += [] if printer.running else [report.reason]
-        return texts
+            notes += [] if printer.running else [report.reason]
+        return notes
 
     def _online(self, node: str) -> bool:
         now = self.farm.nodes.get(node)
@@ -190,7 +194,7 @@ class Presenter:
             state=state,
             created_at=order.created_at_s,
             met_at=order.met_at_s,
-            why_waiting=[reason.en for reason in self._explainer.order(order)],
+            why_waiting=[_note(reason) for reason in self._explainer.order(order)],
         )
 
     def waiting(self) -> list[JobView]:

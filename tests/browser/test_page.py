@@ -9,7 +9,7 @@ from selenium.webdriver.support.select import Select
 
 from api.app import create_app
 from drivers.base import PrinterState
-from farm.bus.messages import FaultNote
+from farm.bus.messages import FaultNote, ReasonNote
 from farm.config import DaemonSettings, HttpSection
 from farm.views import AlarmView, OccupationView, OrderRequest
 from scheduler.model import BedState, OccupationKind
@@ -35,7 +35,15 @@ def test_printers_are_shown_and_changes_arrive_by_themselves(page: Page) -> None
 
 def test_what_printers_and_people_wrote_is_text(page: Page) -> None:
     fault = FaultNote(code="x", text=MARKUP, meaning_en=MARKUP, action_en=MARKUP)
-    page.does(page.control.add_printer, "prn-2", MARKUP, note=MARKUP, why_not=[MARKUP], fault=fault, state=PrinterState.FAULT)
+    page.does(
+        page.control.add_printer,
+        "prn-2",
+        MARKUP,
+        note=MARKUP,
+        why_not=[ReasonNote(code="markup", en=MARKUP, fr=MARKUP)],
+        fault=fault,
+        state=PrinterState.FAULT,
+    )
     page.does(page.control.add_node, "nod-2", name=MARKUP)
     page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2, destination=MARKUP))
     page.control.alarm_rows.append(AlarmView(code="x", text=MARKUP, next_step=MARKUP, since=1.0))
@@ -166,7 +174,13 @@ def test_text_has_contrast(page: Page, scheme: str) -> None:
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     page.control.alarm_rows.append(AlarmView(code="x", text="Little room.", next_step="Make some.", since=1.0))
     for number, state in enumerate(PrinterState):
-        page.does(page.control.add_printer, f"prn-{number + 2}", str(state), state=state, why_not=["because"])
+        page.does(
+            page.control.add_printer,
+            f"prn-{number + 2}",
+            str(state),
+            state=state,
+            why_not=[ReasonNote(code="because", en="because", fr="parce que")],
+        )
     page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
     page.does(page.control.finish, "prn-1")
     page.open()

@@ -3,7 +3,7 @@
 from math import isfinite
 
 from drivers.base import PrinterStatus, Temperature
-from farm.bus.messages import MAX_PACKET_BYTES, JournalPosition, Occupation, PrinterReport, PrinterTelemetry, Report
+from farm.bus.messages import MAX_PACKET_BYTES, JournalPosition, Occupation, PrinterReport, PrinterTelemetry, ReasonNote, Report
 from farm.node.core.contact import remember_sent
 from farm.node.core.draft import clip, fault_note
 from farm.node.core.starts import why_not_ready
@@ -65,10 +65,14 @@ def _fitting(message: Report) -> Report:
     if len(message.printers) <= _FEW_PRINTERS or len(message.model_dump_json().encode()) <= MAX_PACKET_BYTES * 0.9:
         return message
     short = [
-        printer.model_copy(update={"fault": None, "firmware": None, "reason": printer.reason and clip(printer.reason, 40)})
+        printer.model_copy(update={"fault": None, "firmware": None, "reason": _shortened(printer.reason)})
         for printer in message.printers
     ]
     return message.model_copy(update={"printers": short})
+
+
+def _shortened(reason: ReasonNote | None) -> ReasonNote | None:
+    return reason and ReasonNote(code=reason.code, en=clip(reason.en, 40), fr=clip(reason.fr, 40))
 
 
 def face(state: NodeState, now_s: float) -> tuple[object, ...]:

@@ -1,26 +1,59 @@
 """Starting jobs: all the conditions of protocol.md, "Allocation", and the order in which allocations are served."""
 
 from dataclasses import replace
+from typing import Final
 
 from drivers.base import PrinterState
-from farm.bus.messages import AllocationOrder, JobReference, JobStarted
+from farm.bus.messages import AllocationOrder, JobReference, JobStarted, ReasonNote
 from farm.node.core.draft import Draft, clip
 from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
 from scheduler.model import BedState, OccupationKind
 
+_ENDING: Final = ReasonNote(code="agent-ending", en="The agent is ending.", fr="L'agent s'arrête.")
+_NOT_WRITABLE: Final = ReasonNote(
+    code="ledger-not-writable",
+    en="The ledger cannot be written (is the disk full?).",
+    fr="Le registre ne peut pas être écrit (le disque est-il plein ?).",
+)
+_START_FAILED: Final = ReasonNote(
+    code="start-failed",
+    en="The last start failed; it is tried again later.",
+    fr="Le dernier lancement a échoué ; il sera tenté de nouveau plus tard.",
+)
+_STATES_FR: Final = {
+    PrinterState.OFFLINE: "L'imprimante est hors ligne.",
+    PrinterState.CONNECTING: "L'imprimante se connecte.",
+    PrinterState.IDLE: "L'imprimante est libre.",
+    PrinterState.PREPARING: "L'imprimante se prépare.",
+    PrinterState.PRINTING: "L'imprimante imprime.",
+    PrinterState.PAUSED: "L'imprimante est en pause.",
+    PrinterState.ATTENTION: "L'imprimante attend quelqu'un.",
+    PrinterState.FINISHING: "L'imprimante termine.",
+    PrinterState.FAULT: "L'imprimante est en panne.",
+    PrinterState.FOREIGN: "L'imprimante imprime autre chose.",
+}
+_BEDS_FR: Final = {
+    BedState.CLEAR: "Le plateau est libre.",
+    BedState.OCCUPIED: "Le plateau est occupé.",
+    BedState.UNKNOWN: "Personne ne sait ce qu'il y a sur le plateau.",
+}
 
-def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> str | None:
+
+def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> ReasonNote | None:
     """Return why this printer would start nothing now, whatever was allocated to it, or None."""
-    bed = state.bed(printer.setup.id)
-    reasons = (
-        (state.closing, "The agent is ending."),
-        (not state.writable, "The ledger cannot be written (is the disk full?)."),
-        (printer.trouble is not None and printer.status.state is PrinterState.OFFLINE, printer.trouble or ""),
-        (printer.status.state is not PrinterState.IDLE, f"The printer is {printer.status.state}."),
-        (bed is not BedState.CLEAR, f"The bed is {bed}."),
-        (now_s < printer.hold_until_s, "The last start failed; it is tried again later."),
-    )
-    return next((clip(reason) for holds, reason in reasons if holds), None)
+    bed, shown = state.bed(printer.setup.id), printer.status.state
+    if state.closing:
+        return _ENDING
+    if not state.writable:
+        return _NOT_WRITABLE
+    if printer.trouble is not None and shown is PrinterState.OFFLINE:
+        trouble = clip(printer.trouble)  # the driver's own words
+        return ReasonNote(code="printer-trouble", en=trouble, fr=trouble)
+    if shown is not PrinterState.IDLE:
+        return ReasonNote(code=f"printer-{shown}", en=f"The printer is {shown}.", fr=_STATES_FR[shown])
+    if bed is not BedState.CLEAR:
+        return ReasonNote(code=f"bed-{bed}", en=f"The bed is {bed}.", fr=_BEDS_FR[bed])
+    return _START_FAILED if now_s < printer.hold_until_s else None
 
 
 def autonomy_s(setup: PrinterSetup, allocation: AllocationOrder) -> float:

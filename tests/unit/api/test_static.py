@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import scheduler.eligibility
-import scheduler.matching
 from api.app import STATIC
 from drivers.base import PrinterState
 from scheduler.model import BedState, JobOutcome
@@ -52,14 +50,6 @@ def test_the_words_of_the_page_are_those_of_its_english_dictionary() -> None:
     english = dictionary("EN")
     for key, text in re.findall(r'data-word="(\w+)"[^>]*>([^<]+)<', PAGE):
         assert english[key].startswith(text.rstrip(".")), key
-
-
-def test_reasons_of_the_scheduler_speak_french_too() -> None:
-    sources = "".join(Path(module.__file__ or "").read_text("utf-8") for module in (scheduler.eligibility, scheduler.matching))
-    sentences = re.findall(r'Reason\(\s*"[\w-]+",\s*"([^"]+)"', sources)
-    assert len(sentences) > 10
-    patterns = [re.compile(pattern) for pattern in re.findall(r"^  \[/(.+?)/, ", WORDS, re.MULTILINE)]
-    assert [sentence for sentence in sentences if not any(pattern.match(sentence) for pattern in patterns)] == []
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, STATIC / "index.html", STATIC / "style.css"], ids=lambda path: path.name)

@@ -45,7 +45,7 @@ async def test_a_silent_node_is_offline_and_so_are_its_printers(farm: Farm) -> N
     farm.clock.advance(91)
     (view,) = present(farm).printers()
     assert (view.online, view.state) == (False, PrinterState.OFFLINE)
-    assert view.why_not == ["Its node has not been heard lately."]
+    assert [reason.en for reason in view.why_not] == ["Its node has not been heard lately."]
     node = next(item for item in present(farm).nodes() if item.id == "n1")
     assert (node.online, node.suspect, node.silent_s) == (False, True, 91.0)
 
@@ -60,9 +60,16 @@ async def test_a_node_that_was_never_heard_has_no_silence(farm: Farm) -> None:
 
 
 async def test_the_nodes_own_reason_is_added(farm: Farm) -> None:
-    await joined(farm, printer_report(state=PrinterState.OFFLINE, ready=False, reason="The port is gone."))
+    await joined(
+        farm,
+        printer_report(
+            state=PrinterState.OFFLINE,
+            ready=False,
+            reason=messages.ReasonNote(code="printer-trouble", en="The port is gone.", fr="The port is gone."),
+        ),
+    )
     (view,) = present(farm).printers()
-    assert view.why_not == ["The printer is not ready.", "The port is gone."]
+    assert [reason.en for reason in view.why_not] == ["The printer is not ready.", "The port is gone."]
 
 
 @pytest.mark.parametrize(("outcome", "most", "running"), [(None, 0, True), (JobOutcome.PRINTED, 3, False)])
@@ -82,7 +89,7 @@ async def test_an_order_shows_what_it_still_owes(farm: Farm) -> None:
     await joined(farm, printer_report())
     view = present(farm).order(farm.world.durable.orders["o1"])
     assert (view.design, view.owed, view.expected, view.to_allocate, view.state) == ("d1", 4, 2, 2, "open")
-    assert view.why_waiting == ["1 printer: It already has jobs to start."]
+    assert [reason.en for reason in view.why_waiting] == ["1 printer: It already has jobs to start."]
 
 
 async def test_orders_are_listed_open_ones_first_by_priority_and_age(farm: Farm) -> None:
@@ -124,6 +131,13 @@ async def test_programs_and_designs(farm: Farm) -> None:
 
 
 async def test_a_printer_that_nobody_cleared_says_so_once(farm: Farm) -> None:
-    await joined(farm, printer_report(bed=BedState.UNKNOWN, ready=False, reason="The bed is unknown."))
+    await joined(
+        farm,
+        printer_report(
+            bed=BedState.UNKNOWN,
+            ready=False,
+            reason=messages.ReasonNote(code="bed-unknown", en="The bed is unknown.", fr="Inconnu."),
+        ),
+    )
     (view,) = present(farm).printers()
-    assert view.why_not == ["Nobody knows what is on the bed: look, and clear it."]
+    assert [reason.en for reason in view.why_not] == ["Nobody knows what is on the bed: look, and clear it."]

@@ -189,7 +189,7 @@ async def test_an_unreachable_printer_says_why_and_is_tried_again(tmp_path: Path
     try:
         await shop.agent.start()
         why = "Nothing answers at /dev/x. Check the cable."
-        await until(lambda: shop.farm.of(Report) and shop.farm.report.printers[0].reason == why)
+        await until(lambda: shop.farm.of(Report) and said(shop.farm.report) == why)
         await until(lambda: shop.farm.report.printers[0].state is PrinterState.IDLE)
     finally:
         await shop.agent.close()
@@ -205,6 +205,12 @@ async def test_a_bug_in_a_driver_does_not_end_the_others(tmp_path: Path) -> None
         await until(lambda: "ZeroDivisionError" in (shop.agent.state.printers[left].trouble or ""))
     finally:
         await shop.agent.close()
+
+
+def said(report: Report) -> str:
+    """Why the first printer is not ready, in English."""
+    reason = report.printers[0].reason
+    return reason.en if reason is not None else ""
 
 
 @pytest.mark.parametrize("error", [TransferError("no", next_step="."), FirmwareError(FAULT, next_step=".")])
@@ -315,7 +321,7 @@ async def test_a_full_disk_starts_nothing_loses_nothing_and_recovers(tmp_path: P
         await shop.agent.settle()
         assert shop.agent.state.occupations[printer].outcome is None, "what is not written has not happened"
         assert shop.agent._keeper.owed
-        await until(lambda: shop.farm.report.printers[0].reason == "The ledger cannot be written (is the disk full?).")
+        await until(lambda: said(shop.farm.report) == "The ledger cannot be written (is the disk full?).")
         full = False
         await until(lambda: shop.agent.state.occupations[printer].outcome is JobOutcome.PRINTED)
         await until(lambda: shop.agent.state.writable and not shop.agent._keeper.owed)

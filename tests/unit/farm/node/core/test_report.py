@@ -8,6 +8,12 @@ from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.unit.farm.node.bench import FAULT, A, Bench, allocation, setup
 
 
+def why(report: Report) -> str:
+    """Why the first printer is not ready, in English."""
+    reason = report.printers[0].reason
+    return reason.en if reason is not None else ""
+
+
 def test_a_report_says_what_is() -> None:
     bench = Bench(setup(A, autonomy_s=90.0, capabilities=frozenset({Capability.PAUSE})))
     start = bench.printed()
@@ -19,7 +25,8 @@ def test_a_report_says_what_is() -> None:
     assert report.journal.head == bench.state.journal.head
     assert (printer.id, printer.driver, printer.profile) == (A, "scripted", "generic-210")
     assert (printer.state, printer.bed, printer.ready) == (PrinterState.IDLE, BedState.OCCUPIED, False)
-    assert printer.reason == "The bed is occupied."
+    assert printer.reason is not None
+    assert printer.reason.en == "The bed is occupied."
     assert (printer.autonomy_s, printer.capabilities) == (90.0, ["pause"])
     assert printer.occupation is not None
     assert (printer.occupation.id, printer.occupation.kind) == (start.job, OccupationKind.JOB)
@@ -52,9 +59,9 @@ def test_why_a_printer_is_not_ready_is_told() -> None:
     assert bench.report().printers[0].ready
     bench.do(core.on_trouble, A, "Nothing answers at /dev/ttyUSB0. Check the cable.", timed=False)
     bench.status(A, PrinterState.OFFLINE)
-    assert bench.report().printers[0].reason == "Nothing answers at /dev/ttyUSB0. Check the cable."
+    assert why(bench.report()) == "Nothing answers at /dev/ttyUSB0. Check the cable."
     bench.do(core.on_trouble, A, None, timed=False)
-    assert bench.report().printers[0].reason == "The printer is offline."
+    assert why(bench.report()) == "The printer is offline."
 
 
 def test_a_fault_is_told_with_its_meaning_and_written_once() -> None:
