@@ -3,14 +3,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from farm.node.__main__ import main
 
 ROOT = Path(__file__).parents[4]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """The logger of a process writes to the standard error that it found; that of this test is closed after it."""
+    yield
+    structlog.reset_defaults()
 
 
 def test_a_node_that_has_not_joined_is_told_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
