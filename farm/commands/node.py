@@ -1,14 +1,13 @@
 """`farm node` and `farm node join`: the agent beside one or more printers."""
 
-import asyncio
-import signal
+import os
 import socket
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from farm import log
 from farm.config import NodeSettings, load
 
 node_app = typer.Typer(help="Run the agent beside your printers, or join a farm first.", invoke_without_command=True)
@@ -17,34 +16,14 @@ _Config = Annotated[Path | None, typer.Option(help="node.toml; without it the de
 _Data = Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")]
 
 
-def _settings(config: Path | None, data: Path | None) -> NodeSettings:
-    settings = load(NodeSettings, config)
-    return settings if data is None else settings.model_copy(update={"data": data})
-
-
-async def _run(settings: NodeSettings) -> None:
-    from farm.node.agent import Agent  # noqa: PLC0415 - `farm node join` needs no driver and no ledger
-    from farm.node.join import load_identity  # noqa: PLC0415
-
-    agent = Agent(settings, load_identity(settings.data), settings.clock.clock())
-    task = asyncio.create_task(agent.run())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not task.cancelled():
-            raise
-
-
 @node_app.callback()
 def run(context: typer.Context, config: _Config = None, data: _Data = None) -> None:
     """Run the agent: print what the farm allocates, also while the farm cannot be reached."""
     if context.invoked_subcommand is not None:
         return
-    settings = _settings(config, data)
-    log.configure(level=settings.log.level, json=settings.log.json_lines)
-    asyncio.run(_run(settings))
+    options = [f"--{name}={path}" for name, path in (("config", config), ("data", data)) if path is not None]
+    # The same process becomes the agent: what only the command line needs would be a fifth of the agent's memory.
+    os.execv(sys.executable, [sys.executable, "-m", "farm.node", *options])  # noqa: S606 - no shell
 
 
 @node_app.command()
@@ -59,9 +38,10 @@ def join(
     """Join a farm with the code of an invitation. Writes who this node is into the data folder."""
     from farm.node.join import join as join_farm  # noqa: PLC0415
 
-    settings = _settings(config, data)
-    identity = join_farm(url, code, settings.data, name or settings.name or socket.gethostname(), again=again)
-    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node --data {settings.data}")
+    settings = load(NodeSettings, config)
+    folder = data or settings.data
+    identity = join_farm(url, code, folder, name or settings.name or socket.gethostname(), again=again)
+    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node --data {folder}")
 
 
 def register(app: typer.Typer) -> None:
