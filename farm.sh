@@ -1,11 +1,16 @@
 #!/bin/sh
-# ./farm.sh demo|serve|node|try|...   run Essaim from this checkout; makes its environment if it is missing
-# ./farm.sh check                     lint, types, layers
+# ./farm.sh demo                      watch a whole farm with virtual printers
+# ./farm.sh serve                     run the daemon: queue, API and page
+# ./farm.sh node | node join URL CODE run the agent beside your printers
+# ./farm.sh try URL FILE.gcode        print one file on one printer
+# ./farm.sh COMMAND --help            all commands: ./farm.sh --help
+# ./farm.sh check                     lint, types, layers, sizes
 # ./farm.sh test [--quick] [PYTEST ARGUMENTS]
-# ./farm.sh bench [NAME...]
-# Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
+# ./farm.sh bench [NAME...]           measure
+# Makes its environment if it is missing. Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
 set -eu
-cd "$(dirname "$0")"
+root=$(cd "$(dirname "$0")" && pwd)
+venv="$root/.venv"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -22,38 +27,41 @@ find_python() {
 
 # environment LOCK: make .venv hold what LOCK says (the test lock is a superset of the other)
 environment() {
-    stamp=".venv/essaim-$1"
-    if [ -f "$stamp" ] && cmp -s "$1" "$stamp"; then return; fi
-    python=$(find_python)
-    if [ ! -x .venv/bin/python ]; then
+    stamp="$venv/essaim-$1"
+    if [ -f "$stamp" ] && cmp -s "$root/$1" "$stamp"; then return; fi
+    python=$(find_python) || exit 2
+    if [ ! -x "$venv/bin/python" ]; then
         say "Making the environment in .venv ..."
-        "$python" -m venv .venv || {
-            rm -rf .venv
+        "$python" -m venv "$venv" || {
+            rm -rf "$venv"
             say "python3 cannot make environments. On Debian or Raspberry Pi OS: sudo apt install python3-venv"
             exit 2
         }
     fi
-    say "Installing what $1 lists (once) ..."
+    say "Installing what $1 lists (once, about half a minute) ..."
     if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python .venv/bin/python --require-hashes -r "$1" >&2
+        uv pip install --quiet --python "$venv/bin/python" --require-hashes -r "$root/$1" >&2
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1" >&2
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$root/$1" >&2
     fi
-    cp "$1" "$stamp"
+    cp "$root/$1" "$stamp"
 }
 
 command=${1:-help}
 case "$command" in
-check | test | bench | sim | torment)
+check | test | bench)
     shift
     environment requirements-test.lock
-    exec .venv/bin/python -m "tests.$command" "$@"
+    cd "$root"
+    exec "$venv/bin/python" -m "tests.$command" "$@"
     ;;
-help | -h | --help)
-    sed -n '2,6s/^# //p' "$0"
+help)
+    sed -n '2,10s/^# //p' "$0"
     ;;
 *)
-    [ -f .venv/essaim-requirements-test.lock ] || environment requirements.lock
-    exec .venv/bin/python -m farm "$@"
+    # the caller's folder stays: files are named from there
+    [ -f "$venv/essaim-requirements-test.lock" ] && cmp -s "$root/requirements-test.lock" "$venv/essaim-requirements-test.lock" ||
+        environment requirements.lock
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" FARM_COMMAND=${FARM_COMMAND:-$0} exec "$venv/bin/python" -m farm "$@"
     ;;
 esac

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -33,6 +34,7 @@ PRINTERS: Final = (
     ("Denis", "generic-300", 300),
 )
 _POLL_S: Final = 0.5
+_PAGE: Final = 1000  # jobs
 _STYLES: Final = {
     "printing": "green",
     "preparing": "yellow",
@@ -41,6 +43,14 @@ _STYLES: Final = {
     "fault": "red",
     "offline": "red",
 }
+
+
+class BrokerChoice(StrEnum):
+    """The brokers that the demo can run."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    EMBEDDED = "embedded"
 
 
 def _printers(speed: float) -> list[PrinterSection]:
@@ -81,20 +91,19 @@ def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
     return Group(table, summary, Text(f"Page: {url}    Broker: {state['broker']}    End with Ctrl-C", style="dim"))
 
 
-def _produce(farm: LocalFarm, order: str, live: Live | None) -> dict[str, Any]:
+def _produce(farm: LocalFarm, order: str, teller: "_Teller") -> dict[str, Any]:
     while True:
         farm.be_the_hands()
         state = farm.get("/farm")
         mine: dict[str, Any] = next(row for row in state["orders"] if row["id"] == order)
-        if live is not None:
-            live.update(_screen(state, mine, farm.url))
+        teller.show(state, mine, farm.url)
         if mine["state"] == "met":
             return mine
         time.sleep(_POLL_S)
 
 
 def _result(farm: LocalFarm, order: dict[str, Any], seconds: float) -> dict[str, Any]:
-    jobs = farm.get("/jobs", order=order["id"])
+    jobs = farm.get("/jobs", order=order["id"], limit=_PAGE)
     return {
         "ordered": order["quantity"],
         "good": order["good"],
@@ -104,33 +113,59 @@ def _result(farm: LocalFarm, order: dict[str, Any], seconds: float) -> dict[str,
     }
 
 
+class _Teller:
+    """Tells a person how it goes: a live table on a terminal, a line for each change elsewhere."""
+
+    def __init__(self, console: Console, live: Live | None) -> None:
+        self._console = console
+        self._live = live
+        self._last = ""
+
+    def show(self, state: dict[str, Any], order: dict[str, Any], url: str) -> None:
+        """Tell the newest."""
+        if self._live is not None:
+            self._live.update(_screen(state, order, url))
+            return
+        line = f"{order['good']} of {order['quantity']} good, {order['expected']} being made"
+        if line != self._last:
+            self._console.print(line)
+            self._last = line
+
+
+def _run(farm: LocalFarm, console: Console, frames: int, *, json_output: bool, stay: bool) -> None:
+    started = time.monotonic()
+    console.print("Starting the daemon and a node with four virtual printers ...")
+    order = _set_up(farm, frames)
+    console.print(f"The page of the farm is {farm.url}\nBroker: {farm.get('/farm')['broker']}", markup=False)
+    shown = console.is_terminal and not json_output
+    with Live(console=console, refresh_per_second=4) if shown else contextlib.nullcontext() as live:
+        met = _produce(farm, order, _Teller(console, live))
+    result = _result(farm, met, time.monotonic() - started)
+    console.print(f"Done: {result['good']} of {result['ordered']} frames good, {result['scrap']} scrap, in {result['seconds']} s.")
+    if json_output:
+        typer.echo(json.dumps(result))
+    if stay:
+        console.print(f"The farm stays up at {farm.url} until Ctrl-C.")
+        while True:
+            farm.be_the_hands()
+            time.sleep(_POLL_S)
+
+
 def demo(
     frames: Annotated[int, typer.Option(min=1, max=1000, help="How many visor frames to order.")] = 12,
-    speed: Annotated[float, typer.Option(min=1, max=10_000, help="How many times faster than real printers.")] = 60.0,
-    broker: Annotated[str, typer.Option(help="auto, mosquitto or embedded.")] = "auto",
+    speed: Annotated[float, typer.Option(min=1, max=1000, help="How many times faster than real printers.")] = 60.0,
+    broker: Annotated[
+        BrokerChoice, typer.Option(help="Which MQTT broker; auto takes mosquitto if it is installed.")
+    ] = BrokerChoice.AUTO,
     exit_when_done: Annotated[bool, typer.Option("--exit-when-done", help="End when the order is met.")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="No table; the last line is the result as JSON.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="No table; the result as a last line of JSON.")] = False,
 ) -> None:
     """Watch a whole farm produce visor frames: nothing to configure, nothing left behind."""
     console = Console(stderr=json_output)
-    started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="essaim-demo-"))
     try:
         with ended_by_signals(), LocalFarm(folder, speed=speed, broker=broker) as farm:
-            console.print("Starting the daemon and a node with four virtual printers ...")
-            order = _set_up(farm, frames)
-            console.print(f"The page of the farm is {farm.url}   Broker: {farm.get('/farm')['broker']}")
-            with contextlib.nullcontext() if json_output else Live(console=console, refresh_per_second=4) as live:
-                met = _produce(farm, order, live)
-            result = _result(farm, met, time.monotonic() - started)
-            console.print(f"Done: {result['good']} good frames, {result['scrap']} scrap, in {result['seconds']} s.")
-            if not exit_when_done:
-                console.print(f"The farm stays up at {farm.url} until Ctrl-C.")
-                while True:
-                    farm.be_the_hands()
-                    time.sleep(_POLL_S)
-            if json_output:
-                typer.echo(json.dumps(result))
+            _run(farm, console, frames, json_output=json_output, stay=not exit_when_done)
     except KeyboardInterrupt:
         console.print("Stopped.")
         raise typer.Exit(130) from None

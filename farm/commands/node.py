@@ -41,7 +41,10 @@ def join(
     settings = load(NodeSettings, config)
     folder = data or settings.data
     identity = join_farm(url, code, folder, name or settings.name or socket.gethostname(), again=again)
-    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node --data {folder}")
+    options = "".join(f" --{option} {path}" for option, path in (("config", config), ("data", data)) if path is not None)
+    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node{options}")
+    if not settings.printers:
+        typer.echo("It has no printers yet: list them in a node.toml (configs/node.toml shows how) and name that with --config.")
 
 
 def register(app: typer.Typer) -> None:
