@@ -4,11 +4,15 @@ Aims: `/healthz` within 2 s, daemon <= 120 MB, agent with one Marlin printer <= 
 daemon <= 2 kB/s a printer. No peer runs beside them.
 """
 
+import os
+import re
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Final
 
+from farm.commands.client import FarmClient, Target
 from farm.commands.demo import DESIGN, REVISION
 from farm.commands.local_farm import LocalFarm
 from gcode.frame import frame_program
@@ -17,6 +21,10 @@ from tests.bench.processes import resident_mb, written_bytes
 from tests.bench.report import report
 from tests.virtual_printers import VirtualPrinters
 
+ROOT: Final = Path(__file__).parents[2]
+_URL: Final = re.compile(r"http://127\.0\.0\.1:\d+")
+_FIRST_LAYER: Final = 1 / 17  # of a visor frame
+FRESH_RUNS: Final = 1
 RUNS: Final = 5
 SETTLE_S: Final = 10.0
 PRINTING_S: Final = 60.0
@@ -74,6 +82,28 @@ def _written_while_printing() -> tuple[float, float]:
         return daemon, agent
 
 
+def _fresh_demo_seconds() -> float:
+    """From the command to the first printed layer, on a new clone without any environment, downloads included."""
+    with tempfile.TemporaryDirectory(prefix="essaim-bench-") as name:
+        clone = Path(name) / "essaim"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        environment = {**os.environ, "PATH": "/usr/bin:/bin", "TMPDIR": name}  # neither uv nor our own python
+        command = [str(clone / "farm.sh"), "demo", "--broker", "embedded"]
+        started_s = time.monotonic()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+            try:
+                assert demo.stdout is not None
+                url = next(found[0] for line in demo.stdout if (found := _URL.search(line)))
+                client = FarmClient(Target(url))
+                while not any((printer["progress"] or 0) >= _FIRST_LAYER for printer in client.get("/printers")):
+                    time.sleep(0.1)
+                seconds = time.monotonic() - started_s
+                client.close()
+            finally:
+                demo.terminate()
+        return seconds
+
+
 def main() -> None:
     """Run all cases."""
     report("boot", "farm serve answers /healthz", "s", [_start_seconds() for _ in range(RUNS)])
@@ -83,3 +113,4 @@ def main() -> None:
     daemon, agent = _written_while_printing()
     report("boot", f"daemon with {PRINTERS} printing printers, a printer", "B/s", [daemon])
     report("boot", f"agent with {PRINTERS} printing printers, a printer", "B/s", [agent])
+    report("boot", "farm.sh demo on a fresh clone, to the first layer", "s", [_fresh_demo_seconds() for _ in range(FRESH_RUNS)])
