@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import acos, atan2, ceil, cos, hypot, pi, sin, sqrt
+from typing import Final
 
 Point = tuple[float, float]
 Polyline = list[Point]
@@ -191,10 +192,13 @@ def hull(points: Iterable[Point]) -> Polyline:
     return _half_hull(ordered)[:-1] + _half_hull(ordered[::-1])[:-1]
 
 
+_FLAT_MM2: Final = 1e-9  # a corner of less is straight: the sign of its area is a matter of rounding
+
+
 def _half_hull(ordered: Sequence[Point]) -> Polyline:
     chain: Polyline = []
     for point in ordered:
-        while len(chain) > 1 and signed_area([chain[-2], chain[-1], point]) <= 0:
+        while len(chain) > 1 and signed_area([chain[-2], chain[-1], point]) <= _FLAT_MM2:
             chain.pop()
         chain.append(point)
     return chain

@@ -145,6 +145,10 @@ def test_a_hull_turns_left_only_and_holds_everything(cloud: list[Point]) -> None
             assert signed_area([found[index - 1], found[index], (x, y)]) >= -1e-3
 
 
+def test_a_hull_of_points_in_a_row_has_no_corners() -> None:
+    assert hull([(2.0546875, 0.0), (2.0546875, 3.0), (2.0546875, 25.0)]) == [(2.054688, 0.0), (2.054688, 25.0)]
+
+
 def test_a_hull_of_circles_is_not_confused_by_points_that_nearly_coincide() -> None:
     circles = [point for corner in SQUARE for point in arc(corner, 4, 0, 2 * pi)]
     found = hull(circles)
