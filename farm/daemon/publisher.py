@@ -4,6 +4,7 @@ Desired states, acknowledgements and the repeated words of hands wait here while
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from farm.bus import messages
@@ -13,7 +14,7 @@ from farm.daemon.translate import desired
 from farm.daemon.world import World
 from farm.errors import TooLargeError
 from farm.log import get_logger
-from scheduler.model import Allocation, DesiredVersion, PendingCollect
+from scheduler.model import Allocation, DesiredVersion, Farm, PendingCollect
 
 _log = get_logger(__name__)
 _REPEAT_REAL_S: Final = 2.0  # a desired state is not said again sooner, whatever the node shows
@@ -57,6 +58,8 @@ class Publisher:
         self._acks: dict[str, messages.Ack] = {}
         self._said: dict[str, tuple[DesiredVersion, float]] = {}
         self._pending_said: dict[str, float] = {}
+        self._by_node: tuple[Mapping[str, Allocation], dict[str, list[Allocation]]] = ({}, {})
+        self._by_node: tuple[Mapping[str, Allocation], dict[str, list[Allocation]]] = ({}, {})
         self._wake = asyncio.Event()
 
     def want_desired(self, node: str, *, now: bool = False) -> None:
@@ -118,18 +121,16 @@ class Publisher:
                 return False
             if self._acks.get(node) is ack:
                 del self._acks[node]
-        held: dict[str, list[Allocation]] = {}
-        for allocation in self._world.durable.allocations.values() if self._desired else ():
-            held.setdefault(allocation.node, []).append(allocation)
         for node in list(self._desired):
-            if not await self._say_desired(node, held.get(node, [])):
+            if not await self._say_desired(node):
                 return False
         return await self._say_collects()
 
-    async def _say_desired(self, node: str, held: list[Allocation]) -> bool:
+    async def _say_desired(self, node: str) -> bool:
         self._desired.discard(node)
-        version = self._world.current(node)
-        message = desired(self._world.durable, node, self._settings, held)
+        farm = self._world.durable  # one moment: a version must never name the allocations of another
+        version = DesiredVersion(farm.generation, farm.node_records[node].version)
+        message = desired(farm, node, self._settings, self._held(farm).get(node, ()))
         try:
             sent = await self._bus.say(node, Stream.DESIRED, message)
         except TooLargeError as error:
@@ -140,6 +141,26 @@ class Publisher:
         else:
             self._desired.add(node)
         return sent
+
+    def _held(self, farm: Farm) -> Mapping[str, Sequence[Allocation]]:
+        """The allocations of each node; worked out again only when they have changed."""
+        allocations, index = self._by_node
+        if allocations is not farm.allocations:
+            index = {}
+            for allocation in farm.allocations.values():
+                index.setdefault(allocation.node, []).append(allocation)
+            self._by_node = farm.allocations, index
+        return index
+
+    def _held(self, farm: Farm) -> Mapping[str, Sequence[Allocation]]:
+        """The allocations of each node; worked out again only when they have changed."""
+        allocations, index = self._by_node
+        if allocations is not farm.allocations:
+            index = {}
+            for allocation in farm.allocations.values():
+                index.setdefault(allocation.node, []).append(allocation)
+            self._by_node = farm.allocations, index
+        return index
 
     async def _say_collects(self) -> bool:
         pending = self._world.durable.pending_collects
