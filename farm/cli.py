@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from drivers.errors import DriverError
-from farm.errors import FarmError
+from farm.errors import FarmError, as_typed
 
 _MODULES: Final = ("demo", "serve", "node", "orders", "try_", "printers")
 
@@ -31,5 +31,5 @@ def main() -> None:
     try:
         app()
     except (FarmError, DriverError) as error:
-        sys.stderr.write(f"farm: {error}\n")
+        sys.stderr.write(f"farm: {as_typed(str(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))

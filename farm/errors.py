@@ -14,6 +14,22 @@ They are raised where the cause is known and translated once: to problem details
 exit code in `farm.cli`.
 """
 
+import os
+import re
+from typing import Final
+
+_COMMAND: Final = re.compile(r"(^|`|[:.] )farm (?=[a-z])")
+
+
+def command_name() -> str:
+    """What a person types to run this program: FARM_COMMAND, which ./farm.sh sets, or `farm`."""
+    return os.environ.get("FARM_COMMAND") or "farm"
+
+
+def as_typed(text: str) -> str:
+    """A text whose commands (`farm status`) are as this person types them."""
+    return _COMMAND.sub(lambda found: f"{found[1]}{command_name()} ", text)
+
 
 class FarmError(Exception):
     """Something a person must know: `detail` says what is wrong and where, `next_step` what to do about it.

@@ -220,6 +220,22 @@ def _problem_of(answer: requests.Response) -> Mapping[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
+def _not_encrypted(url: str, cause: str) -> UnreachableError:
+    """Why there is no TLS connection: requests packs the cause of OpenSSL into a text."""
+    if "CERTIFICATE_VERIFY_FAILED" not in cause:
+        return UnreachableError(
+            f"What answers at {url} does not speak TLS.", next_step=f"Try {url.replace('https:', 'http:', 1)}, or check the port."
+        )
+    if "Hostname mismatch" in cause or "IP address mismatch" in cause:
+        return UnreachableError(
+            f"The certificate of {url} is for other names.", next_step="Add this one to [http] names in farm.toml of the daemon."
+        )
+    return UnreachableError(
+        f"The certificate of {url} is not trusted.",
+        next_step="Copy keys/ca.pem from the data folder of the daemon, and name it with --ca-file or FARM_CA.",
+    )
+
+
 @contextmanager
 def _reached(target: Target) -> Iterator[None]:
     """Translate what requests raises.
@@ -231,10 +247,7 @@ def _reached(target: Target) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError as error:
-        raise UnreachableError(
-            f"The certificate of {target.url} is not trusted.",
-            next_step="Give the farm's authority with --ca-file (ca.pem of the daemon).",
-        ) from error
+        raise _not_encrypted(target.url, str(error)) from error
     except requests.Timeout as error:
         raise UnreachableError(
             f"The daemon at {target.url} does not answer in time.", next_step="Look whether it is overloaded: its log, top."

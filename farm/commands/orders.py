@@ -3,30 +3,21 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError
-from farm.views import FarmView, InviteView, OrderView, PrinterView, ProgramView
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from farm.commands.overview import overview, plain
+from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
+from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView, ProgramView
+from scheduler.model import JobOutcome
 
 program_app = typer.Typer(help="G-code files of the farm.", no_args_is_help=True)
-
-_NUMBERS: Final = frozenset({"good", "owed", "wanted", "done"})
-_SHORT: Final = _NUMBERS | {"state", "nozzle", "bed", "on the bed"}
 
 
 def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
     return FarmClient(find_daemon(url, token_file, ca_file))
-
-
-def plain(text: str) -> str:
-    """Text from a printer or a maker, made safe for a terminal: no control characters, so no escape sequences."""
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def _say(text: str) -> None:
@@ -60,7 +51,9 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
         _say_json(answer)
         return
     view = OrderView.model_validate(answer)
-    _say(f"{view.id}: {view.quantity} x {view.revision}; {view.expected} being made already. Watch it with: farm status")
+    _say(
+        f"{view.id}: {view.quantity} x {view.revision}; {view.expected} being made already. Watch it with: {command_name()} status"
+    )
 
 
 # --- farm status
@@ -75,75 +68,9 @@ def status(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile
         return
     from rich.console import Console  # noqa: PLC0415 - only for people
 
-    farm = FarmView.model_validate(answer)
     console = Console(markup=False, highlight=False, emoji=False)
-    online = sum(printer.online for printer in farm.printers)
-    console.print(f"{plain(farm.name)}: {online} of {len(farm.printers)} printers online, {_owed(farm)} parts owed")
-    for alarm in farm.alarms:
-        console.print(f"! {plain(alarm.text)} {plain(alarm.next_step)}", style="bold red")
-    for line in hands(farm):
-        console.print(f"> {line}", style="yellow")
-    for table in (_order_table(farm), _printer_table(farm)):
-        if table.row_count:
-            console.print(table)
-
-
-def _owed(farm: FarmView) -> int:
-    return sum(view.owed for view in farm.orders)
-
-
-def hands(farm: FarmView) -> list[str]:
-    """What a technician is to do now, one line each, with the command that tells the farm that it is done."""
-    lines = []
-    for printer in farm.printers:
-        on_bed = printer.occupation
-        if printer.fault is not None:
-            lines.append(f"{printer.name}: {printer.fault.meaning_en or printer.fault.text} {printer.fault.action_en}")
-        if on_bed is not None and not on_bed.running:
-            command = "collect" if on_bed.job else "clear-bed"
-            what = f"up to {on_bed.good_at_most} parts to collect" if on_bed.job else "the bed is not clear"
-            lines.append(f"{printer.name}: {what}: farm {command} {printer.id}")
-    return [plain(line) for line in lines]
-
-
-def _table(title: str, *columns: str) -> "Table":
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=column in _SHORT)
-    return table
-
-
-def _order_table(farm: FarmView) -> "Table":
-    table = _table("Orders", "what", "for", "good", "wanted", "owed", "done", "state")
-    for view in farm.orders:
-        state = "; ".join([view.state, *(reason.en for reason in view.why_waiting)])
-        counts = (str(view.good), str(view.quantity), str(view.owed), f"{view.good / view.quantity:.0%}")
-        cells = (view.revision, view.destination, *counts, state)
-        table.add_row(*(plain(cell) for cell in cells))
-    return table
-
-
-def _printer_table(farm: FarmView) -> "Table":
-    table = _table("Printers", "printer", "state", "done", "nozzle", "bed", "on the bed", "why not")
-    for view in farm.printers:
-        cells = (
-            view.name,
-            view.state if view.online else "offline",
-            "" if view.progress is None else f"{view.progress:.0%}",
-            _heat(view.nozzle_c, view.nozzle_target_c),
-            _heat(view.bed_c, view.bed_target_c),
-            view.bed,
-            "; ".join(reason.en for reason in view.why_not),
-        )
-        table.add_row(*(plain(cell) for cell in cells))
-    return table
-
-
-def _heat(actual_c: float | None, target_c: float | None) -> str:
-    return "" if actual_c is None else f"{actual_c:.0f}/{target_c or 0:.0f}°"
+    for line, style in overview(FarmView.model_validate(answer), console.width):
+        console.print(line, style=style, soft_wrap=True)
 
 
 # --- farm collect, farm clear-bed
@@ -162,7 +89,8 @@ def find_printer(farm: FarmView, wanted: str) -> PrinterView:
     if not found:
         raise NotFoundError(f"There is no printer {plain(wanted)}.", next_step="`farm status` lists them.")
     if len(found) > 1:
-        raise ConflictError(f"{len(found)} printers are called {plain(wanted)}.", next_step="Name it by its id: `farm status`.")
+        ids = ", ".join(view.id for view in found)
+        raise ConflictError(f"{len(found)} printers are called {plain(wanted)}.", next_step=f"Name it by its id: {ids}.")
     return found[0]
 
 
@@ -202,6 +130,8 @@ def collect(  # noqa: PLR0913, PLR0917 - one parameter for each option
             )
         if on_bed.running:
             raise ConflictError(f"{plain(view.name)} is still printing.", next_step="Wait for its end.")
+        if good is None and scrap is None:
+            _check_printed(view, on_bed)
         good_parts, scrap_parts = share(on_bed.good_at_most, good, scrap)
         answer = client.post(
             f"/printers/{view.id}/collect", {"job": on_bed.job, "good": good_parts, "scrap": scrap_parts, "by": by}
@@ -210,7 +140,22 @@ def collect(  # noqa: PLR0913, PLR0917 - one parameter for each option
         _say_json({**answer, "job": on_bed.job, "good": good_parts, "scrap": scrap_parts})
         return
     assumed = " (all of them, because you gave no numbers)" if good is None and scrap is None else ""
-    _say(f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed}.")
+    _say(f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed}.{_when(view)}")
+
+
+def _check_printed(view: PrinterView, on_bed: OccupationView) -> None:
+    """Only of a print that came to its end may be assumed that all its parts are good. ConflictError."""
+    if on_bed.outcome is not JobOutcome.PRINTED:
+        answer = f"{command_name()} collect {view.id} --good 0 --scrap {on_bed.good_at_most}"
+        raise ConflictError(
+            f"The job on {plain(view.name)} was not printed to its end: {on_bed.outcome}.",
+            next_step=f"Say how many of its parts can be used, such as: {answer}",
+            code="count-needed",
+        )
+
+
+def _when(view: PrinterView) -> str:
+    return "" if view.online else " Its node is away: this counts when the node is back."
 
 
 def clear_bed(
@@ -226,7 +171,7 @@ def clear_bed(
         if view.occupation is None:
             raise ConflictError(f"Nothing is on the bed of {plain(view.name)}.", next_step="There is nothing to clear.")
         client.post(f"/printers/{view.id}/clear-bed", {"occupation": view.occupation.id, "by": by})
-    _say(f"{view.name}: noted that the bed is clear.")
+    _say(f"{view.name}: noted that the bed is clear.{_when(view)}")
 
 
 # --- farm invite
@@ -279,6 +224,7 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
         return
     view = ProgramView.model_validate(answer)
     _say(f"{_line(view)}, {view.filament_g:.0f} g")
+    _say_warnings(answer)
 
 
 @program_app.command("list")
@@ -289,8 +235,15 @@ def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: Author
     if as_json:
         _say_json(answer)
         return
-    for view in map(ProgramView.model_validate, answer):
+    for row in answer:
+        view = ProgramView.model_validate(row)
         _say(f"{_line(view)}, {view.name}")
+        _say_warnings(row)
+
+
+def _say_warnings(row: dict[str, Any]) -> None:
+    for warning in row.get("warnings", ()):
+        _say(f"    warning: {warning['en']}")
 
 
 def _line(view: ProgramView) -> str:

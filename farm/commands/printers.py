@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from farm.errors import as_typed
+
 printers = typer.Typer(help="Printers on this computer.", no_args_is_help=True)
 
 
@@ -30,7 +32,7 @@ def scan(json_output: Annotated[bool, typer.Option("--json", help="One JSON obje
         guess = f"{port.chip}, looks like a printer" if port.likely else "probably no printer"
         typer.echo(f"{port.url}\n    {port.kernel_name}  {port.description}  ({guess})")
     if any(port.likely for port in found):
-        typer.echo("Try one: farm try URL FILE.gcode")
+        typer.echo(as_typed("Try one: farm try URL FILE.gcode"))
 
 
 def register(app: typer.Typer) -> None:

@@ -46,6 +46,25 @@ def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
     return found.certificate, found.key
 
 
+def ready_line(settings: DaemonSettings) -> str:
+    """What a person is told when the daemon is ready: where its page is, and what one needs to get there from elsewhere."""
+    from farm.daemon.daemon import is_loopback  # noqa: PLC0415 - as above
+
+    host, port = settings.http.host, settings.http.port
+    if is_loopback(host):
+        return f"Ready. The page of the farm: http://{_bracketed(host)}:{port}/"
+    from farm.certificates import server_names  # noqa: PLC0415 - as above
+
+    url = f"https://{_bracketed(server_names(host, settings.http.names)[0])}:{port}/"
+    data = settings.data.resolve()
+    needed = f"Sign in with {data / 'operator.token'}; browsers and commands elsewhere trust {data / 'keys' / 'ca.pem'}."
+    return f"Ready. The page of the farm: {url} {needed}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def serve(
     config: Annotated[Path | None, typer.Option(help="farm.toml; without it the defaults hold.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")] = None,
@@ -66,7 +85,16 @@ def serve(
     import uvicorn  # noqa: PLC0415 - loaded by this command only
 
     certificate, key = _certificate(settings)
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        """Says where its page is as soon as it listens."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets=sockets)
+            if self.started:
+                typer.echo(ready_line(settings))
+
+    server = Server(
         uvicorn.Config(
             "api.app:create_app",
             factory=True,

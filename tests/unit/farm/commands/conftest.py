@@ -45,6 +45,12 @@ def no_settings_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("FARM_DATA", str(tmp_path / "data"))
 
 
+@pytest.fixture(autouse=True)
+def commands_without_a_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests, ./farm.sh or not."""
+    monkeypatch.delenv("FARM_COMMAND", raising=False)
+
+
 @pytest.fixture
 def farm(tmp_path: Path, no_settings_of_this_machine: None) -> Iterator[Farm]:
     control = MemoryControl(tmp_path / "farm")

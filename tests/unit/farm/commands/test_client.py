@@ -207,7 +207,7 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
 
     from farm.certificates import ensure_certificates  # noqa: PLC0415
 
-    files = ensure_certificates(tmp_path / "keys", ["127.0.0.1", "localhost"])
+    files = ensure_certificates(tmp_path / "keys", ["127.0.0.1"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate, files.key)
     handler = type("Handler", (Other,), {"answer": (200, "application/json", b"[]"), "log_error": lambda *_: None})
@@ -217,13 +217,24 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
         thread.start()
         url = f"https://127.0.0.1:{server.server_address[1]}"
         try:
-            with FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="not trusted"):
+            with FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="not trusted") as caught:
                 client.get("/farm")
+            assert "keys/ca.pem" in caught.value.next_step
             with FarmClient(Target(url, authority=files.authority)) as client:
                 assert client.get("/farm") == []
+            unnamed = Target(url.replace("127.0.0.1", "localhost"), authority=files.authority)
+            with FarmClient(unnamed) as client, pytest.raises(UnreachableError, match="for other names"):
+                client.get("/farm")
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_a_daemon_without_tls_is_told_as_such(farm: Farm) -> None:
+    url = farm.url.replace("http:", "https:")
+    with FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="does not speak TLS") as caught:
+        client.get("/farm")
+    assert farm.url in caught.value.next_step
 
 
 def test_whether_a_daemon_answers_yet(farm: Farm) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from api.testing import MemoryControl
-from drivers.base import PrinterState
-from farm.bus.messages import FaultNote
-from farm.commands.orders import find_printer, hands, plain, share
+from farm.commands.client import FarmClient
+from farm.commands.orders import find_printer, share
+from farm.commands.overview import plain
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError
 from farm.views import AlarmView, OccupationView
-from scheduler.model import BedState, OccupationKind
+from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.unit.farm.commands.conftest import Farm
 
 ADD = ("--design", "visor-frame", "--revision", "visor-frame-r1", "--profile", "generic-210", "--parts", "2")
@@ -74,6 +74,34 @@ def test_collecting_without_numbers_takes_all_for_good_and_says_so(farm: Farm, v
     assert farm.control.orders()[0].good == 2
 
 
+@pytest.mark.parametrize("outcome", [JobOutcome.FAILED, JobOutcome.CANCELLED, JobOutcome.INTERRUPTED])
+def test_nothing_is_assumed_of_a_print_that_did_not_end_well(farm: Farm, visor: str, outcome: JobOutcome) -> None:
+    farm.run("order", "visor-frame", "9")
+    farm.server.call(farm.control.finish, "prn-1", outcome)
+    error = farm.run("collect", "prn-1").exception
+    assert isinstance(error, ConflictError)
+    assert str(outcome) in error.detail
+    assert "--good 0 --scrap 2" in error.next_step
+    assert farm.control.orders()[0].good == 0
+    assert "1 good, 1 scrap noted.\n" in farm.run("collect", "prn-1", "--good", "1").stdout
+
+
+def test_a_word_for_a_node_that_is_away_counts_later(farm: Farm, visor: str) -> None:
+    farm.run("order", "visor-frame", "9")
+    farm.server.call(farm.control.finish, "prn-1")
+    farm.server.call(farm.control.change_printer, "prn-1", online=False)
+    assert "this counts when the node is back" in farm.run("collect", "prn-1").stdout
+
+
+def test_warnings_about_a_program_are_told(farm: Farm, visor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = {"code": "hot", "en": "It heats to 260 °C.", "fr": "Elle chauffe à 260 °C."}
+    row = {**farm.json("program", "list")[0], "warnings": [warning]}
+    monkeypatch.setattr(FarmClient, "upload", lambda *_: row)
+    monkeypatch.setattr(FarmClient, "get", lambda *_: [row])
+    for arguments in (("program", "add", str(tmp_path / "visor.gcode"), *ADD), ("program", "list")):
+        assert farm.run(*arguments).stdout.splitlines()[1] == "    warning: It heats to 260 °C."
+
+
 def test_collecting_with_numbers(farm: Farm, visor: str) -> None:
     farm.run("order", "visor-frame", "9")
     farm.server.call(farm.control.finish, "prn-1")
@@ -108,9 +136,9 @@ def test_the_status_shows_what_needs_a_hand(farm: Farm, visor: str) -> None:
     farm.server.call(farm.control.finish, "prn-1")
     farm.control.alarm_rows.append(AlarmView(code="disk-low", text="Little room.", next_step="Make some.", since=1.0))
     text = farm.run("status").stdout
-    assert "1 of 1 printers online, 9 parts owed" in text
+    assert "1 of 1 printer online, 9 parts owed" in text
     assert "! Little room. Make some." in text
-    assert "> Atelier 1: up to 2 parts to collect: farm collect prn-1" in text
+    assert "> Atelier 1: 2 parts to collect: farm collect prn-1" in text
     assert "CHU [bold]" in text  # text of people is no markup
     assert farm.json("status")["name"] == "Essaim"
 
@@ -126,13 +154,6 @@ def test_escape_sequences_of_a_printer_do_not_reach_the_terminal(farm: Farm) -> 
     assert "\x1b" not in text
     assert "\x07" not in text
     assert plain("a\x1b[2Jb\n\u202ec") == "a�[2Jb��c"
-
-
-def test_faults_are_hands_too(tmp_path: Path) -> None:
-    control = MemoryControl(tmp_path)
-    fault = FaultNote(code="x", text="Error:x", meaning_en="Too hot.", action_en="Let it cool.")
-    control.add_printer("prn-1", "one", state=PrinterState.FAULT, fault=fault, ready=False)
-    assert hands(control.snapshot()) == ["one: Too hot. Let it cool."]
 
 
 @pytest.mark.parametrize(

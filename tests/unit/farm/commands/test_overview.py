@@ -1,0 +1,142 @@
+"""What `farm status` shows, at the widths of real terminals."""
+
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from api.testing import MemoryControl
+from drivers.base import PrinterState
+from farm.bus.messages import FaultNote, ReasonNote
+from farm.commands.overview import duration, hands, number_of, overview, silences
+from farm.views import FarmView, JobView, OccupationView, OrderView
+from scheduler.model import BedState, JobOutcome, OccupationKind
+
+WHY = [
+    ReasonNote(code="a", en="3 printers: Its node has not been heard lately.", fr="x"),
+    ReasonNote(code="b", en="1 printer: Parts wait on the bed: collect them.", fr="y"),
+]
+
+WAITING = JobView(
+    id="job-1",
+    order="ord-1",
+    revision="visor-frame-r3",
+    program="0" * 64,
+    printer="prn-1",
+    node="nod-1",
+    allocation="alloc-1",
+    parts=1,
+    state="ended",
+    outcome=JobOutcome.PRINTED,
+    detail="",
+    good=0,
+    scrap=0,
+    started_at=1.0,
+    ended_at=2.0,
+    collected_at=None,
+    collected_by=None,
+    written_off=False,
+)
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> MemoryControl:
+    return MemoryControl(tmp_path)
+
+
+def order(key: str = "ord-1", **fields: object) -> OrderView:
+    values = {"revision": "visor-frame-r3", "destination": "CHU de Nantes", "quantity": 500, "good": 120, "owed": 380, **fields}
+    known = {"id": key, "design": "visor-frame", "scrap": 3, "expected": 9, "to_allocate": 9, "priority": 0, "state": "open"}
+    return OrderView.model_validate({**known, "created_at": 1.0, **values})
+
+
+def shown(farm: FarmView, width: int = 80) -> list[str]:
+    return [line for line, _ in overview(farm, width)]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_names_are_whole_and_lines_fit(control: MemoryControl, width: int) -> None:
+    long = "Prusa MK3S de l'atelier du fond à gauche, numéro douze, celle qui grince"
+    control.add_printer("prn-1", "Ender 3", state=PrinterState.PRINTING, progress=0.5, nozzle_target_c=215.0, why_not=WHY)
+    control.add_printer("prn-2", long)
+    control.order_rows["ord-1"] = order(why_waiting=WHY)
+    lines = shown(control.snapshot(), width)
+    assert max(map(cell_len, lines)) <= width
+    row = lines.index(next(line for line in lines if line.startswith("visor-frame-r3")))
+    assert lines[row].split() == ["visor-frame-r3", "120", "500", "380", "24%", "open"]
+    reasons = " ".join(line.strip() for line in lines[row + 1 : row + 3])
+    assert reasons.startswith("For CHU de Nantes. 3 printers: Its node has not been heard lately. 1 printer: Parts wait")
+    assert ".;" not in "\n".join(lines)
+    assert long in " ".join(" ".join(lines).split())
+    assert any(line.split() == ["Ender", "3", "printing", "50%", "21/215°", "21/0°", "clear"] for line in lines)
+
+
+def test_a_name_that_several_have_comes_with_its_id(control: MemoryControl) -> None:
+    for key, name in (("prn-1", "Ender"), ("prn-2", "ender"), ("prn-3", "Prusa")):
+        control.add_printer(key, name)
+    control.order_rows = {key: order(key) for key in ("ord-1", "ord-2")} | {"ord-3": order("ord-3", destination="Mairie")}
+    text = "\n".join(shown(control.snapshot(), 120))
+    for known in ("Ender (prn-1)", "ender (prn-2)", "visor-frame-r3 (ord-1)", "visor-frame-r3 (ord-2)"):
+        assert known in text
+    assert "prn-3" not in text
+    assert "ord-3" not in text
+
+
+def test_nodes_that_are_silent_are_shown(control: MemoryControl) -> None:
+    rows = [control.add_node(key) for key in ("near", "far", "never")]
+    near, far, never = rows
+    quiet = [
+        near,
+        far.model_copy(update={"online": False, "suspect": True, "silent_s": 7_500.0}),
+        never.model_copy(update={"online": False, "silent_s": None}),
+    ]
+    expected = ["Node far: not connected for 2 h 5 min.", "Node never: not heard since the daemon started."]
+    assert silences(quiet) == expected
+    control.node_rows = {row.id: row for row in quiet}
+    assert f"- {expected[0]}" in shown(control.snapshot())
+
+
+def test_faults_are_hands_too(control: MemoryControl) -> None:
+    fault = FaultNote(code="x", text="Error:x", meaning_en="Too hot.", action_en="Let it cool.")
+    control.add_printer("prn-1", "one", state=PrinterState.FAULT, fault=fault, ready=False)
+    assert hands(control.snapshot()) == ["one: Too hot. Let it cool."]
+
+
+def on_bed(outcome: JobOutcome = JobOutcome.PRINTED, parts: int = 1) -> OccupationView:
+    return OccupationView(id="occ-1", kind=OccupationKind.JOB, job="job-1", outcome=outcome, good_at_most=parts)
+
+
+def farm_with(control: MemoryControl, bed: OccupationView, *, noted: bool) -> FarmView:
+    """A printer with an ended job on its bed, whose parts a hand has counted already or not."""
+    control.add_printer("prn-1", "one", bed=BedState.OCCUPIED, occupation=bed, ready=False)
+    view = control.snapshot()
+    waiting = [] if noted else [WAITING.model_copy(update={"outcome": bed.outcome})]
+    return view.model_copy(update={"waiting": waiting})
+
+
+def test_what_is_to_be_done_names_the_command_of_this_person(control: MemoryControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_COMMAND", "./farm.sh")
+    assert hands(farm_with(control, on_bed(), noted=False)) == ["one: 1 part to collect: ./farm.sh collect prn-1"]
+
+
+def test_a_print_that_failed_is_to_be_counted(control: MemoryControl) -> None:
+    (line,) = hands(farm_with(control, on_bed(JobOutcome.FAILED, 2), noted=False))
+    assert line == "one: the print was not finished (failed), count what can be used of 2 parts: farm collect prn-1 --good 0"
+
+
+def test_what_was_collected_is_not_asked_for_again(control: MemoryControl) -> None:
+    farm = farm_with(control, on_bed(), noted=True)
+    assert hands(farm) == []
+    assert "collect noted" in "\n".join(shown(farm))
+
+
+def test_what_was_measured_before_a_printer_went_away_is_not_shown(control: MemoryControl) -> None:
+    control.add_printer("prn-1", "one", online=False, progress=0.5, nozzle_c=210.0)
+    text = "\n".join(shown(control.snapshot()))
+    assert "50%" not in text
+    assert "210" not in text
+
+
+def test_numbers_and_times() -> None:
+    assert [number_of(count, "part") for count in (0, 1, 2)] == ["0 parts", "1 part", "2 parts"]
+    assert [duration(seconds) for seconds in (40, 125, 7_500, 200_000)] == ["40 s", "2 min", "2 h 5 min", "2 d 7 h"]

@@ -1,0 +1,46 @@
+"""What `farm serve` says when it is ready."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from farm.commands.serve import ready_line
+from farm.config import DaemonSettings, HttpSection
+
+
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:9000/"), ("::1", "http://[::1]:9000/")])
+def test_on_this_machine_the_page_is_all_there_is_to_say(host: str, url: str) -> None:
+    assert ready_line(DaemonSettings(http=HttpSection(host=host, port=9000))) == f"Ready. The page of the farm: {url}"
+
+
+def test_beyond_it_what_one_needs_is_named(tmp_path: Path) -> None:
+    line = ready_line(DaemonSettings(data=tmp_path, http=HttpSection(host="0.0.0.0", port=9000, names=["farm.local"])))
+    assert line.startswith("Ready. The page of the farm: https://farm.local:9000/ ")
+    assert str(tmp_path / "operator.token") in line
+    assert str(tmp_path / "keys" / "ca.pem") in line
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
+
+
+@pytest.mark.real
+def test_it_says_so_once_it_listens(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {**os.environ, "FARM_BROKER__PORT": free_port(), "FARM_DATA": str(tmp_path / "data")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "farm", "serve", "--port", port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as daemon:
+        try:
+            assert daemon.stdout is not None
+            assert daemon.stdout.readline().decode() == f"Ready. The page of the farm: http://127.0.0.1:{port}/\n"
+            socket.create_connection(("127.0.0.1", int(port)), 5).close()
+        finally:
+            daemon.send_signal(signal.SIGINT)
+    assert daemon.returncode == 130  # as after Ctrl-C
