@@ -59,7 +59,6 @@ class Publisher:
         self._said: dict[str, tuple[DesiredVersion, float]] = {}
         self._pending_said: dict[str, float] = {}
         self._by_node: tuple[Mapping[str, Allocation], dict[str, list[Allocation]]] = ({}, {})
-        self._by_node: tuple[Mapping[str, Allocation], dict[str, list[Allocation]]] = ({}, {})
         self._wake = asyncio.Event()
 
     def want_desired(self, node: str, *, now: bool = False) -> None:
@@ -141,16 +140,6 @@ class Publisher:
         else:
             self._desired.add(node)
         return sent
-
-    def _held(self, farm: Farm) -> Mapping[str, Sequence[Allocation]]:
-        """The allocations of each node; worked out again only when they have changed."""
-        allocations, index = self._by_node
-        if allocations is not farm.allocations:
-            index = {}
-            for allocation in farm.allocations.values():
-                index.setdefault(allocation.node, []).append(allocation)
-            self._by_node = farm.allocations, index
-        return index
 
     def _held(self, farm: Farm) -> Mapping[str, Sequence[Allocation]]:
         """The allocations of each node; worked out again only when they have changed."""

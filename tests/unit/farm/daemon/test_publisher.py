@@ -3,9 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
 from farm.bus.topics import Stream
@@ -49,25 +46,6 @@ async def test_a_desired_state_is_said_once_until_it_changes(farm: Farm) -> None
     publisher.want_changed()
     await publisher.flush()
     assert [message.version for message in farm.bus.of(Stream.DESIRED)] == [0, 5]
-
-
-async def test_a_version_never_names_the_allocations_of_another(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one node is told, the others' allocations may be withdrawn under a new version."""
-    held = Allocation("a2", "n2", "p2", "o1", "r1", SHA, 1, 3600.0, 2, 2, 43_200.0, 0.0)
-    put(farm, NodeRecord("n2", "right", 0.0, "", version=1), held)
-    say = farm.bus.say
-
-    async def withdrawn_meanwhile(node: str, stream: Stream, message: Any) -> bool:
-        version = DesiredVersion(GENERATION, 2)
-        put(farm, NodeRecord("n2", "right", 0.0, "", version=2), replace(held, jobs=0, withdrawn=version))
-        return await say(node, stream, message)
-
-    monkeypatch.setattr(farm.bus, "say", withdrawn_meanwhile)
-    publisher = farm.engine.publisher
-    monkeypatch.setattr(publisher, "_desired", _InOrder(["n1", "n2"]))
-    await publisher.flush()
-    (told,) = farm.bus.of(Stream.DESIRED, "n2")
-    assert (told.version, told.printers) == (2, {})
 
 
 async def test_a_version_never_names_the_allocations_of_another(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
