@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from drivers.base import Driver, DriverEvent, PrintEnded
+from drivers.base import Driver, DriverEvent, PrintEnded, PrinterState
 from drivers.errors import DriverError
 from farm.bus.client import Callbacks, Received, Will
 from farm.bus.messages import Ack, CollectAction, Command, Desired, Envelope
@@ -70,6 +70,7 @@ class Agent:
         self.printer_ids: dict[str, str] = {}  # by configured name, or key
         self._tasks: set[asyncio.Task[None]] = set()
         self._status_queued: set[str] = set()
+        self._folder: DataFolder | None = None
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
         self._poisoned: set[Stream] = set()
@@ -117,6 +118,7 @@ class Agent:
         setups = await self._make_printers(self._parts.sections_of(self._settings))
         seen = await self._keeper.in_thread(folder.read_seen, self._clock.factor)
         await self._keeper.begin(lambda now: core.recover(remembered, setups, now, machine=machine_id(), seen=seen))
+        self._folder = folder
         self._start_programs(folder)
         self._start_bus()
         for hand in self._hands.values():
@@ -264,9 +266,14 @@ class Agent:
 
     async def _mark_on(self, folder: DataFolder) -> None:
         while True:
-            seen = {key: value.seen_s for key, value in self.state.printers.items() if value.seen_s is not None}
-            await self._keeper.in_thread(folder.write_seen, seen, self._clock.factor)
+            await self._mark(folder)
             await self._clock.sleep(_MARK_EVERY_S, at_least_real_s=_MARK_AT_LEAST_S)
+
+    async def _mark(self, folder: DataFolder) -> None:
+        """Note who was seen: nobody while the ledger cannot be written, because what is seen then may be lost with this process."""
+        printers, trusted = self.state.printers, self.state.writable
+        seen = {key: one.seen_s for key, one in printers.items() if one.seen_s is not None and key not in self._keeper.doubted}
+        await self._keeper.in_thread(folder.write_seen, seen if trusted else {}, self._clock.factor)
 
     async def _pay_on(self) -> None:
         while True:
@@ -285,6 +292,8 @@ class Agent:
         now_s = self._clock.boot_s()
         if core.face(before, now_s) != core.face(step.state, now_s):
             self._speaker.report_soon()
+        if before.writable and not step.state.writable and self._folder is not None:
+            self._spawn(self._mark(self._folder), "mark")
         if before.journal != step.state.journal:
             self._speaker.journal_soon()
         if _needs_programs(before) != _needs_programs(step.state):
@@ -344,7 +353,11 @@ class Agent:
         if isinstance(event, PrintEnded):
             _log.info("job.ended", job=event.job, printer=printer, end=str(event.end), detail=event.detail)
             self._spawn(self._keeper.apply_surely(lambda state, now: core.on_ended(state, printer, event, now)), "event")
-        elif printer not in self._status_queued:
+            return
+        known = self.state.printers.get(printer)
+        if event.status.state is PrinterState.FOREIGN and known is not None and known.status.state is not PrinterState.FOREIGN:
+            self._keeper.doubt(printer)
+        if printer not in self._status_queued:
             self._status_queued.add(printer)
             self._spawn(self._take_status(printer), "event")
 

@@ -91,7 +91,14 @@ class DataFolder:
             os.close(descriptor)
 
     def write_seen(self, seen: Mapping[str, float], factor: float) -> None:
-        """Note when each printer was last seen. A mark that cannot be written only makes the next start more careful."""
+        """Note when each printer was last seen; nothing: there is no mark, and the next start counts every printer as unseen.
+
+        A mark that cannot be written only makes the next start more careful.
+        """
+        if not seen:
+            with suppress(OSError):
+                self._mark.unlink(missing_ok=True)
+            return
         fresh = self._mark.with_name(f"{self._mark.name}.{os.getpid()}")
         content = json.dumps({"machine": machine_id(), "factor": factor, "seen": dict(seen)})
         with suppress(OSError):

@@ -1,13 +1,15 @@
 """Keeps a node's state: one step at a time, written before it counts.
 
 A step that cannot be written has not happened. What a driver said is not lost with it: it is owed to the ledger and tried again,
-because nobody will say it twice. What the daemon said is dropped: the daemon repeats it.
+because nobody will say it twice. What the daemon said is dropped: the daemon repeats it. A printer that printed something of others
+meanwhile is doubted: the first step that is written makes its bed unknown, whatever its driver says by then.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -49,6 +51,7 @@ class Keeper:
         self._state: NodeState | None = None
         self._turn = asyncio.Lock()
         self._owed: deque[Event] = deque(maxlen=_MAX_OWED)
+        self._doubted: frozenset[str] = frozenset()
 
     @property
     def state(self) -> NodeState:
@@ -65,6 +68,15 @@ class Keeper:
     def owed(self) -> int:
         """How many events wait for the ledger to be writable."""
         return len(self._owed)
+
+    @property
+    def doubted(self) -> frozenset[str]:
+        """Printers whose beds will be unknown with the next step that is written."""
+        return self._doubted
+
+    def doubt(self, printer: str) -> None:
+        """Somebody began to print on it. Said when it happens: the step that takes it over may fail, or come after the print."""
+        self._doubted |= {printer}
 
     async def open(self, path: str) -> Remembered:
         """Open the ledger and read it.
@@ -129,6 +141,9 @@ class Keeper:
                 self._owed.popleft()
             if not self.state.writable:
                 await self._probe()
+            if self._doubted and self.state.writable:
+                with suppress(LedgerWriteError):
+                    await self._make(lambda state, _now: Step(state))
 
     async def next_report(self, name: str, agent: str) -> Report:
         """Number and make a report; it counts as sent now."""
@@ -142,16 +157,24 @@ class Keeper:
         return await self.in_thread(self._ledger.facts, place, after, limit)
 
     async def _make(self, event: Event) -> Step:
-        before, now = self.state, moment(self._clock)
-        first = event(before, now)
-        step = together(first, core.tick(first.state, now))
-        changes = core.between(before, step.state, step.facts, now.wall_s)
+        before, now, doubted = self.state, moment(self._clock), self._doubted
+        # while nothing can be written, what needs no writing goes on beside a doubt
+        step, changes = self._decide(event, now, doubted if before.writable else frozenset())
+        if doubted and not before.writable and not changes.empty:
+            step, changes = self._decide(event, now, doubted)
         await self._commit(changes)
         if not changes.empty:
+            self._doubted -= doubted
             step = replace(step, state=replace(step.state, writable=True))
         self._state = step.state
         self._on_step(before, step)
         return step
+
+    def _decide(self, event: Event, now: Moment, doubted: frozenset[str]) -> tuple[Step, Changes]:
+        doubts = core.on_doubt(self.state, doubted, now)
+        first = event(doubts.state, now)
+        step = together(first, core.tick(first.state, now))
+        return step, core.between(self.state, step.state, step.facts, now.wall_s)
 
     async def _commit(self, changes: Changes) -> None:
         if changes.empty:

@@ -10,7 +10,7 @@ A caller computes a step, commits `changes.between(old, step.state)`, and only t
 `step.instructions`. When the commit fails it drops the step: nothing has happened.
 """
 
-from farm.node.core.beds import on_collect
+from farm.node.core.beds import on_collect, on_doubt
 from farm.node.core.changes import Changes, DesiredNow, between
 from farm.node.core.commands import on_act_done, on_command
 from farm.node.core.contact import on_ack, on_desired
@@ -61,6 +61,7 @@ __all__ = [
     "on_collect",
     "on_command",
     "on_desired",
+    "on_doubt",
     "on_ended",
     "on_files",
     "on_not_begun",

@@ -1,5 +1,6 @@
 """Beds: what occupies them, when a clear one is not to be trusted, and how a hand clears one. Only a clear bed is printed on."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from drivers.base import Capability, PrinterState
@@ -21,14 +22,26 @@ def _kind_now(printer: Printer) -> OccupationKind:
     return OccupationKind.FOREIGN if foreign else OccupationKind.UNKNOWN
 
 
-def distrust_beds(draft: Draft) -> None:
-    """The ledger is older than the world: a clear bed is unknown now, and so is one from which a job is collected."""
+def distrust_beds(draft: Draft, only: Collection[str] | None = None) -> None:
+    """Something may be on these beds (None: on all) that the ledger does not know.
+
+    A clear bed is unknown now, and so is one from which a job is collected.
+    """
     for key, printer in draft.state.printers.items():
+        if only is not None and key not in only:
+            continue
         occupied = draft.state.occupations.get(key)
         if occupied is None or occupied.job is None:
             _occupy_with(draft, key, _kind_now(printer))
         else:
             draft.occupy(key, replace(occupied, gap=True))
+
+
+def on_doubt(state: NodeState, printers: Collection[str], moment: Moment) -> Step:
+    """Somebody printed something of theirs on these printers, and it could not be written when it began."""
+    draft = Draft(state, moment)
+    distrust_beds(draft, printers)
+    return draft.step()
 
 
 def _prints(printer: Printer, occupied: Occupied) -> bool:

@@ -328,6 +328,67 @@ async def test_a_full_disk_starts_nothing_loses_nothing_and_recovers(tmp_path: P
         assert shop.agent.state.occupations[printer].id == job
 
 
+class FullDisk:
+    """A ledger whose disk is full as long as `full`."""
+
+    def __init__(self, agent: Agent, patch: pytest.MonkeyPatch) -> None:
+        ledger = agent._keeper._ledger
+        assert ledger is not None
+        self.full = True
+        self.commit = ledger.commit
+        patch.setattr(ledger, "commit", self.commit_if_there_is_room)
+
+    def commit_if_there_is_room(self, changes: Changes) -> None:
+        if self.full:
+            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+        self.commit(changes)
+
+
+async def test_a_foreign_print_during_a_full_disk_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins and ends before anything can be written: by then the machine is idle, and somebody's part is on the bed."""
+    async with workshop(tmp_path, "left") as shop:
+        await shop.clear("left")
+        printer, driver = shop.printer("left"), shop.drivers["left"]
+        disk = FullDisk(shop.agent, monkeypatch)
+        driver.becomes(PrinterState.FOREIGN)
+        await shop.agent.settle()
+        driver.becomes(PrinterState.IDLE)
+        await shop.agent.settle()
+        assert not shop.agent.state.writable
+        disk.full = False
+        shop.farm.want({printer: [order()]})
+        await until(lambda: shop.agent.state.bed(printer) is BedState.UNKNOWN)
+        await until(lambda: shop.agent.state.version == shop.farm.desired.version and GCODE_SHA in shop.agent.state.files)
+        await shop.agent.settle()
+        assert "start" not in [call[0] for call in driver.calls]
+
+
+async def test_a_foreign_print_that_is_over_before_it_is_looked_at_is_not_forgotten(tmp_path: Path) -> None:
+    async with workshop(tmp_path, "left") as shop:
+        await shop.clear("left")
+        driver = shop.drivers["left"]
+        driver.becomes(PrinterState.FOREIGN)
+        driver.becomes(PrinterState.IDLE)
+        await shop.agent.settle()
+        assert shop.agent.state.bed(shop.printer("left")) is BedState.UNKNOWN
+
+
+async def test_an_agent_that_dies_while_the_disk_is_full_was_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.agent._MARK_AT_LEAST_S", 0.01)
+    monkeypatch.setattr("farm.node.agent._MARK_EVERY_S", 0.1)
+    async with workshop(tmp_path, "left") as shop:
+        await shop.clear("left")
+        folder = shop.agent._folder
+        assert folder is not None
+        await until(lambda: shop.printer("left") in folder.read_seen(60.0), what="a mark")
+        disk = FullDisk(shop.agent, monkeypatch)
+        shop.drivers["left"].becomes(PrinterState.FOREIGN)
+        await until(lambda: folder.read_seen(60.0) == {}, what="no mark")
+        await asyncio.sleep(0.05)
+        assert folder.read_seen(60.0) == {}, "what would a process know that starts now"
+        disk.full = False
+
+
 # --- configuration
 
 

@@ -43,6 +43,14 @@ def test_the_mark_comes_back_in_the_same_boot(folder: DataFolder) -> None:
     assert folder.read_seen(60.0) == {}, "the times of another clock mean nothing"
 
 
+def test_nobody_seen_is_no_mark(folder: DataFolder) -> None:
+    folder.write_seen({"printer-a": 12.5}, 1.0)
+    folder.write_seen({}, 1.0)
+    assert folder.read_seen(1.0) == {}
+    assert not folder._mark.exists()
+    folder.write_seen({}, 1.0)
+
+
 def test_the_mark_does_not_reach_the_data_folder(folder: DataFolder) -> None:
     """Half-minute writes would wear out an SD card."""
     if not os.access("/dev/shm", os.W_OK):

@@ -12,6 +12,7 @@ from farm.node import core
 from farm.node.core import Moment, NodeState, StartJob, Step
 from farm.node.keeper import Event, Keeper
 from farm.node.ledger import Ledger, LedgerWriteError
+from scheduler.model import BedState
 from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
 
 
@@ -104,6 +105,37 @@ async def test_what_a_driver_said_is_owed_until_it_can_be_written(kept: Kept) ->
     assert (kept.keeper.owed, kept.keeper.state.writable) == (0, True)
     assert [line["event"] for line in logs] == ["ledger.writable"]
     assert A in kept.keeper.state.occupations
+
+
+async def test_a_doubted_bed_is_unknown_with_the_first_step_that_is_written(kept: Kept) -> None:
+    """Whatever step that is: here the one that would otherwise start a job."""
+    await kept.make_ready()
+    kept.full = True
+    kept.keeper.doubt(A)
+    with pytest.raises(LedgerWriteError):
+        await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    assert kept.keeper.doubted == {A}
+    kept.full = False
+    await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    await kept.keeper.apply(lambda state, now: core.on_desired(state, desired(2, printers={A: [allocation()]}), now))
+    assert kept.keeper.state.bed(A) is BedState.UNKNOWN
+    assert not [step for _, step in kept.steps if step.instructions]
+    assert kept.keeper.doubted == frozenset()
+    occupied = kept.keeper.state.occupations[A]
+    await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    assert kept.keeper.state.occupations[A] is occupied, "doubted once"
+
+
+async def test_beside_a_doubt_what_needs_no_writing_goes_on(kept: Kept) -> None:
+    kept.full = True
+    kept.keeper.doubt(A)
+    with pytest.raises(LedgerWriteError):
+        await kept.keeper.apply(kept.status(PrinterState.CONNECTING))
+    await kept.keeper.apply(kept.status(PrinterState.CONNECTING))
+    assert kept.keeper.state.printers[A].status.state is PrinterState.CONNECTING
+    kept.full = False
+    await kept.keeper.pay_owed()
+    assert kept.keeper.state.bed(A) is BedState.UNKNOWN
 
 
 async def test_a_ledger_that_can_be_written_again_is_found_out_without_an_event(kept: Kept) -> None:

@@ -142,6 +142,25 @@ def test_collecting_while_a_foreign_print_runs_leaves_that_on_the_bed() -> None:
     assert bench.state.occupations[A].kind is OccupationKind.FOREIGN
 
 
+def test_a_doubted_bed_is_unknown_and_a_click_of_before_does_not_clear_it() -> None:
+    bench = Bench()
+    bench.do(core.on_doubt, frozenset({A}))
+    first = bench.state.occupations[A].id
+    assert (bench.state.bed(A), bench.state.bed(B)) == (BedState.UNKNOWN, BedState.CLEAR)
+    bench.do(core.on_doubt, frozenset({A}))
+    bench.clear(A, first)
+    assert bench.state.bed(A) is BedState.UNKNOWN
+
+
+def test_under_a_job_a_doubt_outlives_its_collection() -> None:
+    bench = Bench()
+    start = bench.printed()
+    bench.do(core.on_doubt, frozenset({A, "printer-of-others"}))
+    assert bench.state.bed(A) is BedState.OCCUPIED
+    bench.collect(start.job, 2)
+    assert bench.state.bed(A) is BedState.UNKNOWN
+
+
 @pytest.mark.parametrize(("blind_s", "bed"), [(299, BedState.CLEAR), (301, BedState.UNKNOWN)])
 def test_a_clear_bed_is_unknown_after_five_blind_minutes(blind_s: float, bed: BedState) -> None:
     bench = Bench()
