@@ -90,9 +90,9 @@ class DaemonControl:
     def health(self) -> HealthView:
         """Whether the store, the broker and the scheduler work."""
         checks = {
-            "store": "disk full" if self._engine.full else "ok",
+            "store": self._engine.store_trouble or "ok",
             "broker": "ok" if self._bus.connected else "not connected",
-            "scheduler": "fenced: another daemon has taken over" if self._engine.world.fenced else "ok",
+            "scheduler": "fenced: another daemon has taken over" if self._engine.world.fenced else self._engine.trouble or "ok",
         }
         return HealthView(ready=all(found == "ok" for found in checks.values()), checks=checks)
 

@@ -186,16 +186,17 @@ class Daemon:
         self._stack.push_async_callback(bus.close)
         bus.start()
         await bus.wait_connected(_BUS_START_S)
-        self._keep_running(engine.run)
-        self._keep_running(engine.publisher.run)
+        self._keep_running(engine.run, engine.ended)
+        self._keep_running(engine.publish, engine.ended)
         self.control = DaemonControl(engine, store, broker, taken_in=Programs(library, bundled_profiles()), reach=self._reach)
 
-    def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[BaseException | None], None]) -> None:
         task = asyncio.create_task(work(), name=f"daemon-{work.__qualname__}")
+        task.add_done_callback(lambda done: None if done.cancelled() else ended(done.exception()))
 
         async def end() -> None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):  # an error was told when it happened
                 await task
 
         self._stack.push_async_callback(end)

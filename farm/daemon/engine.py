@@ -12,11 +12,12 @@ from farm.bus import messages, topics
 from farm.bus.client import Callbacks, Received
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
+from farm.daemon.guard import Guard
 from farm.daemon.inbox import Inbox, Item, Request
 from farm.daemon.publisher import Bus, Publisher
 from farm.daemon.receive import Effects, Parsed, Receiver
 from farm.daemon.world import World
-from farm.errors import FarmError, StoreFullError
+from farm.errors import FarmError, InvalidError, StoreFullError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.store.repository import Change, Delete, Put, SetMeta
@@ -34,7 +35,8 @@ _TICK_REAL_S: Final = (0.1, 1.0)
 _CHANGES_REAL_S: Final = 0.2
 _RECONCILE_REAL_S: Final = 0.2  # under load: facts are taken in many times before the next decision
 _FULL_RETRY_REAL_S: Final = 2.0
-_STOPPED: Final = "The daemon is ending."
+_FULL_RETRY_MOST_REAL_S: Final = 30.0
+_STOPPED: Final = "The daemon is ending, or its loop has failed: nothing was changed."
 
 
 class Storage(Protocol):
@@ -74,8 +76,11 @@ class Engine:
         self.receiver = Receiver(world, rules)
         self.bus = make_bus(Callbacks(self.on_message, self.on_connected, self.on_lost))
         self.publisher = Publisher(world, self.bus, clock, settings)
-        self.full = False
         self._store = store
+        self._store_error: FarmError | None = None
+        self._store_failures = 0
+        self._scheduling = Guard("scheduler", self.alarms, clock, self.touch)
+        self._publishing = Guard("publisher", self.alarms, clock, self.touch)
         self._inbox = Inbox()
         self._undecided = True
         self._decided_s = 0.0
@@ -140,19 +145,57 @@ class Engine:
         """Work until cancelled."""
         least_s, most_s = _TICK_REAL_S
         tick_s = min(most_s, max(least_s, self.clock.real_s(TICK_S)))
+
+        async def step() -> None:
+            items = await self._inbox.take(min(tick_s, _RECONCILE_REAL_S) if self._undecided else tick_s)
+            try:
+                await self.turn(items)
+            finally:
+                self._refuse([item for item in items if isinstance(item, Request)], _stopped())  # unless answered
+
         try:
-            while True:
-                await self.turn(await self._inbox.take(min(tick_s, _RECONCILE_REAL_S) if self._undecided else tick_s))
+            await self._scheduling.run(step)
         finally:
-            self._inbox.close(FarmError(_STOPPED, next_step="Try again when it is back."))
+            self._inbox.close(_stopped())
+
+    async def publish(self) -> None:
+        """Say what is to be said, until cancelled."""
+
+        async def step() -> None:
+            await self.publisher.step()
+            self._publishing.recovered()
+
+        await self._publishing.run(step)
+
+    def ended(self, error: BaseException | None) -> None:
+        """A loop ended although nobody wanted it to: people are told, now and when they ask for something."""
+        self._scheduling.ended(error)
+        self._inbox.close(_stopped())
+
+    @property
+    def full(self) -> bool:
+        """Whether the store cannot be written: the disk is full or broken."""
+        return self._store_error is not None
+
+    @property
+    def store_trouble(self) -> str:
+        """What is wrong with the store, in one line; empty when nothing is."""
+        if self._store_error is None:
+            return ""
+        return "disk full" if isinstance(self._store_error, StoreFullError) else self._store_error.detail
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the loops, in one line; empty when nothing is."""
+        return self._scheduling.trouble or self._publishing.trouble
 
     async def turn(self, items: Sequence[Item]) -> None:
         """One round of the loop."""
         if self._is_fenced():
             self._stand_still(items)
             return
-        if self.full and not await self._probe():
-            self._refuse(items, self._full_error())
+        if self._store_error is not None and not await self._probe():
+            self._refuse(items, self._store_error)
         elif items:
             await self._receive(items)
         if self._is_fenced():
@@ -169,15 +212,20 @@ class Engine:
     async def _receive(self, items: Sequence[Item]) -> None:
         try:
             await self._take(items)
+        except InvalidError as error:  # the store works, and does not take this
+            await self._receive_singly(items, error)
         except FarmError as error:
             self._became_full(error)
             self._refuse(items, error)
         except Exception as error:  # noqa: BLE001 - one message or request with an unforeseen content must not stop the farm
-            if len(items) > 1:
-                for item in items:
-                    await self._receive([item])
-            else:
-                self._reject(items[0], error)
+            await self._receive_singly(items, error)
+
+    async def _receive_singly(self, items: Sequence[Item], error: Exception) -> None:
+        if len(items) == 1:
+            self._reject(items[0], error)
+            return
+        for item in items:
+            await self._receive([item])
 
     async def _take(self, items: Sequence[Item]) -> None:
         parsed = [found for item in items if isinstance(item, Received) and (found := self.receiver.parse(item)) is not None]
@@ -279,6 +327,7 @@ class Engine:
                 _log.info("decided", decision=repr(decision))
             self.touch()
         self.publisher.want_changed()
+        self._scheduling.recovered()
 
     # --- when something is wrong -------------------------------------------------------------------------------------------------
 
@@ -299,29 +348,29 @@ class Engine:
         self.receiver.rejections.add(place[0] if place else "", "unforeseen", repr(error))
         item.acknowledge()
 
-    def _full_error(self) -> StoreFullError:
-        return StoreFullError(
-            "The daemon's disk is full: nothing was written.", next_step="Make room on it; the farm goes on by itself then."
-        )
-
     def _became_full(self, error: FarmError) -> None:
         self._full_tried_s = self._real_s()
-        self.full = True
-        if self.alarms.begin("store-full", error.detail, error.next_step, self.clock.wall_s()):
+        self._store_failures += 1
+        self._store_error = error
+        code, other = ("store-full", "store-failed") if isinstance(error, StoreFullError) else ("store-failed", "store-full")
+        self.alarms.end(other)
+        if self.alarms.begin(code, error.detail, error.next_step, self.clock.wall_s()):
             _log.error("store.full", reason=error.code, detail=error.detail)
         self.touch()
 
     async def _probe(self) -> bool:
         """Try whether there is room again, now and then."""
-        if self._real_s() - self._full_tried_s < _FULL_RETRY_REAL_S:
+        wait_s = min(_FULL_RETRY_MOST_REAL_S, _FULL_RETRY_REAL_S * 2 ** min(self._store_failures - 1, 10))
+        if self._real_s() - self._full_tried_s < wait_s:
             return False
-        self._full_tried_s = self._real_s()
         try:
             await self._store.commit([SetMeta("probe", str(round(self.clock.wall_s())))])
-        except FarmError:
+        except FarmError as error:
+            self._became_full(error)
             return False
-        self.full = False
+        self._store_error, self._store_failures = None, 0
         self.alarms.end("store-full")
+        self.alarms.end("store-failed")
         _log.info("store.recovered")
         self.touch()
         return True
@@ -342,6 +391,10 @@ class Engine:
 
     def _real_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _stopped() -> FarmError:
+    return FarmError(_STOPPED, code="stopped", next_step="Try again when it is back.")
 
 
 _FENCED_STEP: Final = "Stop this daemon. If it is the right one, restore it: that raises its generation above the other's."

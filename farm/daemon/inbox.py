@@ -38,6 +38,7 @@ class Inbox:
         self._items: deque[Item] = deque()
         self._requests = 0
         self._something = asyncio.Event()
+        self._closed: FarmError | None = None
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -45,7 +46,7 @@ class Inbox:
 
     def receive(self, message: Received) -> None:
         """Queue a message; when there are too many it is dropped, and its node will repeat it."""
-        if len(self._items) - self._requests >= MAX_MESSAGES:
+        if self._closed is not None or len(self._items) - self._requests >= MAX_MESSAGES:
             self.dropped += 1
             message.acknowledge()
             return
@@ -55,9 +56,11 @@ class Inbox:
         """Queue a change; await the result.
 
         Raises:
-            FarmError: too many wait already.
+            FarmError: too many wait already, or nobody takes them any more.
 
         """
+        if self._closed is not None:
+            raise self._closed
         if self._requests >= MAX_REQUESTS:
             raise FarmError("The daemon has too much to do.", code="throttled", next_step="Try again in a few seconds.")
         request = Request(action)
@@ -83,11 +86,13 @@ class Inbox:
         return batch
 
     def close(self, error: FarmError) -> None:
-        """Refuse the requests that still wait."""
+        """Refuse the requests that still wait, and every later one."""
+        self._closed = error
         for item in self._items:
             if isinstance(item, Request):
                 item.refuse(error)
         self._items.clear()
+        self._requests = 0
 
     def _append(self, item: Item) -> None:
         self._items.append(item)

@@ -99,17 +99,16 @@ class Publisher:
         """Look at once at the words of hands that nodes have not carried out yet."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Send until cancelled."""
-        while True:
-            try:
-                async with asyncio.timeout(self._period_s()):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            if not await self.flush():
-                await asyncio.sleep(_RETRY_REAL_S)
+    async def step(self) -> None:
+        """Wait until something is to be said, and say it."""
+        try:
+            async with asyncio.timeout(self._period_s()):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+        if not await self.flush():
+            await asyncio.sleep(_RETRY_REAL_S)
 
     async def flush(self) -> bool:
         """Send what waits; False when the broker did not take everything."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Self, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.pool import NullPool, StaticPool
 
-from farm.errors import ConfigurationError, FarmError, StoreFullError
+from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullError
 from farm.store import migrations, repository
 from farm.store.repository import Change, StoredFarm
 from scheduler.model import Durable, Job
@@ -99,6 +99,8 @@ class Store:
 
         Raises:
             StoreFullError: the disk is full; nothing of `changes` was written.
+            InvalidError: the database works and refuses a row of them; nothing was written.
+            FarmError: the database failed otherwise (read-only, corrupt, disk error).
 
         """
         if changes:
@@ -126,8 +128,11 @@ class Store:
     def _prepare(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._write(migrations.upgrade)
-        except (OSError, exc.DatabaseError) as error:
+            with self._writer.begin() as connection:
+                migrations.upgrade(connection)
+        except (OSError, exc.SQLAlchemyError) as error:
+            if isinstance(error, exc.SQLAlchemyError) and isinstance(found := self._translate(error), StoreFullError):
+                raise found from error
             raise ConfigurationError(
                 f"The database {self._path} cannot be used: {getattr(error, 'orig', error)}.",
                 next_step="Check that the data folder exists and this user may write it, or name another with `data` in farm.toml.",
@@ -137,25 +142,32 @@ class Store:
         try:
             with self._writer.begin() as connection:
                 return work(connection)
-        except exc.OperationalError as error:
+        except exc.SQLAlchemyError as error:
             raise self._translate(error) from error
 
     def _read(self, work: Callable[[Connection], _Result]) -> _Result:
-        with self._reader.begin() as connection:
-            return work(connection)
+        try:
+            with self._reader.begin() as connection:
+                return work(connection)
+        except exc.SQLAlchemyError as error:
+            raise self._translate(error) from error
 
-    def _translate(self, error: exc.OperationalError) -> Exception:
-        name = getattr(error.orig, "sqlite_errorname", "")
+    def _translate(self, error: exc.SQLAlchemyError) -> FarmError:
+        """In words for people. InvalidError: the store works, and what it was given is wrong."""
+        cause = getattr(error, "orig", error)
+        name = getattr(cause, "sqlite_errorname", "")
         full = name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and self._free_bytes() < _NEARLY_FULL_BYTES)
         if full:
             return StoreFullError(
                 f"The disk with {self._path.parent} is full: nothing was written.",
                 next_step="Make room on it. The farm goes on by itself then; nodes keep their facts until it does.",
             )
-        if name in {"SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_NOTADB", "SQLITE_CORRUPT"}:
-            return error
+        if isinstance(error, exc.IntegrityError | exc.DataError):
+            return InvalidError(f"The database refused a row: {cause}.", code="store-refused", next_step="Report this.")
         return FarmError(
-            f"The database {self._path} failed: {error.orig}.", code="store-failed", next_step="Check the disk (`dmesg`)."
+            f"The database {self._path} failed: {cause}.",
+            code="store-failed",
+            next_step="Check the disk (`dmesg`) and that this user may write it. The farm goes on by itself when it works again.",
         )
 
     def _free_bytes(self) -> int:

@@ -11,7 +11,7 @@ from farm.bus.client import Login
 from farm.bus.topics import Stream
 from farm.daemon.control import DaemonControl, Reach
 from farm.daemon.programs import Programs
-from farm.errors import ConflictError, NotAllowedError, NotFoundError, UnreachableError
+from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
 from farm.store.library import Library
 from farm.views import ClearBedRequest, CollectRequest, EnrolmentClaim, InviteRequest, OrderChange, OrderRequest, ProgramRequest
 from gcode.profile import bundled_profiles
@@ -98,12 +98,19 @@ async def test_what_is_not_there_is_not_found(control: DaemonControl) -> None:
 async def test_health_names_what_is_wrong(farm: Farm, control: DaemonControl) -> None:
     assert control.health().ready
     farm.bus.connected = False
-    farm.engine.full = True
+    farm.engine._became_full(StoreFullError("full", next_step="make room"))
     farm.world.fenced_by = 9
     health = control.health()
     assert not health.ready
     assert all(found != "ok" for found in health.checks.values())
     assert set(health.checks) == {"store", "broker", "scheduler"}
+
+
+async def test_a_loop_that_fails_is_no_health(farm: Farm, control: DaemonControl) -> None:
+    farm.engine.ended(KeyError("unforeseen"))
+    health = control.health()
+    assert not health.ready
+    assert "unforeseen" in health.checks["scheduler"]
 
 
 async def test_jobs_come_from_memory_and_from_the_store(farm: Farm, control: DaemonControl) -> None:

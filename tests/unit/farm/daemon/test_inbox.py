@@ -81,6 +81,11 @@ async def test_closing_refuses_who_still_waits() -> None:
     inbox.close(FarmError("ending", next_step="later"))
     with pytest.raises(FarmError):
         await answer
+    with pytest.raises(FarmError, match="ending"):
+        inbox.ask(lambda draft: None)
+    late = mail()
+    inbox.receive(late.received)
+    assert (len(inbox), late.acknowledged) == (0, 1)
 
 
 async def test_a_wish_that_nobody_waits_for_is_refused_quietly() -> None:

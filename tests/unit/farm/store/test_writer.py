@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.errors import ConfigurationError, StoreFullError
+from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullError
 from farm.store.repository import Delete, Put, SetMeta
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
@@ -194,6 +194,33 @@ async def test_a_database_of_a_newer_essaim_is_refused(tmp_path: Path) -> None:
     await (await Store.open(tmp_path)).close()
     connection = sqlite3.connect(tmp_path / FILE_NAME)
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
+async def test_every_failure_of_the_database_is_an_error_for_people(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    try:
+        with store._writer.connect() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=1")
+        with pytest.raises(FarmError, match="readonly") as caught:
+            await store.commit([SetMeta("generation", "1")])
+        assert caught.value.code == "store-failed"
+        store._writer.dispose()
+        with store._writer.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE jobs")
+        with pytest.raises(FarmError, match="no such table"):
+            await store.jobs()
+    finally:
+        await store.close()
+
+
+async def test_a_row_that_is_refused_is_not_the_stores_fault(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    try:
+        with pytest.raises(InvalidError) as caught:
+            await store.commit([SetMeta("generation", None)])  # type: ignore[arg-type] # on purpose
+        assert caught.value.code == "store-refused"
+    finally:
+        await store.close()
+
+
     connection.commit()
     connection.close()
     with pytest.raises(ConfigurationError, match="9999"):
