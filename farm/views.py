@@ -42,7 +42,11 @@ class OccupationView(View):
 
 
 class PrinterView(View):
-    """One printer. `why_not` says why it would not start a job now; empty when it would."""
+    """One printer. `why_not` says why it would not start a job now; empty when it would.
+
+    While its node was not heard since the daemon's start (code `not-heard`), it is offline, its bed unknown, and `occupation` what
+    the daemon still waits for: it can be collected, the word waits for the node.
+    """
 
     id: str
     node: str
@@ -73,7 +77,7 @@ class PrinterView(View):
 
 
 class NodeView(View):
-    """One node agent. `silent_s` is the time since its last acknowledged report."""
+    """One node agent. `silent_s`: since its last acknowledged report; None until it is heard after the daemon's start."""
 
     id: str
     name: str
@@ -129,7 +133,10 @@ class JobView(View):
 
 
 class ProgramView(View):
-    """One G-code file: prints `parts` of `revision` on printers of `profile`."""
+    """One G-code file: prints `parts` of `revision` on printers of `profile`.
+
+    `warnings` are what the check found and let pass, by the id of the rule: who prints it should know.
+    """
 
     sha256: str
     name: str
@@ -145,6 +152,7 @@ class ProgramView(View):
     filament_g: float
     layers: int
     created_at: float
+    warnings: list[ReasonNote] = []
 
 
 class DesignView(View):

@@ -27,7 +27,7 @@ from scheduler.facts import (
     Notice,
     Unreadable,
 )
-from scheduler.model import Job, JobOutcome, NodeRecord, Order, PendingCollect, Rules, SetAside, Stock
+from scheduler.model import Farm, Job, JobOutcome, NodeRecord, Order, PendingCollect, Rules, SetAside, Stock
 
 MAX_PAST_EPOCHS: Final = 20  # a node whose SD card was written back that often has another problem
 MAX_SET_ASIDE: Final = 200  # a node; beyond it facts are still passed over, but no longer kept
@@ -191,9 +191,18 @@ def _agrees(reference: JobReference, order: str, revision: str, parts: int) -> b
     return (reference.order, reference.revision, reference.parts) == (order, revision, parts)
 
 
+def owner_of(farm: Farm, printer: str) -> str | None:
+    """The node that a printer belongs to: the one that first reported it, until that node is removed from the farm."""
+    known = farm.printer_records.get(printer) or farm.printers.get(printer)
+    if known is None:
+        return None
+    owner = farm.node_records.get(known.node)
+    return None if owner is not None and owner.revoked else known.node
+
+
 def _foreign_printer(draft: Draft, node: str, printer: str) -> str | None:
-    known = draft.farm.printers.get(printer)
-    return f"printer {printer} is one of node {known.node}" if known is not None and known.node != node else None
+    owner = owner_of(draft.farm, printer)
+    return f"printer {printer} is one of node {owner}" if owner not in {None, node} else None
 
 
 # --- the journal -----------------------------------------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ class Program:
     depth_mm: float
     height_mm: float
     created_at_s: float
+    warnings: str = "[]"  # what the check found and let pass: JSON, a list of {"code", "en", "fr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,23 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PrinterRecord:
+    """A printer that a node has reported, and that belongs to it: known also while the node is away.
+
+    `capabilities` are words separated by blanks.
+    """
+
+    id: str
+    node: str
+    name: str
+    driver: str
+    profile: str
+    material: str
+    nozzle_mm: float
+    capabilities: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PendingCollect:
     """A hand's word that is repeated to the node until its fact arrives (docs/protocol.md: *collect* has no deadline)."""
 
@@ -245,7 +263,9 @@ class SetAside:
     created_at_s: float
 
 
-Durable = Design | Revision | Program | Order | Allocation | Job | Stock | NodeRecord | PendingCollect | Invite | SetAside
+Durable = (
+    Design | Revision | Program | Order | Allocation | Job | Stock | NodeRecord | PrinterRecord | PendingCollect | Invite | SetAside
+)
 
 
 # --- volatile: what the newest reports say -----------------------------------------------------------------------------------
@@ -253,7 +273,7 @@ Durable = Design | Revision | Program | Order | Allocation | Job | Stock | NodeR
 
 @dataclass(frozen=True, slots=True)
 class PrinterNow:
-    """A printer as its node last reported it."""
+    """A printer as its node last reported it, or as it is kept while its node was not heard yet."""
 
     id: str
     node: str
@@ -310,6 +330,7 @@ class Farm:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     stock: Mapping[str, Stock] = field(default_factory=dict)
     node_records: Mapping[str, NodeRecord] = field(default_factory=dict)
+    printer_records: Mapping[str, PrinterRecord] = field(default_factory=dict)
     pending_collects: Mapping[str, PendingCollect] = field(default_factory=dict)
     invites: Mapping[str, Invite] = field(default_factory=dict)
     set_aside: Mapping[str, SetAside] = field(default_factory=dict)

@@ -1,8 +1,13 @@
 """The farm as people see it: from what is in memory, never waiting for the disk."""
 
+from typing import Final
+
+from pydantic import TypeAdapter
+
 from drivers.base import PrinterState
 from farm.bus.messages import PrinterReport, ReasonNote
 from farm.clock import Clock
+from farm.daemon.absent import REASONS
 from farm.daemon.world import World
 from farm.views import (
     DesignView,
@@ -18,6 +23,8 @@ from scheduler.arithmetic import to_allocate
 from scheduler.eligibility import Reason, is_suspect
 from scheduler.matching import Explainer
 from scheduler.model import Allocation, Farm, Job, NodeRecord, Order, PrinterNow, Program, Rules
+
+_WARNINGS: Final = TypeAdapter(list[ReasonNote])
 
 
 def job_view(job: Job) -> JobView:
@@ -63,6 +70,7 @@ def program_view(farm: Farm, program: Program) -> ProgramView:
         filament_g=program.filament_g,
         layers=program.layers,
         created_at=program.created_at_s,
+        warnings=_WARNINGS.validate_json(program.warnings),
     )
 
 
@@ -136,6 +144,8 @@ class Presenter:
         )
 
     def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[ReasonNote]:
+        if report.reason is not None and report.reason.code in REASONS:
+            return [report.reason]
         reasons = self._explainer.printer(printer)
         notes = [_note(reason) for reason in reasons]
         if report.reason and (report.state is not PrinterState.IDLE or any(found.code == "printer-not-ready" for found in reasons)):

@@ -1,6 +1,7 @@
 """Programs: an upload is read once for facts and checks, moved into the library, and known by its hash from then on."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,24 @@ class Incoming:
     inspection: Inspection
 
 
+def _line(finding: Finding) -> int:
+    """Where it is found first; 0: it is about the whole file."""
+    return finding.hits[0].line if finding.hits else 0
+
+
 def _described(finding: Finding) -> str:
-    where = f" (line {finding.hits[0].line})" if finding.hits and finding.hits[0].line else ""
+    where = f" (line {_line(finding)})" if _line(finding) else ""
     return f"{finding.rule.explanation_en}{where}"
+
+
+def warnings_of(inspection: Inspection) -> str:
+    """What the check found and let pass, as `Program.warnings` keeps it."""
+    kept = []
+    for finding in inspection.report.findings:
+        rule, line = finding.rule, _line(finding)
+        en, fr = (f" (line {line})", f" (ligne {line})") if line else ("", "")
+        kept.append({"code": rule.id, "en": f"{rule.explanation_en}{en}", "fr": f"{rule.explanation_fr}{fr}"})
+    return json.dumps(kept, ensure_ascii=False)
 
 
 def _require_printable(inspection: Inspection) -> None:
@@ -51,6 +67,15 @@ def _require_printable(inspection: Inspection) -> None:
     )
 
 
+def _require_material(profile: PrinterProfile, material: str) -> None:
+    if material.strip().casefold() not in {known.casefold() for known in profile.materials}:
+        raise InvalidError(
+            f"Printers of profile {profile.id} do not print {material.strip() or 'nothing'}.",
+            next_step=f"Say one of its materials: {', '.join(profile.materials)}.",
+            code="unknown-material",
+        )
+
+
 class Programs:
     """Takes uploads in."""
 
@@ -63,7 +88,7 @@ class Programs:
         """Inspect `upload` and move it into the library. It is gone afterwards, also after an error.
 
         Raises:
-            InvalidError: unknown profile, not G-code, fails the checks, or not the promised hash.
+            InvalidError: unknown profile, a material that it does not list, not G-code, fails the checks, or not the promised hash.
 
         """
         try:
@@ -72,6 +97,7 @@ class Programs:
                 raise InvalidError(
                     f"There is no profile {request.profile!r}.", next_step=f"Known profiles: {', '.join(sorted(self.profiles))}."
                 )
+            _require_material(profile, request.material)
             async with self._one_at_a_time:
                 inspection = await inspect_apart(upload, profile)
             _require_printable(inspection)
@@ -120,6 +146,7 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, nozzle_mm: fl
             depth_mm=box.max_y if box is not None else 0.0,
             height_mm=box.max_z if box is not None else 0.0,
             created_at_s=now_s,
+            warnings=warnings_of(incoming.inspection),
         )
     )
     return incoming.sha256

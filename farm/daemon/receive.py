@@ -11,15 +11,16 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from farm.bus.client import Received
-from farm.bus.messages import Journal, Link, Report, Telemetry
+from farm.bus.messages import Journal, Link, PrinterReport, Report, Telemetry
 from farm.bus.topics import Stream, parse
+from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.translate import batch, printer_now
 from farm.daemon.world import NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
-from scheduler.lifecycle import enter_epoch, seen_running, take_batch
-from scheduler.model import Rules
+from scheduler.lifecycle import enter_epoch, owner_of, seen_running, take_batch
+from scheduler.model import PrinterRecord, Rules
 
 _log = get_logger(__name__)
 _KINDS: Final[dict[Stream, type[BaseModel]]] = {Stream.REPORT: Report, Stream.JOURNAL: Journal, Stream.LINK: Link}
@@ -159,7 +160,7 @@ class Receiver:
         if report.generation > self._world.generation:
             self._world.fenced_by = max(report.generation, self._world.fenced_by or 0)
             return
-        if not self._owns(node, report):
+        if not self._owns(draft, node, report):
             return
         known = draft.farm.node_records[node].epoch
         if not enter_epoch(draft, node, report.journal.epoch):
@@ -169,7 +170,7 @@ class Receiver:
             effects.changed = True
         key = (report.boot, report.report)
         if key > link.seen:
-            self._show(draft, node, link, report, wall_s)
+            self._show(draft, parsed, link, wall_s)
             effects.changed = True
         if parsed.retained:
             return
@@ -179,17 +180,35 @@ class Receiver:
         else:
             effects.told.add(node)
 
-    def _owns(self, node: str, report: Report) -> bool:
+    def _owns(self, draft: Draft, node: str, report: Report) -> bool:
         for shown in report.printers:
-            known = self._world.printers.get(shown.id)
-            if known is not None and known.node != node:
-                self.rejections.add(node, "printer-of-another-node", f"{shown.id} is one of {known.node}")
+            owner = owner_of(draft.farm, shown.id)
+            if owner not in {None, node}:
+                self.rejections.add(node, "printer-of-another-node", f"{shown.id} is one of {owner}")
                 return False
         return True
 
-    def _show(self, draft: Draft, node: str, link: NodeLink, report: Report, wall_s: float) -> None:
+    def _show(self, draft: Draft, parsed: Parsed, link: NodeLink, wall_s: float) -> None:
+        node, report = parsed.node, parsed.message
+        assert isinstance(report, Report)
         link.seen, link.report = (report.boot, report.report), report
-        self._world.show_printers(node, {shown.id: (printer_now(node, shown), shown) for shown in report.printers})
+        printers = [*report.printers, *_not_named(draft, node, report, retained=parsed.retained)]
+        self._world.show_printers(node, {shown.id: (printer_now(node, shown), shown) for shown in printers})
         for shown in report.printers:
+            if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
+                draft.put(record_of(node, shown))
             if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
                 seen_running(draft, shown.occupation.job.job, wall_s, self._rules)
+
+
+def _not_named(draft: Draft, node: str, report: Report, *, retained: bool) -> list[PrinterReport]:
+    """Printers of the node that its report leaves out: kept while a job on them waits; a live report makes the others forgotten."""
+    named = {shown.id for shown in report.printers}
+    kept = []
+    for record in [item for item in draft.farm.printer_records.values() if item.node == node and item.id not in named]:
+        job = waiting_job(record.id, draft.farm.jobs.values())
+        if job is None and not retained:
+            draft.forget(PrinterRecord, record.id)
+        else:
+            kept.append(report_of(record, job, NOT_REPORTED))
+    return kept

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from farm.bus.messages import PrinterReport, PrinterTelemetry, Report
+from farm.daemon.absent import NOT_HEARD, report_of, waiting_job
+from farm.daemon.translate import printer_now
 from farm.store.repository import StoredFarm
 from scheduler.draft import Draft
 from scheduler.model import Allocation, BuildSpace, DesiredVersion, Farm, Job, NodeNow, NodeRecord, PrinterNow
@@ -59,11 +61,16 @@ class World:
             jobs=stored.jobs,
             stock=stored.stock,
             node_records=stored.nodes,
+            printer_records=stored.printers,
             pending_collects=stored.pending_collects,
             invites=stored.invites,
             set_aside=stored.set_aside,
             build_spaces=build_spaces,
         )
+        for key, record in stored.printers.items():
+            if self.record(record.node) is not None:
+                self.reports[key] = report_of(record, waiting_job(key, stored.jobs.values()), NOT_HEARD)
+                self.printers[key] = printer_now(record.node, self.reports[key])
 
     def farm(self, boot_s: float) -> Farm:
         """The whole farm at this moment of the boot clock."""
@@ -115,7 +122,7 @@ class World:
             draft.release(kind, key)
 
     def show_printers(self, node: str, shown: Mapping[str, tuple[PrinterNow, PrinterReport]]) -> bool:
-        """Take over the printers of a node's newest report; tell whether one of them is another than before."""
+        """Take over the printers of a node; tell whether one of them is another than before."""
         gone = [key for key, printer in self.printers.items() if printer.node == node and key not in shown]
         for key in gone:
             del self.printers[key], self.reports[key]

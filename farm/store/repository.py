@@ -20,6 +20,7 @@ from scheduler.model import (
     NodeRecord,
     Order,
     PendingCollect,
+    PrinterRecord,
     Program,
     Revision,
     SetAside,
@@ -69,6 +70,7 @@ class StoredFarm:
     jobs: dict[str, Job] = field(default_factory=dict)
     stock: dict[str, Stock] = field(default_factory=dict)
     nodes: dict[str, NodeRecord] = field(default_factory=dict)
+    printers: dict[str, PrinterRecord] = field(default_factory=dict)
     pending_collects: dict[str, PendingCollect] = field(default_factory=dict)
     invites: dict[str, Invite] = field(default_factory=dict)
     set_aside: dict[str, SetAside] = field(default_factory=dict)
@@ -169,6 +171,7 @@ def load(connection: Connection) -> StoredFarm:
         jobs=_all(connection, Job, jobs.c.collected_at_s.is_(None)),
         stock=_all(connection, Stock),
         nodes=_all(connection, NodeRecord),
+        printers=_all(connection, PrinterRecord),
         pending_collects=_all(connection, PendingCollect),
         invites=_all(connection, Invite),
         set_aside=_all(connection, SetAside),

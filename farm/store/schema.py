@@ -16,6 +16,7 @@ from scheduler.model import (
     NodeRecord,
     Order,
     PendingCollect,
+    PrinterRecord,
     Program,
     Revision,
     SetAside,
@@ -63,6 +64,7 @@ programs: Final = Table(
     Column("depth_mm", Float, nullable=False),
     Column("height_mm", Float, nullable=False),
     Column("created_at_s", Float, nullable=False),
+    Column("warnings", Text, nullable=False),
 )
 
 orders: Final = Table(
@@ -150,6 +152,19 @@ nodes: Final = Table(
     Column("past_epochs", Text, nullable=False),
 )
 
+printers: Final = Table(
+    "printers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("node", String(64), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("driver", String(80), nullable=False),
+    Column("profile", String(64), nullable=False),
+    Column("material", String(80), nullable=False),
+    Column("nozzle_mm", Float, nullable=False),
+    Column("capabilities", Text, nullable=False),
+)
+
 pending_collects: Final = Table(
     "pending_collects",
     metadata,
@@ -195,6 +210,7 @@ TABLES: Final[dict[type, Table]] = {
     Job: jobs,
     Stock: stock,
     NodeRecord: nodes,
+    PrinterRecord: printers,
     PendingCollect: pending_collects,
     Invite: invites,
     SetAside: set_aside,

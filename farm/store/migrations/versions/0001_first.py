@@ -20,6 +20,7 @@ def upgrade() -> None:
     _nodes()
     _orders()
     _pending_collects()
+    _printers()
     _programs()
     _revisions()
     _set_aside()
@@ -159,6 +160,21 @@ def _pending_collects() -> None:
     )
 
 
+def _printers() -> None:
+    op.create_table(
+        "printers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("node", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("driver", sa.String(length=80), nullable=False),
+        sa.Column("profile", sa.String(length=64), nullable=False),
+        sa.Column("material", sa.String(length=80), nullable=False),
+        sa.Column("nozzle_mm", sa.Float(), nullable=False),
+        sa.Column("capabilities", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
 def _programs() -> None:
     op.create_table(
         "programs",
@@ -178,6 +194,7 @@ def _programs() -> None:
         sa.Column("depth_mm", sa.Float(), nullable=False),
         sa.Column("height_mm", sa.Float(), nullable=False),
         sa.Column("created_at_s", sa.Float(), nullable=False),
+        sa.Column("warnings", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sha256"),
     )
 

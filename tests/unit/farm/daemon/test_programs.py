@@ -1,16 +1,19 @@
 """Uploads: read once in a process of their own, checked, moved into the library, known by hash."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from farm.daemon.inspection import InspectionError
+from farm.daemon.presenter import program_view
 from farm.daemon.programs import Incoming, Programs, add, build_space
 from farm.errors import ConflictError, InvalidError
 from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
-from gcode.checks import inspect
+from gcode.checks import Finding, Hit, inspect
 from gcode.profile import bundled_profiles
+from gcode.rules import Rule, Severity
 from scheduler.draft import Draft
 from scheduler.model import Design, Farm, Revision
 from tests.integration.small_program import small_program
@@ -81,6 +84,22 @@ def test_the_bed_reaches_as_far_as_its_purge_strip() -> None:
     assert build_space(profile).height_mm == profile.volume.max_z
 
 
+@pytest.mark.parametrize("material", ["Nutella", "", "PLA+"])
+async def test_a_material_that_the_profile_does_not_list_is_refused(taken_in: Programs, material: str) -> None:
+    path = upload(taken_in, small_program())
+    with pytest.raises(InvalidError) as refused:
+        await taken_in.take(path, REQUEST.model_copy(update={"material": material}))
+    assert refused.value.code == "unknown-material"
+    assert "PLA, PETG" in refused.value.next_step
+    assert not path.exists()
+
+
+async def test_the_case_of_a_material_does_not_matter(taken_in: Programs) -> None:
+    path = upload(taken_in, small_program())
+    await taken_in.take(path, REQUEST.model_copy(update={"material": " petg"}))
+    assert not path.exists()
+
+
 # --- making it known --------------------------------------------------------------------------------------------------------------
 
 
@@ -148,3 +167,16 @@ def test_a_revision_of_another_design_or_a_recalled_one_takes_no_program(incomin
     with pytest.raises(ConflictError):
         add(draft, REQUEST, incoming, 0.4, 5.0)
     assert draft.farm.programs == {}
+
+
+def test_what_the_check_lets_pass_is_kept_in_both_languages_with_its_line(incoming: Incoming) -> None:
+    rule = Rule("odd-thing", Severity.WARN, "It is odd.", "C'est bizarre.", "Fix it.", "Corrigez.")
+    findings = (Finding(rule, 2, (Hit(7, 90, "M1", "odd"),)), Finding(replace(rule, id="whole"), 1, (Hit(0, 0, "", "odd"),)))
+    report = replace(incoming.inspection.report, findings=findings)
+    draft = empty()
+    add(draft, REQUEST, replace(incoming, inspection=replace(incoming.inspection, report=report)), 0.4, 5.0)
+    view = program_view(draft.farm, draft.farm.programs["c" * 64])
+    assert [(note.code, note.en, note.fr) for note in view.warnings] == [
+        ("odd-thing", "It is odd. (line 7)", "C'est bizarre. (ligne 7)"),
+        ("whole", "It is odd.", "C'est bizarre."),
+    ]

@@ -24,6 +24,7 @@ from scheduler.model import (
     NodeRecord,
     Order,
     PendingCollect,
+    PrinterRecord,
     Program,
     Revision,
     SetAside,
@@ -42,6 +43,7 @@ JOB = Job(
 PROGRAM = Program(
     sha256="00", name="frame", revision="r1", profile="generic-210", parts=2, material="PLA", nozzle_mm=0.4, size_bytes=10,
     estimated_s=9.0, filament_mm=5.0, filament_g=1.0, layers=3, width_mm=1.0, depth_mm=2.0, height_mm=3.0, created_at_s=0.0,
+    warnings='[{"code": "thin"}]',
 )  # fmt: skip
 OTHERS: list[Durable] = [
     Design("d1", "visor frame", 0.0),
@@ -49,6 +51,7 @@ OTHERS: list[Durable] = [
     PROGRAM,
     Stock("r1", 4),
     NodeRecord("n1", "home", 0.0, "hash", version=7, epoch="e1", seq=12),
+    PrinterRecord("p1", "n1", "Left", "marlin", "generic-210", "PLA", 0.4, "cancel pause"),
     PendingCollect("c1", "n1", "p1", "j1", 1, 1, "eve", clear_only=False, created_at_s=5.0),
     Invite("i1", "hash", "eve", 99.0, claimed_by="n1"),
     SetAside("s1", "n1", "e1", 3, "{}", "unknown kind", 5.0),
@@ -80,6 +83,7 @@ async def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
         farm.programs,
         farm.stock,
         farm.nodes,
+        farm.printers,
         farm.pending_collects,
         farm.invites,
         farm.set_aside,
@@ -221,6 +225,10 @@ async def test_a_row_that_is_refused_is_not_the_stores_fault(tmp_path: Path) -> 
         await store.close()
 
 
+async def test_a_database_of_a_newer_essaim_is_refused(tmp_path: Path) -> None:
+    await (await Store.open(tmp_path)).close()
+    connection = sqlite3.connect(tmp_path / FILE_NAME)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
     with pytest.raises(ConfigurationError, match="9999"):
