@@ -194,10 +194,6 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         await Store.open(tmp_path)
 
 
-async def test_a_database_of_a_newer_essaim_is_refused(tmp_path: Path) -> None:
-    await (await Store.open(tmp_path)).close()
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
 async def test_every_failure_of_the_database_is_an_error_for_people(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     try:
