@@ -325,7 +325,8 @@ class Agent:
                 await self._keeper.apply_surely(lambda state, now: core.on_trace(state, instruction, trace, now))
         else:
             why_not = "The printer was removed." if hand is None else await hand.act(instruction)
-            await self._keeper.apply_surely(lambda state, now: core.on_act_done(state, instruction, why_not, now))
+            key = f"act {instruction.command}"
+            await self._keeper.apply_surely(lambda state, now: core.on_act_done(state, instruction, why_not, now), key=key)
 
     async def _start_job(self, hand: Hand | None, start: StartJob) -> None:
         program = self._programs.take(start.program)
@@ -363,7 +364,7 @@ class Agent:
 
     async def _take_status(self, printer: str) -> None:
         self._status_queued.discard(printer)
-        await self._keeper.apply_surely(partial(self._status_now, printer))
+        await self._keeper.apply_surely(partial(self._status_now, printer), key=f"status {printer}")
         self._speaker.telemetry_soon()
 
     def _status_now(self, printer: str, state: NodeState, now: core.Moment) -> Step:

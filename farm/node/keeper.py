@@ -6,7 +6,6 @@ meanwhile is doubted: the first step that is written makes its bed unknown, what
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +22,8 @@ from farm.node.core import Changes, JournalPlace, Moment, NodeState, Remembered,
 from farm.node.ledger import Ledger, LedgerWriteError
 
 _log = get_logger(__name__)
-_MAX_OWED: Final = 1_000  # a few a printer; beyond that the oldest gives way, and its job is asked about after the next start
+# of what may give way; what a job came to never does, and is bounded by the beds: nothing starts on one until it is written
+_MAX_OWED: Final = 1_000
 _Result = TypeVar("_Result")
 
 Event = Callable[[NodeState, Moment], Step]
@@ -50,7 +50,7 @@ class Keeper:
         self._ledger: Ledger | None = None
         self._state: NodeState | None = None
         self._turn = asyncio.Lock()
-        self._owed: deque[Event] = deque(maxlen=_MAX_OWED)
+        self._owed: list[tuple[str | None, Event]] = []
         self._doubted: frozenset[str] = frozenset()
 
     @property
@@ -122,23 +122,34 @@ class Keeper:
         async with self._turn:
             return await self._make(event)
 
-    async def apply_surely(self, event: Event) -> None:
-        """Make a step now, or as soon as the ledger can be written."""
+    async def apply_surely(self, event: Event, *, key: str | None = None) -> None:
+        """Make a step now, or as soon as the ledger can be written.
+
+        Of the events with one `key` only the newest is owed, and of very many keys the oldest gives way; without a key none does.
+        """
         async with self._turn:
             try:
                 await self._make(event)
             except LedgerWriteError:
-                self._owed.append(event)
+                self._owe(key, event)
+
+    def _owe(self, key: str | None, event: Event) -> None:
+        if key is not None:
+            self._owed = [owed for owed in self._owed if owed[0] != key]
+            keyed = [owed for owed in self._owed if owed[0] is not None]
+            if len(keyed) >= _MAX_OWED:
+                self._owed.remove(keyed[0])
+        self._owed.append((key, event))
 
     async def pay_owed(self) -> None:
         """Try what is owed; when nothing is, and the ledger failed before, see whether it can be written again."""
         async with self._turn:
             while self._owed:
                 try:
-                    await self._make(self._owed[0])
+                    await self._make(self._owed[0][1])
                 except LedgerWriteError:
                     return
-                self._owed.popleft()
+                del self._owed[0]
             if not self.state.writable:
                 await self._probe()
             if self._doubted and self.state.writable:

@@ -373,6 +373,21 @@ async def test_a_foreign_print_that_is_over_before_it_is_looked_at_is_not_forgot
         assert shop.agent.state.bed(shop.printer("left")) is BedState.UNKNOWN
 
 
+async def test_a_machine_that_talks_on_a_full_disk_owes_one_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.agent._PAY_EVERY_S", 3600.0)
+    async with printing(tmp_path) as (shop, printer, driver):
+        await shop.agent.settle()
+        disk = FullDisk(shop.agent, monkeypatch)
+        driver.finishes()
+        for number in range(20):
+            driver.becomes(PrinterState.FOREIGN if number % 2 else PrinterState.FAULT)
+            await shop.agent.settle()
+        assert shop.agent._keeper.owed <= 2, "the end of the job, and the newest status"
+        disk.full = False
+        await shop.agent._keeper.pay_owed()
+        assert shop.agent.state.occupations[printer].outcome is JobOutcome.PRINTED
+
+
 async def test_an_agent_that_dies_while_the_disk_is_full_was_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farm.node.agent._MARK_AT_LEAST_S", 0.01)
     monkeypatch.setattr("farm.node.agent._MARK_EVERY_S", 0.1)

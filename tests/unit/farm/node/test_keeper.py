@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
-from drivers.base import PrinterState, PrinterStatus
+from drivers.base import PrintEnd, PrintEnded, PrinterState, PrinterStatus
 from farm.bus.messages import Ack
 from farm.clock import Clock
 from farm.node import core
 from farm.node.core import Moment, NodeState, StartJob, Step
 from farm.node.keeper import Event, Keeper
 from farm.node.ledger import Ledger, LedgerWriteError
-from scheduler.model import BedState
+from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
 
 
@@ -105,6 +105,29 @@ async def test_what_a_driver_said_is_owed_until_it_can_be_written(kept: Kept) ->
     assert (kept.keeper.owed, kept.keeper.state.writable) == (0, True)
     assert [line["event"] for line in logs] == ["ledger.writable"]
     assert A in kept.keeper.state.occupations
+
+
+async def test_many_statuses_do_not_push_out_the_end_of_a_print(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.keeper._MAX_OWED", 3)
+    await kept.make_ready()
+    await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    job = kept.keeper.state.occupations[A].id
+    kept.full = True
+    await kept.keeper.apply_surely(lambda state, now: core.on_ended(state, A, PrintEnded(job, PrintEnd.DONE, ""), now))
+    for number in range(10):
+        await kept.keeper.apply_surely(kept.status(PrinterState.FOREIGN), key=f"status {number}")
+    assert kept.keeper.owed == 1 + 3
+    kept.full = False
+    await kept.keeper.pay_owed()
+    assert kept.keeper.state.occupations[A].outcome is JobOutcome.PRINTED
+
+
+async def test_one_status_a_printer_is_owed_the_newest(kept: Kept) -> None:
+    kept.full = True
+    for state in (PrinterState.FOREIGN, PrinterState.IDLE, PrinterState.FOREIGN):
+        await kept.keeper.apply_surely(kept.status(state), key="status a")
+    await kept.keeper.apply_surely(kept.status(PrinterState.FOREIGN), key="status b")
+    assert kept.keeper.owed == 2
 
 
 async def test_a_doubted_bed_is_unknown_with_the_first_step_that_is_written(kept: Kept) -> None:
