@@ -1,13 +1,13 @@
 // The page: puts what `live` knows into the sections, at most once a frame.
 
 import { ask, Problem, signedIn } from "./api.js";
-import { find, forget, icon, make, mark, say, show } from "./dom.js";
+import { answered, complain, find, forget, icon, make, mark, say, show } from "./dom.js";
 import { handItem, hands } from "./hands.js";
 import { connect, farm } from "./live.js";
 import { nodeItem } from "./nodes.js";
 import { installForm, loadDesigns, orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
-import { language, problemText, switchLanguage, word } from "./words.js";
+import { counted, language, switchLanguage, word } from "./words.js";
 
 const LISTS = ["totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
@@ -35,9 +35,9 @@ function draw() {
   say(find("hands-count"), todo.length ? String(todo.length) : "");
   show(find("orders-rows"), sorted(farm.orders.values()), (order) => order.id, orderRow);
   mark(find("orders-table"), "hidden", farm.orders.size ? null : "");
-  mark(find("orders-none"), "hidden", farm.orders.size ? "" : null);
+  mark(find("orders-none"), "hidden", farm.orders.size || !farm.heardAt ? "" : null);
   show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
-  mark(find("printers-none"), "hidden", farm.printers.size ? "" : null);
+  mark(find("printers-none"), "hidden", farm.printers.size || !farm.heardAt ? "" : null);
   show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);
 }
 
@@ -46,24 +46,26 @@ function drawHead(todo) {
   const title = `${todo ? `(${todo}) ` : ""}${farm.name || "Essaim"}`;
   if (document.title !== title) document.title = title;
   const printers = [...farm.printers.values()];
-  const open = [...farm.orders.values()].filter((order) => order.state === "open");
+  const orders = [...farm.orders.values()];
   const sum = (rows, field) => rows.reduce((total, row) => total + row[field], 0);
   const totals = [
     { key: "total_hands", value: todo, mood: todo ? "hand" : "" },
-    { key: "total_printing", value: printers.filter((printer) => printer.online && printer.occupation?.running).length },
+    { key: "total_printing", value: printers.filter((printer) => printer.online && printer.state !== "offline" && printer.occupation?.running).length },
     { key: "total_ready", value: printers.filter((printer) => printer.online && printer.ready).length },
     { key: "total_offline", value: printers.filter((printer) => !printer.online || printer.state === "offline").length },
-    { key: "total_owed", value: sum(open, "owed") },
-    { key: "total_made", value: sum(open, "good") },
+    { key: "total_owed", value: sum(orders.filter((order) => order.state === "open"), "owed") },
+    { key: "total_made", value: sum(orders, "good") },
   ];
-  show(find("totals"), totals, (total) => total.key, totalItem);
+  show(find("totals"), farm.heardAt ? totals : [], (total) => total.key, totalItem);
 }
 
 function totalItem(total) {
   const value = make("strong");
-  const element = make("li", {}, value, make("span", {}, word(total.key)));
+  const name = make("span");
+  const element = make("li", {}, value, name);
   const update = (now) => {
     say(value, now.value.toLocaleString(language()));
+    say(name, counted(now.key, now.value));
     mark(element, "data-mood", now.mood || null);
   };
   return { element, update };
@@ -71,6 +73,7 @@ function totalItem(total) {
 
 function drawConnection() {
   const place = find("connection");
+  if (farm.state === "live" && place.dataset.state !== "live") answered();
   mark(place, "data-state", farm.state);
   const time = farm.heardAt?.toLocaleTimeString(language()) ?? "";
   say(place, word(farm.state, { time }));
@@ -109,7 +112,8 @@ function installSignIn() {
       await ask("POST", "/session", { token: field.value });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      say(find("sign-in-said"), error.problem.code === "unauthenticated" ? word("sign_in_wrong") : problemText(error.problem));
+      const wrong = error.problem.code === "unauthenticated" ? word("sign_in_wrong") : undefined;
+      complain(find("sign-in-said"), error.problem, wrong);
       return;
     }
     field.value = "";

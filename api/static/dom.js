@@ -1,5 +1,7 @@
 // Small tools to build the page. Text is always set as text: nothing that a printer or a maker wrote is ever read as markup.
 
+import { problemText } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export const find = (id) => document.getElementById(id);
@@ -25,6 +27,22 @@ export function mark(element, name, value) {
   const wanted = value === null || value === undefined || value === false ? null : String(value);
   if (wanted === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== wanted) element.setAttribute(name, wanted);
+}
+
+// Why something was refused, beside what was clicked.
+export function complain(place, problem, text = problemText(problem)) {
+  mark(place, "data-bad", "");
+  mark(place, "data-unanswered", problem.code === "no-answer" ? "" : null);
+  say(place, text);
+}
+
+// Once the daemon answers again, nothing says any more that it does not.
+export function answered() {
+  for (const place of document.querySelectorAll("[data-unanswered]")) {
+    mark(place, "data-bad", null);
+    mark(place, "data-unanswered", null);
+    say(place, "");
+  }
 }
 
 const known = new WeakMap(); // list -> Map(key -> { element, update })

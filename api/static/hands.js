@@ -1,9 +1,10 @@
 // What needs a hand, worst first: faults, printers that wait, parts to take off, beds to look at, machines and nodes that are silent.
 
 import { ask, Problem } from "./api.js";
-import { icon, make, mark, say } from "./dom.js";
-import { farm, silenceOf } from "./live.js";
-import { duration, language, problemText, word } from "./words.js";
+import { complain, icon, make, mark, say } from "./dom.js";
+import { farm, isNoted } from "./live.js";
+import { isSilent, nodeName, silence } from "./nodes.js";
+import { language, word } from "./words.js";
 
 const URGENCY = { fault: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
 const ICONS = { fault: "fault", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
@@ -15,7 +16,7 @@ export function hands() {
     const on = printer.occupation;
     if (printer.fault) items.push({ kind: "fault", key: `fault-${printer.id}`, printer });
     else if (printer.state === "attention") items.push({ kind: "attention", key: `attention-${printer.id}`, printer });
-    if (on && !on.running) {
+    if (on && !on.running && !isNoted(printer)) {
       if (on.job) {
         collecting.add(on.job);
         items.push({ kind: "collect", key: `collect-${on.job}`, printer, job: on.job, parts: on.good_at_most, outcome: on.outcome });
@@ -30,10 +31,11 @@ export function hands() {
       items.push({ kind: "collect", key: `collect-${job.id}`, printer, job: job.id, parts: job.parts, outcome: job.outcome });
   }
   for (const node of farm.nodes.values())
-    if (!node.online || node.suspect) items.push({ kind: "silent", key: `silent-${node.id}`, node });
-  const name = (item) => (item.printer ?? item.node).name;
-  return items.sort((a, b) => URGENCY[a.kind] - URGENCY[b.kind] || name(a).localeCompare(name(b)));
+    if (isSilent(node)) items.push({ kind: "silent", key: `silent-${node.id}`, node });
+  return items.sort((a, b) => URGENCY[a.kind] - URGENCY[b.kind] || nameOf(a).localeCompare(nameOf(b)));
 }
+
+const nameOf = (item) => item.printer?.name ?? nodeName(item.node);
 
 function texts(item) {
   const { printer } = item;
@@ -52,7 +54,7 @@ function texts(item) {
     return { title: word(`clear_title_${kind}`), what: word(`clear_${kind}`), says: "" };
   }
   if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: printer.note ?? "" };
-  return { title: word("silent_title"), what: word("silent", { time: duration(silenceOf(item.node)) }), says: "" };
+  return { title: silence(item.node), what: word("silent"), says: "" };
 }
 
 export function handItem(item) {
@@ -69,7 +71,7 @@ export function handItem(item) {
   );
   const update = (now) => {
     const text = texts(now);
-    say(name, (now.printer ?? now.node).name);
+    say(name, nameOf(now));
     say(title, text.title);
     say(what, text.what);
     say(says, text.says ? word("machine_says", { text: text.says }) : "");
@@ -92,8 +94,7 @@ async function send(form, said, path, body, thanks) {
     say(said, thanks);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    mark(said, "data-bad", "");
-    say(said, problemText(error.problem));
+    complain(said, error.problem);
     button.removeAttribute("disabled");
   }
 }

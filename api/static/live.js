@@ -35,6 +35,14 @@ export function take(message) {
   }
 }
 
+// Whether the parts on a bed were collected and its node has not answered yet: they do not wait for a hand any more, and that is not
+// because the farm is still to hear of the end of the job.
+export function isNoted(printer) {
+  const on = printer.occupation;
+  const heard = !farm.nodes.get(printer.node)?.journal_behind;
+  return Boolean(on?.job && !on.running && heard && !farm.waiting.has(on.job));
+}
+
 export const silenceOf = (node) => (node.silent_s ?? 0) + Math.max(0, farm.now - (farm.heardNow.get(node.id) ?? farm.now));
 
 // Connect and stay connected. `changed` is called after every message and change of the connection; `locked` when a sign-in is needed.

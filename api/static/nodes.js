@@ -2,7 +2,11 @@
 
 import { icon, make, mark, say } from "./dom.js";
 import { silenceOf } from "./live.js";
-import { duration, word } from "./words.js";
+import { counted, duration, word } from "./words.js";
+
+export const isSilent = (node) => node.suspect || !node.online;
+export const nodeName = (node) => (node.id === "people" ? word("node_people") : node.name);
+export const silence = (node) => (node.silent_s === null ? word("node_never") : word("node_away", { time: duration(silenceOf(node)) }));
 
 export function nodeItem(node) {
   const name = make("strong");
@@ -10,14 +14,12 @@ export function nodeItem(node) {
   const more = make("span", { class: "muted" });
   const element = make("li", { class: "node", "data-node": node.id }, icon("node"), name, state, more);
   const update = (now) => {
-    const silent = now.suspect || !now.online;
+    const silent = isSilent(now);
     mark(element, "data-state", silent ? "silent" : "online");
-    say(name, now.name);
-    const quiet = now.silent_s === null ? word("node_offline") : word("node_suspect", { time: duration(silenceOf(now)) });
-    say(state, silent ? quiet : word("node_online"));
-    const count = now.printers.length;
-    const facts = [word(count === 1 ? "node_printers_one" : "node_printers", { count })];
-    if (now.journal_behind > 0) facts.push(word("node_behind", { count: now.journal_behind }));
+    say(name, nodeName(now));
+    say(state, silent ? silence(now) : word("node_online"));
+    const facts = [counted("node_printers", now.printers.length)];
+    if (now.journal_behind > 0) facts.push(counted("node_behind", now.journal_behind));
     if (now.agent) facts.push(now.agent);
     say(more, facts.join(" · "));
   };

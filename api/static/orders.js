@@ -2,8 +2,8 @@
 
 import { ask, newKey, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { find, make, mark, say } from "./dom.js";
-import { problemText, sentence, word } from "./words.js";
+import { complain, find, make, mark, say } from "./dom.js";
+import { sentence, word } from "./words.js";
 
 const RANK = { open: 0, met: 1, cancelled: 2 };
 
@@ -19,13 +19,14 @@ export function orderRow(order) {
   const owed = make("td", { class: "number owed" });
   const state = make("span", { class: "order-state" });
   const why = make("span", { class: "muted" });
+  const said = make("span", { class: "said", role: "status" });
   let latest = order;
-  const cancel = make("button", { type: "button", class: "quiet", onclick: () => cancelOrder(latest, why) }, word("order_cancel"));
+  const cancel = make("button", { type: "button", class: "quiet", onclick: () => cancelOrder(latest, said) }, word("order_cancel"));
   const element = make(
     "tr", { "data-order": order.id },
     make("td", { class: "what" }, what, whom),
     make("td", { class: "made" }, progress, make("span", { class: "made-text" }, count, more)),
-    owed, make("td", { class: "state-cell" }, state, why), make("td", { class: "row-actions" }, cancel),
+    owed, make("td", { class: "state-cell" }, state, why, said), make("td", { class: "row-actions" }, cancel),
   );
   const update = (now) => {
     latest = now;
@@ -56,7 +57,7 @@ async function cancelOrder(order, said) {
     await ask("POST", `/orders/${encodeURIComponent(order.id)}/cancel`);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    say(said, problemText(error.problem));
+    complain(said, error.problem);
   }
 }
 
@@ -101,8 +102,7 @@ export function installForm() {
       key = newKey();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      mark(said, "data-bad", "");
-      say(said, problemText(error.problem));
+      complain(said, error.problem);
     } finally {
       mark(button, "disabled", null);
     }

@@ -2,15 +2,17 @@
 
 import { ask, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { draw, icon, make, mark, say } from "./dom.js";
-import { farm } from "./live.js";
-import { duration, problemText, sentence, word } from "./words.js";
+import { complain, draw, icon, make, mark, say } from "./dom.js";
+import { farm, isNoted } from "./live.js";
+import { counted, duration, sentence, word } from "./words.js";
 
 const ICONS = {
   offline: "offline", connecting: "working", idle: "idle", preparing: "working", printing: "printing", paused: "paused",
   attention: "attention", finishing: "working", fault: "fault", foreign: "foreign",
 };
 const RUNNING = new Set(["preparing", "printing", "paused", "attention", "finishing"]);
+
+const CALM = new Set(["nothing-to-do", "printing", "has-allocation"]); // reasons with which nothing is wrong
 
 const stateOf = (printer) => (printer.online ? printer.state : "offline");
 
@@ -28,9 +30,25 @@ function reading(label) {
 
 function about(printer) {
   const order = printer.order ? farm.orders.get(printer.order) : null;
-  const parts = [order ? `${order.revision}${order.destination ? ` · ${order.destination}` : ""}` : "", printer.occupation?.running ? "" : word(`bed_state_${printer.bed}`)];
-  if (printer.jobs_left > 0) parts.push(word(printer.jobs_left === 1 ? "jobs_left_one" : "jobs_left", { count: printer.jobs_left }));
+  const parts = [order?.revision, order?.destination, printer.occupation?.running ? "" : bedOf(printer)];
+  if (printer.jobs_left > 0) parts.push(counted("jobs_left", printer.jobs_left));
   return parts.filter(Boolean).join(" · ");
+}
+
+const bedOf = (printer) => word(isNoted(printer) ? "bed_state_noted" : `bed_state_${printer.bed}`);
+
+function noteOf(printer) {
+  if (!printer.note) return "";
+  return printer.driver === "manual" && ["offered", "accepted"].includes(printer.note) ? word(`manual_${printer.note}`) : printer.note;
+}
+
+// Why it does not start a job; of a printer that nobody hears, nothing is said as if it were so now.
+function reasonsOf(printer, state) {
+  if (state !== "offline" && RUNNING.has(state) && printer.occupation?.running) return { text: noteOf(printer), calm: printer.driver === "manual" };
+  const reasons = printer.why_not.filter((reason) => state !== "offline" || reason.code !== "printing");
+  const texts = reasons.map(sentence);
+  if (state === "offline" && printer.occupation?.running) texts.push(word("was_printing"));
+  return { text: texts.join(" "), calm: state === "offline" || reasons.every((reason) => CALM.has(reason.code)) };
 }
 
 export function printerCard(printer) {
@@ -57,17 +75,19 @@ export function printerCard(printer) {
     say(name, now.name);
     draw(stateIcon, ICONS[state]);
     say(stateWord, word(`state_${state}`));
-    const running = now.online && RUNNING.has(now.state) && now.progress !== null;
+    const heard = state !== "offline";
+    const running = RUNNING.has(state) && now.progress !== null;
     mark(work, "hidden", running ? null : "");
     progress.value = now.progress ?? 0;
     mark(progress, "aria-label", word("progress_of", { name: now.name }));
     say(percent, `${Math.floor((now.progress ?? 0) * 100)} %`);
     say(left, now.remaining_s === null ? "" : word("remaining", { time: duration(now.remaining_s) }));
-    readings[0].set(now.online ? heat(now.nozzle_c, now.nozzle_target_c) : "");
-    readings[1].set(now.online ? heat(now.bed_c, now.bed_target_c) : "");
+    readings[0].set(heard ? heat(now.nozzle_c, now.nozzle_target_c) : "");
+    readings[1].set(heard ? heat(now.bed_c, now.bed_target_c) : "");
     say(job, about(now));
-    const working = now.online && RUNNING.has(now.state) && now.occupation?.running;
-    say(reasons, working ? now.note ?? "" : now.why_not.map(sentence).join(" · "));
+    const why = reasonsOf(now, state);
+    say(reasons, why.text);
+    mark(reasons, "data-calm", why.calm ? "" : null);
     say(kind, `${now.profile} · ${now.material} · ${now.nozzle_mm} mm`);
     menu.update(now);
   };
@@ -85,8 +105,7 @@ function controls(id) {
       say(said, word("sent"));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      mark(said, "data-bad", "");
-      say(said, problemText(error.problem));
+      complain(said, error.problem);
     }
   };
   const jobAction = (action) => async () => {

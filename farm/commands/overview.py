@@ -9,7 +9,6 @@ from typing import Final
 from farm.bus.messages import ReasonNote
 from farm.errors import as_typed, command_name
 from farm.views import FarmView, NodeView, PrinterView
-from scheduler.model import BedState
 
 Line = tuple[str, str]  # a text and its style
 _GAP: Final = "  "
@@ -59,7 +58,7 @@ def hands(farm: FarmView) -> list[str]:
 
     A job whose parts were noted already is not asked for again while its node has not answered.
     """
-    asked = {job.id for job in farm.waiting}
+    noted = _noted(farm)
     lines = []
     for printer, name in zip(farm.printers, _names(farm), strict=True):
         on_bed = printer.occupation
@@ -69,9 +68,20 @@ def hands(farm: FarmView) -> list[str]:
             continue
         if on_bed.job is None:
             lines.append(f"{name}: the bed is not clear: {command_name()} clear-bed {printer.id}")
-        elif on_bed.job in asked:
+        elif printer.id not in noted:
             lines.append(f"{name}: {_to_collect(printer)}")
     return [plain(line) for line in lines]
+
+
+def _noted(farm: FarmView) -> set[str]:
+    """The printers whose parts were collected and whose node has not answered yet.
+
+    Their job does not wait for a hand any more, and that is not because the farm is still to hear of its end.
+    """
+    waiting = {job.id for job in farm.waiting}
+    behind = {node.id for node in farm.nodes if node.journal_behind}
+    ended = (view for view in farm.printers if view.occupation and view.occupation.job and not view.occupation.running)
+    return {view.id for view in ended if view.node not in behind and view.occupation and view.occupation.job not in waiting}
 
 
 def _to_collect(printer: PrinterView) -> str:
@@ -123,24 +133,20 @@ def _orders(farm: FarmView, width: int) -> Iterator[Line]:
 
 
 def _printers(farm: FarmView, width: int) -> Iterator[Line]:
-    noted = {job.id for job in farm.waiting}
-    rows = [
-        _Row(name, _printer_cells(view, noted), _sentences(view.why_not))
-        for name, view in zip(_names(farm), farm.printers, strict=True)
-    ]
+    noted = _noted(farm)
+    views = zip(_names(farm), farm.printers, strict=True)
+    rows = [_Row(name, _printer_cells(view, noted=view.id in noted), _sentences(view.why_not)) for name, view in views]
     return _table("Printers", ("state", "done", "nozzle", "bed", "on the bed"), rows, width)
 
 
-def _printer_cells(view: PrinterView, waiting: set[str]) -> tuple[str, ...]:
+def _printer_cells(view: PrinterView, *, noted: bool) -> tuple[str, ...]:
     known = view.online and view.state != "offline"  # what was measured before says nothing of now
-    on_bed = view.occupation
-    noted = on_bed is not None and on_bed.job is not None and not on_bed.running and on_bed.job not in waiting
     return (
         view.state if view.online else "offline",
         f"{view.progress:.0%}" if known and view.progress is not None else "",
         _heat(view.nozzle_c, view.nozzle_target_c) if known else "",
         _heat(view.bed_c, view.bed_target_c) if known else "",
-        "collect noted" if noted and view.bed is not BedState.CLEAR else view.bed,
+        "collect noted" if noted else view.bed,
     )
 
 

@@ -147,6 +147,100 @@ def test_the_language_is_remembered(page: Page) -> None:
     assert page.text("#orders-title") == "Commandes"
 
 
+def test_good_parts_stay_counted_when_their_order_is_met(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    page.does(page.control.finish, "prn-1")
+    page.one(".hand button").click()
+    page.wait(lambda: page.text("#orders-rows .order-state") == "met")
+    assert "2\ngood parts" in page.text("#totals").replace(" ", " ")
+    assert "0\nparts owed" in page.text("#totals")
+
+
+def test_what_is_said_of_one_is_singular_in_both_languages(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=1))
+    page.does(page.control.change_printer, "prn-1", jobs_left=1)
+    page.wait(lambda: "1\npart owed" in page.text("#totals"))
+    page.wait(lambda: "1 more print to start" in page.text("[data-printer=prn-1] .about"))
+    page.one("#language").click()
+    assert "1\npièce reste à faire" in page.text("#totals")
+    assert "0\nbonne pièce" in page.text("#totals")  # French: 0 is singular
+    assert "1 printer" not in page.text("#nodes")
+
+
+def test_an_offline_printer_is_not_told_as_if_it_were_seen(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    printing = [ReasonNote(code="printing", en="It is printing.", fr="Elle imprime.")]
+    page.does(page.control.change_printer, "prn-1", state=PrinterState.OFFLINE, why_not=printing, nozzle_c=211.0, progress=0.5)
+    page.wait(lambda: page.text("[data-printer=prn-1] .state") == "Offline")
+    card = page.text("[data-printer=prn-1]")
+    assert "It was printing when it was last heard." in card
+    assert "It is printing." not in card
+    assert "211" not in card
+    assert page.all("[data-printer=prn-1] .reasons[data-calm]")
+
+
+def test_only_what_hinders_is_in_the_colour_of_a_warning(page: Page) -> None:
+    idle = [ReasonNote(code="nothing-to-do", en="No order waits for a printer.", fr="Aucune commande.")]
+    page.does(page.control.change_printer, "prn-1", why_not=idle)
+    page.wait(lambda: "No order waits" in page.text("[data-printer=prn-1] .reasons[data-calm]"))
+    cold = [ReasonNote(code="material", en="It needs PETG.", fr="Il faut du PETG.")]
+    page.does(page.control.change_printer, "prn-1", why_not=[*idle, *cold])
+    page.wait(lambda: "It needs PETG." in page.text("[data-printer=prn-1] .reasons:not([data-calm])"))
+
+
+def test_a_node_that_is_away_is_told_the_same_everywhere(page: Page) -> None:
+    away = page.control.add_node("nod-2", name="Garage").model_copy(update={"online": False, "suspect": True, "silent_s": 600.0})
+    page.control.node_rows["nod-2"] = away
+    page.control.node_rows["nod-3"] = away.model_copy(update={"id": "nod-3", "name": "Cave", "silent_s": None})
+    page.does(page.control.add_node, "people", name="People")
+    page.wait(lambda: len(page.all(".hand.silent")) == 2)
+    for key, text in (("nod-2", "not connected for 10 min"), ("nod-3", "not heard since the daemon started")):
+        assert text in page.text(f"[data-node={key}]")
+        assert text in page.text(f"[data-key=silent-{key}]")
+    page.one("#language").click()
+    assert "Les mains" in page.text("[data-node=people]")
+    assert "non connecté depuis 10 min" in page.text("[data-node=nod-2]")
+
+
+def test_what_was_collected_is_not_asked_for_again(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    job = page.does(page.control.finish, "prn-1")
+    page.wait(lambda: page.text("#hands-count") == "1")
+    page.control.job_rows[job.id] = job.model_copy(update={"state": "collected"})  # noted; its node has not answered
+    page.does(page.control.touch)
+    page.wait(lambda: page.text("#hands-count") == "")
+    page.wait(lambda: "parts collected; the node has not answered yet" in page.text("[data-printer=prn-1] .about"))
+
+
+def test_a_batch_that_was_offered_to_a_maker_is_told_in_words(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    page.does(page.control.change_printer, "prn-1", driver="manual", state=PrinterState.PREPARING, note="offered")
+    page.one("#language").click()
+    page.wait(lambda: "Proposée : son maker ne l'a pas encore acceptée." in page.text("[data-printer=prn-1]"))
+
+
+def test_the_cancel_button_is_one_line_beside_a_long_reason(page: Page) -> None:
+    long = "3 printers: It needs PETG, the printer has PLA. " * 3
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=9, destination="CHU de Nantes, Hôtel-Dieu"))
+    key = page.control.orders()[0].id
+    why = [ReasonNote(code="material", en=long, fr=long)]
+    page.control.order_rows[key] = page.control.order_rows[key].model_copy(update={"why_waiting": why})
+    page.does(page.control.touch)
+    page.wait(lambda: "PETG" in page.text("#orders-rows"))
+    page.one("#language").click()
+    heights = page.driver.execute_script(
+        "return [...document.querySelectorAll('.row-actions button, .tools button')].map((e) => e.getBoundingClientRect().height)"
+    )
+    assert max(heights) <= 45
+
+
+def test_what_people_wrote_cannot_turn_the_text_around_it(page: Page) -> None:
+    places = ("#farm-name", "[data-printer=prn-1] h3", "[data-node] strong")
+    page.wait(lambda: all(page.text(place) for place in places))
+    script = "return getComputedStyle(document.querySelector(arguments[0])).unicodeBidi"
+    assert {page.driver.execute_script(script, place) for place in places} == {"isolate"}
+
+
 @pytest.mark.parametrize("width", [PHONE, WIDE])
 def test_it_fits_and_every_control_has_a_name(page: Page, width: int) -> None:
     page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2, destination="x" * 200))
@@ -198,10 +292,15 @@ def test_a_lost_connection_is_told_and_comes_back(chromium: webdriver.Chrome, tm
         page.wait(lambda: page.text("#connection") == "Live")
         port = server.port
     page.wait(lambda: page.text("#connection").startswith("Connection lost. As of "))
+    page.one("[data-printer=prn-1] summary").click()
+    next(button for button in page.all("[data-printer=prn-1] .controls button") if button.text == "Emergency stop").click()
+    page.one("#confirm-yes").click()
+    page.wait(lambda: "does not answer" in page.text("[data-printer=prn-1] .said"))
     control.change_printer("prn-1", name="Renamed")
     with BackgroundServer(create_app(control=control, settings=settings, token=TOKEN), port):
         page.wait(lambda: page.text("#connection") == "Live")
         assert page.text("[data-printer=prn-1] h3") == "Renamed"
+        assert page.text("[data-printer=prn-1] .said") == ""  # it does answer now
         chromium.get("about:blank")
 
 
@@ -213,6 +312,8 @@ def test_beyond_loopback_the_page_asks_for_the_token(chromium: webdriver.Chrome,
         page.open()
         field = page.one("#sign-in-token")
         assert page.text("#printers") == ""
+        assert "No printers yet" not in page.text("main")  # nothing is known yet
+        assert "No orders yet" not in page.text("main")
         field.send_keys("wrong")
         page.one("#sign-in button").click()
         page.wait(lambda: page.text("#sign-in-said") == "That is not the token.")

@@ -34,10 +34,41 @@ def test_every_word_that_is_used_is_in_the_dictionary() -> None:
     for script in SCRIPTS:
         text = script.read_text("utf-8")
         used |= set(re.findall(r'\bword\("(\w+)"', text)) | set(re.findall(r'\bbutton\("(\w+)"', text))
+        counted = re.findall(r'\bcounted\("(\w+)"', text)
+        used |= {*counted, *(f"{key}_one" for key in counted)}
         used |= {key for pair in re.findall(r'word\([^"()]*\? "(\w+)" : "(\w+)"', text) for key in pair}
     assert used - known == set()
-    families = ("state_", "outcome_", "order_", "bed_state_", "clear_", "total_", "priority_", "live", "connecting", "lost")
+    families = (
+        "state_",
+        "outcome_",
+        "order_",
+        "bed_state_",
+        "clear_",
+        "total_",
+        "priority_",
+        "manual_",
+        "live",
+        "connecting",
+        "lost",
+    )
     assert {key for key in known - used if not key.startswith(families)} == set()
+
+
+def test_every_number_of_things_has_a_singular() -> None:
+    for language in ("EN", "FR"):
+        known = dictionary(language)
+        totals = {key for key in known if key.startswith("total_") and not key.endswith("_one")}
+        assert {f"{key}_one" for key in totals} <= set(known)
+
+
+def test_the_words_are_those_of_the_glossary() -> None:
+    glossary = (STATIC.parents[1] / "docs" / "glossary.md").read_text("utf-8")
+    of = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", glossary, re.MULTILINE))
+    french = dictionary("FR")
+    assert french["collect"] == of["collect"].capitalize()
+    assert french["order_owed"] == of["owed"].capitalize()
+    assert of["expected"] in french["order_expected"]
+    assert french["order_design"] == of["design"].capitalize()
 
 
 @pytest.mark.parametrize("family", ["state_", "outcome_", "bed_state_"])

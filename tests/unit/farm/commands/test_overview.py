@@ -130,6 +130,12 @@ def test_what_was_collected_is_not_asked_for_again(control: MemoryControl) -> No
     assert "collect noted" in "\n".join(shown(farm))
 
 
+def test_a_job_whose_end_the_farm_is_still_to_hear_of_is_asked_for(control: MemoryControl) -> None:
+    farm = farm_with(control, on_bed(), noted=True)
+    behind = farm.nodes[0].model_copy(update={"journal_behind": 1})
+    assert len(hands(farm.model_copy(update={"nodes": [behind]}))) == 1
+
+
 def test_what_was_measured_before_a_printer_went_away_is_not_shown(control: MemoryControl) -> None:
     control.add_printer("prn-1", "one", online=False, progress=0.5, nozzle_c=210.0)
     text = "\n".join(shown(control.snapshot()))
