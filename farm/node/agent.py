@@ -320,7 +320,7 @@ class Agent:
         elif isinstance(instruction, TraceJob):
             trace = None if hand is None else await hand.trace(instruction)
             if trace is None:
-                await self._keeper.apply_surely(lambda state, _now: core.on_trace_failed(state, instruction))
+                await self._keeper.apply_surely(lambda state, now: core.on_trace_failed(state, instruction, now))
             else:
                 await self._keeper.apply_surely(lambda state, now: core.on_trace(state, instruction, trace, now))
         else:

@@ -6,11 +6,11 @@ meanwhile is doubted: the first step that is written makes its bed unknown, what
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from farm.bus.messages import RawFact, Report
 from farm.clock import Clock
@@ -38,6 +38,25 @@ def moment(clock: Clock) -> Moment:
 def together(first: Step, then: Step) -> Step:
     """Two steps as one transaction."""
     return Step(then.state, first.facts + then.facts, first.instructions + then.instructions, first.refused)
+
+
+async def _whole(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Await work that must not be cut in two; who is cancelled meanwhile is cancelled when it is done.
+
+    The ledger's thread writes a step to its end, come what may: a state that then stayed behind would number its facts again.
+    """
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # seen, so that nobody warns of it
+    raise cancelled
 
 
 class Keeper:
@@ -120,7 +139,7 @@ class Keeper:
 
         """
         async with self._turn:
-            return await self._make(event)
+            return await _whole(self._make(event))
 
     async def apply_surely(self, event: Event, *, key: str | None = None) -> None:
         """Make a step now, or as soon as the ledger can be written.
@@ -128,12 +147,12 @@ class Keeper:
         Of the events with one `key` only the newest is owed, and of very many keys the oldest gives way; without a key none does.
         """
         async with self._turn:
-            try:
-                await self._make(event)
-            except LedgerWriteError:
-                self._owe(key, event)
+            await _whole(self._make_or_owe(key, event))
 
-    def _owe(self, key: str | None, event: Event) -> None:
+    async def _make_or_owe(self, key: str | None, event: Event) -> None:
+        with suppress(LedgerWriteError):
+            await self._make(event)
+            return
         if key is not None:
             self._owed = [owed for owed in self._owed if owed[0] != key]
             keyed = [owed for owed in self._owed if owed[0] is not None]
@@ -146,15 +165,15 @@ class Keeper:
         async with self._turn:
             while self._owed:
                 try:
-                    await self._make(self._owed[0][1])
+                    await _whole(self._make(self._owed[0][1]))
                 except LedgerWriteError:
                     return
                 del self._owed[0]
             if not self.state.writable:
-                await self._probe()
+                await _whole(self._probe())
             if self._doubted and self.state.writable:
                 with suppress(LedgerWriteError):
-                    await self._make(lambda state, _now: Step(state))
+                    await _whole(self._make(lambda state, _now: Step(state)))
 
     async def next_report(self, name: str, agent: str) -> Report:
         """Number and make a report; it counts as sent now."""

@@ -245,7 +245,7 @@ class NodeMachine(RuleBasedStateMachine):
         asked = self.pending_traces.pop(0)
         machine = self.machines[asked.printer]
         if not answers:
-            self.state = core.on_trace_failed(self.state, asked).state
+            self.state = core.on_trace_failed(self.state, asked, self.moment).state
             return
         running = machine.running and machine.on_bed == asked.job
         end = PrintEnd.DONE if not running and machine.on_bed == asked.job else None

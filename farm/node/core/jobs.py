@@ -7,7 +7,19 @@ from drivers.base import JobTrace, PrintEnd, PrintEnded
 from farm.bus.messages import JobEnded
 from farm.node.core.beds import collect
 from farm.node.core.draft import Draft, clip
-from farm.node.core.state import FIRST_HOLD_S, LAST_HOLD_S, UNSEEN, Moment, NodeState, Occupied, StartJob, Step, TraceJob
+from farm.node.core.state import (
+    FIRST_ASK_S,
+    FIRST_HOLD_S,
+    LAST_ASK_S,
+    LAST_HOLD_S,
+    UNSEEN,
+    Moment,
+    NodeState,
+    Occupied,
+    StartJob,
+    Step,
+    TraceJob,
+)
 from scheduler.model import JobOutcome
 
 OUTCOME: Final[dict[PrintEnd, JobOutcome]] = {
@@ -24,8 +36,10 @@ def running_job(state: NodeState, printer: str, job: str) -> Occupied | None:
     return occupied if occupied is not None and occupied.id == job and occupied.running else None
 
 
-def _asked(draft: Draft, job: str) -> None:
+def _asked(draft: Draft, printer: str, job: str) -> None:
     draft.change(untraced=draft.state.untraced - {job}, tracing=draft.state.tracing - {job})
+    if printer in draft.state.printers:
+        draft.change_printer(printer, ask_after_s=0.0, failed_traces=0)
 
 
 def end_job(draft: Draft, printer: str, occupied: Occupied, outcome: JobOutcome, detail: str, *, by_person: bool = False) -> None:
@@ -41,7 +55,7 @@ def end_job(draft: Draft, printer: str, occupied: Occupied, outcome: JobOutcome,
         took_s=took_s,
     )
     draft.occupy(printer, replace(occupied, outcome=outcome))
-    _asked(draft, occupied.id)
+    _asked(draft, printer, occupied.id)
 
 
 def on_started(state: NodeState, started: StartJob, moment: Moment) -> Step:
@@ -86,6 +100,8 @@ def ask_about_old_jobs(draft: Draft) -> None:
         occupied = draft.state.occupations.get(key)
         if occupied is None or occupied.id not in draft.state.untraced - draft.state.tracing or printer.status.state in UNSEEN:
             continue
+        if draft.now_s < printer.ask_after_s:
+            continue
         draft.change(tracing=draft.state.tracing | {occupied.id})
         draft.instruct(TraceJob(key, occupied.id))
 
@@ -96,7 +112,7 @@ def on_trace(state: NodeState, asked: TraceJob, trace: JobTrace, moment: Moment)
     occupied = running_job(state, asked.printer, asked.job)
     if occupied is None:
         return draft.step(refused="no such job")
-    _asked(draft, asked.job)
+    _asked(draft, asked.printer, asked.job)
     if trace.running:
         # the machine was busy with it all the time: nobody else printed in the gap
         draft.occupy(asked.printer, replace(occupied, gap=False))
@@ -106,9 +122,16 @@ def on_trace(state: NodeState, asked: TraceJob, trace: JobTrace, moment: Moment)
     return draft.step()
 
 
-def on_trace_failed(state: NodeState, asked: TraceJob) -> Step:
-    """The machine could not be asked; it is asked again."""
-    return Step(replace(state, tracing=state.tracing - {asked.job}))
+def on_trace_failed(state: NodeState, asked: TraceJob, moment: Moment) -> Step:
+    """The machine could not be asked; it is asked again, later each time."""
+    draft = Draft(state, moment)
+    draft.change(tracing=state.tracing - {asked.job})
+    printer = state.printers.get(asked.printer)
+    if printer is not None and running_job(state, asked.printer, asked.job) is not None:
+        wait_s = min(FIRST_ASK_S * 2**printer.failed_traces, LAST_ASK_S)
+        failed = min(printer.failed_traces + 1, 10)
+        draft.change_printer(asked.printer, ask_after_s=moment.boot_s + wait_s, failed_traces=failed)
+    return draft.step()
 
 
 def doubt(state: NodeState, job: str) -> Step:

@@ -22,6 +22,9 @@ KEEP_COMMANDS: Final = 512
 # after a start that provably did not begin: doubled up to the last figure, so that a refusing printer is not asked for ever
 FIRST_HOLD_S: Final = 30.0
 LAST_HOLD_S: Final = 900.0
+# after a machine could not be asked about a job: doubled up to the last figure, so that it is not asked without a pause
+FIRST_ASK_S: Final = 5.0
+LAST_ASK_S: Final = 300.0
 # a printer whose fault flickers writes it once in this time: every fact is a write to an SD card
 SAME_FAULT_S: Final = 600.0
 
@@ -84,6 +87,8 @@ class Printer:
     trouble: str | None = None  # why the driver could not connect
     hold_until_s: float = 0.0
     failed_starts: int = 0
+    ask_after_s: float = 0.0
+    failed_traces: int = 0  # of the job on the bed
     noted_fault: tuple[str, float] | None = None  # (code, when it was written)
 
 

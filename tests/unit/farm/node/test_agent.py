@@ -170,6 +170,20 @@ async def test_a_job_that_died_with_the_agent_is_interrupted(tmp_path: Path) -> 
         await again.agent.close()
 
 
+async def test_a_machine_whose_answer_fails_at_once_is_not_asked_without_end(tmp_path: Path) -> None:
+    async with printing(tmp_path):
+        pass
+    again = Workshop(tmp_path, "left")
+    again.scripts["left"].trace_errors = [UnreachableError("HTTP 500.", next_step="Wait.") for _ in range(1_000)]
+    try:
+        await again.agent.start()
+        await until(lambda: "trace" in [call[0] for call in again.drivers["left"].calls])
+        await asyncio.sleep(0.5)
+        assert [call[0] for call in again.drivers["left"].calls].count("trace") <= 4
+    finally:
+        await again.agent.close()
+
+
 async def test_one_agent_a_folder(tmp_path: Path) -> None:
     async with workshop(tmp_path, "left"):
         other = Workshop(tmp_path, "left")

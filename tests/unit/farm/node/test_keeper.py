@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -170,6 +171,51 @@ async def test_a_ledger_that_can_be_written_again_is_found_out_without_an_event(
     kept.full = False
     await kept.keeper.pay_owed()
     assert kept.keeper.state.writable
+
+
+async def test_who_is_cancelled_during_the_commit_does_not_part_the_state_from_the_ledger(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kept.make_ready()
+    writing, go_on = threading.Event(), threading.Event()
+    commit = Ledger.commit
+
+    def slow_commit(ledger: Ledger, changes: core.Changes) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        commit(ledger, changes)
+
+    monkeypatch.setattr(Ledger, "commit", slow_commit)
+    task = asyncio.create_task(kept.keeper.apply(kept.status(PrinterState.IDLE)))
+    assert await asyncio.to_thread(writing.wait, 10)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    other = asyncio.create_task(kept.keeper.apply(lambda state, _now: Step(state)))
+    await asyncio.sleep(0)
+    assert not other.done(), "the next step waits for the one that is being written"
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await other
+    ledger = kept.keeper._ledger
+    assert ledger is not None
+    written = await kept.keeper.in_thread(ledger.load)
+    assert kept.keeper.state.journal.head == written.journal.head == 1
+    assert [type(one) for _, step in kept.steps for one in step.instructions] == [StartJob]
+
+
+async def test_what_a_driver_said_is_owed_also_when_who_tells_it_is_cancelled(kept: Kept) -> None:
+    kept.full = True
+    task = asyncio.create_task(kept.keeper.apply_surely(kept.status(PrinterState.FOREIGN)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (kept.keeper.state.occupations, kept.keeper.owed) == ({}, 1)
+    kept.full = False
+    await kept.keeper.pay_owed()
+    assert A in kept.keeper.state.occupations
 
 
 async def test_steps_wait_for_their_turn(kept: Kept) -> None:

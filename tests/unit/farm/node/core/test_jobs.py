@@ -113,8 +113,45 @@ def test_an_ended_job_that_ran_through_a_long_gap_leaves_the_bed_unknown() -> No
 def test_a_machine_that_could_not_be_asked_is_asked_again() -> None:
     bench = Bench()
     trace = restarted_with(bench)
-    bench.do(core.on_trace_failed, trace, timed=False)
+    bench.do(core.on_trace_failed, trace)
+    assert bench.tick().instructions == (), "not at once: an answer that fails at once would be asked for without end"
+    bench.pass_time(5, tick=False)
     assert bench.tick().instructions == (trace,)
+
+
+def test_a_machine_that_cannot_be_asked_is_asked_later_each_time_within_bounds() -> None:
+    bench = Bench()
+    trace = restarted_with(bench)
+    asked_s: list[float] = []
+    for _ in range(24):
+        bench.do(core.on_trace_failed, trace)
+        failed_s = bench.now_s
+        while not bench.tick().instructions:
+            bench.now_s += 1
+        asked_s.append(bench.now_s - failed_s)
+    assert asked_s[:4] == [5, 10, 20, 40]
+    assert set(asked_s[7:]) == {300}
+
+
+def test_waiting_to_ask_about_one_job_does_not_hold_up_the_next() -> None:
+    bench = Bench()
+    trace = restarted_with(bench)
+    bench.do(core.on_trace_failed, trace)
+    bench.do(core.on_ended, A, PrintEnded(trace.job, PrintEnd.DONE, ""))
+    bench.collect(trace.job)
+    bench.acknowledge()
+    start = bench.start()
+    bench.do(core.doubt, start.job, timed=False)
+    assert bench.tick().instructions == (TraceJob(A, start.job),)
+
+
+def test_a_failed_question_about_a_job_that_is_gone_holds_up_nothing() -> None:
+    bench = Bench()
+    trace = restarted_with(bench)
+    bench.do(core.on_ended, A, PrintEnded(trace.job, PrintEnd.DONE, ""))
+    before = bench.state.printers[A]
+    bench.do(core.on_trace_failed, trace)
+    assert bench.state.printers[A] == before
 
 
 def test_an_answer_about_a_job_that_has_ended_meanwhile_is_ignored() -> None:
