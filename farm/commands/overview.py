@@ -135,12 +135,12 @@ def _orders(farm: FarmView, width: int) -> Iterator[Line]:
 def _printers(farm: FarmView, width: int) -> Iterator[Line]:
     noted = _noted(farm)
     views = zip(_names(farm), farm.printers, strict=True)
-    rows = [_Row(name, _printer_cells(view, noted=view.id in noted), _sentences(view.why_not)) for name, view in views]
+    rows = [_Row(name, _printer_cells(view, noted=view.id in noted), _why_not(view)) for name, view in views]
     return _table("Printers", ("state", "done", "nozzle", "bed", "on the bed"), rows, width)
 
 
 def _printer_cells(view: PrinterView, *, noted: bool) -> tuple[str, ...]:
-    known = view.online and view.state != "offline"  # what was measured before says nothing of now
+    known = _known(view)
     return (
         view.state if view.online else "offline",
         f"{view.progress:.0%}" if known and view.progress is not None else "",
@@ -148,6 +148,18 @@ def _printer_cells(view: PrinterView, *, noted: bool) -> tuple[str, ...]:
         _heat(view.bed_c, view.bed_target_c) if known else "",
         "collect noted" if noted else view.bed,
     )
+
+
+def _known(view: PrinterView) -> bool:
+    """Whether the printer is heard: what was measured before says nothing of now."""
+    return view.online and view.state != "offline"
+
+
+def _why_not(view: PrinterView) -> str:
+    if _known(view) or view.occupation is None or not view.occupation.running:
+        return _sentences(view.why_not)
+    others = (reason for reason in view.why_not if reason.code != "printing")
+    return f"It was printing when it was last heard. {_sentences(others)}"
 
 
 def _heat(actual_c: float | None, target_c: float | None) -> str:

@@ -137,8 +137,12 @@ def test_a_job_whose_end_the_farm_is_still_to_hear_of_is_asked_for(control: Memo
 
 
 def test_what_was_measured_before_a_printer_went_away_is_not_shown(control: MemoryControl) -> None:
-    control.add_printer("prn-1", "one", online=False, progress=0.5, nozzle_c=210.0)
+    running = OccupationView(id="occ-1", kind=OccupationKind.JOB, job="job-1", running=True)
+    why = [ReasonNote(code="printing", en="It is printing.", fr="Elle imprime.")]
+    control.add_printer("prn-1", "one", online=False, progress=0.5, nozzle_c=210.0, occupation=running, why_not=why)
     text = "\n".join(shown(control.snapshot()))
+    assert "It was printing when it was last heard." in text
+    assert "It is printing." not in text
     assert "50%" not in text
     assert "210" not in text
 
