@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -233,11 +234,20 @@ class PeopleNode:
         await self._keep(maker)
         try:
             self._printers[maker.key] = await self._running.add_printer(self._section(maker), key=maker.key)
-        except LedgerWriteError as error:
-            raise _full(error) from error
+        except FarmError as error:
+            await self._take_back(maker)
+            raise (_full(error) if isinstance(error, LedgerWriteError) else error) from error
         self._by_token[maker.token_sha256] = maker.key
         _log.info("maker.added", printer=self._printers[maker.key])
         return self._view(maker).model_copy(update={"token": token})
+
+    async def _take_back(self, maker: Maker) -> None:
+        """Nobody was added: a maker whom nobody has the token of must not come to life with the next start."""
+        async with self._changing:
+            others = {key: value for key, value in self._makers.items() if key != maker.key}
+            self._makers = others
+            with suppress(StoreFullError):  # the next list that is written is without this maker
+                await self._save(others)
 
     async def remove_maker(self, printer: str) -> None:
         """A maker leaves; the token is void at once. NotFoundError, StoreFullError."""
@@ -251,7 +261,8 @@ class PeopleNode:
 
     def makers(self) -> list[MakerView]:
         """All makers, by name."""
-        return sorted((self._view(maker) for maker in self._makers.values()), key=lambda view: view.name)
+        ready = [maker for maker in self._makers.values() if maker.key in self._printers]  # not: who is being added
+        return sorted((self._view(maker) for maker in ready), key=lambda view: view.name)
 
     def authenticate(self, token: str) -> str | None:
         """The printer id of the maker with this token, or None. The look-up is by hash: its time tells nothing of the token."""

@@ -144,7 +144,11 @@ class Agent:
 
         """
         (setup,) = await self._make_printers({key or section.name: section})
-        await self._keeper.apply(lambda state, _now: core.add_printer(state, setup))
+        try:
+            await self._keeper.apply(lambda state, _now: core.add_printer(state, setup))
+        except LedgerWriteError:
+            await self._hands.pop(setup.id).close()
+            raise
         self._hands[setup.id].connect()
         return setup.id
 

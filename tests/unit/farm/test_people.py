@@ -233,6 +233,34 @@ async def test_a_full_ledger_is_told_and_reporting_again_counts(village: Village
     await until(lambda: "job-collected" in village.farm.kinds())
 
 
+@pytest.mark.parametrize("list_is_full", [False, True])
+async def test_a_full_ledger_adds_nobody_also_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, list_is_full: bool
+) -> None:
+    async with opened(tmp_path) as village:
+        write, file = module._write, tmp_path / "people" / "makers.json"
+
+        async def full(*_: object, **_named: object) -> str:
+            assert village.node.makers() == [], "nobody is shown who has no printer yet"
+            if list_is_full:
+                patch.setattr(module, "_write", no_room)
+            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+
+        def no_room(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(village.node._running, "add_printer", full)
+            with pytest.raises(StoreFullError, match="No room"):
+                await village.node.add_maker(ANNA)
+        assert module._write is write
+        assert village.node.makers() == []
+        berta = await village.node.add_maker(ANNA.model_copy(update={"name": "Berta"}))
+        assert [maker["name"] for maker in json.loads(file.read_text())["makers"]] == ["Berta"]
+    async with opened(tmp_path) as again:
+        assert [maker.printer for maker in again.node.makers()] == [berta.printer]
+
+
 @pytest.mark.parametrize("content", ["{", '{"makers": [{}]}', "[]"])
 async def test_a_damaged_list_is_a_clear_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "people").mkdir()

@@ -485,6 +485,22 @@ async def test_printers_are_added_and_removed_at_run_time(tmp_path: Path) -> Non
         assert await shop.agent.add_printer(section, key="maker-1") == printer
 
 
+async def test_a_printer_that_could_not_be_written_can_be_added_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with workshop(tmp_path) as shop:
+        section = PrinterSection(name="Anna", url="scripted://late", profile="generic-210")
+
+        async def full(_event: object) -> None:
+            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(shop.agent._keeper, "apply", full)
+            with pytest.raises(LedgerWriteError):
+                await shop.agent.add_printer(section, key="maker-1")
+        assert shop.drivers["late"].closed
+        printer = await shop.agent.add_printer(section, key="maker-1")
+        await until(lambda: shop.agent.state.printers[printer].status.state is PrinterState.IDLE)
+
+
 async def test_a_hand_at_the_node_collects(tmp_path: Path) -> None:
     async with printing(tmp_path) as (shop, printer, driver):
         job = driver.status.job
