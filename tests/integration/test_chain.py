@@ -1,5 +1,6 @@
 """The whole chain with real parts: order, allocation, job, collected part. Counts come out exactly, whatever is killed."""
 
+import gzip
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from tests.bench.processes import children
 from tests.integration.octoprint_server import OctoPrintServer
 from tests.integration.real import require
 from tests.integration.small_program import small_program
+from tests.shared_data import shared_file
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -40,8 +42,8 @@ def farm(tmp_path: Path) -> Iterator[LocalFarm]:
         yield local
 
 
-def order(farm: LocalFarm, content: bytes, quantity: int = QUANTITY) -> str:
-    farm.add_program(content, design="square", revision="square-1", profile="generic-210", parts=1, material="PLA")
+def order(farm: LocalFarm, content: bytes, quantity: int = QUANTITY, *, profile: str = "generic-210") -> str:
+    farm.add_program(content, design="square", revision="square-1", profile=profile, parts=1, material="PLA")
     identity: str = farm.post("/orders", {"design": "square", "quantity": quantity})["id"]
     return identity
 
@@ -117,6 +119,23 @@ def test_octoprint_and_marlin_print_one_order_together(
     assert by_printer.count("octoprint") >= 1
     assert by_printer.count("virtual 1") >= 1
     assert printers.truth()[0]["parts_finished"] == by_printer.count("virtual 1")
+
+
+def test_a_real_visor_of_2020_goes_through_the_whole_chain(
+    farm: LocalFarm, tmp_path: Path, octoprint_server: OctoPrintServer
+) -> None:
+    content = gzip.decompress(shared_file("visor_ender3_pla.gcode.gz").read_bytes())
+    with VirtualPrinters(tmp_path, count=1, speed=SPEED, bed_mm=235) as printers:
+        farm.start_daemon()
+        octoprint = PrinterSection(name="octoprint", url=octoprint_server.printer_url, profile="creality-ender3")
+        farm.add_node("workshop", [octoprint, *printers.sections("creality-ender3")])
+        # both firmwares obey M220, so that an hour is a minute; everything else is as the slicer wrote it
+        order_id = order(farm, b"M220 S100000\n" + content, 2, profile="creality-ender3")
+        Hands(farm, printers).until_met(order_id)
+        jobs = check_counts(farm, order_id, printers, 2)
+        assert len({job["printer"] for job in jobs}) == 2
+        (truth,) = printers.truth()
+        assert truth["parts_finished"] == 1
 
 
 def test_the_order_is_exact_although_the_daemon_is_killed_in_the_middle(farm: LocalFarm, printers: VirtualPrinters) -> None:

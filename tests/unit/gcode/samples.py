@@ -2,12 +2,10 @@
 
 import gzip
 from io import BytesIO
-from pathlib import Path
 
 from gcode.profile import PrinterProfile, bundled_profiles
-from tests.integration.real import require
+from tests.shared_data import shared_file
 
-DATA = Path(__file__).parents[4] / "shared" / "data"
 MK3S = "visor_2020_mk3s_iso838.gcode.gz"
 ULTIMAKER_3 = "visor_2020_um3_888.gcode.gz"
 ENDER_3 = "visor_ender3_pla.gcode.gz"
@@ -27,6 +25,4 @@ def program(text: str) -> BytesIO:
 
 
 def real_file(name: str) -> BytesIO:
-    path = DATA / name
-    require(str(path), path.exists())
-    return BytesIO(gzip.decompress(path.read_bytes()))
+    return BytesIO(gzip.decompress(shared_file(name).read_bytes()))

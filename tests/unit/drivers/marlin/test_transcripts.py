@@ -1,6 +1,5 @@
 """Every line that real Marlin was recorded to say is understood. The recordings are not part of the project."""
 
-import os
 import re
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from drivers.marlin.faults import recognise
 from drivers.marlin.identity import Identity
 from drivers.marlin.lines import frame
 from drivers.marlin.replies import Kind, temperatures, understand
+from tests import shared_data
 
-FOLDER = Path(os.environ.get("ESSAIM_SHARED", Path(__file__).parents[5] / "shared")) / "data" / "marlin_transcripts"
+FOLDER = shared_data.FOLDER / "marlin_transcripts"
 FILES = sorted(FOLDER.glob("*.txt")) if FOLDER.is_dir() else []
 FAULTS = {
     "heating_failed": "heating-failed",

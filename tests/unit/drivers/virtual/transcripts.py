@@ -6,12 +6,12 @@ What no simulator can repeat is levelled: measured temperatures, heater duties, 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
+from tests import shared_data
 
-FOLDER = Path(__file__).resolve().parents[5] / "shared" / "data" / "marlin_transcripts"
+FOLDER = shared_data.FOLDER / "marlin_transcripts"
 PAUSE_S = 0.1  # between an answer and the next line
 LONGEST_ANSWER_S = 400.0
 SENSORS = {"0": Sensor.GOOD, "1": Sensor.OPEN, "2": Sensor.SHORT}
