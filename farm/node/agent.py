@@ -117,7 +117,9 @@ class Agent:
         self._stack.push_async_callback(self._close_hands)
         setups = await self._make_printers(self._parts.sections_of(self._settings))
         seen = await self._keeper.in_thread(folder.read_seen, self._clock.factor)
-        await self._keeper.begin(lambda now: core.recover(remembered, setups, now, machine=machine_id(), seen=seen))
+        blind_s = core.blind_after_s(max(_TICK_S, _TICK_AT_LEAST_S * self._clock.factor))
+        recover = partial(core.recover, remembered, setups, machine=machine_id(), seen=seen, blind_s=blind_s)
+        await self._keeper.begin(recover)
         self._folder = folder
         self._start_programs(folder)
         self._start_bus()

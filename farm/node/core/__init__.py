@@ -32,6 +32,7 @@ from farm.node.core.state import (
     StartJob,
     Step,
     TraceJob,
+    blind_after_s,
 )
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "TraceJob",
     "add_printer",
     "between",
+    "blind_after_s",
     "close",
     "doubt",
     "face",

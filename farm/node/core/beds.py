@@ -6,7 +6,7 @@ from dataclasses import replace
 from drivers.base import Capability, PrinterState
 from farm.bus.messages import BedCleared, CollectAction, JobCollected
 from farm.node.core.draft import Draft, clip
-from farm.node.core.state import BLIND_S, BUSY, UNSEEN, Moment, NodeState, Occupied, Printer, Step
+from farm.node.core.state import BUSY, UNSEEN, Moment, NodeState, Occupied, Printer, Step
 from scheduler.model import JobOutcome, OccupationKind
 
 NOT_ON_THIS_BED = "That is not on this bed."
@@ -68,7 +68,7 @@ def look(draft: Draft, printer: str, *, fresh: bool) -> None:
     now = draft.state.printers[printer]
     if now.status.state in UNSEEN:
         return
-    if now.seen_s is None or draft.now_s - now.seen_s > BLIND_S:
+    if now.seen_s is None or draft.now_s - now.seen_s > draft.state.blind_s:
         _after_blindness(draft, now, fresh=fresh)
     occupied = draft.state.occupations.get(printer)
     if fresh and occupied is not None and occupied.gap and _prints(now, occupied):

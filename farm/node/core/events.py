@@ -9,7 +9,7 @@ from farm.node.core.beds import foreign_began, look
 from farm.node.core.draft import Draft, fault_note
 from farm.node.core.jobs import ask_about_old_jobs
 from farm.node.core.starts import start_what_may
-from farm.node.core.state import SAME_FAULT_S, Moment, NodeState, Occupied, Printer, PrinterSetup, Remembered, Step
+from farm.node.core.state import BLIND_S, SAME_FAULT_S, Moment, NodeState, Occupied, Printer, PrinterSetup, Remembered, Step
 
 
 def _on_this_clock(occupied: Occupied, moment: Moment) -> Occupied:
@@ -18,13 +18,19 @@ def _on_this_clock(occupied: Occupied, moment: Moment) -> Occupied:
 
 
 def recover(
-    remembered: Remembered, setups: Iterable[PrinterSetup], moment: Moment, *, machine: str, seen: Mapping[str, float]
+    remembered: Remembered,
+    setups: Iterable[PrinterSetup],
+    moment: Moment,
+    *,
+    machine: str,
+    seen: Mapping[str, float],
+    blind_s: float = BLIND_S,
 ) -> Step:
     """Start a process from what the ledger holds. There is no contact, and no job is believed before its machine was asked.
 
     `machine` is the id of this boot of the computer; `seen` says when each printer was last seen, on the boot clock, as far as
-    that is known and of this boot. The boot number never falls behind the wall clock, so that a ledger written back from an
-    image does not repeat one: the daemon takes a report only if its (boot, report) is greater.
+    that is known and of this boot; `blind_s` is from `blind_after_s`. The boot number never falls behind the wall clock, so that a
+    ledger written back from an image does not repeat one: the daemon takes a report only if its (boot, report) is greater.
     """
     place = remembered.journal
     if not place.epoch:
@@ -47,6 +53,7 @@ def recover(
         commands=remembered.commands,
         printers={setup.id: Printer(setup, seen_s=seen.get(setup.id)) for setup in setups},
         untraced=frozenset(occupied.id for occupied in occupations.values() if occupied.running),
+        blind_s=blind_s,
     )
     return Step(state)
 

@@ -15,6 +15,8 @@ from scheduler.model import BedState, JobOutcome, OccupationKind
 
 # protocol.md: blind for longer than this, somebody may have printed from the panel
 BLIND_S: Final = 300.0
+# a fast clock is looked at less often than every five minutes of its own: so many looks missed in a row are blindness
+BLIND_LOOKS: Final = 40
 # reports of this boot whose sending time is remembered; an acknowledgement or a deadline that names an older one is void
 KEEP_SENT: Final = 512
 # ids of commands that were carried out; a copy of an older one that is still under way meets its deadline or its named bed
@@ -129,6 +131,7 @@ class NodeState:
     pending: frozenset[str] = frozenset()  # commands that a driver is carrying out
     closing: bool = False
     writable: bool = True
+    blind_s: float = BLIND_S  # see `blind_after_s`
 
     def bed(self, printer: str) -> BedState:
         """Whether a printer's bed is clear."""
@@ -150,6 +153,11 @@ class Remembered:
     started: Mapping[str, int] = field(default_factory=dict)
     occupations: Mapping[str, Occupied] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+
+
+def blind_after_s(look_every_s: float) -> float:
+    """How long a printer may go unseen by an agent that looks every `look_every_s` seconds of farm time."""
+    return max(BLIND_S, BLIND_LOOKS * look_every_s)
 
 
 class ActKind(StrEnum):

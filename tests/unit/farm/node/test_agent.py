@@ -64,6 +64,16 @@ async def test_a_new_bed_is_unknown_and_nothing_starts_on_it(tmp_path: Path) -> 
         assert not [call for call in shop.drivers["left"].calls if call[0] == "start"]
 
 
+async def test_beds_stay_known_however_fast_the_clock_is(tmp_path: Path) -> None:
+    """At this speed a tick lasts longer than the five minutes after which a slow agent counts as blind."""
+    async with workshop(tmp_path, "left", factor=10_000.0) as shop:
+        await shop.clear("left")
+        before = shop.agent.state.printers[shop.printer("left")].seen_s
+        assert before is not None
+        await until(lambda: (shop.agent.state.printers[shop.printer("left")].seen_s or 0.0) > before + 2_000)
+        assert shop.agent.state.bed(shop.printer("left")) is BedState.CLEAR
+
+
 async def test_reports_are_coalesced(tmp_path: Path) -> None:
     async with workshop(tmp_path, "left") as shop:
         await until(lambda: shop.farm.said)

@@ -169,6 +169,18 @@ def test_a_clear_bed_is_unknown_after_five_blind_minutes(blind_s: float, bed: Be
     assert bench.state.bed(A) is bed
 
 
+@pytest.mark.parametrize(("look_every_s", "limit_s"), [(1, 300), (3, 300), (500, 20_000)])
+def test_an_agent_that_looks_less_often_is_blind_later_and_never_between_two_looks(look_every_s: float, limit_s: float) -> None:
+    bench = Bench()
+    bench.state = replace(bench.state, blind_s=core.blind_after_s(look_every_s))
+    bench.pass_time(limit_s - 1, tick=False)
+    bench.tick()
+    assert bench.state.bed(A) is BedState.CLEAR
+    bench.pass_time(limit_s + 1, tick=False)
+    bench.tick()
+    assert bench.state.bed(A) is BedState.UNKNOWN
+
+
 @pytest.mark.parametrize(("blind_s", "bed"), [(240, BedState.CLEAR), (360, BedState.UNKNOWN)])
 def test_a_printer_that_was_off_is_as_blind_as_an_agent_that_slept(blind_s: float, bed: BedState) -> None:
     bench = Bench()
