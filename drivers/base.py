@@ -146,7 +146,11 @@ class Driver(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of the printer. A running print is not cancelled."""
+        """Let go of the printer.
+
+        With SURVIVES_AGENT a running print goes on. Without, nobody would feed it or watch its heat any more: stop feeding, heaters
+        off, nozzle up, and end the job INTERRUPTED before returning. In at most 10 s, also when the machine does not answer.
+        """
         ...
 
     async def start(self, program: Path, job: str) -> None:

@@ -74,7 +74,8 @@ def explain(error: Exception, device: str, baud: int) -> DriverError:
     """The typed error for what the system said when `device` was opened."""
     number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
     if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return AddressError(f"{device} cannot run at {baud} baud.", next_step="Use ?baud=115200 or ?baud=250000.")
+        others = " or ".join(f"?baud={speed}" for speed in (115_200, 250_000) if speed != baud)
+        return AddressError(f"{device} cannot run at {baud} baud.", next_step=f"Use {others}.")
     if number in {errno.EACCES, errno.EPERM}:
         return PortPermissionError(f"You may not open {device}.", next_step=_join_group(device))
     if number in {errno.EAGAIN, errno.EBUSY}:
@@ -85,13 +86,14 @@ def explain(error: Exception, device: str, baud: int) -> DriverError:
         return UnreachableError(f"There is no printer at {device}.", next_step=_which_ports())
     if number in {errno.ENOTTY, errno.EISDIR, errno.EINVAL} or isinstance(error, termios.error):
         return NotAPrinterError(f"{device} is not a serial port.", next_step=_which_ports())
-    return _unsettled(error, device)
+    return _unsettled(error, number, device)
 
 
-def _unsettled(error: Exception, device: str) -> DriverError:
+def _unsettled(error: Exception, number: int | None, device: str) -> DriverError:
     if "configure port" in str(error):  # pyserial drops the errno of tcgetattr here
         return NotAPrinterError(f"{device} is not a serial port.", next_step=_which_ports())
-    return UnreachableError(f"{device} cannot be opened: {error}.", next_step="Plug the printer in again and check the cable.")
+    reason = os.strerror(number) if number else "the system does not say why"
+    return UnreachableError(f"{device} cannot be opened: {reason}.", next_step="Plug the printer in again and check the cable.")
 
 
 def _join_group(device: str) -> str:

@@ -29,7 +29,7 @@ from drivers.errors import (
     UnreachableError,
 )
 from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
-from drivers.marlin.job import Phase
+from drivers.marlin.job import IN_JOB, Ending, Phase
 from drivers.marlin.link import Link, close_port, open_port
 from drivers.marlin.program import ProgramReader, check
 from drivers.marlin.protocol import Protocol
@@ -42,7 +42,15 @@ CONNECT_S: Final = 40.0  # opening, boot loader and identification end long befo
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 10.0
 STOP_CONFIRM_S: Final = 3.0
+SAFE_S: Final = 6.0  # for `close` in mid-print: a firmware without emergency parser may be busy heating for minutes
+LAST_WORDS_S: Final = 0.3  # so many bytes take 5 ms at 115200 baud; the rest is for a slow USB adapter
 MAX_ENDED: Final = 32  # how many ends we remember for `trace`
+_COMMON_BAUDS: Final = (115_200, 250_000)
+# Unnumbered, so that a machine that lost our place obeys too; it reads them when it is through with what it does.
+_LAST_WORDS: Final = b"\nM108\nM104 S0\nM140 S0\nM107\n"
+_INTERRUPTED: Final = "The agent was stopped in mid-print: heaters off, nozzle up."
+_UNREACHED: Final = "The agent was stopped while the printer could not be reached: look whether its heaters are on."
+_UNCONFIRMED: Final = "The agent was stopped; the printer did not confirm that its heaters are off: look at it."
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -84,6 +92,7 @@ class MarlinPrinter:
         self._attempt: asyncio.Future[None] | None = None
         self._begun: asyncio.Future[None] | None = None
         self._stopped: asyncio.Event | None = None
+        self._over = asyncio.Event()  # the job that `close` interrupts
         self._reader: ProgramReader | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._starting = False
@@ -123,7 +132,8 @@ class MarlinPrinter:
                 self._attempt.set_exception(error)
 
     async def close(self) -> None:
-        """Let go of the printer. The line in flight is its last."""
+        """Let go of the printer. A print would stand still and hot: it is made safe first, within SAFE_S, and ends INTERRUPTED."""
+        await self._interrupt()
         if self._supervisor is not None:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError):
@@ -140,6 +150,28 @@ class MarlinPrinter:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
             self._executor = None
+
+    async def _interrupt(self) -> None:
+        job = self._protocol.job
+        if job is None:
+            return
+        self._over.clear()
+        detail = _INTERRUPTED if self._protocol.phase in IN_JOB else _UNREACHED
+        self._protocol.abort(Ending(PrintEnd.INTERRUPTED, detail), self._now_s())
+        self._flush()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SAFE_S):
+                await self._over.wait()
+        if not self._over.is_set():
+            await self._leave(job.name)
+
+    async def _leave(self, job: str) -> None:
+        """The machine has not confirmed in time. What it is told now it obeys as soon as it listens."""
+        if self._link is not None:
+            self._link.write(_LAST_WORDS)
+            await asyncio.sleep(LAST_WORDS_S)
+        self._protocol = Protocol()
+        self._job_ended(JobEnded(job, Ending(PrintEnd.INTERRUPTED, _UNCONFIRMED)))
 
     async def _supervise(self) -> None:
         retry_s = FIRST_RETRY_S
@@ -252,14 +284,15 @@ class MarlinPrinter:
         if not event.heard:
             return NotAPrinterError(
                 f"Nothing at {self._device} answers at {self._baud} baud.",
-                next_step="Switch the printer on; if it is on, try another speed: ?baud=250000 or ?baud=115200.",
+                next_step=f"Switch the printer on; if it is on, try another speed: {_other_speeds(self._baud)}.",
             )
         return NotAPrinterError(
             f"What is at {self._device} answers at {self._baud} baud, but it {event.detail}.",
-            next_step="Try another speed (?baud=250000 or ?baud=115200). Klipper is driven through OctoPrint: octoprint+http://...",
+            next_step=f"Try another speed ({_other_speeds(self._baud)}). Klipper is driven through OctoPrint: octoprint+http://...",
         )
 
     def _job_ended(self, event: JobEnded) -> None:
+        self._over.set()
         self._drop_reader()
         self._ended[event.name] = event
         while len(self._ended) > MAX_ENDED:
@@ -378,6 +411,10 @@ class MarlinPrinter:
             self._protocol.make_safe(self._now_s())
             self._flush()
         return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=detail)
+
+
+def _other_speeds(tried: int) -> str:
+    return " or ".join(f"?baud={baud}" for baud in _COMMON_BAUDS if baud != tried)
 
 
 def _not_begun(event: JobEnded) -> DriverError:

@@ -126,7 +126,7 @@ class Protocol:
     def feed_failed(self, detail: str, now_s: float) -> None:
         """The file cannot be read any further."""
         if self.job is not None:
-            self._abort(Ending(PrintEnd.FAILED, detail, faults.fault("file-unreadable", detail)), now_s)
+            self.abort(Ending(PrintEnd.FAILED, detail, faults.fault("file-unreadable", detail)), now_s)
 
     def pause(self, now_s: float) -> None:
         """Hold after the line in flight."""
@@ -142,9 +142,8 @@ class Protocol:
 
     def cancel(self, now_s: float, *, by_person: bool = False) -> None:
         """End the job and make the machine safe."""
-        if self.job is not None:
-            detail = "Cancelled at the printer." if by_person else "Cancelled."
-            self._abort(Ending(PrintEnd.CANCELLED, detail, by_person=by_person), now_s)
+        detail = "Cancelled at the printer." if by_person else "Cancelled."
+        self.abort(Ending(PrintEnd.CANCELLED, detail, by_person=by_person), now_s)
 
     def make_safe(self, now_s: float) -> None:
         """Heaters off and nozzle away, when nothing of ours runs (a print of an earlier process was abandoned)."""
@@ -273,7 +272,7 @@ class Protocol:
         gap_s = now_s - (job.lost_at_s or now_s)
         job.lost_at_s = None
         detail = f"Contact was lost for {gap_s:.0f} s."
-        self._abort(Ending(PrintEnd.FAILED, detail, faults.fault("unplugged", detail)), now_s, renumber=True)
+        self.abort(Ending(PrintEnd.FAILED, detail, faults.fault("unplugged", detail)), now_s, renumber=True)
 
     def _set_up(self, now_s: float) -> None:
         safe = make_safe(self.identity.extruders, homed=not self.was_reset) if self._abandoned else []
@@ -421,7 +420,8 @@ class Protocol:
         if job is not None:
             self._events.append(JobEnded(job.name, ending))
 
-    def _abort(self, ending: Ending, now_s: float, *, renumber: bool = False) -> None:
+    def abort(self, ending: Ending, now_s: float, *, renumber: bool = False) -> None:
+        """End the job as `ending` says: heaters off and nozzle away first, as far as the machine can be reached."""
         job = self.job
         if job is None or (self.phase is Phase.ABORTING and not renumber):
             return
@@ -466,12 +466,12 @@ class Protocol:
             self._started_anew("Last Line: 0", now_s)
         else:
             text = f"line {self._channel.last_line}"
-            self._abort(Ending(PrintEnd.FAILED, faults.BY_CODE[code].meaning_en, faults.fault(code, text)), now_s, renumber=True)
+            self.abort(Ending(PrintEnd.FAILED, faults.BY_CODE[code].meaning_en, faults.fault(code, text)), now_s, renumber=True)
 
     def _fault(self, rule: FaultRule, text: str, now_s: float) -> None:
         found = rule.fault(text)
         if rule.severity is not Severity.KILLED:
-            self._abort(Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
+            self.abort(Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
         elif self.phase is not Phase.KILLED:
             self._kill(found, PrintEnd.FAILED)
         else:

@@ -38,12 +38,22 @@ class VirtualSettings:
 
 def _number(low: float, high: float) -> Callable[[str], float]:
     def read(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError("it must be a number") from None
         if not low <= value <= high:
             raise ValueError(f"it must be between {low:g} and {high:g}")
         return value
 
     return read
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("it must be a whole number") from None
 
 
 def _switch(text: str) -> bool:
@@ -55,7 +65,7 @@ def _switch(text: str) -> bool:
 # query key -> (part of the settings, its field, how to read it)
 _KEYS: Final[dict[str, tuple[str, str, Callable[[str], object]]]] = {
     "speed": ("", "speed", _number(0.1, FASTEST)),
-    "seed": ("", "seed", int),
+    "seed": ("", "seed", _whole),
     "reset_on_open": ("", "reset_on_open", _switch),
     "name": ("firmware", "name", lambda text: text[:32]),
     "bed": ("firmware", "bed_mm", _number(50, 2000)),
@@ -144,7 +154,7 @@ class VirtualPrinter:
         await self._marlin.connect()
 
     async def close(self) -> None:
-        """Let go of the port and switch the printer off: the plastic on its bed is gone with it."""
+        """Let go of the port, a print made safe first, and switch the printer off: the plastic on its bed is gone with it."""
         marlin, self._marlin = self._marlin, None
         port, self.port = self.port, None
         folder, self._folder = self._folder, None

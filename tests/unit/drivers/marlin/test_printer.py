@@ -27,6 +27,7 @@ from drivers.errors import (
     UnreachableError,
 )
 from drivers.marlin import identity, printer
+from drivers.marlin.job import SAFE_LIFT_MM
 from drivers.marlin.printer import MarlinPrinter, from_url
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
@@ -106,6 +107,22 @@ def frame(tmp_path: Path) -> Path:
 
 def truth(port: VirtualPort, key: str) -> object:
     return port.call(lambda firmware, _now_s: firmware.snapshot())[key]
+
+
+def heat(port: VirtualPort) -> tuple[float, float]:
+    """The targets of nozzle and bed."""
+    nozzle, bed = truth(port, "nozzle_c"), truth(port, "bed_c")
+    assert isinstance(nozzle, list)
+    assert isinstance(bed, list)
+    return nozzle[1], bed[1]
+
+
+def height_mm(port: VirtualPort) -> float:
+    return port.call(lambda firmware, now_s: firmware.machine.planner.position(now_s)[2])
+
+
+def assert_cold(port: VirtualPort) -> None:
+    assert heat(port) == (0.0, 0.0)
 
 
 async def test_a_file_is_printed_whole(driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear) -> None:
@@ -245,6 +262,72 @@ async def test_the_trace_of_an_earlier_process_makes_the_machine_safe(driver: Ma
     await second.close()
 
 
+async def test_closing_in_mid_print_makes_the_machine_safe(driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear) -> None:
+    await driver.start(frame, "job-1")
+    await until(lambda: driver.status.state is PrinterState.PRINTING)
+    before_mm = height_mm(port)
+    await driver.close()
+    assert height_mm(port) == pytest.approx(before_mm + SAFE_LIFT_MM)
+    (ended,) = ear.ends
+    assert (ended.job, ended.end) == ("job-1", PrintEnd.INTERRUPTED)
+    assert "agent was stopped" in ended.detail
+    assert_cold(port)
+    assert truth(port, "killed") is False
+    await driver.close()
+    assert len(ear.ends) == 1, "once"
+
+
+async def test_closing_a_paused_print_makes_the_machine_safe(
+    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
+) -> None:
+    await driver.start(frame, "job-1")
+    await until(lambda: driver.status.state is PrinterState.PRINTING)
+    await driver.pause("job-1")
+    await until(lambda: driver.status.state is PrinterState.PAUSED)
+    await driver.close()
+    assert [ended.end for ended in ear.ends] == [PrintEnd.INTERRUPTED]
+    assert_cold(port)
+
+
+async def test_a_machine_that_does_not_listen_is_told_all_the_same(
+    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(printer, "SAFE_S", 0.3)
+    await driver.start(frame, "job-1")
+    await until(lambda: driver.status.state is PrinterState.PRINTING)
+    port.call(lambda firmware, now_s: firmware.freeze(400.0, now_s))  # 2 s
+    await driver.close()
+    (ended,) = ear.ends
+    assert ended.end is PrintEnd.INTERRUPTED
+    assert "did not confirm" in ended.detail
+    await until(lambda: heat(port) == (0.0, 0.0))
+
+
+async def test_closing_without_contact_says_that_nobody_knows(
+    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
+) -> None:
+    await driver.start(frame, "job-1")
+    await until(lambda: driver.status.state is PrinterState.PRINTING)
+    port.unplug()
+    await until(lambda: driver.status.state is PrinterState.OFFLINE)
+    await driver.close()
+    (ended,) = ear.ends
+    assert ended.end is PrintEnd.INTERRUPTED
+    assert "could not be reached" in ended.detail
+
+
+async def test_closing_before_the_first_line_ends_the_start(
+    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
+) -> None:
+    port.call(lambda firmware, now_s: firmware.freeze(100.0, now_s))
+    starting = asyncio.create_task(driver.start(frame, "job-1"))
+    await until(lambda: driver.status.state is PrinterState.PREPARING)
+    await driver.close()
+    with pytest.raises(TransferError, match="agent was stopped"):
+        await starting
+    assert not ear.ends
+
+
 async def test_cancelling_start_cancels_the_job(driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear) -> None:
     port.call(lambda firmware, now_s: firmware.freeze(1000.0, now_s))
     starting = asyncio.create_task(driver.start(frame, "job-1"))
@@ -326,8 +409,10 @@ async def test_silence_is_no_printer(monkeypatch: pytest.MonkeyPatch, ear: Ear) 
     monkeypatch.setattr(identity, "ASK_S", 0.1)
     async with Script(lambda _line: b"") as machine:
         driver = MarlinPrinter(machine.path, 115_200, ear)
-        with pytest.raises(NotAPrinterError, match="answers at 115200 baud"):
+        with pytest.raises(NotAPrinterError, match="answers at 115200 baud") as raised:
             await driver.connect()
+        assert "?baud=250000" in raised.value.next_step
+        assert "?baud=115200" not in raised.value.next_step, "that was just tried"
         await driver.close()
 
 
