@@ -49,6 +49,7 @@ class GcodeFacts:
     printer_model: str | None
     homes: bool
     heaters_off_at_end: bool
+    unreadable: int = 0  # lines that are neither command nor comment
 
 
 def limits_of(profile: PrinterProfile | None) -> MotionLimits:
@@ -124,6 +125,7 @@ class FactsCollector:
         self.claims = Claims()
         self.lines = 0
         self.commands = 0
+        self.unreadable = 0
         self._planner = Planner(limits)
         self._grams_per_mm = pi * filament_diameter_mm**2 / 4 * density_g_cm3 / 1000
         self._filament: dict[int, _Filament] = {}
@@ -138,6 +140,7 @@ class FactsCollector:
         self.lines += 1
         if line.comment:
             self._comment(line.comment)
+        self.unreadable += line.defect is not None
         if not line.code or line.defect:
             return ()
         self.commands += 1
@@ -201,6 +204,7 @@ class FactsCollector:
             printer_model=claims.printer_model,
             homes=machine.homed,
             heaters_off_at_end=not machine.bed_c and not any(machine.nozzle_c.values()),
+            unreadable=self.unreadable,
         )
 
 

@@ -177,6 +177,13 @@ def extrudes_cold(move: Move, machine: Machine, _profile: PrinterProfile) -> str
     return f"{target_c:g} °C" if target_c < COLDEST_EXTRUSION_C else None
 
 
+def not_gcode(facts: GcodeFacts, _profile: PrinterProfile) -> str | None:
+    """Most of it is no command, and nothing is printed: an image, an archive, a text."""
+    if facts.extruding is not None or facts.unreadable <= facts.commands:
+        return None
+    return f"{facts.unreadable} / {facts.lines}"
+
+
 def nothing_printed(facts: GcodeFacts, _profile: PrinterProfile) -> str | None:
     """No plastic is laid at all."""
     return f"{facts.commands} commands" if facts.extruding is None else None

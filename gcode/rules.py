@@ -12,7 +12,7 @@ from gcode import judges
 from gcode.judges import FileJudge, LineJudge, MoveJudge, codes
 from gcode.reader import Defect
 
-RULE_SET_VERSION: Final = 1
+RULE_SET_VERSION: Final = 2
 
 
 class Severity(StrEnum):
@@ -331,7 +331,22 @@ _MOVES: Final = (
     ),
 )
 
-_FILES: Final = (
+# Before all others: what is said of the lines of a file that is something else would only mislead.
+_WRONG_FILES: Final = (
+    FileRule(
+        _reject(
+            "not-gcode",
+            ("The file is no G-code.", "Le fichier n'est pas du G-code."),
+            (
+                "Slice the model for this printer and upload the G-code file that the slicer exports.",
+                "Tranchez le modèle pour cette imprimante et envoyez le fichier G-code que le trancheur exporte.",
+            ),
+        ),
+        judges.not_gcode,
+    ),
+)
+
+_BROKEN_FILES: Final = (
     FileRule(
         _reject(
             "nothing-printed",
@@ -341,20 +356,29 @@ _FILES: Final = (
         judges.nothing_printed,
     ),
     FileRule(
+        _reject(
+            "heaters-left-on",
+            (
+                "Heaters are still on when the file ends: the file seems cut off, or its end code is missing.",
+                "La chauffe est encore allumée à la fin du fichier : il semble coupé, ou son code de fin manque.",
+            ),
+            (
+                "Export the file again and upload it whole; else add M104 S0 and M140 S0 to the slicer's end code.",
+                "Exportez-le à nouveau et envoyez-le en entier ; sinon, ajoutez M104 S0 et M140 S0 au code de fin du trancheur.",
+            ),
+        ),
+        judges.heaters_left_on,
+    ),
+)
+
+_DOUBTFUL_FILES: Final = (
+    FileRule(
         _warn(
             "no-homing",
             ("The file does not find the machine's origin first.", "Le fichier ne cherche pas d'abord l'origine de la machine."),
             ("Add G28 to the slicer's start code.", "Ajoutez G28 au code de début du trancheur."),
         ),
         judges.no_homing,
-    ),
-    FileRule(
-        _warn(
-            "heaters-left-on",
-            ("Heaters stay on when the print has ended.", "La chauffe reste allumée après l'impression."),
-            ("Add M104 S0 and M140 S0 to the slicer's end code.", "Ajoutez M104 S0 et M140 S0 au code de fin du trancheur."),
-        ),
-        judges.heaters_left_on,
     ),
     FileRule(
         _warn(
@@ -378,11 +402,12 @@ _FILES: Final = (
 )
 
 RULES: Final[tuple[LineRule | MoveRule | FileRule, ...]] = (
+    *_WRONG_FILES,
     *_DEFECTS,
     *_FORBIDDEN,
     *_BOUNDS,
     *_MOVES,
-    *_FILES[:1],
+    *_BROKEN_FILES,
     *_NEEDS_TRUST,
-    *_FILES[1:],
+    *_DOUBTFUL_FILES,
 )

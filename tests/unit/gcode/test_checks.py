@@ -1,6 +1,8 @@
 """Reports: verdicts, where and how often, and text that nobody may trust."""
 
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from gcode.checks import CheckReport, Verdict, check, inspect
 from gcode.facts import read_facts
+from gcode.frame import frame_program
+from gcode.profile import bundled_profiles
 from gcode.rules import RULE_SET_VERSION, RULES, Severity
 from tests.unit.gcode.samples import LINE, SMALL, START, profile, program
 
@@ -20,7 +24,8 @@ def report(text: str) -> CheckReport:
     ("text", "verdict"),
     [
         (SMALL, Verdict.PASS),
-        (START + LINE, Verdict.PASS),  # heaters left on: a warning
+        (START + LINE, Verdict.REJECT),  # heaters left on
+        (SMALL.replace("G28\n", ""), Verdict.PASS),  # a warning
         (SMALL + "M907 E500\n", Verdict.TRUSTED_ONLY),
         (SMALL + "M907 E500\nM500\n", Verdict.REJECT),
     ],
@@ -67,6 +72,45 @@ def test_untrusted_text_is_printable_and_short() -> None:
     (finding,) = [f for f in report(SMALL + "M117 \x1b[31m" + "x" * 200 + "\n").findings if f.rule.id == "not-text"]
     assert finding.hits[0].text.isprintable()
     assert len(finding.hits[0].text) <= 80
+
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (ROOT / "LICENSE").read_bytes(),
+        Path(sys.executable).read_bytes()[:200_000],
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40,
+        b"\0" * 5000,
+        b"# A title\n\nWords [in brackets], {braces}.\nG28 is a command.\n",
+    ],
+    ids=["licence", "program", "image", "zeros", "words"],
+)
+def test_of_what_is_no_gcode_this_is_said_first(content: bytes) -> None:
+    found = check(BytesIO(content), profile())
+    assert found.verdict is Verdict.REJECT
+    assert found.findings[0].rule.id == "not-gcode"
+    assert "no G-code" in found.findings[0].rule.explanation_en
+
+
+def test_a_header_without_its_print_is_gcode_all_the_same() -> None:
+    found = report("; a comment\n" * 500 + "G28\nM104 S200\n")
+    assert "not-gcode" not in [finding.rule.id for finding in found.findings]
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("profile_id", sorted(bundled_profiles()))
+def test_a_frame_that_was_cut_off_is_refused(profile_id: str, share: float) -> None:
+    content = frame_program(profile(profile_id))
+    assert check(BytesIO(content), profile(profile_id)).verdict is Verdict.PASS
+    cut = check(BytesIO(content[: int(len(content) * share)]), profile(profile_id))
+    assert cut.verdict is Verdict.REJECT
+    rejected = [finding.rule for finding in cut.findings if finding.severity is Severity.REJECT]
+    (rule,) = [rule for rule in rejected if rule.id == "heaters-left-on"]
+    assert "cut off" in rule.explanation_en
+    assert "coupé" in rule.explanation_fr
 
 
 def test_the_report_names_profile_and_rule_set() -> None:
