@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from api.problems import ForeignOriginError, ThrottledError, UnauthenticatedError, WrongHostError, from_error
-from farm.errors import ConfigurationError, FarmError
+from farm.errors import ConfigurationError, FarmError, NotAllowedError
 from farm.log import get_logger
 
 COOKIE: Final = "__Host-farm"  # browsers take this prefix only with Secure, Path=/ and without Domain
@@ -193,6 +193,26 @@ def operator_token(data: Path) -> str:
     return token
 
 
+# access -> (what is wrong, what to do, challenge)
+_REFUSALS: Final = {
+    Access.OPERATOR: (
+        "This needs a credential, and none that is valid was given.",
+        "The operator's is in operator.token in the daemon's data folder: send it as a bearer token, or sign in.",
+        'Bearer realm="farm"',
+    ),
+    Access.NODE: (
+        "This needs the id and password of a node, and none that are valid were given.",
+        "A node gets them with `farm node join`; one that was removed must join again.",
+        'Basic realm="farm nodes"',
+    ),
+    Access.MAKER: (
+        "This needs a maker's token, and none that is valid was given.",
+        "It was told once, when the maker was added. Ask the people of the farm to add you again: that makes a new one.",
+        'Bearer realm="makers"',
+    ),
+}
+
+
 @dataclass
 class Guard:
     """The decision of the gate. `names` are the host names by which a proxy or a person may call a loopback daemon."""
@@ -212,6 +232,7 @@ class Guard:
             WrongHostError: a name that is not ours.
             ForeignOriginError: a page of another site wants to change something or to listen.
             UnauthenticatedError: no valid credential for this path.
+            NotAllowedError: a maker's credential, for a path of the operator.
             ThrottledError: too many wrong ones from this address.
 
         """
@@ -229,7 +250,7 @@ class Guard:
             return OPERATOR
         if access is Access.NODE and (given := basic_credentials(headers.get("authorization", ""))):
             return self._node(scope, *given)
-        return self._refuse('Basic realm="farm nodes"' if access is Access.NODE else 'Bearer realm="farm"')
+        return self._refuse(access)
 
     def sign_in(self, address: str, token: str) -> str:
         """Open a session for the operator token and return its secret.
@@ -240,14 +261,14 @@ class Guard:
 
         """
         if not self._right(address, token):
-            self._refuse('Bearer realm="farm"')
+            self._refuse(Access.OPERATOR)
         return self.sessions.open()
 
     def is_operator(self, scope: Scope) -> bool:
         """Whether a request to a path for anyone is the operator's: then it may learn more."""
         try:
             return self._is_operator(scope, Headers(scope=scope))
-        except ThrottledError:
+        except (ThrottledError, NotAllowedError):
             return False
 
     def _check_host(self, host: str) -> None:
@@ -269,6 +290,11 @@ class Guard:
     def _right(self, address: str, token: str) -> bool:
         self._wait((address, Access.OPERATOR))
         right = hmac.compare_digest(hash_of(token), hash_of(self.token))
+        if not right and self.makers is not None and self.makers.authenticate(token) is not None:
+            raise NotAllowedError(
+                "This is a maker's token, and this is for the operator alone.",
+                next_step="A maker's token opens /api/v1/me/jobs. What concerns the whole farm, ask its operator.",
+            )
         if not right:
             self._failed((address, Access.OPERATOR))
         return right
@@ -278,7 +304,7 @@ class Guard:
         self._wait(key)
         if not self.nodes.authenticate_node(node, password):
             self._failed(key)
-            self._refuse('Basic realm="farm nodes"')
+            self._refuse(Access.NODE)
         return Principal(Access.NODE, node)
 
     def _maker(self, scope: Scope, headers: Headers) -> Principal:
@@ -286,12 +312,12 @@ class Guard:
         self._wait(key)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or self.makers is None:
-            self._refuse('Bearer realm="makers"')
+            self._refuse(Access.MAKER)
         assert self.makers is not None
         printer = self.makers.authenticate(token.strip())
         if printer is None:
             self._failed(key)
-            self._refuse('Bearer realm="makers"')
+            self._refuse(Access.MAKER)
         assert printer is not None
         return Principal(Access.MAKER, printer)
 
@@ -308,12 +334,9 @@ class Guard:
         _log.warning("auth.refused", address=key[0], kind=str(key[1]))
 
     @staticmethod
-    def _refuse(challenge: str) -> Principal:
-        raise UnauthenticatedError(
-            "This needs a credential, and none that is valid was given.",
-            next_step="The operator's is in operator.token in the daemon's data folder: send it as a bearer token, or sign in.",
-            headers={"WWW-Authenticate": challenge},
-        )
+    def _refuse(access: Access) -> Principal:
+        detail, next_step, challenge = _REFUSALS[access]
+        raise UnauthenticatedError(detail, next_step=next_step, headers={"WWW-Authenticate": challenge})
 
 
 def host_name(host: str) -> str:

@@ -12,7 +12,7 @@ from farm.views import CommandAccepted, JobCommandRequest, JobView
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-@router.get("", responses=documented(422))
+@router.get("", responses=documented(404, 422))
 async def list_jobs(
     control: ControlDep,
     order: Annotated[Id | None, Query(description="only jobs for this order")] = None,

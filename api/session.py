@@ -29,7 +29,7 @@ async def who_am_i(request: Request, guard: GuardDep) -> SessionView:
     return SessionView(operator=guard.is_operator(request.scope))
 
 
-@router.post("", responses=documented(401, 422, 429))
+@router.post("", responses=documented(401, 403, 422, 429))
 async def sign_in(request: Request, response: Response, body: SignIn, guard: GuardDep) -> SessionView:
     """Exchange the operator token for a session cookie that scripts cannot read and other sites cannot send."""
     secret = guard.sign_in(address_of(request.scope), body.token.strip())

@@ -67,7 +67,7 @@ class Control(Protocol):
         ...
 
     async def jobs(self, *, order: str | None = None, limit: int = 200, offset: int = 0) -> list[JobView]:
-        """Jobs, newest first."""
+        """Jobs, newest first. NotFoundError: no such order."""
         ...
 
     async def job(self, job: str) -> JobView:

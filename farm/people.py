@@ -31,6 +31,7 @@ from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, mqtt_bus
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from gcode.profile import bundled_profiles
 
 _log = get_logger(__name__)
 _MAKERS: Final = "makers.json"
@@ -178,6 +179,7 @@ class PeopleNode:
         self._bus = bus
         self._makers: dict[str, Maker] = {}
         self._printers: dict[str, str] = {}  # maker key -> printer id
+        self._listeners: dict[str, EventListener] = {}  # maker key -> who hears of the maker's jobs
         self._by_token: dict[str, str] = {}  # hash of the token -> maker key
         self._agent: Agent | None = None
         self._changing = asyncio.Lock()
@@ -213,10 +215,18 @@ class PeopleNode:
         """Add a maker; the answer holds the token, once.
 
         Raises:
+            InvalidError: unknown profile.
             ConflictError: this node has as many makers as it can serve.
             StoreFullError: the disk is full; nobody was added.
 
         """
+        known = bundled_profiles()
+        if request.profile not in known:
+            raise InvalidError(
+                f"There is no profile {request.profile!r}.",
+                next_step=f"Known profiles: {', '.join(sorted(known))}.",
+                code="unknown-profile",
+            )
         if len(self._makers) >= MAX_PRINTERS:
             raise ConflictError(
                 f"The people's node serves {MAX_PRINTERS} makers and has as many.",
@@ -250,14 +260,26 @@ class PeopleNode:
                 await self._save(others)
 
     async def remove_maker(self, printer: str) -> None:
-        """A maker leaves; the token is void at once. NotFoundError, StoreFullError."""
+        """A maker leaves; the token is void at once, and what was offered or accepted is made by somebody else.
+
+        Raises:
+            NotFoundError: there is no such maker.
+            StoreFullError: the disk is full; the maker stays.
+
+        """
         maker = self._maker(printer)
         async with self._changing:
             others = {key: value for key, value in self._makers.items() if key != maker.key}
             await self._save(others)
         self._by_token.pop(maker.token_sha256, None)
-        await self._running.remove_printer(printer)
-        del self._printers[maker.key]
+        occupied = self._running.state.occupations.get(printer)
+        if occupied is not None and occupied.running:
+            self._listeners[maker.key](PrintEnded(occupied.id, PrintEnd.INTERRUPTED, "the maker has left"))
+            await self._running.settle()
+        await self._running.remove_printer(printer)  # before the bed is cleared: nothing more is offered on it
+        if occupied is not None and occupied.job is not None:
+            await self._clear_away(printer, occupied.id)
+        del self._printers[maker.key], self._listeners[maker.key]
 
     def makers(self) -> list[MakerView]:
         """All makers, by name."""
@@ -307,29 +329,26 @@ class PeopleNode:
 
         Raises:
             NotFoundError: the maker has no such job.
-            ConflictError: it was not accepted.
+            ConflictError: it was not accepted, or other numbers were counted before.
             InvalidError: more parts than the job has.
             StoreFullError: the disk is full; report again.
 
         """
         maker = self._maker(printer)
         if maker.reported is not None and maker.reported.job == job:
-            return maker.reported
+            return _told_again(maker.reported, report)
         _, reference = self._on_bed(printer, job)
+        _require_parts(report, reference.parts)
         if maker.accepted != job:
             raise ConflictError("That batch was not accepted.", next_step="Accept it first.", code="not-accepted")
-        if report.good + report.scrap > reference.parts:
-            raise InvalidError(
-                f"The batch has {reference.parts} parts; {report.good} good and {report.scrap} scrap are more.",
-                next_step="Count again.",
-            )
         self._driver(printer).report_done(job)
         await self._running.settle()
         try:
             await self._running.collect(printer, job, report.good, report.scrap, by=maker.name)
         except LedgerWriteError as error:
             raise _full(error) from error
-        view = self._job_view(maker, printer, reference).model_copy(update={"state": "reported"})
+        counted = {"state": "reported", "good": report.good, "scrap": report.scrap}
+        view = self._job_view(maker, printer, reference).model_copy(update=counted)
         await self._keep(maker.model_copy(update={"accepted": None, "reported": view}))
         return view
 
@@ -354,6 +373,7 @@ class PeopleNode:
 
     def _open(self, url: str, listener: EventListener) -> Driver:
         maker = self._makers[url.rpartition("=")[2]]
+        self._listeners[maker.key] = listener
 
         def listen(event: DriverEvent) -> None:
             listener(event)
@@ -364,7 +384,8 @@ class PeopleNode:
 
     def _taken_back(self, key: str, job: str) -> None:
         """What nobody accepted nobody has printed: nobody need clear a bed for it."""
-        if self._makers[key].accepted != job:
+        maker = self._makers.get(key)
+        if maker is not None and maker.accepted != job:
             task = asyncio.create_task(self._clear_away(self._printers[key], job), name=f"taken-back-{job}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -373,7 +394,7 @@ class PeopleNode:
         await self._running.settle()
         try:
             await self._running.collect(printer, job, 0, 0, by="agent")
-        except FarmError as error:
+        except (FarmError, LedgerWriteError) as error:
             _log.warning("maker.not-cleared", printer=printer, job=job, detail=error.detail)
 
     def _maker(self, printer: str) -> Maker:
@@ -419,6 +440,25 @@ class PeopleNode:
                 f"The list of makers could not be written: {error.strerror}.", next_step="Free some space, then try again."
             ) from error
         self._makers = makers
+
+
+def _require_parts(report: ManualReport, parts: int) -> None:
+    if report.good + report.scrap > parts:
+        raise InvalidError(
+            f"The batch has {parts} parts; {report.good} good and {report.scrap} scrap are more.", next_step="Count again."
+        )
+
+
+def _told_again(counted: ManualJobView, report: ManualReport) -> ManualJobView:
+    """The answer to a second report: the same numbers are the first one once more, others are refused and not swallowed."""
+    _require_parts(report, counted.parts)
+    if (report.good, report.scrap) != (counted.good, counted.scrap):
+        raise ConflictError(
+            f"This batch was reported before: {counted.good} good and {counted.scrap} scrap were counted.",
+            next_step="Nothing was changed. Tell the people of the farm when that was wrong.",
+            code="already-reported",
+        )
+    return counted
 
 
 def _full(error: LedgerWriteError) -> StoreFullError:

@@ -4,15 +4,28 @@ One definition for the routes, the live updates, the command line and the tests.
 durations end in `_s`. Strings that came from printers or makers are text: pages must never treat them as markup.
 """
 
-from typing import Annotated, Literal
+import unicodedata
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, Id, ReasonNote, Sha256
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
-Name = Annotated[str, Field(min_length=1, max_length=80)]
+_BIDIRECTIONAL: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _visible(text: str) -> str:
+    """Refuse what a terminal obeys (ESC and the other controls) and what makes a text look like another one (Unicode TR 36)."""
+    if any(unicodedata.category(character) == "Cc" or character in _BIDIRECTIONAL for character in text):
+        raise ValueError("control characters and changes of the writing direction are not allowed")
+    return text
+
+
+Plain = Annotated[str, AfterValidator(_visible)]
+Name = Annotated[Plain, Field(min_length=1, max_length=80)]
+Whole = Annotated[int, Field(strict=True)]  # a number in JSON, neither "1" nor true
 OrderState = Literal["open", "met", "cancelled"]
 JobState = Literal["running", "ended", "collected"]
 
@@ -198,24 +211,24 @@ class OrderRequest(RequestBody):
 
     design: Name | None = None
     revision: Id | None = None
-    quantity: int = Field(ge=1, le=1_000_000)
-    priority: int = Field(default=0, ge=-100, le=100)
-    destination: str = Field(default="", max_length=200)
+    quantity: Whole = Field(ge=1, le=1_000_000)
+    priority: Whole = Field(default=0, ge=-100, le=100)
+    destination: Plain = Field(default="", max_length=200)
 
 
 class OrderChange(RequestBody):
     """Change an open order. Reducing never takes away good parts."""
 
-    quantity: int | None = Field(default=None, ge=1, le=1_000_000)
-    priority: int | None = Field(default=None, ge=-100, le=100)
+    quantity: Whole | None = Field(default=None, ge=1, le=1_000_000)
+    priority: Whole | None = Field(default=None, ge=-100, le=100)
 
 
 class CollectRequest(RequestBody):
     """A hand took the parts of `job` off the bed: `good` may be used, `scrap` not. It names the job: a stale click is refused."""
 
     job: Id
-    good: int = Field(ge=0, le=10_000)
-    scrap: int = Field(default=0, ge=0, le=10_000)
+    good: Whole = Field(ge=0, le=10_000)
+    scrap: Whole = Field(default=0, ge=0, le=10_000)
     by: Name = "operator"
 
 
@@ -239,8 +252,8 @@ class ProgramRequest(RequestBody):
     revision: Id
     profile: Id
     parts: int = Field(default=1, ge=1, le=1_000)
-    material: str = Field(default="PLA", max_length=40)
-    name: str = Field(default="", max_length=200)
+    material: Plain = Field(default="PLA", max_length=40)
+    name: Plain = Field(default="", max_length=200)
     sha256: Sha256 | None = None  # when given, the upload must have this hash
 
 
@@ -261,7 +274,7 @@ class InviteView(View):
 class InviteRequest(RequestBody):
     """Ask for an invitation."""
 
-    name: str = Field(default="", max_length=80)
+    name: Plain = Field(default="", max_length=80)
 
 
 class EnrolmentClaim(RequestBody):
@@ -291,13 +304,15 @@ class ManualJobView(View):
     program: str
     parts: int
     state: Literal["offered", "accepted", "reported"]
+    good: int | None = None  # what was counted, once it is reported
+    scrap: int | None = None
 
 
 class ManualReport(RequestBody):
     """What came of a batch printed by hand."""
 
-    good: int = Field(ge=0, le=10_000)
-    scrap: int = Field(default=0, ge=0, le=10_000)
+    good: Whole = Field(ge=0, le=10_000)
+    scrap: Whole = Field(default=0, ge=0, le=10_000)
 
 
 class MakerRequest(RequestBody):
@@ -305,7 +320,7 @@ class MakerRequest(RequestBody):
 
     name: Name
     profile: Id
-    material: str = Field(default="PLA", max_length=40)
+    material: Plain = Field(default="PLA", max_length=40)
 
 
 class MakerView(View):

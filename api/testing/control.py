@@ -192,6 +192,8 @@ class MemoryControl:
 
     async def jobs(self, *, order: str | None = None, limit: int = 200, offset: int = 0) -> list[JobView]:
         """Newest first."""
+        if order is not None:
+            found(self.order_rows, order, "order")
         rows = [job for job in reversed(self.job_rows.values()) if order in {None, job.order}]
         return rows[offset : offset + limit]
 

@@ -123,7 +123,9 @@ class DaemonControl:
         return view.order(orders.find_order(view.farm, order))
 
     async def jobs(self, *, order: str | None = None, limit: int = 200, offset: int = 0) -> list[JobView]:
-        """Jobs, newest first; at most 1,000 at once."""
+        """Jobs, newest first; at most 1,000 at once. NotFoundError: no such order."""
+        if order is not None:
+            orders.find_order(self._engine.world.durable, order)
         found = await self._store.jobs(order=order, limit=max(0, min(limit, _MAX_JOBS)), offset=max(0, offset))
         return [job_view(job) for job in found]
 
@@ -227,7 +229,8 @@ class DaemonControl:
                 next_step="Use mosquitto ([broker] kind in farm.toml), or make the node's user on that broker by hand.",
                 code="broker-cannot-serve",
             )
-        code, made = await self._engine.ask(lambda draft: enrolment.invite(draft, request.name, self._wall_s()))
+        lives_s = enrolment.life_s(self._engine.clock.factor)
+        code, made = await self._engine.ask(lambda draft: enrolment.invite(draft, request.name, self._wall_s(), lives_s))
         shown = str(JoinCode(code, self._reach.pin))
         return InviteView(code=shown, command=f"farm node join {self._reach.farm_url} {shown}", expires_at=made.expires_at_s)
 

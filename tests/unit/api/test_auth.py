@@ -163,7 +163,7 @@ async def test_a_maker_reaches_the_makers_routes_and_nothing_else(outside: httpx
     headers = {"Authorization": f"Bearer {maker.token}"}
     assert (await outside.get("/api/v1/me/jobs", headers=headers)).json() == []
     for path in ("/api/v1/farm", "/api/v1/programs/" + "a" * 64 + "/file", "/api/v1/makers"):
-        assert (await outside.get(path, headers=headers)).status_code == 401
+        assert (await outside.get(path, headers=headers)).status_code == 403
 
 
 async def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(outside: httpx.AsyncClient) -> None:
@@ -376,3 +376,27 @@ def test_a_broken_cookie_is_no_cookie() -> None:
     assert cookie_of(Headers({"cookie": f"a=b; {COOKIE}=secret"})) == "secret"
     for bad in ("", ";;;", f"{COOKIE}", "a=\x01"):
         assert cookie_of(Headers({"cookie": bad})) == ""
+
+
+async def test_a_makers_token_is_known_on_routes_of_the_operator_and_not_enough(
+    outside: httpx.AsyncClient, people: MemoryPeople
+) -> None:
+    maker = await people.add_maker(MakerRequest(name="Anna", profile="generic-210"))
+    for _ in range(12):  # it is no wrong credential: nobody has to wait for it
+        answer = await outside.get("/api/v1/farm", headers={"Authorization": f"Bearer {maker.token}"})
+        check(answer, 403, "not-allowed")
+    assert "/api/v1/me" in answer.json()["next_step"]
+
+
+async def test_a_bad_makers_token_is_called_that(outside: httpx.AsyncClient) -> None:
+    answer = await outside.get("/api/v1/me/jobs", headers={"Authorization": "Bearer nobody"})
+    check(answer, 401, "unauthenticated")
+    assert "maker's token" in answer.json()["detail"]
+    assert "operator" not in answer.json()["next_step"]
+
+
+async def test_a_makers_token_opens_no_session_and_no_details(outside: httpx.AsyncClient, people: MemoryPeople) -> None:
+    maker = await people.add_maker(MakerRequest(name="Anna", profile="generic-210"))
+    check(await outside.post("/api/v1/session", json={"token": maker.token}), 403, "not-allowed")
+    asked = await outside.get("/api/v1/session", headers={"Authorization": f"Bearer {maker.token}"})
+    assert asked.json() == {"operator": False}

@@ -103,7 +103,7 @@ async def test_invalid_fields_are_named_by_pointer_and_not_said_back(client: htt
     answer = await client.post("/api/v1/orders", json={"quantity": "<b>many</b>", "colour": "red"})
     body = check(answer, 422, "invalid")
     assert body["errors"] == [
-        {"pointer": "#/quantity", "detail": "Input should be a valid integer, unable to parse string as an integer"},
+        {"pointer": "#/quantity", "detail": "Input should be a valid integer"},
         {"pointer": "#/colour", "detail": "Extra inputs are not permitted"},
     ]
     assert "<b>" not in answer.text

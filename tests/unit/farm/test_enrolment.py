@@ -2,7 +2,7 @@
 
 import pytest
 
-from farm.enrolment import ATTEMPTS, LIFE_S, MAX_INVITES, Attempts, claim, invite, new_node
+from farm.enrolment import ATTEMPTS, LIFE_S, MAX_INVITES, Attempts, claim, invite, life_s, new_node
 from farm.errors import NotAllowedError, NotFoundError
 from farm.keys import hash_token, is_password_hash, verify_password
 from scheduler.draft import Draft
@@ -100,3 +100,11 @@ def test_waiting_invitations_are_bounded_and_old_ones_forgotten() -> None:
 
 def test_a_given_password_is_used() -> None:
     assert verify_password("given", new_node("people", "People", NOW_S, "given").record.password_hash)
+
+
+@pytest.mark.parametrize(("factor", "lives_s"), [(1.0, 1800.0), (0.5, 1800.0), (600.0, 1_080_000.0)])
+def test_a_code_lives_thirty_real_minutes_whatever_the_clock_does(factor: float, lives_s: float) -> None:
+    draft = fresh()
+    code, made = invite(draft, "", NOW_S, life_s(factor))
+    assert made.expires_at_s == NOW_S + lives_s
+    assert claim(draft, code, "eve", NOW_S + lives_s).record.name == "eve"

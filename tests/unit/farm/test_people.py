@@ -293,3 +293,48 @@ async def test_the_library_is_the_cache(tmp_path: Path) -> None:
     assert len(changes) == 1
     assert programs.take("b" * 64) is None
     assert programs.take(GCODE_SHA) == village.file
+
+
+async def test_a_profile_that_nobody_knows_is_refused_with_the_known_ones(village: Village) -> None:
+    with pytest.raises(InvalidError) as refused:
+        await village.node.add_maker(MakerRequest(name="Anna", profile="mk9"))
+    assert refused.value.code == "unknown-profile"
+    assert "generic-210" in refused.value.next_step
+    assert village.node.makers() == []
+
+
+async def test_a_second_report_is_answered_with_what_was_counted_or_refused(village: Village) -> None:
+    anna = await village.node.add_maker(ANNA)
+    job = await village.offer(anna)
+    await village.node.accept(anna.printer, job)
+    first = await village.node.report(anna.printer, job, ManualReport(good=1, scrap=1))
+    assert (first.good, first.scrap) == (1, 1)
+    assert await village.node.report(anna.printer, job, ManualReport(good=1, scrap=1)) == first
+    with pytest.raises(ConflictError, match="1 good and 1 scrap were counted") as refused:
+        await village.node.report(anna.printer, job, ManualReport(good=2))
+    assert refused.value.code == "already-reported"
+    with pytest.raises(InvalidError, match="2 parts"):
+        await village.node.report(anna.printer, job, ManualReport(good=2, scrap=1))
+    assert village.farm.kinds().count("job-collected") == 1
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+async def test_what_a_maker_who_leaves_has_not_made_is_ended_and_collected_empty(village: Village, accepted: bool) -> None:
+    anna = await village.node.add_maker(ANNA)
+    job = await village.offer(anna, jobs=5)
+    if accepted:
+        await village.node.accept(anna.printer, job)
+    await village.node.remove_maker(anna.printer)
+    await until(lambda: "job-collected" in village.farm.kinds())
+    told = [fact.model_dump() for fact in village.farm.facts.values()]
+    assert [fact["kind"] for fact in told] == ["job-started", "job-ended", "job-collected"], "and no second batch was offered"
+    assert told[1]["outcome"] == "interrupted"
+    assert (told[2]["good"], told[2]["scrap"]) == (0, 0)
+    assert village.node._running.state.occupations.get(anna.printer) is None
+
+
+async def test_a_maker_with_a_clear_bed_leaves_without_a_word(village: Village) -> None:
+    anna = await village.node.add_maker(ANNA)
+    await village.node.remove_maker(anna.printer)
+    assert village.node.makers() == []
+    assert village.farm.kinds() == []

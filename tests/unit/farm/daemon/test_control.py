@@ -122,6 +122,8 @@ async def test_jobs_come_from_memory_and_from_the_store(farm: Farm, control: Dae
     assert [job.id for job in await control.jobs(order="o1")] == ["j2", "j1"]
     assert [job.id for job in await control.jobs(limit=1, offset=1)] == ["j1"]
     assert await control.jobs(limit=-5) == []
+    with pytest.raises(NotFoundError):
+        await control.jobs(order="o9")
     assert (await control.job("j1")).state == "running"
     assert (await control.job("j2")).state == "collected"
 
@@ -196,6 +198,12 @@ async def test_a_maker_joins_with_a_code(farm: Farm, control: DaemonControl, use
     assert control.authority_pem == "PEM"
     await farm.hear(farm.report(node=grant.node, generation=0))
     assert farm.engine.receiver.rejections.total == 0
+
+
+async def test_a_fast_clock_leaves_a_code_thirty_real_minutes(farm: Farm, control: DaemonControl) -> None:
+    object.__setattr__(farm.clock, "factor", 600.0)  # the class is frozen
+    made = await control.invite(InviteRequest(name="Eve"))
+    assert made.expires_at - farm.clock.wall_s() == 600.0 * 1800
 
 
 async def test_two_who_show_the_same_code_at_once_are_one_node(control: DaemonControl, users: Users) -> None:
