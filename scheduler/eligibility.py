@@ -25,6 +25,12 @@ class Reason:
 
 HAS_ALLOCATION: Final = Reason("has-allocation", "It already has jobs to start.", "Elle a déjà des impressions à lancer.")
 
+JOB_OVERDUE: Final = Reason(
+    "job-overdue",
+    "Its job should have ended long ago: look at the printer.",
+    "Son impression devrait être finie depuis longtemps : allez voir l'imprimante.",
+)
+
 Constraint = Callable[[Farm, PrinterNow, Rules], Reason | None]
 ProgramConstraint = Callable[[Farm, PrinterNow, Program], Reason | None]
 
@@ -71,10 +77,13 @@ def printer_ready(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | N
     return Reason("printer-not-ready", "The printer is not ready.", "L'imprimante n'est pas prête.")
 
 
-def bed_clear(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
-    """The bed is clear, or a job of ours runs on it: the next one may be allocated ahead."""
-    if printer.bed is BedState.CLEAR or prints_ours(printer):
+def bed_clear(farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | None:
+    """The bed is clear, or a job of ours runs on it that is not overdue: the next one may be allocated ahead."""
+    if printer.bed is BedState.CLEAR:
         return None
+    if prints_ours(printer):
+        job = farm.jobs.get(printer.job or "")
+        return JOB_OVERDUE if job is not None and job.written_off else None
     if printer.bed is BedState.UNKNOWN:
         return Reason(
             "bed-unknown",

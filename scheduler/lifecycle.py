@@ -311,9 +311,15 @@ def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules) -> list[N
     return intake.notices
 
 
-def seen_running(draft: Draft, job: str, now_s: float, rules: Rules) -> None:
-    """A report shows a job that was written off, and it runs: it is expected again, for as long as it may still take."""
+def seen_running(draft: Draft, job: str, now_s: float, rules: Rules, *, was_silent: bool) -> None:
+    """A report shows a job that was written off, and it runs: it is expected again, for as long as it may still take.
+
+    Only when it was written off because its node was silent: one that is overdue under our eyes does not become less so by being
+    seen, and what it was to bring is made elsewhere. Its parts count all the same when they come.
+    """
     known = draft.farm.jobs.get(job)
-    if known is not None and known.written_off and known.outcome is None and not known.collected:
+    if known is None or not known.written_off or known.outcome is not None or known.collected:
+        return
+    if was_silent or now_s <= known.due_at_s:
         due = due_at_s(draft.farm, known.printer, known.estimated_s, now_s, rules)
         draft.put(replace(known, written_off=False, due_at_s=due))

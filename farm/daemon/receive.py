@@ -170,15 +170,21 @@ class Receiver:
             effects.changed = True
         key = (report.boot, report.report)
         if key > link.seen:
-            self._show(draft, parsed, link, wall_s)
+            self._show(draft, parsed, link)
             effects.changed = True
         if parsed.retained:
             return
         if key > link.alive:
+            self._see_running(draft, report, wall_s, was_silent=boot_s - link.heard_s > self._rules.suspect_after_s)
             link.alive, link.alive_s, link.online = key, boot_s, True
             effects.shown[node] = report
         else:
             effects.told.add(node)
+
+    def _see_running(self, draft: Draft, report: Report, wall_s: float, *, was_silent: bool) -> None:
+        for shown in report.printers:
+            if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
+                seen_running(draft, shown.occupation.job.job, wall_s, self._rules, was_silent=was_silent)
 
     def _owns(self, draft: Draft, node: str, report: Report) -> bool:
         for shown in report.printers:
@@ -188,7 +194,7 @@ class Receiver:
                 return False
         return True
 
-    def _show(self, draft: Draft, parsed: Parsed, link: NodeLink, wall_s: float) -> None:
+    def _show(self, draft: Draft, parsed: Parsed, link: NodeLink) -> None:
         node, report = parsed.node, parsed.message
         assert isinstance(report, Report)
         link.seen, link.report = (report.boot, report.report), report
@@ -197,8 +203,6 @@ class Receiver:
         for shown in report.printers:
             if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
                 draft.put(record_of(node, shown))
-            if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
-                seen_running(draft, shown.occupation.job.job, wall_s, self._rules)
 
 
 def _not_named(draft: Draft, node: str, report: Report, *, retained: bool) -> list[PrinterReport]:

@@ -17,7 +17,7 @@ from scheduler.eligibility import (
     suitable,
 )
 from scheduler.model import BedState, BuildSpace, Farm, PrinterNow, Revision
-from tests.unit.scheduler.farms import RULES, allocation, farm, node, order, printer, program, record, running
+from tests.unit.scheduler.farms import RULES, allocation, farm, job, node, order, printer, program, record, running
 
 
 def codes(reasons: list[Reason]) -> list[str]:
@@ -62,6 +62,11 @@ def test_reasons_of_the_printer(code: str, one: PrinterNow) -> None:
 def test_the_next_job_may_be_allocated_while_one_of_ours_runs() -> None:
     one = running()
     assert printer_reasons(farm(printers=[one]), one, RULES) == []
+
+
+def test_a_printer_whose_job_is_overdue_gets_nothing_more() -> None:
+    one = running()
+    assert codes(printer_reasons(farm(printers=[one], jobs=[job(written_off=True)]), one, RULES)) == ["job-overdue"]
 
 
 def test_a_node_that_nobody_knows_stands_for_nothing() -> None:

@@ -239,9 +239,18 @@ def test_a_written_off_job_that_ends_well_is_expected_again() -> None:
 
 def test_a_written_off_job_that_is_seen_running_is_expected_again_and_later_due() -> None:
     draft = Draft(world(jobs=[job(written_off=True)]))
-    seen_running(draft, "j1", NOW_S, RULES)
+    seen_running(draft, "j1", NOW_S, RULES, was_silent=False)
     assert not draft.farm.jobs["j1"].written_off
     assert draft.farm.jobs["j1"].due_at_s > NOW_S + 3600
+
+
+@pytest.mark.parametrize("was_silent", [False, True])
+def test_a_job_that_is_overdue_is_expected_again_only_when_its_node_was_away(was_silent: bool) -> None:
+    draft = Draft(world(jobs=[job(written_off=True, due_at_s=NOW_S - 1)]))
+    seen_running(draft, "j1", NOW_S, RULES, was_silent=was_silent)
+    assert draft.farm.jobs["j1"].written_off is not was_silent
+    take_batch(draft, Batch("n1", "e1", 1, (collected(1, good=1),)), NOW_S, RULES)
+    assert draft.farm.orders["o1"].good == 1
 
 
 @pytest.mark.parametrize(
@@ -249,8 +258,8 @@ def test_a_written_off_job_that_is_seen_running_is_expected_again_and_later_due(
 )
 def test_other_jobs_that_are_seen_change_nothing(known: object) -> None:
     draft = Draft(world(jobs=[known]))
-    seen_running(draft, "j1", NOW_S, RULES)
-    seen_running(draft, "unknown", NOW_S, RULES)
+    seen_running(draft, "j1", NOW_S, RULES, was_silent=True)
+    seen_running(draft, "unknown", NOW_S, RULES, was_silent=True)
     assert draft.changes == []
 
 

@@ -519,6 +519,36 @@ async def test_a_silent_node_lapses_and_its_work_goes_to_another(farm: Farm) -> 
     assert holders["p2"] > 0
 
 
+async def test_a_job_that_is_overdue_under_our_eyes_is_made_on_another_printer(tmp_path: Path) -> None:
+    """A maker was offered the only job and went on holiday; the node is online and says so every half minute."""
+    seed = [Order("o1", "r1", 1, 0, "", 0.0) if isinstance(entity, Order) else entity for entity in SEED]
+    async with open_farm(tmp_path, seed) as farm:
+        await joined(farm)
+        (held,) = farm.world.durable.allocations.values()
+        await farm.hear(farm.journal(started(allocation=held.id)))
+
+        async def both_report() -> None:
+            place = messages.JournalPosition(epoch="e2", oldest=1, head=0)
+            await farm.hear(
+                farm.report(occupied(allocation=held.id)), farm.report(occupied("jx", None, "p2"), node="n2", journal=place)
+            )
+
+        for _ in range(3):
+            farm.clock.advance(3600)
+            await both_report()
+            await both_report()
+        assert farm.world.durable.jobs["j1"].written_off
+        for _ in range(4):
+            farm.clock.advance(30)
+            await both_report()
+        assert farm.world.durable.jobs["j1"].written_off
+        assert {item.printer: item.unstarted for item in farm.world.durable.allocations.values() if item.unstarted} == {"p2": 1}
+        late = [ended(allocation=held.id), collected(allocation=held.id)]
+        await farm.hear(farm.journal(*late))
+        assert farm.world.durable.orders["o1"].good == 1
+        assert not any(item.jobs > item.started for item in farm.world.durable.allocations.values())
+
+
 async def test_a_cancelled_order_is_withdrawn_confirmed_and_forgotten(farm: Farm) -> None:
     await joined(farm)
     farm.clock.advance(91)
