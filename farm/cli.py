@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from drivers.errors import DriverError
-from farm.errors import FarmError, as_typed
+from farm.errors import FarmError, as_typed, command_name
 
 _MODULES: Final = ("demo", "serve", "node", "orders", "try_", "printers")
 
@@ -29,7 +29,7 @@ for _module in _MODULES:
 def main() -> None:
     """Run `farm`; exits with 0 when done, 1 or 2 after an error that is told on standard error, 130 after Ctrl-C."""
     try:
-        app()
+        app(prog_name=command_name())
     except (FarmError, DriverError) as error:
         sys.stderr.write(f"farm: {as_typed(str(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from farm.config import NodeSettings, load
+from farm.errors import command_name
 
 node_app = typer.Typer(help="Run the agent beside your printers, or join a farm first.", invoke_without_command=True)
 
@@ -42,7 +43,7 @@ def join(
     folder = data or settings.data
     identity = join_farm(url, code, folder, name or settings.name or socket.gethostname(), again=again)
     options = "".join(f" --{option} {path}" for option, path in (("config", config), ("data", data)) if path is not None)
-    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: farm node{options}")
+    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: {command_name()} node{options}")
     if not settings.printers:
         typer.echo("It has no printers yet: list them in a node.toml (configs/node.toml shows how) and name that with --config.")
 
