@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from scheduler.draft import Draft
 from scheduler.lifecycle import add_stock, credit, free
-from scheduler.model import Allocation
+from scheduler.model import Allocation, BedState, Farm
 
 
 class Why(StrEnum):
@@ -95,6 +95,8 @@ def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[
             allocation = farm.allocations[decision.allocation]
             version = draft.raise_version(allocation.node)
             draft.put(replace(allocation, jobs=decision.jobs, withdrawn=version))
+            if decision.why is Why.TAKEN_BACK and _was_declined(farm, allocation):
+                draft.decline(allocation.printer, allocation.program)
         case Confirm():
             allocation = farm.allocations[decision.allocation]
             draft.put(replace(allocation, held=max(allocation.jobs, allocation.started)))
@@ -104,6 +106,13 @@ def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[
             draft.put(replace(farm.jobs[decision.job], written_off=True))
         case Allocate():
             _allocate(draft, decision, now_s, new_id())
+
+
+def _was_declined(farm: Farm, allocation: Allocation) -> bool:
+    """Whether the printer could have begun and did not: its node cannot fetch the file, or its hands are elsewhere."""
+    printer = farm.printers.get(allocation.printer)
+    idle = printer is not None and printer.node == allocation.node and printer.bed is BedState.CLEAR and not printer.running
+    return idle and allocation.started == 0
 
 
 def _allocate(draft: Draft, decision: Allocate, now_s: float, key: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from scheduler.model import (
     Allocation,
+    Declined,
     Design,
     DesiredVersion,
     Durable,
@@ -27,6 +28,9 @@ from scheduler.model import (
 )
 
 _Entity = TypeVar("_Entity", bound=Durable)
+
+_PUT_OFF_FIRST_S: Final = 900.0
+_PUT_OFF_MOST_S: Final = 86_400.0
 
 # kind -> (mapping of Farm, field that is the key)
 TABLES: Final[Mapping[type[Any], tuple[str, str]]] = {
@@ -99,6 +103,20 @@ class Draft:
             record = replace(record, version=record.version + 1)
             self.put(record)
         return DesiredVersion(self.farm.generation, record.version)
+
+    def decline(self, printer: str, program: str) -> None:
+        """A printer did not start what it was given: others come first for a while, for longer each time. In memory only."""
+        now_s, before = self.farm.uptime_s, self.farm.declined.get((printer, program))
+        times = 1 + (before.times if before is not None else 0)
+        put_off_s = min(_PUT_OFF_MOST_S, _PUT_OFF_FIRST_S * 2 ** min(times - 1, 10))
+        recent = {key: found for key, found in self.farm.declined.items() if now_s - found.until_s < _PUT_OFF_MOST_S}
+        self.farm = replace(self.farm, declined={**recent, (printer, program): Declined(times, now_s + put_off_s)})
+
+    def trust_again(self, printer: str, program: str) -> None:
+        """The printer has started that program."""
+        if (printer, program) in self.farm.declined:
+            rest = {key: found for key, found in self.farm.declined.items() if key != (printer, program)}
+            self.farm = replace(self.farm, declined=rest)
 
     def _table(self, kind: type[Durable]) -> dict[str, Any]:
         name = TABLES[kind][0]

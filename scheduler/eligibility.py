@@ -199,6 +199,12 @@ def suitable(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex)
     return [program for program in variants if not program_reasons(farm, printer, program)]
 
 
+def is_put_off(farm: Farm, printer: str, program: str) -> bool:
+    """Whether the printer lately did not start that program, so that others come first."""
+    found = farm.declined.get((printer, program))
+    return found is not None and farm.uptime_s < found.until_s
+
+
 def order_reasons(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex) -> list[Reason]:
     """All reasons why this printer can make nothing for this order, whatever it does now."""
     closed = order_reason(farm, order)

@@ -85,6 +85,7 @@ class Intake:
                 due_at_s=due_at_s(farm, fact.printer, reference.estimated_s, self.now_s, self.rules),
             )
         )
+        self.draft.trust_again(fact.printer, reference.program)
         allocation = farm.allocations.get(reference.allocation)
         if allocation is None:
             return

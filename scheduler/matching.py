@@ -18,6 +18,7 @@ from scheduler.eligibility import (
     Reason,
     busy_printers,
     index_programs,
+    is_put_off,
     no_open_allocation,
     order_reason,
     order_reasons,
@@ -118,7 +119,7 @@ def _serve(farm: Farm, order: Order, remaining: int, looked: Board, *, free: dic
     result: list[Allocate] = []
     while remaining > 0 and choices:
         picks = {key: best_program(programs, remaining) for key, programs in choices.items()}
-        key = min(picks, key=lambda key: _rank(free[key], picks[key], remaining))
+        key = min(picks, key=lambda key: _rank(farm, free[key], picks[key], remaining))
         printer, program = free.pop(key), picks[key]
         del choices[key]
         autonomy = autonomy_s(printer, rules)
@@ -128,8 +129,9 @@ def _serve(farm: Farm, order: Order, remaining: int, looked: Board, *, free: dic
     return result
 
 
-def _rank(printer: PrinterNow, program: Program, remaining: int) -> tuple[bool, int, float, str]:
-    return (not is_idle(printer), overshoot(program, remaining), program.estimated_s / program.parts, printer.id)
+def _rank(farm: Farm, printer: PrinterNow, program: Program, remaining: int) -> tuple[bool, bool, int, float, str]:
+    put_off = is_put_off(farm, printer.id, program.sha256)
+    return (put_off, not is_idle(printer), overshoot(program, remaining), program.estimated_s / program.parts, printer.id)
 
 
 # --- why not ---------------------------------------------------------------------------------------------------------------------

@@ -304,6 +304,14 @@ class NodeNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """A printer did not start a program that it was given, `times` in a row: until `until_s` of uptime others come first."""
+
+    times: int
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BuildSpace:
     """What a class of printers can reach, from the bed's origin."""
 
@@ -337,6 +345,7 @@ class Farm:
     build_spaces: Mapping[str, BuildSpace] = field(default_factory=dict)  # by profile
     printers: Mapping[str, PrinterNow] = field(default_factory=dict)
     nodes: Mapping[str, NodeNow] = field(default_factory=dict)
+    declined: Mapping[tuple[str, str], Declined] = field(default_factory=dict)  # by (printer, program); forgotten at a restart
 
 
 @dataclass(frozen=True, slots=True)

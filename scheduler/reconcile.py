@@ -7,7 +7,7 @@ from typing import Final
 from scheduler.arithmetic import leaving_jobs, sums, surplus, to_allocate
 from scheduler.decisions import Allocate, Confirm, Decision, Free, UseStock, Why, Withdraw, WriteOff, carry_out
 from scheduler.draft import Draft
-from scheduler.eligibility import is_suspect, order_reason, program_reasons, suitable
+from scheduler.eligibility import is_put_off, is_suspect, order_reason, program_reasons, suitable
 from scheduler.matching import allocations, board, in_turn
 from scheduler.model import Allocation, BedState, Farm, NodeNow, Order, PrinterNow, Rules
 
@@ -49,7 +49,8 @@ class Tail:
         return [printer for printer in self._board.idle if not any(self._suits(printer, order) for order in waiting)]
 
     def _suits(self, printer: PrinterNow, order: Order) -> bool:
-        return bool(suitable(self._farm, printer, order, self._board.programs))
+        programs = suitable(self._farm, printer, order, self._board.programs)
+        return any(not is_put_off(self._farm, printer.id, program.sha256) for program in programs)
 
     def take(self, order_id: str, holder: str, jobs: int) -> int:
         """Promise up to `jobs` units of an order to idle printers other than the holder; return how many were promised."""

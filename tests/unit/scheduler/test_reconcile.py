@@ -1,11 +1,15 @@
 """Every rule of the table; each test fails without its rule."""
 
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
-from scheduler.decisions import Allocate, Confirm, Free, UseStock, Why, Withdraw, WriteOff
-from scheduler.model import BedState, DesiredVersion, Farm, JobOutcome, Revision, Rules, Stock
+from scheduler.decisions import Allocate, Confirm, Free, UseStock, Why, Withdraw, WriteOff, carry_out
+from scheduler.draft import Draft
+from scheduler.facts import Batch
+from scheduler.lifecycle import take_batch
+from scheduler.model import Allocation, BedState, DesiredVersion, Farm, JobOutcome, Revision, Rules, Stock
 from scheduler.reconcile import TABLE, reconcile
 from tests.unit.scheduler.farms import (
     GENERATION,
@@ -20,6 +24,7 @@ from tests.unit.scheduler.farms import (
     program,
     record,
     running,
+    started,
 )
 
 
@@ -202,6 +207,94 @@ def test_a_printer_that_could_start_is_given_a_few_minutes() -> None:
     world = tail(printer())
     assert decide(world, now_s=NOW_S + 299) == []
     assert decide(world, now_s=NOW_S + 301) == [Withdraw("a1", 2, Why.TAKEN_BACK)]
+
+
+class Pair:
+    """p1 answers and starts nothing (its node cannot fetch the file); p2 prints a part in ten minutes."""
+
+    def __init__(self, quantity: int) -> None:
+        self.now_s = NOW_S
+        self.world = farm(orders=[order(quantity=quantity)], printers=[printer(), printer("p2", "n2")])
+        self.given: list[str] = []
+        self._busy_until_s = 0.0
+        self._numbers = count()
+
+    @property
+    def good(self) -> int:
+        return self.world.orders["o1"].good
+
+    def run(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self.now_s += 30
+            self._show()
+            self._decide()
+            self._print()
+
+    def _show(self) -> None:
+        world = self.world
+        nodes = {
+            key: node(key, reported=DesiredVersion(world.generation, record.version)) for key, record in world.node_records.items()
+        }
+        second = printer("p2", "n2") if self.now_s >= self._busy_until_s else running("p2", "n2")
+        self.world = replace(world, uptime_s=world.uptime_s + 30, nodes=nodes, printers={"p1": printer(), "p2": second})
+
+    def _decide(self) -> None:
+        draft = Draft(self.world)
+        for decision in reconcile(self.world, RULES, self.now_s):
+            carry_out(draft, decision, self.now_s, lambda: f"new-{next(self._numbers)}")
+            self.given += [decision.printer] if isinstance(decision, Allocate) else []
+        for spent in [item for item in draft.farm.allocations.values() if not item.unstarted and item.started >= item.jobs]:
+            draft.release(Allocation, spent.id)  # as the daemon does: nothing may depend on it
+        self.world = draft.farm
+
+    def _print(self) -> None:
+        mine = [item for item in self.world.allocations.values() if item.printer == "p2" and item.jobs > item.started]
+        if self.now_s < self._busy_until_s or not mine:
+            return
+        self._busy_until_s = self.now_s + 600
+        draft = Draft(self.world)
+        draft.put(replace(mine[0], started=mine[0].started + 1))
+        draft.put(replace(self.world.orders["o1"], good=self.good + 1))
+        self.world = draft.farm
+
+
+@pytest.mark.parametrize(("quantity", "hours"), [(1, 0.5), (12, 3.0)])
+def test_a_printer_that_never_starts_does_not_hold_up_the_tail(quantity: int, hours: float) -> None:
+    pair = Pair(quantity)
+    pair.run(round(hours * 120))
+    assert pair.good == quantity
+
+
+def test_a_printer_that_did_not_start_is_tried_again_less_and_less_often() -> None:
+    world = farm(printers=[printer(), printer("p2", "n2")], orders=[order(quantity=1)])
+    waits = []
+    for _ in range(9):
+        draft = Draft(world)
+        draft.decline("p1", "a" * 64)
+        world = draft.farm
+        assert [item.printer for item in decide(world) if isinstance(item, Allocate)] == ["p2"]
+        until_s = world.declined["p1", "a" * 64].until_s
+        waits.append(until_s - world.uptime_s)
+        world = replace(world, uptime_s=until_s)
+        assert [item.printer for item in decide(world) if isinstance(item, Allocate)] == ["p1"]
+    assert waits == [900, 1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400]
+
+
+def test_a_printer_that_started_is_trusted_again_and_what_is_long_ago_is_forgotten() -> None:
+    draft = Draft(farm(printers=[printer()], orders=[order()]))
+    draft.decline("p1", "a" * 64)
+    take_batch(draft, Batch("n1", "e1", 1, (started(),)), NOW_S, RULES)
+    assert draft.farm.declined == {}
+    draft.decline("p1", "a" * 64)
+    later = Draft(replace(draft.farm, uptime_s=1e6))
+    later.decline("p2", "a" * 64)
+    assert set(later.farm.declined) == {("p2", "a" * 64)}
+
+
+def test_a_printer_that_was_busy_has_declined_nothing() -> None:
+    draft = Draft(tail(running()))
+    carry_out(draft, Withdraw("a1", 2, Why.TAKEN_BACK), NOW_S, str)
+    assert draft.farm.declined == {}
 
 
 def test_what_is_on_its_way_back_is_not_taken_twice() -> None:
