@@ -9,28 +9,50 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 # structlog loads rich when it is there, for coloured tracebacks that no service shows: 5 MB
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # None is how Python says "not importable"
 
+from drivers.errors import DriverError  # noqa: E402 - after the line above
 from farm import log  # noqa: E402 - after the line above
 from farm.config import NodeSettings, load  # noqa: E402
 from farm.errors import FarmError  # noqa: E402
 from farm.node.agent import Agent  # noqa: E402
 from farm.node.join import load_identity  # noqa: E402
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_CANNOT_START: Final = 2
 
-async def serve(settings: NodeSettings) -> None:
-    """Run the agent until SIGINT or SIGTERM.
+
+async def run_until_signal(agent: Agent) -> None:
+    """Run the agent until SIGINT or SIGTERM, which makes the machines safe first; a second signal ends the process at once.
 
     Raises:
         FarmError: it cannot start; the message has the next step.
 
     """
-    agent = Agent(settings, load_identity(settings.data), settings.clock.clock())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, agent.stop)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        agent.stop()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
     await agent.run()
+
+
+async def serve(settings: NodeSettings) -> None:
+    """Run the agent of this identity until SIGINT or SIGTERM.
+
+    Raises:
+        FarmError: it cannot start; the message has the next step.
+
+    """
+    await run_until_signal(Agent(settings, load_identity(settings.data), settings.clock.clock()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FarmError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except DriverError as error:
+        sys.stderr.write(f"{error}\n")
+        return _CANNOT_START
     return 0
 
 

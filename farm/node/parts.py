@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -75,6 +77,29 @@ def by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
             )
         found[section.name] = section
     return found
+
+
+def known_profiles() -> list[str]:
+    """The ids of the bundled profiles: the names of their files, so that an agent need not read them."""
+    entries = files("configs").joinpath("printers").iterdir()
+    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+
+
+def check_profile(section: PrinterSection) -> None:
+    """Find a mistyped profile now: the farm would wait for ever for a program that fits it.
+
+    Raises:
+        ConfigurationError: there is no such profile; the message names the printer and the known ones, the nearest first.
+
+    """
+    known = known_profiles()
+    if section.profile in known:
+        return
+    near = get_close_matches(section.profile, known, n=len(known), cutoff=0.3)
+    ordered = [*near, *(profile for profile in known if profile not in near)]
+    raise ConfigurationError(
+        f"Printer {section.name!r}: there is no profile {section.profile!r}.", next_step=f"Use one of: {', '.join(ordered)}."
+    )
 
 
 def check_setup(setup: PrinterSetup) -> None:

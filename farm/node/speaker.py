@@ -19,6 +19,7 @@ from farm.node.outbox import BATCH, Outbox
 _log = get_logger(__name__)
 _REPORT_GAP_S: Final = 0.25  # real time, as the next: changes that come together are told together
 _TELEMETRY_GAP_S: Final = 0.5
+_LAST_FACTS_S: Final = 2.0  # what is not said by then is told after the next start
 _CONNECTIONS_A_BOOT: Final = 65_536
 _jitter = random.SystemRandom()
 
@@ -102,7 +103,10 @@ class Speaker:
         return (self._tell_reports, self._tell_journal, self._tell_telemetry)
 
     async def goodbye(self) -> None:
-        """The last words: how things stand, and that nobody will answer from now on."""
+        """The last words: what happened, how things stand, and that nobody will answer from now on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_FACTS_S):
+                await self._send_facts()
         await self._report()
         await self._say(Stream.LINK, self._link(online=False))
 
@@ -146,8 +150,12 @@ class Speaker:
             connected = self._bus is not None and self._bus.connected
             wait_s = self._outbox.wait_s(self._keeper.state.journal, loop.time()) if connected else None
             await self._due(self._journal_due, wait_s)
-            while self._bus is not None and self._bus.connected and await self._send_batch(loop.time()):
-                pass
+            await self._send_facts()
+
+    async def _send_facts(self) -> None:
+        now_s = asyncio.get_running_loop().time
+        while self._bus is not None and self._bus.connected and await self._send_batch(now_s()):
+            pass
 
     async def _send_batch(self, now_s: float) -> bool:
         place = self._keeper.state.journal

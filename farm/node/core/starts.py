@@ -9,7 +9,8 @@ from farm.node.core.draft import Draft, clip
 from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
 from scheduler.model import BedState, OccupationKind
 
-_ENDING: Final = ReasonNote(code="agent-ending", en="The agent is ending.", fr="L'agent s'arrête.")
+# the last report says it too, and stands for as long as the agent is away
+_STOPPED: Final = ReasonNote(code="agent-stopped", en="The agent was stopped.", fr="L'agent a été arrêté.")
 _NOT_WRITABLE: Final = ReasonNote(
     code="ledger-not-writable",
     en="The ledger cannot be written (is the disk full?).",
@@ -43,7 +44,7 @@ def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> ReasonNot
     """Return why this printer would start nothing now, whatever was allocated to it, or None."""
     bed, shown = state.bed(printer.setup.id), printer.status.state
     if state.closing:
-        return _ENDING
+        return _STOPPED
     if not state.writable:
         return _NOT_WRITABLE
     if printer.trouble is not None and shown is PrinterState.OFFLINE:
@@ -124,7 +125,7 @@ def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> str | 
     if occupied is None or printer is None or occupied.id != instruction.job or not occupied.running:
         return "The job is not on the bed any more."
     if state.closing:
-        return "The agent is ending."
+        return _STOPPED.en
     if printer.status.state is not PrinterState.IDLE:
         return f"The printer is {printer.status.state}."
     if not in_contact(state, occupied.autonomy_s, moment.boot_s):

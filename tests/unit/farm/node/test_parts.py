@@ -7,7 +7,8 @@ from farm.bus.client import BusClient, Callbacks
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError
 from farm.node.files import Programs
-from farm.node.parts import Parts, by_name, check_setup
+from farm.node.parts import Parts, by_name, check_profile, check_setup, known_profiles
+from gcode.profile import bundled_profiles
 from tests.unit.farm.node.bench import setup
 from tests.unit.farm.node.fake_farm import IDENTITY
 
@@ -34,6 +35,20 @@ def test_what_the_daemon_could_not_read_is_found_at_the_start(field: str, value:
     with pytest.raises(ConfigurationError, match=field):
         check_setup(changed)
     check_setup(setup())
+
+
+def test_the_known_profiles_are_the_bundled_ones() -> None:
+    assert known_profiles() == sorted(bundled_profiles())
+
+
+def test_a_mistyped_profile_is_refused_and_the_nearest_is_named_first() -> None:
+    check_profile(section("left"))
+    with pytest.raises(ConfigurationError, match=r"'left': there is no profile 'prusa-mk3'\. Use one of: prusa-mk3s, ") as raised:
+        check_profile(section("left").model_copy(update={"profile": "prusa-mk3"}))
+    for profile in bundled_profiles():
+        assert profile in raised.value.next_step
+    with pytest.raises(ConfigurationError, match=r"Use one of: .*generic-210"):
+        check_profile(section("left").model_copy(update={"profile": "zzz"}))
 
 
 async def test_the_usual_parts(tmp_path: Path) -> None:

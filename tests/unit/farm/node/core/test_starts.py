@@ -171,7 +171,7 @@ def test_the_first_command_needs_its_job_on_the_bed_and_an_idle_printer() -> Non
     assert isinstance(start, StartJob)
     assert core.may_begin(bench.state, replace(start, job="another"), bench.moment) is not None
     closing = replace(bench.state, closing=True)
-    assert core.may_begin(closing, start, bench.moment) == "The agent is ending."
+    assert core.may_begin(closing, start, bench.moment) == "The agent was stopped."
     bench.status(A, PrinterState.FOREIGN)
     assert core.may_begin(bench.state, start, bench.moment) == "The printer is foreign."
 
