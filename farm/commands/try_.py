@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,11 +19,15 @@ from drivers.registry import open_driver
 from farm.errors import FarmError, InvalidError, NotFoundError
 from farm.ids import new_id
 
+if TYPE_CHECKING:
+    from gcode.checks import Finding
+
 CHUNK_BYTES: Final = 1024 * 1024
 CANCEL_S: Final = 120.0  # a bed that heats cannot be interrupted on every firmware
 STOP_S: Final = 5.0
 CTRL_C: Final = 130
 _COMMAND: Final = re.compile(rb"(?m)^[ \t]*(?:N\d+[ \t]*)?[GMT]\d", re.IGNORECASE)
+_UNCHECKED: Final = "farm: the file is not checked against a printer; --profile generic-210 (or another profile) does that."
 _SLICE: Final = "Slice the model to plain G-code for this printer and give that file."
 
 
@@ -62,8 +66,8 @@ def check_file(file: Path) -> None:
         raise InvalidError(f"{file} {what}.", next_step=_SLICE)
 
 
-def check_against(file: Path, profile_id: str) -> None:
-    """Make sure that `file` keeps the rules of a class of printers.
+def check_against(file: Path, profile_id: str) -> list[str]:
+    """Make sure that `file` keeps the rules of a class of printers; return what is doubtful but allowed, a line each.
 
     Raises:
         NotFoundError: there is no such profile.
@@ -81,10 +85,16 @@ def check_against(file: Path, profile_id: str) -> None:
     with file.open("rb") as content:
         report = inspect(content, profiles[profile_id]).report
     if report.printable:
-        return
+        return [f"{_place(finding)} {finding.rule.fix_en}" for finding in report.findings]
     broken = [finding for finding in report.findings if finding.severity is Severity.REJECT]
-    places = "; ".join(f"{finding.rule.explanation_en} (line {finding.hits[0].line})" for finding in broken[:3])
+    places = " ".join(_place(finding) for finding in broken[:3])
     raise InvalidError(f"{file} must not be printed on {profile_id}: {places}", next_step=broken[0].rule.fix_en)
+
+
+def _place(finding: "Finding") -> str:
+    first = finding.hits[0]
+    text = finding.rule.explanation_en
+    return f"{text.removesuffix('.')} (line {first.line})." if first.line else text
 
 
 class Display:
@@ -239,8 +249,11 @@ def try_print(
 ) -> None:
     """Print FILE on one printer, without daemon or broker. Ctrl-C cancels the print and makes the machine safe."""
     check_file(file)
-    if profile is not None:
-        check_against(file, profile)
+    if profile is None:
+        typer.echo(_UNCHECKED, err=True)
+    else:
+        for warning in check_against(file, profile):
+            typer.echo(f"farm: warning: {warning}", err=True)
     began_s = time.monotonic()
     job, ended = asyncio.run(_run(url, file))
     seconds = round(time.monotonic() - began_s, 1)

@@ -195,3 +195,19 @@ def test_every_error_is_typed_and_has_a_next_step(error: Exception, kind: type[D
     assert type(explained) is kind
     assert explained.next_step.endswith(".")
     assert "/dev/ttyUSB0" in explained.detail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SerialException(errno.EMFILE, "could not open port /dev/x: [Errno 24] Too many open files: '/dev/x'"),
+        SerialException("something: [Errno 99]"),
+        ValueError("Invalid baud rate: 115200"),
+    ],
+)
+def test_people_read_no_words_of_python(error: Exception) -> None:
+    found = explain(error, "/dev/x", 115_200)
+    assert "Errno" not in str(found)
+    assert "Invalid" not in str(found)
+    assert "/dev/x" in found.detail
+    assert "?baud=115200" not in found.next_step, "that was just tried"

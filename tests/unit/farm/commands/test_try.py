@@ -15,6 +15,8 @@ from farm.commands.try_ import check_file, describe
 from farm.errors import FarmError
 from tests.unit.drivers.marlin.world import HEATED, moves
 
+COLD = "\nM104 S0\nM140 S0\n"
+
 
 def _run(*arguments: str, limit_s: float = 60) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "farm", "try", *arguments]
@@ -38,6 +40,37 @@ def test_a_print_ends_with_a_line_of_json(frame: Path) -> None:
     assert re.match(r"job-[0-9a-z]{16}$", told["job"])
     for state in ("connecting", "idle", "preparing", "printing"):
         assert state in result.stderr
+    assert result.stderr.count("--profile") == 1, "a hint, once"
+    assert "--profile" not in result.stdout
+
+
+def test_what_the_check_doubts_is_said_before_the_print(tmp_path: Path) -> None:
+    file = tmp_path / "frame.gcode"
+    file.write_text("\n".join(["M117 no origin", *[line for line in HEATED if line != "G28"], *moves(50), "M907 E500"]) + COLD)
+    result = _run("virtual://?speed=200", str(file), "--profile", "generic-210", "--json")
+    before, _, _ = result.stderr.partition("connecting")
+    assert "farm: warning: The file does not find the machine's origin first. Add G28" in before
+    assert "(line " in before, "the line of what needs trust"
+    assert "--profile" not in result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["printer"] == "virtual://"
+
+
+def test_a_profile_refuses_a_file_that_was_cut_off(tmp_path: Path) -> None:
+    file = tmp_path / "frame.gcode"
+    file.write_text("\n".join([*HEATED, *moves(300), ""]))
+    result = _run("virtual://?speed=200", str(file), "--profile", "generic-210")
+    assert result.returncode == 1
+    assert "cut off" in result.stderr
+    assert "(line 0)" not in result.stderr
+    assert "connecting" not in result.stderr
+
+
+def test_a_licence_is_no_gcode(tmp_path: Path) -> None:
+    file = tmp_path / "LICENSE"
+    file.write_text("Copyright [year]\nPermission is granted.\nM1 is a road.\n")
+    result = _run("virtual://?speed=200", str(file), "--profile", "generic-210")
+    assert result.returncode == 1
+    assert "generic-210: The file is no G-code." in result.stderr
 
 
 def test_a_failed_print_is_no_success_and_says_what_to_do(tmp_path: Path) -> None:
@@ -71,6 +104,7 @@ def test_ctrl_c_before_the_print_exits_130(tmp_path: Path, frame: Path) -> None:
     command = [sys.executable, "-u", "-m", "farm", "try", "virtual://?boot=60&speed=0.5", str(frame)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
+    assert "--profile" in process.stderr.readline()
     assert "connecting" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
