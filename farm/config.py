@@ -159,6 +159,28 @@ def _explain(problem: Any, keys: list[str], source: str) -> tuple[str, str]:
     return f"{source}: there is no key {where}.", hint
 
 
+def _sections(kind: type[FileSettings]) -> list[str]:
+    annotations = {name: info.annotation for name, info in kind.model_fields.items()}
+    return [name for name, inner in annotations.items() if isinstance(inner, type) and issubclass(inner, Section)]
+
+
+def _check_environment(kind: type[FileSettings]) -> None:
+    """A variable that names no section is a typing mistake, and would be left out in silence."""
+    prefix, delimiter = str(kind.model_config["env_prefix"]), str(kind.model_config["env_nested_delimiter"])
+    for variable in sorted(os.environ):
+        first, found, key = variable.upper().removeprefix(prefix).partition(delimiter)
+        if not variable.upper().startswith(prefix) or not found or first.lower() in _sections(kind):
+            continue
+        known = [name for name in known_keys(kind) if "." in name and name.partition(".")[0] in _sections(kind)]
+        near = get_close_matches(f"{first}.{key.replace(delimiter, '.')}".lower(), known, n=1, cutoff=0.4)
+        sections = ", ".join(f"{prefix}{name.upper()}{delimiter}…" for name in _sections(kind))
+        meant = f"{prefix}{near[0].replace('.', delimiter).upper()}" if near else ""
+        raise ConfigurationError(
+            f"environment: {variable} names no key.",
+            next_step=f"Did you mean {meant}?" if near else f"Unset it; known are {sections}.",
+        )
+
+
 _MAX_FILE_BYTES: Final = 1024**2
 
 
@@ -166,7 +188,8 @@ def load(kind: type[_Settings], path: Path | None) -> _Settings:
     """Read the settings of a process from `path` (None: defaults) and the environment.
 
     Raises:
-        ConfigurationError: unreadable file, bad TOML with its line, unknown key with the nearest known one, value out of range.
+        ConfigurationError: unreadable file, bad TOML with its line, unknown key (also in the environment) with the nearest known
+            one, value out of range.
 
     """
     values: dict[str, Any] = {}
@@ -183,6 +206,7 @@ def load(kind: type[_Settings], path: Path | None) -> _Settings:
             ) from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line.") from error
+    _check_environment(kind)
     try:
         return kind(**values)
     except ValidationError as error:

@@ -11,13 +11,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from farm.bus.child_broker import DAEMON, ChildBroker, EmbeddedBroker, MosquittoBroker, TlsListener
+from farm.bus.child_broker import DAEMON, PID_FILE, ChildBroker, EmbeddedBroker, MosquittoBroker, TlsListener, check_port
 from farm.bus.client import Login
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.log import get_logger
 
-__all__ = ["DAEMON", "Broker", "ExternalBroker", "TlsListener", "find_mosquitto", "open_broker"]
+__all__ = ["DAEMON", "Broker", "ExternalBroker", "TlsListener", "check_ports", "find_mosquitto", "open_broker"]
 
 _log = get_logger(__name__)
 _EXTRA_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/mosquitto/sbin")  # often not in a user's PATH
@@ -124,6 +124,22 @@ async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener 
     await broker.start()
     _log.info("broker.started", broker=broker.describe(), urls=broker.urls)
     return broker
+
+
+def check_ports(section: BrokerSection, folder: Path, tls_host: str | None) -> None:
+    """Find out that a port is in use before anything is made. `tls_host`: as `TlsListener.host`; None without such a listener.
+
+    Where a broker of ours has run in `folder` it may still hold them: `open_broker` ends it first and looks then.
+
+    Raises:
+        ConfigurationError: a port is in use, or `tls_host` is no address of this machine.
+
+    """
+    if section.kind == "external" or (folder / PID_FILE).exists():
+        return
+    check_port("127.0.0.1", section.port, "port")
+    if tls_host is not None:
+        check_port(tls_host, section.tls_port, "tls_port")
 
 
 def find_mosquitto() -> Path | None:

@@ -29,6 +29,7 @@ from farm.process import Child, OwnerAliveError, end_stale
 
 _log = get_logger(__name__)
 DAEMON: Final = "daemon"  # the user name of the daemon; configs/mosquitto/acl names it too
+PID_FILE: Final = "broker.pid"
 _USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _START_S: Final = 15.0  # a Raspberry Pi under load starts mosquitto within 2 s, the embedded broker within 8 s
 _NEW_USER_S: Final = 5.0
@@ -58,7 +59,7 @@ class ChildBroker(ABC):
         self._port = port
         self._reason = reason
         self._passwords = folder / "passwords"
-        self._pid_file = folder / "broker.pid"
+        self._pid_file = folder / PID_FILE
         self._users: dict[str, str] = {}  # user name -> hash
         self._child: Child | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -109,7 +110,7 @@ class ChildBroker(ABC):
             if pid := await end_stale(self._pid_file, self._marker):
                 _log.warning("broker.stale", pid=pid, detail="ended the broker that an earlier daemon left behind")
             for host, port, key in self._ports():
-                _check_port(host, port, key)
+                check_port(host, port, key)
             self._users[DAEMON] = await asyncio.to_thread(hash_password, self.login.password)
             await asyncio.to_thread(self._write_users)
             self._write_configuration()
@@ -341,14 +342,25 @@ def _checked(username: str) -> str:
     return username
 
 
-def _check_port(host: str, port: int, key: str) -> None:
-    """Find out before the broker does, because it would say so in its log only."""
+def check_port(host: str, port: int, key: str) -> None:
+    """Find out before the broker does, because it would say so in its log only.
+
+    Raises:
+        ConfigurationError: it is in use, or `host` (empty: all addresses) is no name or address of this machine.
+
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise ConfigurationError(
+                    f"{host} is no name or address of this machine: the broker cannot listen on it.",
+                    next_step="Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                    code="foreign-host",
+                ) from error
             if error.errno != errno.EADDRINUSE:
                 raise ConfigurationError(
                     f"The broker cannot listen on {host or 'all addresses'} port {port}: {error.strerror}.",

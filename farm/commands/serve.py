@@ -1,5 +1,6 @@
 """`farm serve`: the daemon."""
 
+import errno
 import logging
 import os
 import socket
@@ -27,10 +28,22 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigurationError(
+                f"{host} is no name or address of this machine, so nothing can listen on it.",
+                next_step="Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                code="foreign-host",
+            ) from error
         raise ConfigurationError(
             f"Cannot listen on {host} port {port}: {error.strerror or error}.",
             next_step="Stop the program that uses it, or choose another with [http] port in farm.toml or --port.",
         ) from error
+
+
+def _check_broker_ports(settings: DaemonSettings) -> None:
+    from farm.daemon.daemon import check_broker_ports  # noqa: PLC0415 - only this command runs a daemon
+
+    check_broker_ports(settings)
 
 
 def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
@@ -79,6 +92,7 @@ def serve(
         os.environ["FARM_HTTP__PORT"] = str(port)
     settings = load(DaemonSettings, config)
     check_port(settings.http.host, settings.http.port)
+    _check_broker_ports(settings)
 
     log.configure(level=settings.log.level, json=settings.log.json_lines)
 

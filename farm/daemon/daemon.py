@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from farm import enrolment
-from farm.bus.broker import Broker, TlsListener, open_broker
+from farm.bus.broker import Broker, TlsListener, check_ports, open_broker
 from farm.bus.client import BusClient
 from farm.bus.messages import Settings
 from farm.bus.topics import DAEMON_SUBSCRIPTION
@@ -36,6 +36,7 @@ _BUS_START_S: Final = 15.0
 _REPORTS_MISSED: Final = 3
 _SUSPECT_REAL_S: Final = 3.0  # a fast clock does not make networks faster
 _MAX_MQTT_URLS: Final = 8
+_EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,22 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _tls_host(host: str) -> str:
+    """Where joined nodes reach the broker when the API listens on `host`; empty: on all addresses."""
+    return "" if host in _EVERYWHERE else host
+
+
+def check_broker_ports(settings: DaemonSettings) -> None:
+    """Find out that the broker cannot listen before a data folder is made.
+
+    Raises:
+        ConfigurationError: a port is in use, or [http] host is no address of this machine.
+
+    """
+    host = settings.http.host
+    check_ports(settings.broker, settings.data / "broker", None if is_loopback(host) else _tls_host(host))
 
 
 class Daemon:
@@ -108,13 +125,14 @@ class Daemon:
         return PeopleIdentity(
             node=PEOPLE,
             name="People",
-            farm_url=f"{scheme}://127.0.0.1:{self._settings.http.port}",
+            farm_url=f"{scheme}://{_own_name(self._settings.http.host)}:{self._settings.http.port}",
             mqtt_urls=self._broker.urls,
             password=self._people_secret,
         )
 
     async def _start(self) -> None:
         settings, data = self._settings, self._settings.data
+        await asyncio.to_thread(check_broker_ports, settings)
         lock = await asyncio.to_thread(DataLock, data)
         self._stack.callback(lock.release)
         store = await Store.open(data)
@@ -154,13 +172,14 @@ class Daemon:
         """Beyond loopback: the farm's own certificates, and a broker that joined nodes reach over TLS."""
         http, farm_name = self._settings.http, self._settings.farm.name
         if is_loopback(http.host):
-            self._reach = Reach(farm_name, f"http://127.0.0.1:{http.port}", [])
+            self._reach = Reach(farm_name, f"http://{_own_name(http.host)}:{http.port}", [])
             return None
         from farm.certificates import ensure_certificates, server_names  # noqa: PLC0415 - cryptography is 10 MB of memory
 
         names = server_names(http.host, http.names)
         found = await asyncio.to_thread(ensure_certificates, self._settings.data / "keys", names, farm=farm_name)
-        outside = [name for name in names if name != "localhost" and not is_loopback(name)] or names
+        heard = names if not _tls_host(http.host) else list(dict.fromkeys([*http.names, http.host]))  # where something listens
+        outside = [name for name in heard if not is_loopback(name)] or names
         port = self._settings.broker.tls_port
         external = self._settings.broker.kind == "external"
         self._reach = Reach(
@@ -170,7 +189,7 @@ class Daemon:
             authority_pem=found.authority_pem,
             pin=found.pin,
         )
-        return None if external else TlsListener(port=port, certificate=found.certificate, key=found.key)
+        return None if external else TlsListener(port, found.certificate, found.key, _tls_host(http.host))
 
     async def _run(self, world: World, store: Store, library: Library, broker: Broker) -> None:
         farm = self._settings.farm
@@ -215,6 +234,11 @@ def people_secret(path: Path) -> str:
         return path.read_text("ascii").strip()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be used: {error.strerror}.", next_step="Give this user the right to.") from error
+
+
+def _own_name(host: str) -> str:
+    """What this machine calls itself when it reaches what listens on `host`."""
+    return "127.0.0.1" if host in {*_EVERYWHERE, "localhost"} else _in_url(host)
 
 
 def _in_url(name: str) -> str:

@@ -87,3 +87,36 @@ def test_a_scaled_clock_shares_its_origin(tmp_path: Path) -> None:
     clock = load(DaemonSettings, path).clock.clock()
     assert (clock.factor, clock.origin_wall_s) == (60.0, 1000.0)
     assert load(DaemonSettings, None).clock.clock().factor == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "next_step"),
+    [
+        (DaemonSettings, "FARM_HTP__PORT", "Did you mean FARM_HTTP__PORT?"),
+        (DaemonSettings, "FARM_BROKR__TLS_PORT", "Did you mean FARM_BROKER__TLS_PORT?"),
+        (DaemonSettings, "FARM_DATA__X", "Unset it; known are FARM_FARM__…"),
+        (DaemonSettings, "FARM_ZZZZZZZZZZ__QQQQQQ", "known are FARM_FARM__…, FARM_HTTP__…"),
+        (NodeSettings, "NODE_LOGG__LEVEL", "Did you mean NODE_LOG__LEVEL?"),
+    ],
+)
+def test_a_variable_that_names_no_section_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, kind: type[FileSettings], variable: str, next_step: str
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigurationError) as caught:
+        load(kind, None)
+    assert variable in caught.value.detail
+    assert next_step in caught.value.next_step
+
+
+def test_a_key_of_a_section_that_is_not_there_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_HTTP__PROT", "1")
+    with pytest.raises(ConfigurationError, match=r"http\.prot"):
+        load(DaemonSettings, None)
+
+
+@pytest.mark.parametrize("variable", ["FARM_COMMAND", "FARM_CONFIG", "FARMHOUSE__CAT", "NODE_OPTIONS", "OTHER_HTTP__PORT"])
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "1")
+    assert load(DaemonSettings, None) == load(DaemonSettings, CONFIGS / "farm.toml")
+    load(NodeSettings, None)

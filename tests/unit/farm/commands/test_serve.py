@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from farm.commands.serve import ready_line
+from farm.commands.serve import check_port, ready_line
 from farm.config import DaemonSettings, HttpSection
+from farm.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:9000/"), ("::1", "http://[::1]:9000/")])
@@ -23,6 +24,31 @@ def test_beyond_it_what_one_needs_is_named(tmp_path: Path) -> None:
     assert line.startswith("Ready. The page of the farm: https://farm.local:9000/ ")
     assert str(tmp_path / "operator.token") in line
     assert str(tmp_path / "keys" / "ca.pem") in line
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-machine.invalid"])
+def test_a_host_that_is_not_this_machine_is_called_that(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{host} is no name or address of this machine") as refused:
+        check_port(host, 9000)
+    assert "[http] host" in refused.value.next_step
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigurationError, match="already in use") as refused:
+        check_port("127.0.0.1", taken.getsockname()[1])
+    assert "[http] port" in refused.value.next_step
+
+
+@pytest.mark.real
+def test_a_port_of_the_broker_in_use_is_told_before_the_data_folder_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"FARM_BROKER__PORT": str(taken.getsockname()[1]), "FARM_BROKER__TLS_PORT": free_port()}
+        environment = {**os.environ, **ports, "FARM_HTTP__HOST": "0.0.0.0", "FARM_DATA": str(tmp_path / "data")}
+        command = [sys.executable, "-m", "farm", "serve", "--port", free_port()]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert told.returncode == 2
+    assert "is in use by another program" in told.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def free_port() -> str:

@@ -18,7 +18,7 @@ from farm.bus.topics import Stream, node_subscription
 from farm.clock import Clock
 from farm.config import BrokerSection, DaemonSettings, FarmSettings, HttpSection
 from farm.daemon import Daemon
-from farm.daemon.daemon import PEOPLE, is_loopback, people_secret, rules_for
+from farm.daemon.daemon import PEOPLE, check_broker_ports, is_loopback, people_secret, rules_for
 from farm.errors import ConfigurationError
 from farm.views import EnrolmentClaim, InviteRequest
 from tests.integration.real import require
@@ -73,6 +73,7 @@ async def test_a_port_in_use_is_named_and_nothing_is_left_half_done(tmp_path: Pa
             async with Daemon(chosen, Clock()):
                 pass
     assert refused.value.code == "port-in-use"
+    assert not chosen.data.exists(), "not even the folder was made"
     async with Daemon(chosen, Clock()) as daemon:  # the lock was released
         assert daemon.control.health().ready
 
@@ -138,6 +139,58 @@ async def test_beyond_loopback_nodes_join_over_tls_with_the_farms_own_authority(
         assert grant.ca_pem == daemon.control.authority_pem
         assert grant.ca_pem is not None
         assert "BEGIN CERTIFICATE" in grant.ca_pem
+
+
+@pytest.mark.parametrize("which", ["port", "tls_port"])
+def test_both_ports_of_the_broker_are_looked_at_before_anything_is_made(tmp_path: Path, which: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {"port": free_port(), "tls_port": free_port(), which: taken.getsockname()[1]}
+        chosen = DaemonSettings(data=tmp_path / "data", broker=BrokerSection(**ports), http=HttpSection(host="0.0.0.0"))
+        with pytest.raises(ConfigurationError, match=f"Set another {which} in"):
+            check_broker_ports(chosen)
+        local = chosen.model_copy(update={"http": HttpSection()})
+        if which == "tls_port":
+            check_broker_ports(local)  # without TLS nobody listens there
+        external = chosen.model_copy(update={"broker": chosen.broker.model_copy(update={"kind": "external"})})
+        check_broker_ports(external)  # it is not ours
+    check_broker_ports(chosen)
+
+
+def test_what_a_broker_of_ours_may_still_hold_is_looked_at_later(tmp_path: Path) -> None:
+    (tmp_path / "broker").mkdir()
+    (tmp_path / "broker" / "broker.pid").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        check_broker_ports(DaemonSettings(data=tmp_path, broker=BrokerSection(port=taken.getsockname()[1])))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-machine.invalid"])
+def test_an_address_of_another_machine_is_called_that(tmp_path: Path, host: str) -> None:
+    broker = BrokerSection(port=free_port(), tls_port=free_port())
+    with pytest.raises(ConfigurationError, match=f"{host} is no name or address of this machine") as refused:
+        check_broker_ports(DaemonSettings(data=tmp_path, broker=broker, http=HttpSection(host=host)))
+    assert "[http] host" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("host", "listens", "urls"),
+    [
+        ("192.0.2.5", "192.0.2.5", ["mqtts://farm.example:9001", "mqtts://192.0.2.5:9001"]),
+        ("2001:db8::5", "2001:db8::5", ["mqtts://farm.example:9001", "mqtts://[2001:db8::5]:9001"]),
+        ("0.0.0.0", "", None),
+        ("::", "", None),
+    ],
+)
+async def test_the_broker_listens_where_the_api_does_and_nodes_are_told_of_nothing_else(
+    tmp_path: Path, host: str, listens: str, urls: list[str] | None
+) -> None:
+    http = HttpSection(host=host, names=["farm.example"])
+    daemon = Daemon(DaemonSettings(data=tmp_path, broker=BrokerSection(tls_port=9001), http=http), Clock())
+    listener = await daemon._prepare_tls()
+    assert listener is not None
+    assert (listener.host, listener.port) == (listens, 9001)
+    told = daemon._reach.mqtt_urls
+    assert told == urls if urls is not None else f"mqtts://{socket.gethostname()}:9001" in told
+    assert daemon._reach.farm_url == "https://farm.example:8080"
 
 
 def test_the_peoples_password_is_private_and_stays(tmp_path: Path) -> None:
