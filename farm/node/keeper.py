@@ -24,6 +24,7 @@ from farm.node.ledger import Ledger, LedgerWriteError
 _log = get_logger(__name__)
 # of what may give way; what a job came to never does, and is bounded by the beds: nothing starts on one until it is written
 _MAX_OWED: Final = 1_000
+_PRUNE_BATCH: Final = 500  # facts, and counters: a short transaction on an SD card
 _Result = TypeVar("_Result")
 
 Event = Callable[[NodeState, Moment], Step]
@@ -174,6 +175,27 @@ class Keeper:
             if self._doubted and self.state.writable:
                 with suppress(LedgerWriteError):
                     await _whole(self._make(lambda state, _now: Step(state)))
+
+    async def prune(self) -> None:
+        """Forget a batch of what was told long ago.
+
+        Raises:
+            LedgerWriteError: nothing was forgotten.
+
+        """
+        async with self._turn:
+            if self.state.writable:
+                await _whole(self._prune())
+
+    async def _prune(self) -> None:
+        assert self._ledger is not None, "open() comes first"
+        place, now_wall_s = self.state.journal, self._clock.wall_s()
+        written_s, counters = await self.in_thread(self._ledger.oldest, place, now_wall_s - core.KEEP_S, _PRUNE_BATCH)
+        facts = core.too_old(written_s, place, now_wall_s)
+        unwanted = core.unwanted(self.state, counters)
+        unwanted -= await self.in_thread(self._ledger.told_of, place, place.oldest - 1 + facts, unwanted)
+        if facts or unwanted:
+            await self._make(lambda state, _now: core.prune(state, facts, unwanted))
 
     async def next_report(self, name: str, agent: str) -> Report:
         """Number and make a report; it counts as sent now."""

@@ -170,6 +170,36 @@ class Ledger:
             found.append(RawFact.model_validate({**json.loads(body), "seq": position - place.base}))
         return found
 
+    def oldest(self, place: JournalPlace, before_wall_s: float, limit: int) -> tuple[list[float], list[str]]:
+        """When the oldest facts were written, in order, and the allocations whose last start was before; at most `limit` of each.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        facts = "SELECT at_s FROM journal WHERE position >= ? ORDER BY position LIMIT ?"
+        counters = "SELECT allocation FROM started WHERE at_s < ? ORDER BY at_s LIMIT ?"
+        try:
+            written = self._rows(facts, place.oldest + place.base, limit)
+            return [row[0] for row in written], [row[0] for row in self._rows(counters, before_wall_s, limit)]
+        except sqlite3.Error as error:
+            raise _unusable(self._path, str(error)) from error
+
+    def told_of(self, place: JournalPlace, after: int, allocations: frozenset[str]) -> frozenset[str]:
+        """Those of `allocations` of which facts after sequence number `after` tell.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        if not allocations:
+            return frozenset()
+        query = "SELECT DISTINCT json_extract(body, '$.reference.allocation') FROM journal WHERE position > ?"
+        try:
+            return allocations & {row[0] for row in self._rows(query, after + place.base)}
+        except sqlite3.Error as error:
+            raise _unusable(self._path, str(error)) from error
+
     def printer_ids(self, names: list[str]) -> dict[str, str]:
         """The ids of printers by their configured names; a new name gets an id, once and for ever.
 
@@ -213,6 +243,7 @@ class Ledger:
         self._meta(acked=place.acked)
         if changes.epoch:
             self._meta(epoch=place.epoch, oldest=place.oldest, base=place.base)
+            self._many("DELETE FROM journal WHERE position < ?", [(place.oldest + place.base,)])
         if changes.boot is not None:
             self._meta(boot=changes.boot[0], machine=changes.boot[1])
         if (desired := changes.desired) is not None:
@@ -225,6 +256,7 @@ class Ledger:
         self._many("INSERT OR REPLACE INTO occupations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", there)
         started = [(allocation, jobs, changes.at_s) for allocation, jobs in changes.started.items()]
         self._many("INSERT OR REPLACE INTO started VALUES (?, ?, ?)", started)
+        self._many("DELETE FROM started WHERE allocation = ?", [(allocation,) for allocation in changes.forgotten])
         self._commands(changes.commands)
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:

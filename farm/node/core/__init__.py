@@ -5,6 +5,7 @@
     beds     what is on a bed             report   what the daemon is told
     starts   which job, and when          changes  what the ledger must hold
     jobs     how a job begins and ends    draft    a step in the making
+    pruning  what may be forgotten
 
 A caller computes a step, commits `changes.between(old, step.state)`, and only then takes over `step.state` and carries out
 `step.instructions`. When the commit fails it drops the step: nothing has happened.
@@ -16,6 +17,7 @@ from farm.node.core.commands import on_act_done, on_command
 from farm.node.core.contact import on_ack, on_desired
 from farm.node.core.events import add_printer, close, on_files, on_status, on_trouble, recover, remove_printer, tick
 from farm.node.core.jobs import doubt, on_ended, on_not_begun, on_started, on_trace, on_trace_failed
+from farm.node.core.pruning import KEEP_S, prune, too_old, unwanted
 from farm.node.core.report import face, report, telemetry
 from farm.node.core.starts import may_begin, open_allocations
 from farm.node.core.state import (
@@ -36,6 +38,7 @@ from farm.node.core.state import (
 )
 
 __all__ = [
+    "KEEP_S",
     "Act",
     "ActKind",
     "Changes",
@@ -73,9 +76,12 @@ __all__ = [
     "on_trace_failed",
     "on_trouble",
     "open_allocations",
+    "prune",
     "recover",
     "remove_printer",
     "report",
     "telemetry",
     "tick",
+    "too_old",
+    "unwanted",
 ]

@@ -29,12 +29,14 @@ class Changes:
     occupations: Mapping[str, Occupied | None] = field(default_factory=dict)
     started: Mapping[str, int] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
-    epoch: bool = False  # the journal was renumbered
+    forgotten: tuple[str, ...] = ()  # allocations whose start counters go
+    epoch: bool = False  # the journal was renumbered, or begins later
 
     @property
     def empty(self) -> bool:
         """Nothing must reach the disk. An acknowledgement alone does not: it is told again, and costs a write."""
-        return not (self.facts or self.boot or self.desired or self.occupations or self.started or self.commands or self.epoch)
+        written = (self.facts, self.boot, self.desired, self.occupations, self.started, self.commands, self.forgotten, self.epoch)
+        return not any(written)
 
 
 def _altered(before: Mapping[str, Occupied], after: Mapping[str, Occupied]) -> dict[str, Occupied | None]:
@@ -60,5 +62,6 @@ def between(before: NodeState | None, after: NodeState, facts: tuple[Fact, ...],
         if before.started is after.started
         else {key: jobs for key, jobs in after.started.items() if before.started.get(key) != jobs},
         commands=() if before.commands is after.commands else tuple(key for key in after.commands if key not in known),
-        epoch=before.journal.epoch != after.journal.epoch,
+        forgotten=() if before.started is after.started else tuple(sorted(before.started.keys() - after.started.keys())),
+        epoch=(before.journal.epoch, before.journal.oldest) != (after.journal.epoch, after.journal.oldest),
     )

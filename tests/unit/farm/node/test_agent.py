@@ -74,6 +74,17 @@ async def test_beds_stay_known_however_fast_the_clock_is(tmp_path: Path) -> None
         assert shop.agent.state.bed(shop.printer("left")) is BedState.CLEAR
 
 
+async def test_what_was_told_long_ago_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.agent._PRUNE_AT_LEAST_S", 0.05)
+    monkeypatch.setattr("farm.node.core.pruning.KEEP_S", 10.0)
+    monkeypatch.setattr("farm.node.agent._PRUNE_EVERY_S", 3.0)
+    async with printing(tmp_path) as (shop, _, driver):
+        await until(lambda: "job-started" in shop.farm.kinds())
+        await until(lambda: shop.agent.state.journal.oldest > shop.agent.state.journal.head, what="an empty journal")
+        driver.finishes()
+        await until(lambda: "job-ended" in shop.farm.kinds(), what="numbers that go on")
+
+
 async def test_reports_are_coalesced(tmp_path: Path) -> None:
     async with workshop(tmp_path, "left") as shop:
         await until(lambda: shop.farm.said)

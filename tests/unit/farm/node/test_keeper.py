@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import structlog.testing
 
 from drivers.base import PrintEnd, PrintEnded, PrinterState, PrinterStatus
-from farm.bus.messages import Ack
+from farm.bus.messages import Ack, CollectAction
 from farm.clock import Clock
 from farm.node import core
 from farm.node.core import Moment, NodeState, StartJob, Step
@@ -222,6 +223,39 @@ async def test_steps_wait_for_their_turn(kept: Kept) -> None:
     states = [PrinterState.IDLE, PrinterState.FOREIGN, PrinterState.IDLE, PrinterState.FAULT]
     await asyncio.gather(*(kept.keeper.apply(kept.status(state)) for state in states))
     assert [step.state.printers[A].status.state for _, step in kept.steps] == states
+
+
+async def test_old_facts_and_their_counters_are_forgotten_in_small_batches(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.keeper._PRUNE_BATCH", 2)
+    await kept.make_ready()
+    await kept.keeper.apply(kept.status(PrinterState.IDLE))
+    job = kept.keeper.state.occupations[A].id
+    await kept.keeper.apply(lambda state, now: core.on_ended(state, A, PrintEnded(job, PrintEnd.DONE, ""), now))
+    collected = CollectAction(printer=A, job=job, good=1, scrap=0)
+    await kept.keeper.apply(lambda state, now: core.on_collect(state, collected, now))
+    await kept.keeper.apply(lambda state, now: core.on_desired(state, desired(2), now))
+    place = kept.keeper.state.journal
+    assert (place.head, kept.keeper.state.started) == (3, {"alloc-1": 1})
+    await kept.keeper.prune()
+    assert kept.keeper.state.journal.oldest == 1, "not yet old"
+
+    monkeypatch.setattr(kept.keeper, "_clock", Clock(origin_wall_s=time.time() - 1, factor=91 * 86_400))
+    await kept.keeper.prune()
+    assert kept.keeper.state.journal.oldest == 1, "not yet acknowledged"
+    ack = Ack(generation=1, epoch=place.epoch, seq=3)
+    await kept.keeper.apply(lambda state, now: core.on_ack(state, ack, now))
+    await kept.keeper.prune()
+    assert (kept.keeper.state.journal.oldest, kept.keeper.state.started) == (3, {"alloc-1": 1}), "a fact still tells of it"
+    kept.full = True
+    with pytest.raises(LedgerWriteError):
+        await kept.keeper.prune()
+    await kept.keeper.prune()
+    assert kept.keeper.state.journal.oldest == 3
+    kept.full = False
+    await kept.keeper.pay_owed()
+    await kept.keeper.prune()
+    assert (kept.keeper.state.journal.oldest, kept.keeper.state.journal.head, kept.keeper.state.started) == (4, 3, {})
+    assert await kept.keeper.facts(kept.keeper.state.journal, 0, 10) == []
 
 
 async def test_a_boot_that_cannot_be_written_is_no_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

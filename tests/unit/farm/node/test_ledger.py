@@ -126,6 +126,40 @@ def test_facts_come_in_order_and_in_batches(ledger: Ledger) -> None:
     assert ledger.facts(place, place.head, 10) == []
 
 
+def test_what_is_pruned_is_gone_from_the_file_and_the_numbers_go_on(ledger: Ledger, path: Path) -> None:
+    bench = ready(ledger)
+    bench.collect(bench.printed().job)
+    head, (counted,) = bench.state.journal.head, bench.state.started
+    bench.ack(seq=head)
+    bench.do(core.prune, 2, frozenset(), timed=False)
+    assert [fact.seq for fact in ledger.facts(bench.state.journal, 0, 100)] == list(range(3, head + 1))
+    bench.do(core.prune, head - 2, frozenset({counted}), timed=False)
+    assert ledger._rows("SELECT count(*) FROM journal") == [(0,)]
+    assert ledger._rows("SELECT count(*) FROM started") == [(0,)]
+    again = Ledger.open(path)
+    assert again.load() == as_remembered(bench.state), "an empty journal remembers where it stands"
+    again.close()
+    bench.collect(bench.printed().job)
+    assert ledger.facts(bench.state.journal, 0, 1)[0].seq == head + 1
+
+
+def test_the_oldest_facts_and_counters_are_found(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    first_s = bench.wall_s
+    bench.collect(bench.printed().job)
+    bench.wall_s += 1_000
+    bench.collect(bench.printed().job)
+    place, (early, late) = bench.state.journal, bench.state.started
+    assert ledger.oldest(place, first_s + 1, 3) == ([first_s] * 3, [early])
+    written_s, counters = ledger.oldest(replace(place, oldest=place.head), first_s + 2_000, 9)
+    assert (written_s, counters) == ([first_s + 1_000], [early, late])
+    both = frozenset({early, late, "alloc-of-others"})
+    assert ledger.told_of(place, 0, both) == {early, late}
+    assert ledger.told_of(place, place.head - 2, both) == {late}
+    assert ledger.told_of(place, place.head, both) == frozenset()
+    assert ledger.told_of(place, 0, frozenset()) == frozenset()
+
+
 def test_a_batch_is_limited_in_bytes_too(ledger: Ledger) -> None:
     bench = ready(ledger)
     bench.printed()

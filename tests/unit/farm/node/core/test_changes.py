@@ -54,6 +54,17 @@ def test_only_a_newer_desired_is_written() -> None:
     assert again.desired is None
 
 
+def test_what_is_forgotten_is_written() -> None:
+    bench = Bench()
+    bench.collect(bench.printed().job)
+    before = bench.state
+    (counted,) = before.started
+    counter = core.between(before, core.prune(before, 0, frozenset({counted})).state, (), 0)
+    assert (counter.forgotten, counter.started, counter.epoch, counter.empty) == ((counted,), {}, False, False)
+    facts = core.between(before, core.prune(before, 2, frozenset()).state, (), 0)
+    assert (facts.forgotten, facts.place.oldest, facts.epoch, facts.empty) == ((), 3, True, False)
+
+
 def test_a_new_epoch_is_written() -> None:
     bench = Bench()
     before = bench.state
