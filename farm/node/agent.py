@@ -33,7 +33,7 @@ from farm.node.hands import Answers, Hand
 from farm.node.join import Identity
 from farm.node.keeper import Event, Keeper, moment
 from farm.node.ledger import LedgerWriteError
-from farm.node.parts import Parts, check_setup
+from farm.node.parts import Parts, check_profile, check_setup
 from farm.node.speaker import Bus, Speaker
 from scheduler.model import JobOutcome
 
@@ -43,6 +43,7 @@ _TICK_AT_LEAST_S: Final = 0.05
 _MARK_EVERY_S: Final = 30.0  # farm time: far below the five minutes after which an agent counts as blind
 _MARK_AT_LEAST_S: Final = 0.2
 _PAY_EVERY_S: Final = 2.0  # real time: how soon a disk that has room again is noticed
+_WORK_ENDS_S: Final = 1.0  # real time: after its driver was closed a start has nothing left to wait for
 _PRUNE_EVERY_S: Final = 3600.0  # farm time
 _PRUNE_AT_LEAST_S: Final = 60.0
 _MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
@@ -134,7 +135,10 @@ class Agent:
         _log.info("agent.started", node=self._identity.node, printers=len(setups), boot=self.state.boot)
 
     async def close(self) -> None:
-        """End in good order: nothing new starts, drivers let go, the last report is sent. Running prints are not cancelled."""
+        """End in good order: nothing new starts, drivers let go, the last facts and the last report are sent.
+
+        A print that needs this process is made safe and interrupted by its driver; one that does not goes on.
+        """
         if self._keeper.begun:
             await self._keeper.apply_surely(_closing)
         await self._stack.aclose()
@@ -219,6 +223,7 @@ class Agent:
             capabilities=hand.driver.info.capabilities,
         )
         check_setup(setup)
+        check_profile(section)
         self._hands[printer] = hand
         return setup
 
@@ -244,6 +249,7 @@ class Agent:
     async def _end_speaking(self, bus: Bus) -> None:
         """Drivers first: what they say in letting go belongs into the last report."""
         await self._close_hands()
+        await self._end_work()
         await self.settle()
         for task in self._tasks:
             task.cancel()
@@ -253,8 +259,15 @@ class Agent:
         _log.info("agent.ended", node=self._identity.node)
 
     async def _close_hands(self) -> None:
-        hands, self._hands = list(self._hands.values()), {}
+        hands = list(self._hands.values())
         await asyncio.gather(*(hand.close() for hand in hands))
+        await self.settle()
+        self._hands = {}  # not before: what a driver says while it makes its machine safe is heard
+
+    async def _end_work(self) -> None:
+        """A start that its driver has just broken off says what became of the job."""
+        if work := [task for task in self._tasks if task.get_name() == "work"]:
+            await asyncio.wait(work, timeout=_WORK_ENDS_S)
 
     # --- work in the background --------------------------------------------------------------------------------------------
 
