@@ -57,6 +57,7 @@ class NodeMachine(RuleBasedStateMachine):
         self.now_s, self.wall_s, self.ids, self.machine_boot = 1_000.0, 1_700_000_000.0, 0, 0
         self.full = False
         self.owed: list[tuple[Callable[..., Step], tuple[Any, ...], dict[str, Any]]] = []
+        self.doubted: frozenset[str] = frozenset()
         self.commands: list[Command] = []
         self.facts: list[Any] = []
         self.allowed: dict[str, int] = {}  # the newest `jobs` of each allocation
@@ -91,12 +92,14 @@ class NodeMachine(RuleBasedStateMachine):
         self.ledger.commit(core.between(None, step.state, (), self.wall_s))
         self.state = replace(step.state, files=frozenset({SHA}))
         self.owed.clear()
+        self.doubted = frozenset()
         self.pending_traces.clear()
         self.last_acknowledged = None
 
     def do(self, function: Callable[..., Step], *arguments: Any, keep: bool = False, **named: Any) -> bool:
         """One step, as `farm.node.keeper` makes it; False: the disk was full and nothing has happened."""
-        first = function(self.state, *arguments, self.moment, **named)
+        doubted = core.on_doubt(self.state, self.doubted, self.moment)
+        first = function(doubted.state, *arguments, self.moment, **named)
         then = core.tick(first.state, self.moment)
         facts = first.facts + then.facts
         changes = core.between(self.state, then.state, facts, self.wall_s)
@@ -106,6 +109,7 @@ class NodeMachine(RuleBasedStateMachine):
                 self.owed.append((function, arguments, named))
             return False
         self.ledger.commit(changes)
+        self.doubted = frozenset()
         self.state = then.state
         self.facts += facts
         for instruction in first.instructions + then.instructions:
@@ -124,7 +128,10 @@ class NodeMachine(RuleBasedStateMachine):
             self.look(instruction.printer)
 
     def look(self, printer: str) -> None:
-        self.do(core.on_status, printer, self.machines[printer].status, keep=True)
+        status, known = self.machines[printer].status, self.state.printers[printer].status
+        if status.state is PrinterState.FOREIGN and known.state is not PrinterState.FOREIGN:
+            self.doubted |= {printer}
+        self.do(core.on_status, printer, status, keep=True)
 
     # --- the farm
 
@@ -138,7 +145,7 @@ class NodeMachine(RuleBasedStateMachine):
         message = desired(self.state.version + 1, generation=max(self.state.generation, 1), printers=wanted)
         self.do(core.on_desired, message)
 
-    @rule(printer=printers, late=st.integers(0, 20), others=st.sampled_from(["nobody", "seen", "unseen"]), ends=st.booleans())
+    @rule(printer=printers, late=st.integers(0, 20), others=st.sampled_from(["nobody", "seen", "unseen", "unwritten"]), ends=st.booleans())
     def an_hour(self, printer: str, late: int, others: str, ends: bool) -> None:
         """A job is started and printed, its parts are taken off, and the next is started: left to chance, few runs come so far.
 
@@ -155,9 +162,12 @@ class NodeMachine(RuleBasedStateMachine):
         clicks = len(self.commands)
         self.somebody_clears_a_bed_and_says_so(printer, 2, by_hand=others == "nobody")
         if others != "nobody":
-            self.somebody_prints_their_own(printer, seen=others == "seen")
+            self.full = others == "unwritten"
+            self.somebody_prints_their_own(printer, seen=others != "unseen")
             if ends:
                 self.a_print_ends(printer, PrintEnd.DONE)
+            if self.full:
+                self.the_disk_has_room_again()
         for command in self.commands[clicks:]:
             self.do(core.on_command, command)
         self.wants(printer, 3, self.new_id("hour"))
@@ -271,6 +281,8 @@ class NodeMachine(RuleBasedStateMachine):
     def the_agent_dies(self, streamed: bool, away_s: float, reboot: bool) -> None:
         """A job on a serial port dies with it, one on OctoPrint does not."""
         seen = {key: value.seen_s for key, value in self.state.printers.items() if value.seen_s is not None}
+        if not self.state.writable:
+            seen = {}
         self.now_s += away_s
         self.wall_s += away_s
         if reboot:
