@@ -12,6 +12,7 @@ _QUIET: Final = frozenset({"journal.hole"})  # heals by itself: the node repeats
 NEXT_STEPS: Final[dict[str, str]] = {
     "journal.skipped": "The node's journal was pruned before it was heard: count the parts at that place by hand.",
     "fact.set-aside": "Look at the facts that were set aside; the farm goes on without them.",
+    "ledger.old": "Its card was probably written back from an image: look at its beds before it goes on.",
     "collect.refused": "Look at the bed of that printer, and collect again what is on it.",
     "allocation.exceeded": "A job was started that the farm had given to somebody else: there may be some parts too many.",
     "revision.recalled": "Set these parts aside: their revision was recalled.",

@@ -286,6 +286,8 @@ class Engine:
             self.publisher.want_ack(node)
         for node, report in effects.shown.items():
             self._answer(node, report)
+        for node, position in effects.outdated.items():
+            self.publisher.want_new_ledger(node, position)
         for notice in effects.notices:
             _log.warning(notice.code, node=notice.node, text=notice.text)
             record = self.world.durable.node_records[notice.node]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from farm.bus.client import Received
-from farm.bus.messages import Journal, Link, PrinterReport, Report, Telemetry
+from farm.bus.messages import Journal, JournalPosition, Link, PrinterReport, Report, Telemetry
 from farm.bus.topics import Stream, parse
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.translate import batch, printer_now
@@ -54,6 +54,7 @@ class Effects:
 
     shown: dict[str, Report] = field(default_factory=dict)  # live reports that wait for an answer
     told: set[str] = field(default_factory=set)  # nodes that wait for an answer to their journal
+    outdated: dict[str, JournalPosition] = field(default_factory=dict)  # nodes with a past ledger, and where it stands
     notices: list[Notice] = field(default_factory=list)
     changed: bool = False  # whether there is something to decide
 
@@ -162,11 +163,12 @@ class Receiver:
             return
         if not self._owns(draft, node, report):
             return
-        known = draft.farm.node_records[node].epoch
         if not enter_epoch(draft, node, report.journal.epoch):
-            return  # it was under way since before the node's ledger changed
-        if report.journal.epoch != known:
-            link.forget_order()
+            if not parsed.retained:  # else it was under way since before the node's ledger changed
+                effects.outdated[node] = report.journal
+                effects.notices.append(Notice("ledger.old", node, "Its ledger is an older copy of itself: it is told to tell all."))
+            return
+        if link.follow(report.journal.epoch):  # a journal may have told of the new ledger first
             effects.changed = True
         key = (report.boot, report.report)
         if key > link.seen:

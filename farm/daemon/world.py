@@ -25,6 +25,7 @@ class NodeLink:
     """
 
     heard_s: float
+    epoch: str = ""  # of the ledger that numbered these reports
     seen: tuple[int, int] = _NEVER
     alive: tuple[int, int] = _NEVER
     alive_s: float = 0.0  # boot clock when `alive` came
@@ -36,9 +37,13 @@ class NodeLink:
     telemetry_key: tuple[int, int] = _NEVER
     telemetry: dict[str, PrinterTelemetry] = field(default_factory=dict)
 
-    def forget_order(self) -> None:
-        """Begin to number reports afresh: the node has a new ledger, and perhaps counts its boots from an old image."""
+    def follow(self, epoch: str) -> bool:
+        """Begin to number reports afresh when the node has a new ledger: it may count its boots from an old image. Tell whether."""
+        if self.epoch == epoch:
+            return False
+        self.epoch = epoch
         self.seen = self.alive = self.telemetry_key = _NEVER
+        return True
 
 
 class World:

@@ -200,6 +200,45 @@ async def test_a_node_with_a_new_ledger_loses_what_it_had_not_started_and_is_hea
     assert farm.world.links["n1"].alive == (0, 1)
 
 
+async def test_an_image_that_is_written_back_twice_is_heard_again(farm: Farm) -> None:
+    """The node shows a ledger that it left once: only an acknowledgement beyond its head makes it begin another."""
+
+    def shown(epoch: str, head: int, boot: int) -> Mail:
+        return farm.report(printer_report(), boot=boot, journal=messages.JournalPosition(epoch=epoch, oldest=1, head=head))
+
+    facts = [messages.BedCleared(seq=number, printer="p1", occupation=f"x{number}") for number in range(1, 9)]
+    await farm.hear(shown("eA", 0, 10), farm.journal(*facts, epoch="eA"))
+    await farm.hear(shown("eB", 0, 11), farm.journal(facts[0], epoch="eB"))
+    await farm.hear(shown("eA", 8, 9))  # the very state that was acknowledged: only what is beyond it tells the node
+    ack = farm.bus.of(Stream.ACK)[-1]
+    assert (ack.epoch, ack.boot, ack.generation) == ("eA", None, GENERATION)
+    assert ack.seq > 1_000
+    assert "ledger.old" in farm.alarms
+    assert farm.world.durable.node_records["n1"].epoch == "eB"
+    await farm.hear(shown("eC", 8, 9))
+    assert farm.world.durable.node_records["n1"].epoch == "eC"
+    assert farm.world.links["n1"].alive == (9, farm.count)
+
+
+async def test_a_past_ledger_in_a_retained_report_is_only_the_past(farm: Farm) -> None:
+    for epoch in ("eA", "eB"):
+        await farm.hear(farm.report(printer_report(), journal=messages.JournalPosition(epoch=epoch, oldest=1, head=0)))
+    said = len(farm.bus.of(Stream.ACK))
+    old = messages.JournalPosition(epoch="eA", oldest=1, head=0)
+    await farm.hear(farm.report(printer_report(), retained=True, journal=old))
+    assert len(farm.bus.of(Stream.ACK)) == said
+    assert farm.alarms == []
+
+
+async def test_reports_are_numbered_afresh_also_when_a_journal_told_of_the_new_ledger_first(farm: Farm) -> None:
+    await farm.hear(farm.report(printer_report(), boot=100))
+    await farm.hear(farm.journal(messages.BedCleared(seq=1, printer="p1", occupation="x1"), epoch="e2"))
+    place = messages.JournalPosition(epoch="e2", oldest=1, head=1)
+    await farm.hear(farm.report(printer_report(), boot=50, journal=place))
+    assert farm.world.links["n1"].alive == (50, farm.count)
+    assert farm.bus.of(Stream.ACK)[-1].boot == 50
+
+
 # --- rejected ---------------------------------------------------------------------------------------------------------------------
 
 
