@@ -199,6 +199,38 @@ def suitable(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex)
     return [program for program in variants if not program_reasons(farm, printer, program)]
 
 
+Kind = tuple[str, str, float]
+
+
+def kind_of(printer: PrinterNow) -> Kind:
+    """What decides which programs suit a printer: those of one kind are looked at once."""
+    return printer.profile, printer.material, printer.nozzle_mm
+
+
+class Suitability:
+    """Which programs suit which kind of printers, worked out once for one farm."""
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+        self._index = index_programs(farm.programs.values())
+        self._programs: dict[tuple[Kind, str], list[Program]] = {}
+        self._reasons: dict[tuple[Kind, str], list[Reason]] = {}
+
+    def programs(self, printer: PrinterNow, order: Order) -> list[Program]:
+        """Programs of the order's revision that printers of this kind can print."""
+        key = kind_of(printer), order.revision
+        if key not in self._programs:
+            self._programs[key] = suitable(self._farm, printer, order, self._index)
+        return self._programs[key]
+
+    def reasons(self, printer: PrinterNow, order: Order) -> list[Reason]:
+        """All reasons why printers of this kind can make nothing for an order that is open."""
+        key = kind_of(printer), order.revision
+        if key not in self._reasons:
+            self._reasons[key] = order_reasons(self._farm, printer, order, self._index)
+        return self._reasons[key]
+
+
 def is_put_off(farm: Farm, printer: str, program: str) -> bool:
     """Whether the printer lately did not start that program, so that others come first."""
     found = farm.declined.get((printer, program))

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from scheduler.arithmetic import sums, to_allocate
 from scheduler.decisions import Allocate
@@ -14,27 +15,33 @@ from scheduler.eligibility import (
     FREE,
     HAS_ALLOCATION,
     STANDING,
-    ProgramIndex,
+    Kind,
     Reason,
+    Suitability,
     busy_printers,
-    index_programs,
     is_put_off,
+    kind_of,
     no_open_allocation,
     order_reason,
-    order_reasons,
     printer_reasons,
-    suitable,
 )
 from scheduler.model import BedState, Farm, Order, PrinterNow, Program, Rules
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Board:
     """Who could work, worked out once for one farm."""
 
     standing: Sequence[PrinterNow]
     free: Sequence[PrinterNow]  # standing, and may be given an allocation now: idle ones and those that run a job of ours
-    programs: ProgramIndex
+    suitability: Suitability
+
+    @cached_property
+    def kinds(self) -> list[tuple[PrinterNow, int]]:
+        """A sample of every kind of standing printers, and how many there are."""
+        counts = Counter(kind_of(printer) for printer in self.standing)
+        samples = {kind_of(printer): printer for printer in self.standing}
+        return [(samples[kind], number) for kind, number in counts.items()]
 
     @property
     def idle(self) -> list[PrinterNow]:
@@ -53,7 +60,34 @@ def board(farm: Farm, rules: Rules) -> Board:
     busy = busy_printers(farm)
     rest = tuple(constraint for constraint in FREE if constraint is not no_open_allocation)
     free = [printer for printer in standing if printer.id not in busy and not printer_reasons(farm, printer, rules, rest)]
-    return Board(standing, free, index_programs(farm.programs.values()))
+    return Board(standing, free, Suitability(farm))
+
+
+class Pool:
+    """Printers that may be given something, by kind; within a kind those that could begin at once come first."""
+
+    def __init__(self, farm: Farm, printers: Iterable[PrinterNow]) -> None:
+        self._farm = farm
+        self._lines: dict[Kind, list[PrinterNow]] = {}
+        for printer in sorted(printers, key=lambda printer: (not is_idle(printer), printer.id)):
+            self._lines.setdefault(kind_of(printer), []).append(printer)
+
+    def samples(self) -> list[PrinterNow]:
+        """One printer of every kind that is left."""
+        return [line[0] for line in self._lines.values()]
+
+    def first(self, sample: PrinterNow, program: Program) -> PrinterNow | None:
+        """The best printer of a kind for a program; one that lately did not start it comes last. None: all are taken."""
+        line = self._lines.get(kind_of(sample), [])
+        trusted = (printer for printer in line if not is_put_off(self._farm, printer.id, program.sha256))
+        return next(trusted, line[0] if line else None)
+
+    def take(self, printer: PrinterNow) -> None:
+        """This printer was given something."""
+        line = self._lines[kind_of(printer)]
+        line.remove(printer)
+        if not line:
+            del self._lines[kind_of(printer)]
 
 
 def in_turn(orders: Iterable[Order]) -> list[Order]:
@@ -70,11 +104,9 @@ def autonomy_s(printer: PrinterNow, rules: Rules) -> float:
 # --- how much --------------------------------------------------------------------------------------------------------------------
 
 
-def eligible_count(farm: Farm, order: Order, looked: Board) -> int:
-    """How many printers could make something for the order, busy or not; at least 1. Printers of one kind are looked at once."""
-    kinds = Counter((printer.profile, printer.material, printer.nozzle_mm) for printer in looked.standing)
-    samples = {(printer.profile, printer.material, printer.nozzle_mm): printer for printer in looked.standing}
-    return max(1, sum(count for kind, count in kinds.items() if suitable(farm, samples[kind], order, looked.programs)))
+def eligible_count(order: Order, looked: Board) -> int:
+    """How many printers could make something for the order, busy or not; at least 1."""
+    return max(1, sum(number for sample, number in looked.kinds if looked.suitability.programs(sample, order)))
 
 
 def jobs_for(program: Program, remaining: int, printers: int, horizon_s: float, rules: Rules) -> int:
@@ -101,10 +133,10 @@ def overshoot(program: Program, remaining: int) -> int:
 def allocations(farm: Farm, rules: Rules) -> list[Allocate]:
     """New allocations for what nobody makes yet."""
     looked, totals = board(farm, rules), sums(farm)
-    free = {printer.id: printer for printer in looked.free}
+    free = Pool(farm, looked.free)
     result: list[Allocate] = []
     for order in in_turn(order for order in farm.orders.values() if order_reason(farm, order) is None):
-        if not free:
+        if not free.samples():
             break
         remaining = to_allocate(farm, order, totals)
         if remaining > 0:
@@ -112,16 +144,20 @@ def allocations(farm: Farm, rules: Rules) -> list[Allocate]:
     return result
 
 
-def _serve(farm: Farm, order: Order, remaining: int, looked: Board, *, free: dict[str, PrinterNow], rules: Rules) -> list[Allocate]:
+def _serve(farm: Farm, order: Order, remaining: int, looked: Board, *, free: Pool, rules: Rules) -> list[Allocate]:
     """Give the order printers until nothing of it remains; they leave `free`."""
-    choices = {key: programs for key, printer in free.items() if (programs := suitable(farm, printer, order, looked.programs))}
-    printers = eligible_count(farm, order, looked)
+    choices = [(sample, programs) for sample in free.samples() if (programs := looked.suitability.programs(sample, order))]
+    if not choices:
+        return []
+    printers = eligible_count(order, looked)
     result: list[Allocate] = []
-    while remaining > 0 and choices:
-        picks = {key: best_program(programs, remaining) for key, programs in choices.items()}
-        key = min(picks, key=lambda key: _rank(farm, free[key], picks[key], remaining))
-        printer, program = free.pop(key), picks[key]
-        del choices[key]
+    while remaining > 0:
+        picks = ((sample, best_program(programs, remaining)) for sample, programs in choices)
+        heads = [(head, program) for sample, program in picks if (head := free.first(sample, program)) is not None]
+        if not heads:
+            break
+        printer, program = min(heads, key=lambda head: _rank(farm, head[0], head[1], remaining))
+        free.take(printer)
         autonomy = autonomy_s(printer, rules)
         jobs = jobs_for(program, remaining, printers, autonomy, rules)
         result.append(Allocate(printer.node, printer.id, order.id, program.sha256, jobs, autonomy))
@@ -148,8 +184,10 @@ class Explainer:
         self.totals = sums(farm)
         self._farm = farm
         self._rules = rules
-        self._index = index_programs(farm.programs.values())
+        self._suitability = Suitability(farm)
         self._busy = busy_printers(farm)
+        self._per_kind: dict[Kind, list[Reason]] = {}
+        self._per_revision: dict[str, list[Reason]] = {}
         served = in_turn(order for order in farm.orders.values() if order_reason(farm, order) is None)
         self._waiting = [order for order in served if to_allocate(farm, order, self.totals) > 0]
 
@@ -162,10 +200,16 @@ class Explainer:
             return reasons
         if not self._waiting:
             return [NOTHING_TO_DO]
-        per_order = [order_reasons(self._farm, printer, order, self._index) for order in self._waiting]
-        if not all(per_order):
-            return []
-        return _unique(reason for found in per_order for reason in found)
+        kind = kind_of(printer)
+        if kind not in self._per_kind:
+            self._per_kind[kind] = self._no_order(printer)
+        return self._per_kind[kind]
+
+    def _no_order(self, printer: PrinterNow) -> list[Reason]:
+        """Why no order that waits is for printers of this kind."""
+        orders = {order.revision: order for order in self._waiting}
+        per_order = [self._suitability.reasons(printer, order) for order in orders.values()]
+        return _unique(reason for found in per_order for reason in found) if all(per_order) else []
 
     def order(self, order: Order) -> list[Reason]:
         """Why nobody makes what is left of this order; empty when nothing is left to give away."""
@@ -182,10 +226,15 @@ class Explainer:
             ]
         if not farm.printers:
             return [Reason("no-printer", "No printer has reported yet.", "Aucune imprimante ne s'est encore annoncée.")]
+        if order.revision not in self._per_revision:
+            self._per_revision[order.revision] = self._no_printer(order)
+        return self._per_revision[order.revision]
+
+    def _no_printer(self, order: Order) -> list[Reason]:
+        """Why no printer is free for orders of this revision."""
         counts: Counter[Reason] = Counter()
-        for printer in farm.printers.values():
-            found = order_reasons(farm, printer, order, self._index) or self._taken(printer)
-            counts.update(found[:1])
+        for printer in self._farm.printers.values():
+            counts.update((self._suitability.reasons(printer, order) or self._taken(printer))[:1])
         return [_counted(reason, count) for reason, count in counts.most_common()]
 
     def _taken(self, printer: PrinterNow) -> list[Reason]:

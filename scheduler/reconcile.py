@@ -1,13 +1,13 @@
 """What should happen next: a pure function over an ordered table of rules. Each rule sees what the ones before it decided."""
 
 from collections.abc import Callable, Iterable
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
 from scheduler.arithmetic import leaving_jobs, sums, surplus, to_allocate
 from scheduler.decisions import Allocate, Confirm, Decision, Free, UseStock, Why, Withdraw, WriteOff, carry_out
 from scheduler.draft import Draft
-from scheduler.eligibility import is_put_off, is_suspect, order_reason, program_reasons, suitable
+from scheduler.eligibility import Kind, is_put_off, is_suspect, kind_of, order_reason, program_reasons
 from scheduler.matching import allocations, board, in_turn
 from scheduler.model import Allocation, BedState, Farm, NodeNow, Order, PrinterNow, Rules
 
@@ -43,13 +43,22 @@ class Tail:
 
     def _unserved(self) -> list[PrinterNow]:
         farm, totals = self._farm, sums(self._farm)
-        waiting = [
-            order for order in farm.orders.values() if order_reason(farm, order) is None and to_allocate(farm, order, totals)
+        waiting = {
+            order.revision: order
+            for order in farm.orders.values()
+            if order_reason(farm, order) is None and to_allocate(farm, order, totals)
+        }  # what suits depends on the revision only
+        offered: dict[Kind, list[Order]] = {}
+        for printer in self._board.idle:
+            if kind_of(printer) not in offered:
+                programs = self._board.suitability.programs
+                offered[kind_of(printer)] = [order for order in waiting.values() if programs(printer, order)]
+        return [
+            printer for printer in self._board.idle if not any(self._suits(printer, order) for order in offered[kind_of(printer)])
         ]
-        return [printer for printer in self._board.idle if not any(self._suits(printer, order) for order in waiting)]
 
     def _suits(self, printer: PrinterNow, order: Order) -> bool:
-        programs = suitable(self._farm, printer, order, self._board.programs)
+        programs = self._board.suitability.programs(printer, order)
         return any(not is_put_off(self._farm, printer.id, program.sha256) for program in programs)
 
     def take(self, order_id: str, holder: str, jobs: int) -> int:
@@ -57,8 +66,9 @@ class Tail:
         order = self._farm.orders.get(order_id)
         if order is None or jobs <= 0 or not self._idle or order_reason(self._farm, order) is not None:
             return 0
-        takers = [printer for printer in self._idle if printer.id != holder and self._suits(printer, order)][:jobs]
-        self._idle = [printer for printer in self._idle if printer not in takers]
+        suiting = (printer.id for printer in self._idle if printer.id != holder and self._suits(printer, order))
+        takers = set(islice(suiting, jobs))
+        self._idle = [printer for printer in self._idle if printer.id not in takers]
         return len(takers)
 
 

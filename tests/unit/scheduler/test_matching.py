@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scheduler import eligibility
 from scheduler.decisions import Allocate
 from scheduler.matching import (
+    Explainer,
     allocations,
     autonomy_s,
     best_program,
@@ -19,8 +21,9 @@ from scheduler.matching import (
     is_idle,
     jobs_for,
 )
-from scheduler.model import BedState, BuildSpace, Farm, Rules
-from tests.unit.scheduler.farms import RULES, allocation, farm, node, order, printer, program, running
+from scheduler.model import BedState, BuildSpace, Farm, PrinterNow, Program, Rules
+from scheduler.reconcile import reconcile
+from tests.unit.scheduler.farms import NOW_S, RULES, allocation, farm, node, order, printer, program, running
 
 
 def made(world: Farm, rules: Rules = RULES) -> list[Allocate]:
@@ -109,8 +112,8 @@ def test_never_more_than_needed_or_than_the_horizon_holds(
 def test_eligible_printers_are_counted_busy_or_not_but_not_the_silent() -> None:
     printers = [printer("a"), running("b"), printer("c", "n2"), printer("d", material="PETG")]
     world = farm(orders=[order()], printers=printers, nodes=[node("n2", silent_s=999.0)])
-    assert eligible_count(world, world.orders["o1"], board(world, RULES)) == 2
-    assert eligible_count(farm(orders=[order()]), order(), board(farm(), RULES)) == 1
+    assert eligible_count(world.orders["o1"], board(world, RULES)) == 2
+    assert eligible_count(order(), board(farm(), RULES)) == 1
 
 
 def test_autonomy_is_what_the_farm_gives_and_no_more_than_the_owner_allows() -> None:
@@ -209,3 +212,56 @@ def test_reasons_of_an_order_are_counted_the_commonest_first() -> None:
 def test_an_order_that_waits_for_nobody_says_nothing(one: object) -> None:
     world = farm(orders=[one], allocations=[allocation()])
     assert explain_order(world, world.orders["o1"], RULES) == []
+
+
+# --- how much work it is ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every look at whether a program suits a printer."""
+    found: list[str] = []
+    look = eligibility.program_reasons
+
+    def counted(world: Farm, one: PrinterNow, sliced: Program) -> list[eligibility.Reason]:
+        found.append(one.id)
+        return look(world, one, sliced)
+
+    monkeypatch.setattr(eligibility, "program_reasons", counted)
+    return found
+
+
+def backlog() -> Farm:
+    """A hundred orders wait; forty printers print, forty idle with the wrong material."""
+    idle = [printer(f"p{number}", f"n{number}", material="PETG") for number in range(40)]
+    busy = [running(f"q{number}", f"n{number}", f"j{number}") for number in range(40)]
+    held = [allocation(f"a{number}", printer=f"q{number}", node=f"n{number}", order=f"o{number}") for number in range(40)]
+    return farm(orders=[order(f"o{number}") for number in range(100)], printers=[*idle, *busy], allocations=held)
+
+
+def test_deciding_looks_at_a_kind_of_printers_once_not_at_every_order_and_printer(looks: list[str]) -> None:
+    assert allocations(backlog(), RULES) == []
+    assert len(looks) == 1
+
+
+def test_the_tail_looks_at_a_kind_of_printers_once_too(looks: list[str]) -> None:
+    reconcile(backlog(), RULES, NOW_S)
+    assert len(looks) <= 10  # a few for every rule that looks
+
+
+def test_explaining_looks_at_a_kind_of_printers_once(looks: list[str]) -> None:
+    world = backlog()
+    explainer = Explainer(world, RULES)
+    told = [explainer.printer(one) for one in world.printers.values()] + [explainer.order(one) for one in world.orders.values()]
+    assert "It needs PLA" in told[0][0].en
+    assert told[-1][0].en.startswith("40 printers: ")
+    assert len(looks) == 2
+
+
+def test_a_large_order_goes_to_the_idle_first_whatever_their_number() -> None:
+    printers = [running(f"b{number}", f"n{number}", f"j{number}") for number in range(5)]
+    printers += [printer(f"p{number}", f"n{number}") for number in range(5)]
+    printers += [printer(f"s{number}", f"n{number}", nozzle_mm=0.6) for number in range(5)]
+    variants = [program(), program("b" * 64, nozzle_mm=0.6, estimated_s=1800.0)]
+    decided = allocations(farm(orders=[order(quantity=1000)], printers=printers, programs=variants), RULES)
+    assert [item.printer for item in decided] == [f"{row}{number}" for row in "spb" for number in range(5)]
