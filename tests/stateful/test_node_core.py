@@ -23,6 +23,7 @@ from tests.unit.farm.node.bench import SHA, A, B, allocation, desired, setup
 SETUPS = (setup(A), setup(B))
 AUTONOMY_S = 3600.0
 printers = st.sampled_from([A, B])
+others_print = st.sampled_from(["nobody", "seen", "unseen", "unwritten"])
 
 
 class Machine:
@@ -145,7 +146,7 @@ class NodeMachine(RuleBasedStateMachine):
         message = desired(self.state.version + 1, generation=max(self.state.generation, 1), printers=wanted)
         self.do(core.on_desired, message)
 
-    @rule(printer=printers, late=st.integers(0, 20), others=st.sampled_from(["nobody", "seen", "unseen", "unwritten"]), ends=st.booleans())
+    @rule(printer=printers, late=st.integers(0, 20), others=others_print, ends=st.booleans())
     def an_hour(self, printer: str, late: int, others: str, ends: bool) -> None:
         """A job is started and printed, its parts are taken off, and the next is started: left to chance, few runs come so far.
 
