@@ -133,8 +133,8 @@ async def test_a_node_that_is_not_acknowledged_starts_nothing(tmp_path: Path) ->
         await shop.clear("left")
         farm.acknowledges = False
         printer = shop.printer("left")
-        await asyncio.sleep(0.05)
-        farm.want({printer: [order(autonomy_s=3.0)]})  # 50 ms of real time
+        await asyncio.sleep(0.2)
+        farm.want({printer: [order(autonomy_s=3.0)]})  # 50 ms of real time: the contact is older
         await until(lambda: shop.agent.state.files)
         await asyncio.sleep(0.3)
         late = [call for call in shop.drivers["left"].calls if call[0] == "start"]
