@@ -99,7 +99,7 @@ def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[
                 draft.decline(allocation.printer, allocation.program)
         case Confirm():
             allocation = farm.allocations[decision.allocation]
-            draft.put(replace(allocation, held=max(allocation.jobs, allocation.started)))
+            draft.put(replace(allocation, held=max(allocation.jobs, allocation.started), lost=0))
         case Free():
             free(draft, decision.allocation, decision.held)
         case WriteOff():

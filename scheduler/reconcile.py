@@ -118,11 +118,14 @@ def over_allocation(farm: Farm, _rules: Rules, _now_s: float) -> Iterable[Decisi
 
 
 def confirmed(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
-    """A report shows the lower ceiling, and the journal is committed up to that report's head: nothing hides behind it."""
+    """A report shows the lower ceiling, and the journal is committed up to that report's head: nothing hides behind it.
+
+    Nor do jobs that were freed without a word of the node come any more: what it started of them it has told.
+    """
     if not settled_in(farm, rules):
         return
     for allocation in farm.allocations.values():
-        if leaving_jobs(allocation) and _has_confirmed(farm, allocation):
+        if (leaving_jobs(allocation) or allocation.lost) and _has_confirmed(farm, allocation):
             yield Confirm(allocation.id)
 
 

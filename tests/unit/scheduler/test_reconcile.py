@@ -144,6 +144,16 @@ def test_without_one_of_them_nothing_is_freed(missing: dict[str, object]) -> Non
     assert Confirm("a1") not in decide(withdrawn(**missing))
 
 
+@pytest.mark.parametrize(("head", "lost"), [(4, 0), (5, 2)])
+def test_what_was_lost_comes_no_more_once_the_node_has_told_everything(head: int, lost: int) -> None:
+    lapsed = allocation(jobs=0, held=0, lost=2, withdrawn=DesiredVersion(GENERATION, 7))
+    world = farm(orders=[], allocations=[lapsed], nodes=[node(reported_head=head)], node_records=[record(seq=4)])
+    draft = Draft(world)
+    for decision in reconcile(world, RULES, NOW_S):
+        carry_out(draft, decision, NOW_S, str)
+    assert draft.farm.allocations["a1"].lost == lost
+
+
 def test_what_was_confirmed_is_given_to_another_printer_at_once() -> None:
     decisions = decide(withdrawn(printers=[printer("p2", "n2")]))
     assert [type(decision) for decision in decisions] == [Confirm, Allocate]

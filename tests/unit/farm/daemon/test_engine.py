@@ -588,6 +588,17 @@ async def test_a_job_that_is_overdue_under_our_eyes_is_made_on_another_printer(t
         assert not any(item.jobs > item.started for item in farm.world.durable.allocations.values())
 
 
+async def test_outages_leave_nothing_in_memory_once_the_node_is_back(farm: Farm) -> None:
+    await joined(farm)
+    for _ in range(5):
+        farm.clock.advance(13 * 3600)
+        await farm.turn()
+        assert any(item.lost for item in farm.world.durable.allocations.values())
+        for _ in range(3):
+            await farm.hear(farm.report(printer_report()))
+        assert [item.lost for item in farm.world.durable.allocations.values()] == [0]
+
+
 async def test_a_cancelled_order_is_withdrawn_confirmed_and_forgotten(farm: Farm) -> None:
     await joined(farm)
     farm.clock.advance(91)
