@@ -35,6 +35,7 @@ PEOPLE: Final = "people"
 _BUS_START_S: Final = 15.0
 _REPORTS_MISSED: Final = 3
 _SUSPECT_REAL_S: Final = 3.0  # a fast clock does not make networks faster
+_START_REAL_S: Final = 10.0  # ... nor the fetching of a file, nor a machine's answer
 _MAX_MQTT_URLS: Final = 8
 _EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -61,6 +62,7 @@ def rules_for(settings: FarmSettings, clock: Clock) -> Rules:
         clearing_s=settings.clearing_s,
         suspect_after_s=suspect_after_s,
         lapse_margin_s=max(60.0, clock.factor),
+        start_patience_s=max(300.0, _START_REAL_S * clock.factor),
     )
 
 

@@ -223,6 +223,11 @@ def test_three_reports_may_be_missed_and_a_fast_clock_does_not_hurry_the_network
     assert rules.suspect_after_s == suspect_after_s
 
 
+@pytest.mark.parametrize(("factor", "patience_s"), [(1.0, 300.0), (30.0, 300.0), (600.0, 6_000.0)])
+def test_a_fast_clock_gives_a_node_no_less_real_time_to_fetch_and_start(factor: float, patience_s: float) -> None:
+    assert rules_for(FarmSettings(), Clock(factor)).start_patience_s == patience_s
+
+
 def test_the_daemon_does_not_load_what_it_may_never_need() -> None:
     script = "import sys, json, farm.daemon; print(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run(
