@@ -6,6 +6,7 @@ what it promises (acknowledgements, answers to people) is said after the commit 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Final, Protocol, TypeVar
 
 from farm.bus import messages, topics
@@ -326,7 +327,7 @@ class Engine:
                 self._became_full(error)
                 return
             for decision in decisions:
-                _log.info("decided", decision=repr(decision))
+                _log.info("scheduler.decided", what=type(decision).__name__.lower(), **asdict(decision))
             self.touch()
         self.publisher.want_changed()
         self._scheduling.recovered()
