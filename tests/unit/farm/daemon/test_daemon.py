@@ -223,6 +223,25 @@ def test_three_reports_may_be_missed_and_a_fast_clock_does_not_hurry_the_network
     assert rules.suspect_after_s == suspect_after_s
 
 
+async def test_a_loop_that_ends_is_told_of_and_one_that_is_ended_is_not(tmp_path: Path) -> None:
+    daemon = Daemon(DaemonSettings(data=tmp_path / "data"), Clock())
+    told: list[BaseException | None] = []
+
+    async def dies() -> None:
+        raise KeyError("unforeseen")
+
+    async def lasts() -> None:
+        await asyncio.Event().wait()
+
+    daemon._keep_running(dies, told.append)
+    daemon._keep_running(lasts, told.append)
+    await asyncio.sleep(0.01)
+    assert [repr(error) for error in told] == ["KeyError('unforeseen')"]
+    await daemon._stack.aclose()
+    await asyncio.sleep(0)
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize(("factor", "patience_s"), [(1.0, 300.0), (30.0, 300.0), (600.0, 6_000.0)])
 def test_a_fast_clock_gives_a_node_no_less_real_time_to_fetch_and_start(factor: float, patience_s: float) -> None:
     assert rules_for(FarmSettings(), Clock(factor)).start_patience_s == patience_s
