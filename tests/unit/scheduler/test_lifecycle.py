@@ -7,8 +7,8 @@ import pytest
 
 from scheduler.draft import Draft
 from scheduler.facts import Batch, BedCleared, CommandDone, Fact, FaultSeen, Notice, Unreadable
-from scheduler.lifecycle import MAX_PAST_EPOCHS, MAX_SET_ASIDE, TABLE, Phase, enter_epoch, phase, seen_running, take_batch
-from scheduler.model import Farm, JobOutcome, PendingCollect, Revision, SetAside
+from scheduler.lifecycle import MAX_PAST_EPOCHS, MAX_SET_ASIDE, TABLE, Phase, enter_epoch, owner_of, phase, seen_running, take_batch
+from scheduler.model import Farm, JobOutcome, NodeRecord, PendingCollect, PrinterRecord, Revision, SetAside
 from tests.unit.scheduler.farms import (
     NOW_S,
     RULES,
@@ -337,3 +337,11 @@ def test_another_node_cannot_answer_for_it() -> None:
         world(pending_collects=[WORD], node_records=[record(), record("n2")]), CommandDone(1, "p9", "cmd-1", ok=True), node="n2"
     )
     assert after.pending_collects == {"cmd-1": WORD}
+
+
+@pytest.mark.parametrize(("revoked", "owner"), [(False, "n1"), (True, None)])
+def test_a_printer_belongs_to_its_first_node_until_that_is_removed(revoked: bool, owner: str | None) -> None:
+    record = PrinterRecord("p1", "n1", "Left", "marlin", "small", "PLA", 0.4)
+    farm = Farm(1, 0.0, node_records={"n1": NodeRecord("n1", "left", 0.0, "", revoked=revoked)}, printer_records={"p1": record})
+    assert owner_of(farm, "p1") == owner
+    assert owner_of(farm, "p2") is None
