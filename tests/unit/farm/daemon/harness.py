@@ -14,7 +14,8 @@ from farm.clock import Clock
 from farm.daemon.engine import Engine
 from farm.daemon.inbox import Item, Request
 from farm.daemon.world import World
-from farm.store.repository import Put, SetMeta
+from farm.errors import StoreFullError
+from farm.store.repository import Change, Put, SetMeta
 from farm.store.writer import Store
 from scheduler.draft import Draft
 from scheduler.model import (
@@ -209,3 +210,37 @@ async def open_farm(folder: Path, seed: Sequence[Durable] = SEED, clock: ManualC
 
 def draft_of(farm: Farm) -> Draft:
     return Draft(farm.world.durable)
+
+
+def started(seq: int = 1, job: str = "j1", printer: str = "p1", **fields: Any) -> messages.JobStarted:
+    return messages.JobStarted(seq=seq, printer=printer, reference=reference(job, **fields))
+
+
+def ended(seq: int = 2, job: str = "j1", **fields: Any) -> messages.JobEnded:
+    return messages.JobEnded(seq=seq, printer="p1", reference=reference(job, **fields), outcome=JobOutcome.PRINTED)
+
+
+def collected(seq: int = 3, job: str = "j1", **fields: Any) -> messages.JobCollected:
+    return messages.JobCollected(seq=seq, printer="p1", reference=reference(job, **fields), good=1, scrap=0, by="hand")
+
+
+async def joined(farm: Farm) -> None:
+    """n1 shows itself, is told the desired state, and shows that."""
+    await farm.hear(farm.report(printer_report(), generation=0, desired_version=0))
+    await farm.hear(farm.report(printer_report()))
+
+
+class FullStore:
+    """A store whose disk is full as long as the test says."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.full, self.commits = inner, True, 0
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        self.commits += bool(changes)
+        if self.full:
+            raise StoreFullError("full", next_step="make room")
+        await self.inner.commit(changes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)

@@ -1,7 +1,6 @@
 """The loop: what is promised after the commit and never before, contact, replay, fencing, a full disk, restarts, poison."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,57 +8,25 @@ import pytest
 
 from farm.bus import messages
 from farm.bus.topics import Stream
-from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
-from farm.store.repository import Change
+from farm.errors import ConflictError, FarmError, NotFoundError
 from scheduler.draft import Draft
-from scheduler.model import JobOutcome, Order, Stock
+from scheduler.model import Order, Stock
 from tests.unit.farm.daemon.harness import (
     GENERATION,
     SEED,
     SHA,
     Farm,
+    FullStore,
     Mail,
     ManualClock,
+    collected,
+    ended,
+    joined,
     occupied,
     open_farm,
     printer_report,
-    reference,
+    started,
 )
-
-
-def started(seq: int = 1, job: str = "j1", printer: str = "p1", **fields: Any) -> messages.JobStarted:
-    return messages.JobStarted(seq=seq, printer=printer, reference=reference(job, **fields))
-
-
-def ended(seq: int = 2, job: str = "j1", **fields: Any) -> messages.JobEnded:
-    return messages.JobEnded(seq=seq, printer="p1", reference=reference(job, **fields), outcome=JobOutcome.PRINTED)
-
-
-def collected(seq: int = 3, job: str = "j1", **fields: Any) -> messages.JobCollected:
-    return messages.JobCollected(seq=seq, printer="p1", reference=reference(job, **fields), good=1, scrap=0, by="hand")
-
-
-async def joined(farm: Farm) -> None:
-    """n1 shows itself, is told the desired state, and shows that."""
-    await farm.hear(farm.report(printer_report(), generation=0, desired_version=0))
-    await farm.hear(farm.report(printer_report()))
-
-
-class FullStore:
-    """A store whose disk is full as long as the test says."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.full, self.commits = inner, True, 0
-
-    async def commit(self, changes: Sequence[Change]) -> None:
-        self.commits += bool(changes)
-        if self.full:
-            raise StoreFullError("full", next_step="make room")
-        await self.inner.commit(changes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
 
 # --- the whole way ----------------------------------------------------------------------------------------------------------------
 
@@ -366,153 +333,6 @@ async def test_changes_are_told_to_everybody_who_watches(farm: Farm) -> None:
     assert not following.done()
     await farm.ask(lambda draft: draft.put(Stock("r9", 1)))
     await asyncio.wait_for(following, 5)
-
-
-# --- a full disk ------------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farm.daemon.engine._FULL_RETRY_REAL_S", 0.0)
-    await joined(farm)
-    store = FullStore(farm.store)
-    farm.engine._store = store
-    said = len(farm.bus.of(Stream.ACK))
-    await farm.hear(farm.journal(started(), ended(), collected()))
-    await farm.hear(farm.report(printer_report()))
-    assert farm.engine.full
-    assert farm.alarms == ["store-full"]
-    assert len(farm.bus.of(Stream.ACK)) == said
-    assert farm.world.durable.orders["o1"].good == 0
-    with pytest.raises(StoreFullError):
-        await farm.ask(lambda draft: draft.put(Stock("r9", 1)))
-    store.full = False
-    await farm.hear(farm.journal(started(), ended(), collected()))
-    assert farm.world.durable.orders["o1"].good == 1
-    assert farm.alarms == []
-
-
-async def test_decisions_that_cannot_be_written_are_made_again(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farm.daemon.engine._FULL_RETRY_REAL_S", 0.0)
-    store = FullStore(farm.store)
-    farm.engine._store = store
-    await joined(farm)
-    assert farm.world.durable.allocations == {}
-    store.full = False
-    await farm.hear(farm.report(printer_report()))
-    assert len(farm.world.durable.allocations) == 1
-
-
-async def test_a_file_system_that_became_read_only_stops_nothing_for_good(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ext4 does to an SD card that fails: the real store, which may only read."""
-    monkeypatch.setattr("farm.daemon.engine._FULL_RETRY_REAL_S", 0.0)
-    await farm.hear(farm.report(printer_report()))
-    with farm.store._writer.connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA query_only=1")  # type: ignore[union-attr] # SQLite's own
-    loop = asyncio.create_task(farm.engine.run())
-    farm.engine.on_message(farm.report(printer_report()).received)
-    with pytest.raises(FarmError) as refused:
-        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), 5)
-    assert refused.value.code == "store-failed"
-    assert farm.alarms == ["store-failed"]
-    assert "readonly" in farm.engine.store_trouble
-    assert not loop.done()
-    with farm.store._writer.connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA query_only=0")  # type: ignore[union-attr] # as above
-    await asyncio.wait_for(_until_it_takes(farm), 5)
-    assert farm.alarms == []
-    loop.cancel()
-    await asyncio.gather(loop, return_exceptions=True)
-
-
-async def _until_it_takes(farm: Farm) -> None:
-    while True:
-        try:
-            return await farm.engine.ask(lambda draft: draft.put(Stock("r9", 1)))
-        except FarmError:
-            await asyncio.sleep(0.02)
-
-
-async def test_a_store_that_fails_is_tried_less_and_less_often(farm: Farm) -> None:
-    store = FullStore(farm.store)
-    farm.engine._store = store
-    now_s = [1_000.0]
-    farm.engine._real_s = lambda: now_s[0]  # type: ignore[method-assign] # the clock of the loop, moved by hand
-    await farm.engine.turn([farm.journal(started()).received])
-    tries = []
-    for second in range(120):
-        now_s[0] += 1.0
-        before = store.commits
-        await farm.engine.turn([])
-        tries += [second + 1] if store.commits > before else []
-    assert tries == [2, 6, 14, 30, 60, 90, 120]
-
-
-async def test_a_row_that_the_store_refuses_takes_nobody_with_it(farm: Farm) -> None:
-    """SQLite says what is wrong with a row: that is not the store's fault, and the others' rows are written."""
-    answers = [
-        asyncio.ensure_future(farm.engine.ask(lambda draft: draft.put(Stock("r8", None)))),  # type: ignore[arg-type] # on purpose
-        asyncio.ensure_future(farm.engine.ask(lambda draft: draft.put(Stock("r9", 2)))),
-    ]
-    await asyncio.sleep(0)
-    await farm.turn(await farm.engine._inbox.take(1.0))
-    with pytest.raises(InvalidError):
-        await answers[0]
-    await answers[1]
-    assert (await farm.stored()).stock["r9"].parts == 2
-    assert not farm.engine.full
-
-
-async def test_decisions_that_fail_in_an_unforeseen_way_do_not_end_the_loop(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farm.daemon.guard._FIRST_REAL_S", 0.01)
-    with monkeypatch.context() as patch:
-
-        def broken(*_: object) -> None:
-            raise KeyError("unforeseen")
-
-        patch.setattr("farm.daemon.engine.reconcile", broken)
-        loop = asyncio.create_task(farm.engine.run())
-        await _until_told(farm, troubled=True)
-        assert farm.alarms == ["scheduler-failed"]
-        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), 5)
-    await _until_told(farm, troubled=False)
-    assert farm.alarms == []
-    assert not loop.done()
-    loop.cancel()
-    await asyncio.gather(loop, return_exceptions=True)
-
-
-async def _until_told(farm: Farm, *, troubled: bool) -> None:
-    async with asyncio.timeout(5):
-        async for _ in farm.engine.changes():
-            if bool(farm.engine.trouble) is troubled:
-                return
-
-
-async def test_after_a_loop_ended_people_are_told_and_health_says_so(farm: Farm) -> None:
-    waiting = asyncio.ensure_future(farm.engine.ask(lambda draft: None))
-    await asyncio.sleep(0)
-    farm.engine.ended(RuntimeError("gone"))
-    with pytest.raises(FarmError):
-        await waiting
-    with pytest.raises(FarmError):
-        await farm.engine.ask(lambda draft: None)
-    assert "gone" in farm.engine.trouble
-    assert farm.alarms == ["scheduler-failed"]
-
-
-# --- another daemon ---------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_higher_generation_fences_the_daemon(farm: Farm) -> None:
-    await joined(farm)
-    said = len(farm.bus.said)
-    await farm.hear(farm.report(printer_report(), generation=GENERATION + 1))
-    assert farm.alarms == ["fenced"]
-    await farm.hear(farm.journal(started()), farm.report(printer_report()))
-    assert len(farm.bus.said) == said
-    assert farm.world.durable.node_records["n1"].seq == 0
-    with pytest.raises(FarmError, match="taken over"):
-        await farm.ask(lambda draft: draft.put(Stock("r9", 1)))
 
 
 # --- restarts and silence ---------------------------------------------------------------------------------------------------------
