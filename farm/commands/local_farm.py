@@ -234,15 +234,21 @@ class LocalFarm:
             values = {name: str(value) for name, value in fields.items()}
             return self._client.upload("/programs", values, "frame.gcode", file)
 
-    def be_the_hands(self) -> None:
-        """Collect every ended job (printed: all good; any other: all scrap) and clear the beds that nobody knows."""
+    def be_the_hands(self, take_off: Callable[[str], None] = lambda _printer: None) -> None:
+        """Collect every ended job (printed: all good; any other: all scrap) and clear the beds that nobody knows.
+
+        `take_off` is called with the name of a printer before its bed is said to be clear.
+        """
         state = self.get("/farm")
+        names = {printer["id"]: printer["name"] for printer in state["printers"]}
         for job in state["waiting"]:
+            take_off(names.get(job["printer"], ""))
             good = job["parts"] if job["outcome"] == "printed" else 0
             self._lend_a_hand(job["printer"], "collect", {"job": job["id"], "good": good, "scrap": job["parts"] - good})
         for printer in state["printers"]:
             occupation = printer["occupation"]
             if occupation and occupation["kind"] == "unknown" and not occupation["running"]:
+                take_off(printer["name"])
                 self._lend_a_hand(printer["id"], "clear-bed", {"occupation": occupation["id"]})
 
     def _lend_a_hand(self, printer: str, action: str, body: dict[str, object]) -> None:

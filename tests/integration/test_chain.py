@@ -56,13 +56,11 @@ class Hands:
         self.printers = printers
 
     def collect(self) -> None:
-        state = self.farm.get("/farm")
-        names = {printer["id"]: printer["name"] for printer in state["printers"]}
-        for job in state["waiting"]:
-            name = names.get(job["printer"], "")
-            if self.printers is not None and name.startswith("virtual "):
-                self.printers.control(int(name.split()[1]), remove_parts=True)
-        self.farm.be_the_hands()
+        self.farm.be_the_hands(self._take_off)
+
+    def _take_off(self, name: str) -> None:
+        if self.printers is not None and name.startswith("virtual "):
+            self.printers.control(int(name.split()[1]), remove_parts=True)
 
     def until_met(self, order_id: str) -> dict[str, Any]:
         met: dict[str, Any] = {}
