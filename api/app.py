@@ -13,9 +13,10 @@ from starlette.staticfiles import StaticFiles
 
 from api import designs, enrolment, health, hub, jobs, nodes, openapi, orders, people, printers, problems, programs, session
 from api import farm as whole_farm
-from api.auth import Gate, Guard, is_loopback, operator_token
+from api.auth import Gate, Guard, operator_token
 from api.deps import People
 from api.limits import BodyLimit, SecurityHeaders
+from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.control import Control
 from farm.errors import FarmError

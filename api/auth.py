@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from api.problems import ForeignOriginError, ThrottledError, UnauthenticatedError, WrongHostError, from_error
+from farm.addresses import is_loopback
 from farm.errors import ConfigurationError, FarmError, NotAllowedError
 from farm.log import get_logger
 
@@ -150,18 +150,6 @@ class MakerCredentials(Protocol):
     def authenticate(self, token: str) -> str | None:
         """The printer id of the maker with this token, or None."""
         ...
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or a listening host is this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def operator_token(data: Path) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 from urllib.parse import quote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import requests
 import typer
 
+from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 
@@ -57,7 +57,7 @@ def find_daemon(url: str | None = None, token_file: Path | None = None, authorit
     """
     chosen = (url or os.environ.get("FARM_URL") or _configured_url()).rstrip("/")
     scheme, host = _parts(chosen)
-    local = _is_this_machine(host)
+    local = is_loopback(host)
     token = _named_token(token_file) or (_own_token() if local else None)
     if token and scheme == "http" and not local:
         raise ConfigurationError(
@@ -75,13 +75,6 @@ def _parts(url: str) -> tuple[str, str]:
     except ValueError:
         pass  # a bad port or a broken IPv6 address: told below
     raise ConfigurationError(f"{url} is no address of a daemon.", next_step=f"Give --url such as {_DEFAULT_URL}.")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _settings() -> DaemonSettings:

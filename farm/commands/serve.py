@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from farm import log
+from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.errors import ConfigurationError
 
@@ -48,8 +49,6 @@ def _check_broker_ports(settings: DaemonSettings) -> None:
 
 def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
     """The certificate and key with which the daemon answers; none on loopback."""
-    from farm.daemon.daemon import is_loopback  # noqa: PLC0415 - as above
-
     if is_loopback(settings.http.host):
         return None, None
     from farm.certificates import ensure_certificates, server_names  # noqa: PLC0415 - cryptography is 10 MB of memory
@@ -61,8 +60,6 @@ def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
 
 def ready_line(settings: DaemonSettings) -> str:
     """What a person is told when the daemon is ready: where its page is, and what one needs to get there from elsewhere."""
-    from farm.daemon.daemon import is_loopback  # noqa: PLC0415 - as above
-
     host, port = settings.http.host, settings.http.port
     if is_loopback(host):
         return f"Ready. The page of the farm: http://{_bracketed(host)}:{port}/"

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Self
 
 from farm import enrolment
+from farm.addresses import is_loopback
 from farm.bus.broker import Broker, TlsListener, check_ports, open_broker
 from farm.bus.client import BusClient
 from farm.bus.messages import Settings
@@ -64,14 +64,6 @@ def rules_for(settings: FarmSettings, clock: Clock) -> Rules:
         lapse_margin_s=max(60.0, clock.factor),
         start_patience_s=max(300.0, _START_REAL_S * clock.factor),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on `host`."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _tls_host(host: str) -> str:

@@ -10,13 +10,13 @@ import json
 import os
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from farm.addresses import is_loopback
 from farm.bus.messages import Id
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, certificate_pin, read_code, write_private
@@ -132,20 +132,13 @@ def _read_url(url: str) -> _Farm:
         ) from error
     if not farm.host or parts.username is not None:
         raise InvalidError(f"{url!r} is not the address of a farm.", next_step="Copy it from the invitation: https://HOST:PORT.")
-    if not farm.tls and not _is_loopback(farm.host):
+    if not farm.tls and not is_loopback(farm.host):
         raise InvalidError(
             f"{url!r} is not encrypted, so the node's password could be read on the way.",
             next_step="Use the https:// address of the invitation; http:// is for a farm on this machine only.",
             code="not-encrypted",
         )
     return farm
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _try_folder(folder: Path) -> None:

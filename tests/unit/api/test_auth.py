@@ -23,7 +23,6 @@ from api.auth import (
     basic_credentials,
     cookie_of,
     host_name,
-    is_loopback,
     operator_token,
 )
 from api.testing import MemoryControl, MemoryPeople
@@ -334,25 +333,6 @@ def test_sessions_end_by_idleness_by_age_and_by_number() -> None:
         sessions.open()
     assert sessions.valid(first)
     assert not sessions.valid(second)  # the one longest unused made room
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("::ffff:127.0.0.1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.168.1.2", False),
-        ("farm.example", False),
-        ("", False),
-    ],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from farm.bus.topics import Stream, node_subscription
 from farm.clock import Clock
 from farm.config import BrokerSection, DaemonSettings, FarmSettings, HttpSection
 from farm.daemon import Daemon
-from farm.daemon.daemon import PEOPLE, check_broker_ports, is_loopback, people_secret, rules_for
+from farm.daemon.daemon import PEOPLE, check_broker_ports, people_secret, rules_for
 from farm.errors import ConfigurationError
 from farm.views import EnrolmentClaim, InviteRequest
 from tests.integration.real import require
@@ -204,13 +204,6 @@ def test_a_password_file_that_cannot_be_read_is_a_configuration_error(tmp_path: 
     (tmp_path / "people.secret").mkdir()
     with pytest.raises(ConfigurationError):
         people_secret(tmp_path / "people.secret")
-
-
-@pytest.mark.parametrize(
-    ("host", "answer"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("farm.local", False)]
-)
-def test_loopback(host: str, answer: bool) -> None:
-    assert is_loopback(host) is answer
 
 
 @pytest.mark.parametrize(
