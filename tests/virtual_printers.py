@@ -11,6 +11,7 @@ from farm.config import PrinterSection
 from farm.process import bound_to_us
 
 _START_TIMEOUT_S = 30.0
+_STATE_DELAY_S = 0.6  # the state is written five times a second
 
 
 class VirtualPrinters:
@@ -59,5 +60,6 @@ class VirtualPrinters:
 
     def truth(self) -> list[dict[str, Any]]:
         """What each printer really did: parts finished, collisions with parts that still stood on the bed, millimetres extruded."""
+        time.sleep(_STATE_DELAY_S)
         rows: list[dict[str, Any]] = json.loads(self._state.read_text())["printers"]
         return rows
