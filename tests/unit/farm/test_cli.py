@@ -1,6 +1,7 @@
 """What a person sees of an error."""
 
 import pytest
+import typer
 
 from farm import cli
 from farm.errors import ConfigurationError
@@ -13,9 +14,26 @@ def test_an_error_is_one_line_with_the_command_that_this_person_types(
         assert prog_name == "./farm.sh"
         raise ConfigurationError("No daemon.", next_step="Start it with `farm serve`.")
 
-    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(cli, "build", lambda _command: fails)
     monkeypatch.setenv("FARM_COMMAND", "./farm.sh")
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "farm: No daemon. Start it with `./farm.sh serve`.\n"
+
+
+def test_every_command_is_found_alone_and_in_the_whole() -> None:
+    whole = {name for name, _ in commands_of(cli.build())}
+    assert whole == set(cli._MODULES)
+    for command in whole:
+        assert command in {name for name, _ in commands_of(cli.build(command))}
+
+
+def test_what_is_no_command_of_ours_is_told_all_commands() -> None:
+    assert len(commands_of(cli.build("teapot"))) == len(cli._MODULES)
+
+
+def commands_of(app: typer.Typer) -> list[tuple[str, object]]:
+    """Name and command, as click has them."""
+    group = typer.main.get_group(app)
+    return sorted(group.commands.items())

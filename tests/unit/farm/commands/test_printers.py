@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from drivers.marlin import ports
 from drivers.marlin.ports import SerialPort
-from farm.cli import app
+from farm.cli import build
 
 FOUND = [
     SerialPort("/dev/serial/by-id/usb-Prusa", "/dev/ttyACM0", "Original Prusa", "Prusa", True),
@@ -15,7 +15,7 @@ FOUND = [
 
 def _scan(monkeypatch: pytest.MonkeyPatch, found: list[SerialPort], *options: str) -> str:
     monkeypatch.setattr(ports, "scan", lambda: found)
-    result = CliRunner().invoke(app, ["printers", "scan", *options])
+    result = CliRunner().invoke(build(), ["printers", "scan", *options])
     assert result.exit_code == 0
     return result.stdout
 
