@@ -20,6 +20,11 @@ def firmware_fault(text: str) -> Fault:
     return _with_connect(rule.fault(text) if rule else _unknown(text))
 
 
+def named_fault(text: str) -> Fault | None:
+    """The fault of the firmware that a text certainly tells of, or None."""
+    return firmware_fault(text) if recognise(text) else None
+
+
 def stopped_fault(text: str = "M112") -> Fault:
     """Somebody, or this driver, gave the emergency stop."""
     return _with_connect(fault("emergency-stop", text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus
-from drivers.octoprint.faults import firmware_fault, reset_fault, stopped_fault
+from drivers.octoprint.faults import firmware_fault, named_fault, reset_fault, stopped_fault
 from drivers.octoprint.reading import (
     ACTIVE,
     APART,
@@ -222,6 +222,8 @@ class Machine:
         error = text_of(content.get("error"))
         if error and "emergency stop" in error.lower():
             self.fault = self.fault or stopped_fault(error)
+        elif error:
+            self.fault = self.fault or named_fault(error)  # the Error event that says so may come after this, under load (measured)
         detail = error or "OctoPrint was disconnected from the printer."
         return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
 

@@ -67,6 +67,20 @@ def test_events_of_other_files_are_not_ours() -> None:
     assert machine.job is not None
 
 
+def test_a_fault_is_named_although_the_print_fails_before_the_error_is_told() -> None:
+    machine = printing()
+    text = "Thermal Runaway, system stopped! Heater_ID: bed - Printer halted. kill() called!"
+    end = ended(machine.take_event("PrintFailed", FILE | {"reason": "error", "error": text}, 2))
+    assert end.fault is not None
+    assert end.fault.code == "thermal-runaway"
+
+
+def test_a_lost_serial_line_is_no_fault_of_the_firmware() -> None:
+    machine = printing()
+    end = ended(machine.take_event("PrintFailed", FILE | {"reason": "error", "error": "SerialTimeoutException: "}, 2))
+    assert end.fault is None
+
+
 def test_our_cancel_is_ours_and_a_persons_is_not() -> None:
     for asked, user, by_person in ((True, "farm", False), (True, None, False), (True, "maker", True), (False, "farm", True)):
         machine = printing()
