@@ -99,12 +99,13 @@ Fact = JobFact | BedCleared | CommandDone | FaultSeen | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A piece of a node's journal, in order. `oldest` is the first number that the node still holds."""
+    """A piece of a node's journal, in order. `oldest` is the first number that the node still holds, `tag` that of the last fact."""
 
     node: str
     epoch: str
     oldest: int
     facts: tuple[Fact, ...]
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

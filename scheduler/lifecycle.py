@@ -268,10 +268,10 @@ def enter_epoch(draft: Draft, node: str, epoch: str) -> bool:
     if epoch in past:
         return False
     if not record.epoch:
-        draft.put(replace(record, epoch=epoch, seq=0))
+        draft.put(replace(record, epoch=epoch, seq=0, tag=""))
         return True
     kept = " ".join([record.epoch, *past][:MAX_PAST_EPOCHS])
-    draft.put(replace(record, epoch=epoch, seq=0, past_epochs=kept))
+    draft.put(replace(record, epoch=epoch, seq=0, tag="", past_epochs=kept))
     for allocation in list(draft.farm.allocations.values()):
         if allocation.node == node and (allocation.jobs > allocation.started or allocation.unstarted):
             free(draft, allocation.id, allocation.started)
@@ -308,7 +308,8 @@ def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules) -> list[N
         pointer = fact.seq
     record: NodeRecord = draft.farm.node_records[batch.node]
     if pointer != record.seq:
-        draft.put(replace(record, seq=pointer))
+        whole = bool(batch.facts) and pointer == batch.facts[-1].seq
+        draft.put(replace(record, seq=pointer, tag=batch.tag if whole else ""))
     return intake.notices
 
 

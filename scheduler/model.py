@@ -205,6 +205,7 @@ class NodeRecord:
     epoch: str = ""
     seq: int = 0
     past_epochs: str = ""
+    tag: str = ""  # of the fact `seq`, when it is known: see farm.bus.messages.fact_tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ A reader ignores fields it does not know, so that a newer peer may add some; a c
 counts are limited here, at the border: behind it a message is what it says. Strings from printers are text, never markup.
 """
 
+import json
+from hashlib import sha256
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -84,11 +86,16 @@ class Desired(Envelope):
 
 
 class Ack(Envelope):
-    """The journal of `epoch` is committed up to `seq`; report `report` of boot `boot` is acknowledged (None: only the journal)."""
+    """The journal of `epoch` is committed up to `seq`; report `report` of boot `boot` is acknowledged (None: only the journal).
+
+    `tag` is that of the fact `seq` as the daemon has it (`fact_tag`), or empty: a node whose own fact `seq` has another one writes
+    on in an old copy of its ledger.
+    """
 
     generation: Number
     epoch: Id
     seq: Number
+    tag: Word = ""
     boot: Number | None = None
     report: Number | None = None
 
@@ -214,6 +221,7 @@ class JournalPosition(Message):
     epoch: Id
     oldest: Number  # the first sequence number that the node still holds
     head: Number  # the last one written
+    acked: Number | None = None  # the last one that a daemon of the node's generation has acknowledged
 
 
 class Report(Envelope):
@@ -309,6 +317,12 @@ class RawFact(Message):
     model_config = ConfigDict(frozen=True, extra="allow")
     seq: Number
     kind: Word
+
+
+def fact_tag(fact: RawFact) -> str:
+    """What tells a fact from another one with the same number: a digest of everything but the number."""
+    content = fact.model_dump(mode="json", exclude={"seq"})
+    return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 class Journal(Envelope):

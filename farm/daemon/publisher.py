@@ -93,7 +93,7 @@ class Publisher:
         if report is None and before is not None:
             boot, report = before.boot, before.report
         self._acks[node] = messages.Ack(
-            generation=self._world.generation, epoch=record.epoch, seq=record.seq, boot=boot, report=report
+            generation=self._world.generation, epoch=record.epoch, seq=record.seq, tag=record.tag, boot=boot, report=report
         )
         self._wake.set()
 

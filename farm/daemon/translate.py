@@ -16,7 +16,8 @@ _MAX_CONTENT: Final = 4_000
 
 def batch(node: str, journal: messages.Journal) -> facts.Batch:
     """A piece of a journal; a fact that cannot be understood becomes `Unreadable`."""
-    return facts.Batch(node, journal.epoch, journal.oldest, tuple(fact(raw) for raw in journal.facts))
+    tag = messages.fact_tag(journal.facts[-1]) if journal.facts else ""
+    return facts.Batch(node, journal.epoch, journal.oldest, tuple(fact(raw) for raw in journal.facts), tag)
 
 
 def fact(raw: messages.RawFact) -> facts.Fact:

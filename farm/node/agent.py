@@ -421,15 +421,15 @@ class Agent:
 
     async def _handle(self, message: Received) -> None:
         try:
-            event = self._understand(message)
-            if event is not None:
-                await self._try(event)
+            content = self._understand(message)
+            if content is not None:
+                await self._try(await self._event(content))
         finally:
             # also when it could not be written: the daemon repeats it, and what we hold back would block what follows
             message.acknowledge()
             self._handling -= 1
 
-    def _understand(self, message: Received) -> Event | None:
+    def _understand(self, message: Received) -> Envelope | None:
         address = parse(message.topic)
         if address is None or address[0] != self._identity.node or address[1] not in _READERS:
             self.rejected += 1
@@ -444,7 +444,16 @@ class Agent:
             self._reject(stream, error)
             return None
         self._poisoned.discard(stream)
-        return _event(content)
+        return content
+
+    async def _event(self, content: Envelope) -> Event:
+        if isinstance(content, Ack):
+            tag = await self._keeper.tag_for(content)
+            return lambda state, now: core.on_ack(state, content, now, tag=tag)
+        if isinstance(content, Desired):
+            return lambda state, now: core.on_desired(state, content, now)
+        assert isinstance(content, Command)
+        return lambda state, now: core.on_command(state, content, now)
 
     def _reject(self, stream: Stream, error: ValidationError) -> None:
         self.rejected += 1
@@ -457,15 +466,6 @@ class Agent:
 def _needs_programs(state: NodeState) -> tuple[object, ...]:
     """What decides which programs are needed, by identity: an unchanged part is the same object."""
     return (id(state.allocations), id(state.occupations), *state.printers)
-
-
-def _event(content: Envelope) -> Event:
-    if isinstance(content, Desired):
-        return lambda state, now: core.on_desired(state, content, now)
-    if isinstance(content, Ack):
-        return lambda state, now: core.on_ack(state, content, now)
-    assert isinstance(content, Command)
-    return lambda state, now: core.on_command(state, content, now)
 
 
 def _nothing(state: NodeState, _now: core.Moment) -> Step:

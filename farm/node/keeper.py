@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from farm.bus.messages import RawFact, Report
+from farm.bus.messages import Ack, RawFact, Report
 from farm.clock import Clock
 from farm.errors import FarmError
 from farm.ids import new_id
@@ -202,6 +202,13 @@ class Keeper:
         async with self._turn:
             self._state, report = core.report(self.state, moment(self._clock), name=name, agent=agent)
             return report
+
+    async def tag_for(self, ack: Ack) -> str:
+        """The tag of the fact that an acknowledgement names; empty when there is nothing to compare."""
+        place = self.state.journal
+        if self._ledger is None or not ack.tag or ack.epoch != place.epoch or not place.acked < ack.seq <= place.head:
+            return ""
+        return await self.in_thread(self._ledger.tag, place, ack.seq)
 
     async def facts(self, place: JournalPlace, after: int, limit: int) -> list[RawFact]:
         """A batch of the journal."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from farm.bus.messages import AllocationOrder, Fact, JobReference, RawFact, Settings
+from farm.bus.messages import AllocationOrder, Fact, JobReference, RawFact, Settings, fact_tag
 from farm.errors import ConfigurationError, FarmError
 from farm.ids import new_id
 from farm.node.core import Changes, JournalPlace, Occupied, Remembered
@@ -169,6 +169,16 @@ class Ledger:
                 break
             found.append(RawFact.model_validate({**json.loads(body), "seq": position - place.base}))
         return found
+
+    def tag(self, place: JournalPlace, seq: int) -> str:
+        """The tag of the fact `seq`, as `farm.bus.messages.fact_tag` makes it; empty when it is not there any more.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        found = self.facts(place, seq - 1, 1)
+        return fact_tag(found[0]) if found and found[0].seq == seq else ""
 
     def oldest(self, place: JournalPlace, before_wall_s: float, limit: int) -> tuple[list[float], list[str]]:
         """When the oldest facts were written, in order, and the allocations whose last start was before; at most `limit` of each.

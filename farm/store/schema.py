@@ -150,6 +150,7 @@ nodes: Final = Table(
     Column("epoch", String(64), nullable=False),
     Column("seq", Integer, nullable=False),
     Column("past_epochs", Text, nullable=False),
+    Column("tag", String(16), nullable=False),
 )
 
 printers: Final = Table(

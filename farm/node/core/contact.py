@@ -26,7 +26,7 @@ def on_desired(state: NodeState, desired: Desired, moment: Moment) -> Step:
 
 
 def _new_epoch(draft: Draft) -> None:
-    """The daemon holds more of this epoch than we do: our ledger is an old copy. Tell everything again under a new name."""
+    """The daemon holds more of this epoch than we do, or something else: our ledger is an old copy. Tell everything anew."""
     place = draft.state.journal
     draft.change(
         journal=replace(
@@ -45,13 +45,18 @@ def _new_epoch(draft: Draft) -> None:
     distrust_beds(draft)
 
 
-def on_ack(state: NodeState, ack: Ack, moment: Moment) -> Step:
-    """The daemon has committed our journal up to `seq`, and perhaps acknowledged a report of this boot: that is contact."""
+def on_ack(state: NodeState, ack: Ack, moment: Moment, *, tag: str = "") -> Step:
+    """The daemon has committed our journal up to `seq`, and perhaps acknowledged a report of this boot: that is contact.
+
+    `tag` is that of our own fact `seq`, or empty when it is not known (`farm.bus.messages.fact_tag`). Another one than the daemon's
+    says that a fact of ours has the number of one that an earlier life of this ledger told: the card was written back from an
+    image, and we wrote on before anybody could tell us.
+    """
     draft = Draft(state, moment)
     if ack.generation != state.generation:
         return draft.step(refused="another generation")
     if ack.epoch == state.journal.epoch:
-        if ack.seq > state.journal.head:
+        if ack.seq > state.journal.head or (ack.tag and tag and ack.tag != tag):
             _new_epoch(draft)
             return draft.step()
         draft.change(journal=replace(state.journal, acked=max(state.journal.acked, ack.seq)))

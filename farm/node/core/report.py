@@ -51,7 +51,7 @@ def report(state: NodeState, moment: Moment, *, name: str = "", agent: str = "")
         desired_version=state.version,
         boot=state.boot,
         report=state.report,
-        journal=JournalPosition(epoch=place.epoch, oldest=place.oldest, head=place.head),
+        journal=JournalPosition(epoch=place.epoch, oldest=place.oldest, head=place.head, acked=place.acked),
         printers=[_printer(state, printer, moment.boot_s) for printer in state.printers.values()],
         name=clip(name, 80),
         agent=clip(agent, 80),

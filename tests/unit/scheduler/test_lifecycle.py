@@ -50,6 +50,18 @@ def test_a_started_job_moves_from_unstarted_to_started() -> None:
     assert notices == []
 
 
+def test_the_tag_of_the_last_fact_is_kept_and_only_of_that() -> None:
+    draft = Draft(world())
+    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), "tag-2"), NOW_S, RULES)
+    assert draft.farm.node_records["n1"].tag == "tag-2"
+    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), "tag-of-a-copy"), NOW_S, RULES)
+    assert draft.farm.node_records["n1"].tag == "tag-2", "nothing was new"
+    take_batch(draft, Batch("n1", "e1", 1, (collected(3), collected(5)), "tag-5"), NOW_S, RULES)
+    assert (draft.farm.node_records["n1"].seq, draft.farm.node_records["n1"].tag) == (3, ""), "a hole: that of fact 3 is not known"
+    enter_epoch(draft, "n1", "e2")
+    assert draft.farm.node_records["n1"].tag == ""
+
+
 def test_a_job_is_due_after_its_time_a_quarter_more_two_clearings_and_slack() -> None:
     after, _ = take(world(), started())
     assert after.jobs["j1"].due_at_s == NOW_S + 3600 * 1.25 + 2 * 1800 + 900

@@ -12,6 +12,7 @@ import pytest
 
 from drivers.base import PrinterState
 from farm.bus.messages import Journal
+from farm.daemon.translate import batch
 from farm.errors import ConfigurationError
 from farm.node import core
 from farm.node.core import Changes, JournalPlace, Remembered
@@ -124,6 +125,18 @@ def test_facts_come_in_order_and_in_batches(ledger: Ledger) -> None:
     told = Journal(epoch=place.epoch, oldest=place.oldest, head=place.head, facts=first)
     assert {"bed-cleared", "command-done", "job-started"} <= {fact.kind for fact in told.facts}
     assert ledger.facts(place, place.head, 10) == []
+
+
+def test_the_tag_of_a_fact_is_the_one_that_the_daemon_finds_in_the_message(ledger: Ledger) -> None:
+    bench = ready(ledger)
+    bench.printed()
+    place = bench.state.journal
+    facts = ledger.facts(place, 0, 64)
+    sent = Journal(epoch=place.epoch, oldest=1, head=place.head, facts=facts).model_dump_json()
+    heard = batch("n1", Journal.model_validate_json(sent))
+    assert heard.tag == ledger.tag(place, place.head) != ""
+    assert len({ledger.tag(place, fact.seq) for fact in facts}) == len(facts), "facts that differ have other tags"
+    assert ledger.tag(place, place.head + 1) == ""
 
 
 def test_what_is_pruned_is_gone_from_the_file_and_the_numbers_go_on(ledger: Ledger, path: Path) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from farm.bus.messages import JobEnded
+from farm.bus.messages import Ack, JobEnded
 from farm.node import core
 from farm.node.core.state import KEEP_SENT
 from scheduler.model import BedState
@@ -140,3 +140,17 @@ def test_an_acknowledgement_up_to_the_head_is_no_old_ledger() -> None:
     bench.ack(seq=bench.state.journal.head)
     assert bench.state.journal.epoch == epoch
     assert len(bench.of(JobEnded)) == 1
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "renewed"), [("aa", "bb", True), ("aa", "aa", False), ("", "bb", False), ("aa", "", False)]
+)
+def test_a_fact_that_the_farm_holds_otherwise_shows_an_old_ledger(theirs: str, ours: str, renewed: bool) -> None:
+    """The card was written back from an image, and the node wrote on before the first acknowledgement reached it."""
+    bench = Bench()
+    bench.printed()
+    place = bench.state.journal
+    ack = Ack(generation=bench.state.generation, epoch=place.epoch, seq=place.head, tag=theirs)
+    bench.do(core.on_ack, ack, tag=ours)
+    assert (bench.state.journal.epoch != place.epoch) is renewed
+    assert bench.state.journal.acked == (0 if renewed else place.head)
