@@ -99,7 +99,7 @@ Fact = JobFact | BedCleared | CommandDone | FaultSeen | Unreadable
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A piece of a node's journal, in order. `oldest` is the first number that the node still holds, `tag` that of the last fact."""
+    """A piece of a node's journal, in order. `oldest`: the first number that the node still holds. `tag`: that of the last fact."""
 
     node: str
     epoch: str
