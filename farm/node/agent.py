@@ -46,6 +46,8 @@ _PAY_EVERY_S: Final = 2.0  # real time: how soon a disk that has room again is n
 _WORK_ENDS_S: Final = 1.0  # real time: after its driver was closed a start has nothing left to wait for
 _PRUNE_EVERY_S: Final = 3600.0  # farm time
 _PRUNE_AT_LEAST_S: Final = 60.0
+_QUIET_AT_LEAST_S: Final = 120.0  # real time: a daemon that is restarted is back sooner
+_REPORTS_IN_VAIN: Final = 5
 _MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
 _READERS: Final[dict[Stream, type[Envelope]]] = {Stream.DESIRED: Desired, Stream.ACK: Ack, Stream.COMMAND: Command}
 
@@ -233,12 +235,16 @@ class Agent:
         self._want_programs(self.state)
 
     def _start_bus(self) -> None:
-        callbacks = Callbacks(self._on_message, self._speaker.connected, lambda _reason: None, self._last_will)
+        callbacks = Callbacks(self._on_message, self._speaker.connected, last_will=self._last_will, quiet_s=self._quiet_s)
         bus = self._parts.bus(self._identity, callbacks)
         self._stack.push_async_callback(self._end_speaking, bus)
         for loop in self._speaker.loops(bus):
             self._spawn(loop())
         bus.start()
+
+    def _quiet_s(self) -> float:
+        """Every report is answered: on a broker that brings no answers to several, nobody listens."""
+        return max(_QUIET_AT_LEAST_S, _REPORTS_IN_VAIN * self._clock.real_s(self.state.settings.report_every_s))
 
     def _last_will(self) -> Will:
         name, payload = self._speaker.last_will()
@@ -317,8 +323,8 @@ class Agent:
     # --- after a step ------------------------------------------------------------------------------------------------------
 
     def _on_step(self, before: NodeState, step: Step) -> None:
-        now_s = self._clock.boot_s()
-        if core.face(before, now_s) != core.face(step.state, now_s):
+        now = moment(self._clock)
+        if core.face(before, now) != core.face(step.state, now):
             self._speaker.report_soon()
         if before.writable and not step.state.writable and self._folder is not None:
             self._spawn(self._mark(self._folder), "mark")

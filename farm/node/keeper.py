@@ -6,6 +6,7 @@ meanwhile is doubted: the first step that is written makes its bed unknown, what
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +34,9 @@ Listener = Callable[[NodeState, Step], None]  # (state before, the step): called
 
 def moment(clock: Clock) -> Moment:
     """Now."""
-    return Moment(clock.boot_s(), clock.wall_s(), new_id)
+    wall_s = clock.wall_s()
+    local = time.localtime(wall_s)
+    return Moment(clock.boot_s(), wall_s, new_id, local.tm_hour * 3600.0 + local.tm_min * 60.0 + local.tm_sec)
 
 
 def together(first: Step, then: Step) -> Step:

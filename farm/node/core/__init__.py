@@ -5,20 +5,20 @@
     beds     what is on a bed             report   what the daemon is told
     starts   which job, and when          changes  what the ledger must hold
     jobs     how a job begins and ends    draft    a step in the making
-    pruning  what may be forgotten
+    pruning  what may be forgotten        quiet    at which hours nothing starts
 
 A caller computes a step, commits `changes.between(old, step.state)`, and only then takes over `step.state` and carries out
 `step.instructions`. When the commit fails it drops the step: nothing has happened.
 """
 
-from farm.node.core.beds import on_collect, on_doubt
+from farm.node.core.beds import on_clear, on_collect, on_doubt
 from farm.node.core.changes import Changes, DesiredNow, between
 from farm.node.core.commands import on_act_done, on_command
-from farm.node.core.contact import on_ack, on_desired
+from farm.node.core.contact import on_ack, on_desired, on_go_on
 from farm.node.core.events import add_printer, close, on_files, on_status, on_trouble, recover, remove_printer, tick
 from farm.node.core.jobs import doubt, on_ended, on_not_begun, on_started, on_trace, on_trace_failed
 from farm.node.core.pruning import KEEP_S, prune, too_old, unwanted
-from farm.node.core.report import face, report, telemetry
+from farm.node.core.report import face, printer_report, report, telemetry
 from farm.node.core.starts import may_begin, open_allocations
 from farm.node.core.state import (
     Act,
@@ -63,12 +63,14 @@ __all__ = [
     "may_begin",
     "on_ack",
     "on_act_done",
+    "on_clear",
     "on_collect",
     "on_command",
     "on_desired",
     "on_doubt",
     "on_ended",
     "on_files",
+    "on_go_on",
     "on_not_begun",
     "on_started",
     "on_status",
@@ -76,6 +78,7 @@ __all__ = [
     "on_trace_failed",
     "on_trouble",
     "open_allocations",
+    "printer_report",
     "prune",
     "recover",
     "remove_printer",

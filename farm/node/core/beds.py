@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from drivers.base import Capability, PrinterState
-from farm.bus.messages import BedCleared, CollectAction, JobCollected
+from farm.bus.messages import BedCleared, ClearBedAction, CollectAction, JobCollected
 from farm.node.core.draft import Draft, clip
 from farm.node.core.state import BUSY, UNSEEN, Moment, NodeState, Occupied, Printer, Step
 from scheduler.model import JobOutcome, OccupationKind
@@ -124,6 +124,12 @@ def clear(draft: Draft, printer: str, occupation: str, by: str) -> str | None:
     draft.write(BedCleared, printer=printer, occupation=occupation, by=clip(by, 80))
     leave_bed(draft, printer, occupied)
     return None
+
+
+def on_clear(state: NodeState, action: ClearBedAction, moment: Moment) -> Step:
+    """A hand at this node clears a bed, without a command of the daemon; `refused` says why not."""
+    draft = Draft(state, moment)
+    return draft.step(refused=clear(draft, action.printer, action.occupation, action.by))
 
 
 def on_collect(state: NodeState, action: CollectAction, moment: Moment) -> Step:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from farm.bus.messages import Ack, Desired
 from farm.node.core.beds import distrust_beds
 from farm.node.core.draft import Draft
+from farm.node.core.starts import open_allocations
 from farm.node.core.state import KEEP_SENT, Moment, NodeState, Step
 
 
@@ -63,6 +64,17 @@ def on_ack(state: NodeState, ack: Ack, moment: Moment, *, tag: str = "") -> Step
     if ack.report is not None and ack.boot == state.boot and (sent_s := state.sent.get(ack.report)) is not None:
         draft.change(contact_s=sent_s if state.contact_s is None else max(state.contact_s, sent_s))
     return draft.step()
+
+
+def on_go_on(state: NodeState, moment: Moment) -> Step:
+    """A person here says "go on": as good as contact at this moment, so for one `autonomy_s` and not longer. May make surplus.
+
+    Not durable and no fact: it is as volatile as the contact that it stands for, what comes of it is in the facts of its jobs, and
+    a daemon would have nothing to do with it.
+    """
+    if not any(open_allocations(state, printer) for printer in state.printers):
+        return Step(state, refused="The farm left nothing to start here: there is nothing to go on with.")
+    return Step(replace(state, contact_s=moment.boot_s, gone_on_s=moment.boot_s))
 
 
 def remember_sent(state: NodeState, now_s: float) -> NodeState:

@@ -18,10 +18,11 @@ def _occupation(occupied: Occupied, now_s: float) -> Occupation:
     return Occupation(id=occupied.id, kind=occupied.kind, job=occupied.job, outcome=occupied.outcome, age_s=age_s)
 
 
-def _printer(state: NodeState, printer: Printer, now_s: float) -> PrinterReport:
+def printer_report(state: NodeState, printer: Printer, moment: Moment) -> PrinterReport:
+    """One printer as it is, for the daemon and for the node's own page."""
     setup, status = printer.setup, printer.status
     occupied = state.occupations.get(setup.id)
-    reason = why_not_ready(state, printer, now_s)
+    reason = why_not_ready(state, printer, moment)
     return PrinterReport(
         id=setup.id,
         name=clip(setup.name, 80),
@@ -31,7 +32,7 @@ def _printer(state: NodeState, printer: Printer, now_s: float) -> PrinterReport:
         nozzle_mm=setup.nozzle_mm,
         state=status.state,
         bed=state.bed(setup.id),
-        occupation=None if occupied is None else _occupation(occupied, now_s),
+        occupation=None if occupied is None else _occupation(occupied, moment.boot_s),
         ready=reason is None,
         reason=reason,
         fault=None if status.fault is None else fault_note(status.fault),
@@ -52,7 +53,7 @@ def report(state: NodeState, moment: Moment, *, name: str = "", agent: str = "")
         boot=state.boot,
         report=state.report,
         journal=JournalPosition(epoch=place.epoch, oldest=place.oldest, head=place.head, acked=place.acked),
-        printers=[_printer(state, printer, moment.boot_s) for printer in state.printers.values()],
+        printers=[printer_report(state, printer, moment) for printer in state.printers.values()],
         name=clip(name, 80),
         agent=clip(agent, 80),
         started={key: jobs for key, jobs in state.started.items() if key in wanted},
@@ -75,10 +76,10 @@ def _shortened(reason: ReasonNote | None) -> ReasonNote | None:
     return reason and ReasonNote(code=reason.code, en=clip(reason.en, 40), fr=clip(reason.fr, 40))
 
 
-def face(state: NodeState, now_s: float) -> tuple[object, ...]:
+def face(state: NodeState, moment: Moment) -> tuple[object, ...]:
     """What of a state the daemon should hear of at once: when this differs, a report is due."""
     printers = tuple(
-        (key, value.status.state, value.status.fault, why_not_ready(state, value, now_s), state.occupations.get(key), value.setup)
+        (key, value.status.state, value.status.fault, why_not_ready(state, value, moment), state.occupations.get(key), value.setup)
         for key, value in state.printers.items()
     )
     return (state.generation, state.version, state.journal.epoch, printers)

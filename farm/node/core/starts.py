@@ -6,6 +6,7 @@ from typing import Final
 from drivers.base import PrinterState
 from farm.bus.messages import AllocationOrder, JobReference, JobStarted, ReasonNote
 from farm.node.core.draft import Draft, clip
+from farm.node.core.quiet import why_all_quiet, why_quiet
 from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
 from scheduler.model import BedState, OccupationKind
 
@@ -15,6 +16,11 @@ _NOT_WRITABLE: Final = ReasonNote(
     code="ledger-not-writable",
     en="The ledger cannot be written (is the disk full?).",
     fr="Le registre ne peut pas être écrit (le disque est-il plein ?).",
+)
+_NEARLY_FULL: Final = ReasonNote(
+    code="disk-nearly-full",
+    en="The disk is nearly full: free some space. Nothing new is started until then.",
+    fr="Le disque est presque plein : libérez de la place. Rien de nouveau n'est lancé d'ici là.",
 )
 _START_FAILED: Final = ReasonNote(
     code="start-failed",
@@ -40,13 +46,16 @@ _BEDS_FR: Final = {
 }
 
 
-def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> ReasonNote | None:
-    """Return why this printer would start nothing now, whatever was allocated to it, or None."""
-    bed, shown = state.bed(printer.setup.id), printer.status.state
+def _of_the_node(state: NodeState) -> ReasonNote | None:
     if state.closing:
         return _STOPPED
     if not state.writable:
         return _NOT_WRITABLE
+    return _NEARLY_FULL if state.nearly_full else None
+
+
+def _of_the_machine(state: NodeState, printer: Printer) -> ReasonNote | None:
+    bed, shown = state.bed(printer.setup.id), printer.status.state
     if printer.trouble is not None and shown is PrinterState.OFFLINE:
         trouble = clip(printer.trouble)  # the driver's own words
         return ReasonNote(code="printer-trouble", en=trouble, fr=trouble)
@@ -54,7 +63,22 @@ def why_not_ready(state: NodeState, printer: Printer, now_s: float) -> ReasonNot
         return ReasonNote(code=f"printer-{shown}", en=f"The printer is {shown}.", fr=_STATES_FR[shown])
     if bed is not BedState.CLEAR:
         return ReasonNote(code=f"bed-{bed}", en=f"The bed is {bed}.", fr=_BEDS_FR[bed])
-    return _START_FAILED if now_s < printer.hold_until_s else None
+    return None
+
+
+def _of_the_hour(state: NodeState, printer: Printer, moment: Moment) -> ReasonNote | None:
+    """A printer that could start nothing of what it holds is not ready: otherwise the daemon would count on it as idle."""
+    if moment.boot_s < printer.hold_until_s:
+        return _START_FAILED
+    if not (hours := printer.setup.quiet_hours):
+        return None
+    waiting = [allocation.program.estimated_s for allocation in open_allocations(state, printer.setup.id)]
+    return why_all_quiet(hours, waiting, moment)
+
+
+def why_not_ready(state: NodeState, printer: Printer, moment: Moment) -> ReasonNote | None:
+    """Return why this printer starts nothing now, or None. Also for what it holds, where only the hour is against it."""
+    return _of_the_node(state) or _of_the_machine(state, printer) or _of_the_hour(state, printer, moment)
 
 
 def autonomy_s(setup: PrinterSetup, allocation: AllocationOrder) -> float:
@@ -78,15 +102,16 @@ def open_allocations(state: NodeState, printer: str) -> list[AllocationOrder]:
     return sorted(some, key=lambda allocation: -allocation.priority)
 
 
-def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationOrder, now_s: float) -> str | None:
+def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationOrder, moment: Moment) -> str | None:
     """Return why a ready printer does not start a job of `allocation` now, or None."""
     if not left(state, allocation):
         return "All its jobs were started."
     if allocation.program.sha256 not in state.files:
         return "Its program is being fetched."
-    if not in_contact(state, autonomy_s(setup, allocation), now_s):
+    if not in_contact(state, autonomy_s(setup, allocation), moment.boot_s):
         return "The farm has not acknowledged us for too long."
-    return None
+    quiet = why_quiet(setup.quiet_hours, allocation.program.estimated_s, moment)
+    return None if quiet is None else quiet.en
 
 
 def _start(draft: Draft, setup: PrinterSetup, allocation: AllocationOrder) -> None:
@@ -110,10 +135,10 @@ def _start(draft: Draft, setup: PrinterSetup, allocation: AllocationOrder) -> No
 def start_what_may(draft: Draft) -> None:
     """Write the intent of one job for every printer that may start one."""
     for key, printer in draft.state.printers.items():
-        if why_not_ready(draft.state, printer, draft.now_s) is not None:
+        if why_not_ready(draft.state, printer, draft.moment) is not None:
             continue
         for allocation in open_allocations(draft.state, key):
-            if why_not_start(draft.state, printer.setup, allocation, draft.now_s) is None:
+            if why_not_start(draft.state, printer.setup, allocation, draft.moment) is None:
                 _start(draft, printer.setup, allocation)
                 break
 
@@ -130,4 +155,6 @@ def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> str | 
         return f"The printer is {printer.status.state}."
     if not in_contact(state, occupied.autonomy_s, moment.boot_s):
         return "The farm has not acknowledged us for too long."
-    return None
+    takes_s = 0.0 if occupied.job is None else occupied.job.estimated_s
+    quiet = why_quiet(printer.setup.quiet_hours, takes_s, moment)
+    return None if quiet is None else quiet.en

@@ -30,6 +30,9 @@ LAST_ASK_S: Final = 300.0
 # a printer whose fault flickers writes it once in this time: every fact is a write to an SD card
 SAME_FAULT_S: Final = 600.0
 
+# (begin, end) in seconds since local midnight; an end before the begin is on the next day
+QuietHours = tuple[tuple[float, float], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -38,6 +41,7 @@ class Moment:
     boot_s: float  # farm.clock.Clock.boot_s: durations, leases
     wall_s: float  # farm.clock.Clock.wall_s: for people
     new_id: Callable[[str], str]
+    local_day_s: float = 0.0  # since midnight where the node stands, for quiet hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class PrinterSetup:
     nozzle_mm: float = 0.4
     autonomy_s: float | None = None
     capabilities: frozenset[Capability] = frozenset()
+    quiet_hours: QuietHours = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +130,14 @@ class NodeState:
     untraced: frozenset[str] = frozenset()  # jobs of an earlier process that the machine was not asked about yet
     tracing: frozenset[str] = frozenset()  # of those, the ones that it is being asked about
     contact_s: float | None = None
+    gone_on_s: float | None = None  # when a person here last said "go on"; contact counted from then on
     report: int = 0
     sent: Mapping[int, float] = field(default_factory=dict)
     files: frozenset[str] = frozenset()  # programs that are here and verified
     pending: frozenset[str] = frozenset()  # commands that a driver is carrying out
     closing: bool = False
     writable: bool = True
+    nearly_full: bool = False  # what is left of the disk is for the end of what runs: see farm.node.ballast
     blind_s: float = BLIND_S  # see `blind_after_s`
 
     def bed(self, printer: str) -> BedState:

@@ -46,7 +46,8 @@ class Bench:
 
     def __init__(self, *setups: PrinterSetup, ready: bool = True, remembered: Remembered | None = None) -> None:
         self.now_s = 1_000.0
-        self.wall_s = 1_700_000_000.0
+        self.wall_s = 1_800_000_000.0
+        self.local_day_s = 12 * 3600.0
         self.count = 0
         self.facts: list[Any] = []
         self.instructions: list[core.Instruction] = []
@@ -61,7 +62,7 @@ class Bench:
 
     @property
     def moment(self) -> Moment:
-        return Moment(self.now_s, self.wall_s, self.new_id)
+        return Moment(self.now_s, self.wall_s, self.new_id, self.local_day_s)
 
     def new_id(self, kind: str) -> str:
         self.count += 1
@@ -91,6 +92,7 @@ class Bench:
             seconds -= stride_s
         self.now_s += seconds
         self.wall_s += seconds
+        self.local_day_s = (self.local_day_s + seconds) % 86_400
         if tick:
             self.tick()
 

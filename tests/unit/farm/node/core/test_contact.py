@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from drivers.base import PrinterState
 from farm.bus.messages import Ack, JobEnded
 from farm.node import core
+from farm.node.core import StartJob
 from farm.node.core.state import KEEP_SENT
 from scheduler.model import BedState
 from tests.unit.farm.node.bench import A, B, Bench, allocation, desired
@@ -154,3 +156,68 @@ def test_a_fact_that_the_farm_holds_otherwise_shows_an_old_ledger(theirs: str, o
     bench.do(core.on_ack, ack, tag=ours)
     assert (bench.state.journal.epoch != place.epoch) is renewed
     assert bench.state.journal.acked == (0 if renewed else place.head)
+
+
+def test_after_a_reboot_of_the_machine_there_is_no_contact_whatever_the_clock_says() -> None:
+    bench = Bench()
+    bench.allocate(allocation(jobs=5))
+    assert bench.state.contact_s == bench.now_s
+    bench.reboot(machine="m2", seen=dict.fromkeys((A, B), bench.now_s))
+    assert bench.state.contact_s is None
+    assert bench.state.allocations[A], "what was allocated is remembered"
+    for key in (A, B):
+        bench.status(key, PrinterState.IDLE)
+    bench.pass_time(3000)
+    assert bench.starts == 0
+    bench.acknowledge()
+    assert bench.tick().instructions or bench.starts
+
+
+def test_go_on_is_contact_once_and_for_one_autonomy() -> None:
+    bench = Bench()
+    bench.allocate(allocation(jobs=5, autonomy_s=3600.0))
+    bench.reboot(machine="m2", seen=dict.fromkeys((A, B), bench.now_s))
+    bench.status(A, PrinterState.IDLE)
+    assert bench.tick().instructions == ()
+    said_s = bench.now_s
+    step = bench.do(core.on_go_on)
+    assert (step.refused, step.facts) == (None, ())
+    assert core.between(bench.state, step.state, step.facts, 0).empty, "nothing of it is durable"
+    assert (bench.state.contact_s, bench.state.gone_on_s) == (said_s, said_s)
+    bench.tick()
+    start = bench.instructions[-1]
+    assert isinstance(start, StartJob)
+    bench.pass_time(3599)
+    assert core.may_begin(bench.state, start, bench.moment) is None
+    bench.pass_time(1)
+    assert core.may_begin(bench.state, start, bench.moment) == "The farm has not acknowledged us for too long."
+
+
+def test_go_on_does_not_outlive_the_process() -> None:
+    bench = Bench()
+    bench.allocate(allocation(jobs=5))
+    bench.do(core.on_go_on)
+    bench.reboot()
+    assert (bench.state.contact_s, bench.state.gone_on_s) == (None, None)
+
+
+def test_a_report_that_was_sent_before_go_on_does_not_take_it_back() -> None:
+    bench = Bench()
+    bench.allocate(allocation(jobs=5))
+    report = bench.report()
+    bench.pass_time(50, stride_s=100)
+    bench.do(core.on_go_on)
+    said_s = bench.now_s
+    bench.ack(boot=report.boot, report=report.report)
+    assert bench.state.contact_s == said_s
+
+
+def test_a_node_without_anything_to_start_is_not_told_to_go_on() -> None:
+    bench = Bench()
+    bench.state = replace(bench.state, contact_s=None)
+    step = bench.do(core.on_go_on)
+    assert step.refused is not None
+    assert "nothing to start" in step.refused
+    bench.allocate(allocation(jobs=0))
+    assert bench.do(core.on_go_on).refused is not None
+    assert bench.state.contact_s is None

@@ -93,10 +93,10 @@ def test_a_fault_that_flickers_does_not_wear_out_the_card() -> None:
 
 def test_the_face_changes_with_what_the_daemon_should_know_at_once() -> None:
     bench = Bench()
-    faces = [core.face(bench.state, bench.now_s)]
+    faces = [core.face(bench.state, bench.moment)]
 
     def changed() -> bool:
-        faces.append(core.face(bench.state, bench.now_s))
+        faces.append(core.face(bench.state, bench.moment))
         return faces[-1] != faces[-2]
 
     bench.status(A, PrinterState.IDLE, nozzle=Temperature(200, 200))

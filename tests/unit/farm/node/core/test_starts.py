@@ -107,6 +107,18 @@ def test_no_start_while_the_ledger_cannot_be_written() -> None:
     assert bench.tick().instructions == ()
 
 
+def test_no_start_while_the_disk_is_nearly_full() -> None:
+    bench = Bench()
+    bench.allocate(allocation())
+    bench.state = replace(bench.state, nearly_full=True)
+    assert bench.tick().instructions == ()
+    reason = bench.report().printers[0].reason
+    assert reason is not None
+    assert (reason.code, "nearly full" in reason.en, "presque plein" in reason.fr) == ("disk-nearly-full", True, True)
+    bench.state = replace(bench.state, nearly_full=False)
+    assert len(bench.tick().instructions) == 1
+
+
 def test_no_start_while_the_agent_ends() -> None:
     bench = Bench()
     bench.allocate(allocation())
