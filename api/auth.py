@@ -31,6 +31,7 @@ from starlette.websockets import WebSocket
 
 from api.problems import ForeignOriginError, ThrottledError, UnauthenticatedError, WrongHostError, from_error
 from farm.addresses import is_loopback
+from farm.config import OPERATOR_FILE
 from farm.errors import ConfigurationError, FarmError, NotAllowedError
 from farm.log import get_logger
 
@@ -159,7 +160,7 @@ def operator_token(data: Path) -> str:
         ConfigurationError: the folder or the file cannot be used.
 
     """
-    path = data / "operator.token"
+    path = data / OPERATOR_FILE
     try:
         data.mkdir(parents=True, exist_ok=True)
         try:

@@ -116,7 +116,7 @@ class NotReadyError(RequestError):
     status = 503
 
     def __init__(self, checks: dict[str, str]) -> None:
-        failing = ", ".join(name for name, result in checks.items() if result != "ok") or "the daemon"
+        failing = ", ".join(name for name, result in checks.items() if not result.startswith("ok")) or "the daemon"
         super().__init__(f"Not ready: {failing}.", next_step="Look at the checks, and at the log of the daemon.")
         self.checks = checks
 

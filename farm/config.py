@@ -6,18 +6,23 @@ Environment variables override the files: `FARM_HTTP__PORT=9000`, `NODE_LOG__LEV
 """
 
 import os
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from farm.clock import Clock
 from farm.errors import ConfigurationError
 
 _Settings = TypeVar("_Settings", bound="FileSettings")
+
+# in the data folder of the daemon; farm.certificates and api.auth make them
+OPERATOR_FILE: Final = "operator.token"
+AUTHORITY_FILE: Final = "keys/ca.pem"
 
 
 class Section(BaseModel):
@@ -60,9 +65,11 @@ class BrokerSection(Section):
     # loopback, for the daemon and for nodes on this machine; not 1883: Debian starts a mosquitto of its own there
     port: int = Field(default=18_830, ge=1, le=65_535)
     tls_port: int = Field(default=8883, ge=1, le=65_535)  # for joined nodes; only when [http] host is beyond loopback
-    urls: list[str] = []  # kind = "external": mqtt://host:1883 or mqtts://host:8883
+    # kind = "external": mqtt://host:1883 or mqtts://host:8883; 8 at most, the daemon connects to each of them
+    urls: Annotated[list[str], Field(max_length=8)] = []
     username: str = "daemon"  # kind = "external"
     password_file: Path | None = None  # kind = "external": a file that holds only the password
+    users_file: Path | None = None  # kind = "external": where the farm writes the users for the brokers (mosquitto's format)
 
 
 class FarmSettings(Section):
@@ -74,6 +81,14 @@ class FarmSettings(Section):
     autonomy_s: float = Field(default=12 * 3600, ge=60, le=30 * 86_400)  # how long a node goes on without us
     manual_autonomy_s: float = Field(default=3 * 86_400, ge=3600, le=90 * 86_400)
     clearing_s: float = Field(default=1800, ge=0, le=7 * 86_400)  # the usual time until a hand clears a bed
+
+
+class BackupSection(Section):
+    """Copies of the database, made while the daemon runs."""
+
+    every_s: float = Field(default=3600, ge=60, le=30 * 86_400)  # only if something changed
+    keep: int = Field(default=48, ge=1, le=10_000)
+    folder: Path | None = None  # None: `backups` in the data folder; better: another disk
 
 
 class FileSettings(BaseSettings):
@@ -103,6 +118,7 @@ class DaemonSettings(FileSettings):
     farm: FarmSettings = FarmSettings()
     http: HttpSection = HttpSection()
     broker: BrokerSection = BrokerSection()
+    backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
 
@@ -116,12 +132,55 @@ class PrinterSection(Section):
     material: str = Field(default="PLA", max_length=40)
     nozzle_mm: float = Field(default=0.4, gt=0, le=5)
     autonomy_s: float | None = Field(default=None, ge=60, le=90 * 86_400)
+    quiet_hours: Annotated[list[str], Field(max_length=24)] = []  # "22:00-07:00", local time: nothing starts that would be heard
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _each_is_a_time(cls, texts: list[str]) -> list[str]:
+        for text in texts:
+            _quiet_time(text)
+        return texts
+
+    @property
+    def quiet(self) -> tuple[tuple[float, float], ...]:
+        """The quiet hours as (begin, end) in seconds since midnight; an end before its begin is on the next day."""
+        return tuple(_quiet_time(text) for text in self.quiet_hours)
+
+
+_QUIET_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+
+
+def _quiet_time(text: str) -> tuple[float, float]:
+    found = _QUIET_TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a time such as 22:00-07:00")
+    hours = [float(number) for number in found.groups()]
+    begin_s, end_s = hours[0] * 3600 + hours[1] * 60, hours[2] * 3600 + hours[3] * 60
+    if begin_s == end_s:
+        raise ValueError(f"{text!r} begins and ends at once; take the printer out of node.toml if it should never print")
+    return begin_s, end_s
 
 
 class CacheSection(Section):
     """G-code files kept at the node."""
 
     max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
+
+
+class LedgerSection(Section):
+    """The node's memory, and what keeps it writable on a full disk."""
+
+    ballast_bytes: int = Field(default=16 * 1024**2, ge=0, le=1024**3)  # 0: none
+
+
+class PageSection(Section):
+    """The small page of the node itself. Beyond loopback it asks for a token, which the agent makes."""
+
+    enabled: bool = True
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    port: int = Field(default=8081, ge=0, le=65_535)  # 0: one that is free; `farm node page` says which
+    names: Annotated[list[str], Field(max_length=20)] = []  # by which other machines call this one, beside its host name
+    token_file: Path | None = None  # None: page.token in data
 
 
 class NodeSettings(FileSettings):
@@ -133,6 +192,8 @@ class NodeSettings(FileSettings):
     name: str = Field(default="", max_length=80)  # empty: the host name
     printers: list[PrinterSection] = []
     cache: CacheSection = CacheSection()
+    ledger: LedgerSection = LedgerSection()
+    page: PageSection = PageSection()
     log: LogSection = LogSection()
     clock: ClockSection = ClockSection()
 
@@ -153,7 +214,7 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
 def _explain(problem: Any, keys: list[str], source: str) -> tuple[str, str]:
     where = ".".join(str(level) for level in problem["loc"] if not isinstance(level, int))
     if problem["type"] != "extra_forbidden":
-        return f"{source}: {where}: {problem['msg']}.", f"Correct {where}; configs/ shows every key with its meaning."
+        return f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}.", f"Correct {where}; configs/ shows every key with its meaning."
     near = get_close_matches(where, keys, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {', '.join(key for key in keys if '.' not in key)}."
     return f"{source}: there is no key {where}.", hint

@@ -200,7 +200,7 @@ class FarmView(View):
 
 
 class HealthView(View):
-    """Whether the daemon can do its work. `checks`: name -> "ok" or what is wrong."""
+    """Whether the daemon can do its work. `checks`: name -> "ok", "ok, ..." with some, or what is wrong."""
 
     ready: bool
     checks: dict[str, str]

@@ -6,13 +6,13 @@ A farm runs with any of them; only mosquitto, or a broker whose operator makes t
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
 from farm.bus.child_broker import DAEMON, PID_FILE, ChildBroker, EmbeddedBroker, MosquittoBroker, TlsListener, check_port
 from farm.bus.client import Login
+from farm.bus.external import ExternalBroker, external_broker
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.log import get_logger
@@ -63,41 +63,6 @@ class Broker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalBroker:
-    """Somebody else's broker: its operator makes the users (configs/mosquitto/README.md)."""
-
-    urls: list[str]
-    login: Login
-    serves_joined_nodes: bool = field(default=False, init=False)  # we cannot make a user for them
-
-    def describe(self) -> str:
-        """Which broker it is and why."""
-        return f"external {', '.join(self.urls)} ([broker] kind in farm.toml); its operator makes the users"
-
-    async def set_credentials(self, credentials: Mapping[str, str]) -> None:
-        """Nothing: its operator makes the users."""
-
-    async def add(self, username: str, password: str) -> None:  # noqa: ARG002 - the protocol's signature
-        """Refuse.
-
-        Raises:
-            ConflictError: always.
-
-        """
-        raise ConflictError(
-            "The farm cannot make users on an external broker.",
-            next_step='Let its operator make them (configs/mosquitto/README.md), or set kind = "mosquitto" in [broker].',
-            code="external-broker",
-        )
-
-    async def remove(self, username: str) -> None:
-        """Nothing: its operator removes users."""
-
-    async def close(self) -> None:
-        """Nothing: it is not ours."""
-
-
 async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener | None = None) -> Broker:
     """Start the broker that `section` asks for, with its files in `folder`; it has no users but the daemon yet.
 
@@ -112,7 +77,7 @@ async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener 
 
     """
     if section.kind == "external":
-        return _external(section)
+        return external_broker(section)
     program = find_mosquitto()
     if section.kind == "embedded" or (section.kind == "auto" and program is None):
         why = "as [broker] kind says" if section.kind == "embedded" else f"mosquitto is not installed: {_INSTALL}"
@@ -161,17 +126,3 @@ def _embedded(section: BrokerSection, folder: Path, why: str, tls: TlsListener |
             next_step=f"Run: {_INSTALL}. For a demo only: pip install 'essaim[demo]'.",
         )
     return EmbeddedBroker(folder, section.port, why)
-
-
-def _external(section: BrokerSection) -> ExternalBroker:
-    if not section.urls or section.password_file is None:
-        raise ConfigurationError(
-            '[broker] kind is "external", but urls or password_file is missing.', next_step="Set both in farm.toml."
-        )
-    try:
-        password = section.password_file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The password file {section.password_file} cannot be read: {error}.", next_step="Check password_file in [broker]."
-        ) from error
-    return ExternalBroker(list(section.urls), Login(section.username, password))

@@ -9,6 +9,7 @@ What a caller may rely on:
 """
 
 import asyncio
+import math
 import random
 import ssl
 from collections.abc import Callable, Sequence
@@ -25,11 +26,13 @@ from farm.bus.transport import Address, parse_url, tls_context
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 from farm.log import get_logger
 
-__all__ = ["BusClient", "Callbacks", "Login", "Patience", "Received", "Will", "check_login"]
+__all__ = ["BusClient", "Callbacks", "Login", "Patience", "Received", "Will", "check_login", "encoded"]
 
 _log = get_logger(__name__)
 _MAX_URLS: Final = 8
 _STEADY_S: Final = 10.0  # a connection that lasted this long starts the back-off afresh; two clients that fight over an id do not
+_LOOK_AGAIN_S: Final = 60.0  # how long may be quiet can change meanwhile
+_GOODBYE_S: Final = 1.0
 _jitter = random.SystemRandom()
 
 
@@ -54,19 +57,26 @@ def _ignore_reason(_reason: str) -> None:
     pass
 
 
+def _ignore_error(_error: FarmError) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Callbacks:
     """What the owner of a client wants to hear. All are called on the loop and must not block it.
 
     `on_message`: once a message; may be called before `on_connected`. `on_connected`: a connection is made and its subscriptions
     are granted. `on_lost`: with the reason, when that connection ended, unless by `close`. `last_will`: asked before every attempt,
-    because a will names its connection.
+    because a will names its connection. `on_unreachable`: an attempt failed for another reason than the one before. `quiet_s`: real
+    seconds without a live message after which the next broker of the list is tried, because nobody may be listening on this one.
     """
 
     on_message: Callable[[Received], None]
     on_connected: Callable[[], None] = _ignore
     on_lost: Callable[[str], None] = _ignore_reason
     last_will: Callable[[], Will | None] = lambda: None
+    on_unreachable: Callable[[FarmError], None] = _ignore_error
+    quiet_s: Callable[[], float] = lambda: math.inf
 
 
 class BusClient:
@@ -108,6 +118,7 @@ class BusClient:
         self._task: asyncio.Task[None] | None = None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bus-connect")
         self._closing = False
+        self._heard_s = 0.0
         self._logged: str | None = None
         self.problem: FarmError | None = None
 
@@ -132,7 +143,7 @@ class BusClient:
             async with asyncio.timeout(timeout_s):
                 await self._connected.wait()
         except TimeoutError:
-            raise self.problem or _no_answer(self._addresses) from None
+            raise self.problem or no_answer(self._addresses) from None
 
     async def publish(self, topic_name: str, payload: bytes, *, qos: int, retain: bool = False) -> bool:
         """Hand over a message; False: not connected or too many waiting, its owner repeats it (see `Connection.send`).
@@ -149,8 +160,7 @@ class BusClient:
     async def say(self, node: str, stream: Stream, message: Envelope) -> bool:
         """Publish a message of the contract on a stream of `node`, as that stream is delivered. As `publish`."""
         delivery = DELIVERY[stream]
-        payload = message.model_dump_json(exclude_none=True).encode()
-        return await self.publish(topic(node, stream), payload, qos=delivery.qos, retain=delivery.retain)
+        return await self.publish(topic(node, stream), encoded(message), qos=delivery.qos, retain=delivery.retain)
 
     async def close(self, timeout_s: float = 2.0) -> None:
         """Send what waits, say goodbye (no last will) and end. Safe to call twice."""
@@ -175,7 +185,7 @@ class BusClient:
     async def _use(self, address: Address) -> bool:
         """Connect to one broker and stay with it; tell whether that lasted."""
         loop = asyncio.get_running_loop()
-        connection = Connection(self._callbacks.on_message, self._too_large)
+        connection = Connection(self._hear, self._too_large)
         try:
             await self._open(connection, address)
         except FarmError as error:
@@ -185,10 +195,10 @@ class BusClient:
         except asyncio.CancelledError:
             connection.abort()
             raise
-        since_s = loop.time()
+        since_s = self._heard_s = loop.time()
         try:
             self._note_success(connection, address)
-            reason = await asyncio.shield(connection.lost)
+            reason = await self._stay(connection)
         finally:
             self._connection = None
             self._connected.clear()
@@ -196,6 +206,21 @@ class BusClient:
         if not self._closing:
             self._note_loss(address, reason)
         return loop.time() - since_s >= _STEADY_S
+
+    async def _stay(self, connection: Connection) -> str:
+        """Return the reason when the connection is lost, or given up: nothing is heard on it, and there is another broker."""
+        while len(self._addresses) > 1 and not connection.lost.done():
+            left_s = self._heard_s + self._callbacks.quiet_s() - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                await connection.close(_GOODBYE_S)
+                return "nothing was heard on it for too long"
+            await asyncio.wait({connection.lost}, timeout=min(left_s, _LOOK_AGAIN_S))
+        return await asyncio.shield(connection.lost)
+
+    def _hear(self, message: Received) -> None:
+        if not message.retained:
+            self._heard_s = asyncio.get_running_loop().time()
+        self._callbacks.on_message(message)
 
     async def _open(self, connection: Connection, address: Address) -> None:
         await connection.open(
@@ -220,6 +245,7 @@ class BusClient:
         if self._logged != error.code:
             self._logged = error.code
             _log.warning("bus.unreachable", detail=error.detail, next_step=error.next_step)
+            asyncio.get_running_loop().call_soon(self._callbacks.on_unreachable, error)
 
     def _note_loss(self, address: Address, reason: str) -> None:
         self._logged = "broker-unreachable"  # the attempts that follow are part of this loss
@@ -230,7 +256,13 @@ class BusClient:
         _log.warning("bus.too-large", topic=topic_name, size_bytes=size_bytes)
 
 
-def _no_answer(addresses: Sequence[Address]) -> UnreachableError:
+def encoded(message: Envelope) -> bytes:
+    """A message of the contract as it travels."""
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+def no_answer(addresses: Sequence[Address]) -> UnreachableError:
+    """The reason while nothing worse is known."""
     return UnreachableError(
         f"No broker has answered yet at {', '.join(map(str, addresses))}.",
         next_step="Check that the farm runs, the address, and the network.",

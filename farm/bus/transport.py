@@ -42,6 +42,12 @@ class Address:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """The URL that `parse_url` reads as this address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
 
 def parse_url(url: str) -> Address:
     """Read `mqtt://host:port` or `mqtts://host:port`; the port may be left out.

@@ -14,7 +14,7 @@ import requests
 import typer
 
 from farm.addresses import is_loopback
-from farm.config import DaemonSettings, load
+from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
@@ -97,20 +97,20 @@ def _named_token(token_file: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"The token file {token_file} cannot be read: {error}.",
-            next_step="Copy operator.token from the data folder of the daemon.",
+            next_step=f"Copy {OPERATOR_FILE} from the data folder of the daemon.",
         ) from error
 
 
 def _own_token() -> str | None:
     try:
-        return (_settings().data / "operator.token").read_text("ascii").strip() or None
+        return (_settings().data / OPERATOR_FILE).read_text("ascii").strip() or None
     except (OSError, UnicodeDecodeError):
         return None  # on loopback none is needed; elsewhere the daemon says so
 
 
 def _authority() -> Path | None:
     named = os.environ.get("FARM_CA")
-    candidates = [Path(named)] if named else [_settings().data / "keys" / "ca.pem"]
+    candidates = [Path(named)] if named else [_settings().data / AUTHORITY_FILE]
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -225,7 +225,7 @@ def _not_encrypted(url: str, cause: str) -> UnreachableError:
         )
     return UnreachableError(
         f"The certificate of {url} is not trusted.",
-        next_step="Copy keys/ca.pem from the data folder of the daemon, and name it with --ca-file or FARM_CA.",
+        next_step=f"Copy {AUTHORITY_FILE} from the data folder of the daemon, and name it with --ca-file or FARM_CA.",
     )
 
 

@@ -6,7 +6,6 @@ Nothing is simulated here: the children are `farm serve` and `farm node` with or
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,24 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from farm.addresses import free_port
 from farm.commands.client import FarmClient, Target
-from farm.config import PrinterSection
+from farm.config import AUTHORITY_FILE, OPERATOR_FILE, PrinterSection
 from farm.errors import FarmError, UnreachableError
 from farm.process import bound_to_us
 
 START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
-AUTHORITY: Final = "keys/ca.pem"
-OPERATOR_FILE: Final = "operator.token"
 _STOP_TIMEOUT_S: Final = 15.0
 _LOG_LINES: Final = 20
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _toml(value: object) -> str:
@@ -177,7 +167,7 @@ class LocalFarm:
 
     def _trust(self) -> None:
         """Take the farm's own authority and the operator's token from its data folder, as its operator may."""
-        authority, token = self.data / AUTHORITY, self.data / OPERATOR_FILE
+        authority, token = self.data / AUTHORITY_FILE, self.data / OPERATOR_FILE
         self.wait_until(lambda: authority.is_file() and token.is_file(), what="the farm's keys", child=self.daemon)
         self._client = FarmClient(Target(self.url, token.read_text().strip(), authority))
 

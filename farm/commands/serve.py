@@ -12,7 +12,7 @@ import typer
 
 from farm import log
 from farm.addresses import is_loopback
-from farm.config import DaemonSettings, load
+from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError
 
 
@@ -67,7 +67,7 @@ def ready_line(settings: DaemonSettings) -> str:
 
     url = f"https://{_bracketed(server_names(host, settings.http.names)[0])}:{port}/"
     data = settings.data.resolve()
-    needed = f"Sign in with {data / 'operator.token'}; browsers and commands elsewhere trust {data / 'keys' / 'ca.pem'}."
+    needed = f"Sign in with {data / OPERATOR_FILE}; browsers and commands elsewhere trust {data / AUTHORITY_FILE}."
     return f"Ready. The page of the farm: {url} {needed}"
 
 

@@ -9,7 +9,7 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
-from farm.daemon import beds, orders, programs
+from farm.daemon import beds, brokers, orders, programs
 from farm.daemon.engine import Engine
 from farm.daemon.presenter import Presenter, job_view, program_view
 from farm.errors import ConflictError, NotFoundError, UnreachableError
@@ -91,10 +91,10 @@ class DaemonControl:
         """Whether the store, the broker and the scheduler work."""
         checks = {
             "store": self._engine.store_trouble or "ok",
-            "broker": "ok" if self._bus.connected else "not connected",
+            "broker": brokers.check(self._bus.brokers),
             "scheduler": "fenced: another daemon has taken over" if self._engine.world.fenced else self._engine.trouble or "ok",
         }
-        return HealthView(ready=all(found == "ok" for found in checks.values()), checks=checks)
+        return HealthView(ready=all(found.startswith("ok") for found in checks.values()), checks=checks)
 
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""

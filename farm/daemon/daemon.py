@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from farm import enrolment
 from farm.addresses import is_loopback
 from farm.bus.broker import Broker, TlsListener, check_ports, open_broker
-from farm.bus.client import BusClient
+from farm.bus.many import EveryBroker
 from farm.bus.messages import Settings
 from farm.bus.topics import DAEMON_SUBSCRIPTION
 from farm.clock import Clock
@@ -140,8 +140,8 @@ class Daemon:
         self._stack.push_async_callback(broker.close)
         credentials = {key: record.password_hash for key, record in world.durable.node_records.items() if not record.revoked}
         await broker.set_credentials(credentials)
-        if not self._reach.mqtt_urls and settings.broker.kind != "external":
-            self._reach = Reach(settings.farm.name, self._reach.farm_url, broker.urls)
+        if not self._reach.mqtt_urls and (settings.broker.kind != "external" or broker.serves_joined_nodes):
+            self._reach = replace(self._reach, mqtt_urls=broker.urls)
         await self._run(world, store, library, broker)
         _log.info("daemon.started", generation=world.generation, broker=broker.describe())
 
@@ -190,7 +190,7 @@ class Daemon:
         engine = Engine(
             world,
             store,
-            lambda callbacks: BusClient(broker.urls, broker.login, callbacks, subscriptions=[DAEMON_SUBSCRIPTION]),
+            lambda callbacks: EveryBroker(broker.urls, broker.login, callbacks, subscriptions=[DAEMON_SUBSCRIPTION]),
             clock=self._clock,
             rules=rules_for(farm, self._clock),
             settings=Settings(report_every_s=farm.report_every_s, telemetry_every_s=farm.telemetry_every_s),

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from farm.bus import messages, topics
 from farm.bus.client import Callbacks, Received
 from farm.clock import Clock
+from farm.daemon import brokers
 from farm.daemon.alarms import Alarms
 from farm.daemon.guard import Guard
 from farm.daemon.inbox import Inbox, Item, Request
@@ -75,7 +76,7 @@ class Engine:
         self.clock = clock
         self.alarms = Alarms()
         self.receiver = Receiver(world, rules)
-        self.bus = make_bus(Callbacks(self.on_message, self.on_connected, self.on_lost))
+        self.bus = make_bus(Callbacks(self.on_message, self.on_connected, self.on_lost, on_unreachable=self.on_lost))
         self.publisher = Publisher(world, self.bus, clock, settings)
         self._store = store
         self._store_error: FarmError | None = None
@@ -102,15 +103,17 @@ class Engine:
         self._inbox.receive(received)
 
     def on_connected(self) -> None:
-        """The broker is there, and may remember nothing."""
-        self.alarms.end("broker-lost")
+        """A broker is there, and may remember nothing."""
+        self._show_brokers()
         self.publisher.want_everything()
         self.touch()
 
-    def on_lost(self, reason: str) -> None:
-        """The broker is gone."""
-        step = "It is started again by itself; nodes go on with what they hold. Look at its log when this lasts."
-        self.alarms.begin("broker-lost", f"The connection to the broker was lost: {reason}.", step, self.clock.wall_s())
+    def on_lost(self, _reason: object) -> None:
+        """A broker is gone, or cannot be reached."""
+        self._show_brokers()
+
+    def _show_brokers(self) -> None:
+        brokers.show(self.alarms, self.bus.brokers, self.clock.wall_s())
         self.touch()
 
     async def ask(self, action: Callable[[Draft], _Result]) -> _Result:

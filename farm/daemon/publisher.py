@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from farm.bus import messages
+from farm.bus.many import BrokerState
 from farm.bus.topics import Stream
 from farm.clock import Clock
 from farm.daemon.translate import desired
@@ -24,11 +25,16 @@ _RETRY_REAL_S: Final = 0.5  # the broker took nothing: try again
 
 
 class Bus(Protocol):
-    """What is needed of `farm.bus.client.BusClient`."""
+    """What is needed of `farm.bus.many.EveryBroker`."""
 
     @property
     def connected(self) -> bool:
         """Whether there is a broker now."""
+        ...
+
+    @property
+    def brokers(self) -> list[BrokerState]:
+        """Each of the list."""
         ...
 
     async def say(self, node: str, stream: Stream, message: messages.Envelope) -> bool:
@@ -84,6 +90,11 @@ class Publisher:
         self._pending_said.clear()
         self.want_changed()
 
+    def start_again(self) -> None:
+        """We have a new generation: what was to be acknowledged in the old one is told again in the new one."""
+        self._acks.clear()
+        self.want_everything()
+
     def want_ack(self, node: str, *, boot: int | None = None, report: int | None = None) -> None:
         """Acknowledge the journal of a node as far as it is committed, and perhaps a report."""
         record = self._world.durable.node_records[node]
@@ -124,7 +135,7 @@ class Publisher:
 
     async def flush(self) -> bool:
         """Send what waits; False when the broker did not take everything."""
-        if self._world.fenced or not self._bus.connected:
+        if self._world.fenced or self._world.listening or not self._bus.connected:
             return True
         for node, ack in list(self._acks.items()):
             if not await self._bus.say(node, Stream.ACK, ack):

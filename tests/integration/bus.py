@@ -1,7 +1,6 @@
 """What the tests of real brokers share: a free port, a listener that remembers, and clients that end with the test."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,13 +8,6 @@ from pathlib import Path
 from farm.bus.client import BusClient, Callbacks, Login, Patience, Received, Will
 
 QUICK = Patience(attempt_s=5.0, first_s=0.05, most_s=0.2)
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Ear:

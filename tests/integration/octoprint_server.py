@@ -6,7 +6,6 @@ Temperatures are reached at once (ambient 215 degrees C), so that files may begi
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import requests
 
+from farm.addresses import free_port
 from tests.integration.real import require
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -53,14 +53,6 @@ _USER: Final = (
     "{name}: {{active: true, apikey: {key}, groups: [{groups}], password: '', permissions: [{permissions}], "
     "roles: [user], settings: {{}}}}\n"
 )
-
-
-def free_port() -> int:
-    """A port of loopback on which nothing listens at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class OctoPrintServer:

@@ -1,7 +1,6 @@
 """The application with everything real behind it: store, broker, scheduler and people's node, over a real socket."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from api.app import create_app
+from farm.addresses import free_port
 from farm.bus.broker import find_mosquitto
 from farm.config import BrokerSection, DaemonSettings, HttpSection
 from tests.integration.real import require
@@ -18,12 +18,6 @@ from tests.unit.api.serving import served
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 FIELDS = {"design": "square", "revision": "square-1", "profile": "generic-210", "parts": "2", "material": "PLA"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

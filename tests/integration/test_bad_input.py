@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.bus.broker import find_mosquitto
-from farm.commands.local_farm import LocalFarm, free_port
+from farm.commands.local_farm import LocalFarm
 from tests.integration.command_line import Answer, run_farm
 from tests.integration.octoprint_server import OctoPrintServer
 from tests.integration.real import require

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.bus.broker import Broker, TlsListener, find_mosquitto, open_broker
 from farm.bus.child_broker import MosquittoBroker
 from farm.bus.client import BusClient, Login, Will, check_login
@@ -24,7 +25,7 @@ from farm.certificates import ensure_certificates
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError, TooLargeError, UnreachableError
 from farm.keys import hash_password
-from tests.integration.bus import QUICK, Ear, client, free_port, until
+from tests.integration.bus import QUICK, Ear, client, until
 from tests.integration.real import require
 
 pytestmark = pytest.mark.real

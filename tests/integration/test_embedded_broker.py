@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.bus import broker as broker_module
 from farm.bus.broker import TlsListener, open_broker
 from farm.bus.child_broker import EmbeddedBroker
@@ -18,7 +19,7 @@ from farm.bus.topics import DAEMON_SUBSCRIPTION, Stream, node_subscription, topi
 from farm.bus.transport import LoginRefusedError
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
-from tests.integration.bus import Ear, client, free_port, until
+from tests.integration.bus import Ear, client, until
 from tests.integration.real import require
 
 pytestmark = pytest.mark.real

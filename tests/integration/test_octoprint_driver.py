@@ -14,8 +14,9 @@ from drivers.octoprint.address import parse_address
 from drivers.octoprint.printer import OctoPrintDriver
 from drivers.octoprint.watch import Timing
 from drivers.registry import open_driver
+from farm.addresses import free_port
 from farm.ids import new_id
-from tests.integration.octoprint_server import WATCHER_KEY, OctoPrintServer, free_port
+from tests.integration.octoprint_server import WATCHER_KEY, OctoPrintServer
 
 pytestmark = pytest.mark.real
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from farm.bus import broker as broker_module
-from farm.bus.broker import ExternalBroker, TlsListener, find_mosquitto, open_broker
+from farm.bus.broker import TlsListener, find_mosquitto, open_broker
 from farm.bus.client import Login
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
@@ -28,15 +28,6 @@ async def test_an_external_broker_is_used_as_it_is(tmp_path: Path, password_file
     assert not opened.serves_joined_nodes
     assert not (tmp_path / "broker").exists()
     await opened.close()
-
-
-async def test_the_farm_makes_no_users_on_an_external_broker() -> None:
-    opened = ExternalBroker(URLS, Login("essaim", "x"))
-    await opened.set_credentials({"node-a": "x"})
-    await opened.remove("node-a")
-    with pytest.raises(ConflictError) as caught:
-        await opened.add("node-a", "x")
-    assert "operator" in caught.value.next_step
 
 
 @pytest.mark.parametrize("missing", ["urls", "password_file"])

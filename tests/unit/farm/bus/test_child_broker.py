@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from farm.addresses import free_port
 from farm.bus import child_broker
 from farm.bus.child_broker import ChildBroker, EmbeddedBroker, MosquittoBroker, TlsListener
 from farm.bus.client import Patience
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import hash_password, verify_password
-from tests.integration.bus import free_port, until
+from tests.integration.bus import until
 
 # Answers CONNECT with yes, as long as the file `closed` is not there; writes a line for each SIGHUP.
 STAND_IN = """
@@ -103,7 +104,7 @@ async def test_removing_nobody_is_told(tmp_path: Path) -> None:
 
 
 async def test_the_number_of_users_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_broker, "_MAX_USERS", 2)
+    monkeypatch.setattr(child_broker, "MAX_USERS", 2)
     broker = StandIn(tmp_path, free_port(), "test")
     await broker.start()
     try:

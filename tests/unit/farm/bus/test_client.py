@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
+from farm.addresses import free_port
 from farm.bus.client import BusClient, Login, Patience, Will, check_login
 from farm.bus.messages import Command, JobAction, Link
 from farm.bus.topics import Stream
 from farm.bus.transport import LoginRefusedError
 from farm.errors import ConfigurationError, UnreachableError
-from tests.integration.bus import QUICK, Ear, free_port, until
+from tests.integration.bus import QUICK, Ear, until
 from tests.unit.farm.bus.small_broker import SmallBroker, running
 
 LOGIN = Login("node-a", "secret")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.bus.transport import Address, CertificateError, open_socket, parse_url, tls_context
 from farm.certificates import ensure_certificates
 from farm.errors import ConfigurationError, UnreachableError
-from tests.integration.bus import free_port
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.commands.serve import check_port, ready_line
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import ConfigurationError
@@ -42,24 +43,19 @@ def test_a_port_in_use_is_named() -> None:
 @pytest.mark.real
 def test_a_port_of_the_broker_in_use_is_told_before_the_data_folder_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = {"FARM_BROKER__PORT": str(taken.getsockname()[1]), "FARM_BROKER__TLS_PORT": free_port()}
+        ports = {"FARM_BROKER__PORT": str(taken.getsockname()[1]), "FARM_BROKER__TLS_PORT": str(free_port())}
         environment = {**os.environ, **ports, "FARM_HTTP__HOST": "0.0.0.0", "FARM_DATA": str(tmp_path / "data")}
-        command = [sys.executable, "-m", "farm", "serve", "--port", free_port()]
+        command = [sys.executable, "-m", "farm", "serve", "--port", str(free_port())]
         told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert told.returncode == 2
     assert "is in use by another program" in told.stderr
     assert not (tmp_path / "data").exists()
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
-
-
 @pytest.mark.real
 def test_it_says_so_once_it_listens(tmp_path: Path) -> None:
-    port = free_port()
-    environment = {**os.environ, "FARM_BROKER__PORT": free_port(), "FARM_DATA": str(tmp_path / "data")}
+    port = str(free_port())
+    environment = {**os.environ, "FARM_BROKER__PORT": str(free_port()), "FARM_DATA": str(tmp_path / "data")}
     with subprocess.Popen(
         [sys.executable, "-m", "farm", "serve", "--port", port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as daemon:

@@ -9,6 +9,7 @@ from typing import Any
 from drivers.base import PrinterState
 from farm.bus import messages
 from farm.bus.client import Callbacks, Received
+from farm.bus.many import BrokerState
 from farm.bus.topics import Stream, topic
 from farm.clock import Clock
 from farm.daemon.engine import Engine
@@ -75,12 +76,17 @@ class MemoryBus:
     def __init__(self, callbacks: Callbacks) -> None:
         self.callbacks = callbacks
         self.connected = True
+        self.problem = "gone"  # while it is not connected
         self.said: list[tuple[str, Stream, Any]] = []
 
     async def say(self, node: str, stream: Stream, message: messages.Envelope) -> bool:
         if self.connected:
             self.said.append((node, stream, message))
         return self.connected
+
+    @property
+    def brokers(self) -> list[BrokerState]:
+        return [BrokerState("here:1883", self.connected, "" if self.connected else self.problem)]
 
     def start(self) -> None:
         pass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.addresses import free_port
 from farm.bus import messages
 from farm.bus.broker import find_mosquitto
 from farm.bus.client import BusClient, Callbacks, Login, Received
@@ -24,13 +25,6 @@ from farm.views import EnrolmentClaim, InviteRequest
 from tests.integration.real import require
 
 real = pytest.mark.real
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def settings(folder: Path, *, host: str = "127.0.0.1", port: int | None = None) -> DaemonSettings:

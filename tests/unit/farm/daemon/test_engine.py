@@ -437,9 +437,11 @@ async def test_a_cancelled_order_is_withdrawn_confirmed_and_forgotten(farm: Farm
 
 async def test_the_broker_coming_back_is_told_everything_again(farm: Farm) -> None:
     await joined(farm)
+    farm.bus.connected = False
     farm.engine.on_lost("gone")
     assert farm.alarms == ["broker-lost"]
     before = len(farm.bus.of(Stream.DESIRED))
+    farm.bus.connected = True
     farm.engine.on_connected()
     await farm.engine.publisher.flush()
     assert len(farm.bus.of(Stream.DESIRED)) == before + 1

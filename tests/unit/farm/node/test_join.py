@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from farm.addresses import free_port
 from farm.certificates import Certificates, ensure_certificates
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.node import join as join_module
 from farm.node.join import Identity, join, load_identity
-from tests.integration.bus import free_port
 
 CODE = "BCDF-GHJK"
 PASSWORD = "a password of 256 bits"

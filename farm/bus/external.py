@@ -1,0 +1,121 @@
+"""Brokers of somebody else, by URL. Their operator makes the users, by hand or from the file that the farm keeps for that."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from farm.bus import users
+from farm.bus.client import Login
+from farm.config import BrokerSection
+from farm.errors import ConfigurationError, ConflictError
+from farm.keys import hash_password
+
+__all__ = ["ExternalBroker", "external_broker"]
+
+
+class ExternalBroker:
+    """Somebody else's brokers (configs/mosquitto/README.md).
+
+    Args:
+        urls: where the daemon and the nodes reach them.
+        login: the daemon's own.
+        users_file: where all users are written, as mosquitto's password file, whenever one comes or goes; the brokers' operator has
+            the brokers read it again. None: the operator makes the users, and nobody can join by code.
+
+    """
+
+    def __init__(self, urls: list[str], login: Login, users_file: Path | None = None) -> None:
+        self.urls = urls
+        self.login = login
+        self._file = users_file
+        self._users: dict[str, str] = {}
+        self._changing = asyncio.Lock()
+
+    @property
+    def serves_joined_nodes(self) -> bool:
+        """Whether a node that joins becomes a user there."""
+        return self._file is not None
+
+    def describe(self) -> str:
+        """Which brokers they are and why."""
+        whose = f"their users are those of {self._file}" if self._file else "its operator makes the users"
+        return f"external {', '.join(self.urls)} ([broker] kind in farm.toml); {whose}"
+
+    async def set_credentials(self, credentials: Mapping[str, str]) -> None:
+        """Write exactly these users beside the daemon; nothing without a file.
+
+        Raises:
+            InvalidError: a user name that could mean more than itself.
+            ConfigurationError: the file cannot be written.
+
+        """
+        await self._change(dict(credentials), keep=False)
+
+    async def add(self, username: str, password: str) -> None:
+        """Write one more user. It works as soon as the brokers have read the file again; nodes try until then.
+
+        Raises:
+            ConflictError: there is no file.
+            InvalidError: a bad user name.
+            ConfigurationError: the file cannot be written.
+
+        """
+        if self._file is None:
+            raise ConflictError(
+                "The farm cannot make users on an external broker.",
+                next_step="Set users_file in [broker] of farm.toml and have the broker read that file "
+                '(configs/mosquitto/README.md), or set kind = "mosquitto".',
+                code="external-broker",
+            )
+        await self._change({username: password}, keep=True)
+
+    async def remove(self, username: str) -> None:
+        """Take one user out of the file."""
+        async with self._changing:
+            self._users.pop(username, None)
+            await self._write()
+
+    async def close(self) -> None:
+        """Nothing: they are not ours."""
+
+    async def _change(self, credentials: dict[str, str], *, keep: bool) -> None:
+        if self._file is None:
+            return
+        async with self._changing:
+            daemon = self.login.username
+            fresh = await asyncio.to_thread(users.hashed, credentials, daemon=daemon)
+            if daemon not in self._users:
+                self._users[daemon] = await asyncio.to_thread(hash_password, self.login.password)
+            self._users = {**(self._users if keep else {daemon: self._users[daemon]}), **fresh}
+            await self._write()
+
+    async def _write(self) -> None:
+        if self._file is None:
+            return
+        try:
+            await asyncio.to_thread(users.write_users, self._file, self._users)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The users of the broker cannot be written to {self._file}: {error.strerror}.",
+                next_step="Check users_file in [broker] of farm.toml.",
+            ) from error
+
+
+def external_broker(section: BrokerSection) -> ExternalBroker:
+    """The brokers that `section` names.
+
+    Raises:
+        ConfigurationError: `urls` or `password_file` is missing, or that file cannot be read.
+
+    """
+    if not section.urls or section.password_file is None:
+        raise ConfigurationError(
+            '[broker] kind is "external", but urls or password_file is missing.', next_step="Set both in farm.toml."
+        )
+    try:
+        password = section.password_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The password file {section.password_file} cannot be read: {error}.", next_step="Check password_file in [broker]."
+        ) from error
+    return ExternalBroker(list(section.urls), Login(section.username, password), section.users_file)
