@@ -214,7 +214,10 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
 def _explain(problem: Any, keys: list[str], source: str) -> tuple[str, str]:
     where = ".".join(str(level) for level in problem["loc"] if not isinstance(level, int))
     if problem["type"] != "extra_forbidden":
-        return f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}.", f"Correct {where}; configs/ shows every key with its meaning."
+        return (
+            f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}.",
+            f"Correct {where}; configs/ shows every key with its meaning.",
+        )
     near = get_close_matches(where, keys, n=1, cutoff=0.4)
     hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {', '.join(key for key in keys if '.' not in key)}."
     return f"{source}: there is no key {where}.", hint

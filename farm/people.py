@@ -20,7 +20,7 @@ from drivers.base import Driver, DriverEvent, EventListener, PrintEnd, PrintEnde
 from drivers.manual import ManualPrinter
 from farm.bus.messages import MAX_PRINTERS, JobReference
 from farm.clock import Clock
-from farm.config import NodeSettings, PrinterSection
+from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.ids import new_id
 from farm.log import get_logger
@@ -36,6 +36,7 @@ from gcode.profile import bundled_profiles
 _log = get_logger(__name__)
 _MAKERS: Final = "makers.json"
 _TOKEN_BYTES: Final = 32
+_BALLAST_BYTES: Final = 1024**2  # makers' words are short
 
 
 class Maker(BaseModel):
@@ -197,7 +198,8 @@ class PeopleNode:
         sections = {key: self._section(maker) for key, maker in self._makers.items()}
         identity = Identity(**{name: getattr(self._identity, name) for name in Identity.model_fields})
         parts = Parts(self._bus, self._open, sections, None if self._library is None else self._library.programs)
-        self._agent = Agent(NodeSettings(data=self._data, name="People"), identity, self._clock, parts=parts)
+        settings = NodeSettings(data=self._data, name="People", ledger=LedgerSection(ballast_bytes=_BALLAST_BYTES))
+        self._agent = Agent(settings, identity, self._clock, parts=parts)
         await self._agent.start()
         self._printers = dict(self._agent.printer_ids)
 

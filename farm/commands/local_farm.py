@@ -24,6 +24,7 @@ from farm.process import bound_to_us
 START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
 _STOP_TIMEOUT_S: Final = 15.0
 _LOG_LINES: Final = 20
+_BALLAST_BYTES: Final = 1024**2  # of a node in a throw-away folder
 
 
 def _toml(value: object) -> str:
@@ -176,10 +177,21 @@ class LocalFarm:
         code: str = self.post("/enrolments/invites", {"name": name})["code"]
         return code
 
-    def add_node(self, name: str, printers: Sequence[PrinterSection], *, prefix: Sequence[str] = ()) -> Child:
-        """Invite and join a node, as an operator and a maker would, and start its agent; `prefix` comes before its commands."""
+    def add_node(
+        self, name: str, printers: Sequence[PrinterSection], *, prefix: Sequence[str] = (), page_port: int | None = None
+    ) -> Child:
+        """Invite and join a node, as an operator and a maker would, and start its agent; `prefix` comes before its commands.
+
+        `page_port` is where its own page listens; None: it has none, because the farm's is here.
+        """
         data, config, log = (self.folder / f"node-{name}{suffix}" for suffix in ("", ".toml", ".log"))
-        write_toml(config, {"": {"data": data, "name": name}, "clock": self._clock}, printers)
+        tables: dict[str, Mapping[str, object]] = {
+            "": {"data": data, "name": name},
+            "clock": self._clock,
+            "ledger": {"ballast_bytes": _BALLAST_BYTES},
+            "page": {"enabled": page_port is not None, "port": page_port or 0},
+        }
+        write_toml(config, tables, printers)
         joining = Child(["node", "join", self.url, self.invite(name), "--config", str(config)], log, prefix=list(prefix))
         joining.start()
         if joining.wait() != 0:

@@ -14,22 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from drivers.base import Driver, DriverEvent, PrintEnded, PrinterState
 from drivers.errors import DriverError
 from farm.bus.client import Callbacks, Received, Will
-from farm.bus.messages import Ack, CollectAction, Command, Desired, Envelope
-from farm.bus.topics import Stream, parse
+from farm.bus.messages import Ack, ClearBedAction, CollectAction, Command, Desired, Envelope
 from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, NotFoundError
 from farm.log import get_logger
 from farm.node import core, memory
+from farm.node.ballast import Ballast
 from farm.node.core import Instruction, NodeState, PrinterSetup, StartJob, Step, TraceJob
 from farm.node.core.state import UNSEEN
 from farm.node.folder import DataFolder, machine_id
 from farm.node.hands import Answers, Hand
+from farm.node.inbox import Inbox
 from farm.node.join import Identity
 from farm.node.keeper import Event, Keeper, moment
 from farm.node.ledger import LedgerWriteError
@@ -49,7 +48,6 @@ _PRUNE_AT_LEAST_S: Final = 60.0
 _QUIET_AT_LEAST_S: Final = 120.0  # real time: a daemon that is restarted is back sooner
 _REPORTS_IN_VAIN: Final = 5
 _MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
-_READERS: Final[dict[Stream, type[Envelope]]] = {Stream.DESIRED: Desired, Stream.ACK: Ack, Stream.COMMAND: Command}
 
 
 class Agent:
@@ -68,7 +66,7 @@ class Agent:
         self._identity = identity
         self._clock = clock
         self._parts = parts or Parts()
-        self._keeper = Keeper(clock, self._on_step)
+        self._keeper = Keeper(clock, self._on_step, Ballast(settings.data, settings.ledger.ballast_bytes))
         name = settings.name or identity.name or socket.gethostname()
         self._speaker = Speaker(identity.node, name, self._keeper, clock)
         self._hands: dict[str, Hand] = {}
@@ -78,11 +76,15 @@ class Agent:
         self._folder: DataFolder | None = None
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
-        self._poisoned: set[Stream] = set()
-        self.rejected = 0
+        self._inbox = Inbox(identity.node)
         self._handling = 0
 
     # --- for the process and for the people's node -------------------------------------------------------------------------
+
+    @property
+    def rejected(self) -> int:
+        """How many messages were not understood, or not for us."""
+        return self._inbox.rejected
 
     @property
     def state(self) -> NodeState:
@@ -112,7 +114,7 @@ class Agent:
 
         Raises:
             ConfigurationError: folder, ledger, a printer's URL or the identity cannot be used; another agent runs.
-            LedgerWriteError: the disk is full.
+            LedgerWriteError: the disk is full, and there was no ballast to free.
 
         """
         folder = await asyncio.to_thread(DataFolder, self._settings.data)
@@ -222,6 +224,7 @@ class Agent:
             material=section.material,
             nozzle_mm=section.nozzle_mm,
             autonomy_s=section.autonomy_s,
+            quiet_hours=section.quiet,
             capabilities=hand.driver.info.capabilities,
         )
         check_setup(setup)
@@ -306,7 +309,7 @@ class Agent:
     async def _pay_on(self) -> None:
         while True:
             await asyncio.sleep(_PAY_EVERY_S)
-            if self._keeper.owed or not self.state.writable:
+            if self._keeper.owed or self.state.nearly_full or not self.state.writable:
                 await self._keeper.pay_owed()
 
     async def _prune_on(self) -> None:
@@ -315,10 +318,10 @@ class Agent:
             with suppress(LedgerWriteError):  # the keeper has logged it, and old facts can wait
                 await self._keeper.prune()
 
-    async def _try(self, event: Event) -> None:
+    async def _try(self, event: Event, *, precious: bool = False) -> None:
         """Make a step that nobody misses when it cannot be written."""
         with suppress(LedgerWriteError):  # the keeper has logged it once, and every printer's reason says it
-            await self._keeper.apply(event)
+            await self._keeper.apply(event, precious=precious)
 
     # --- after a step ------------------------------------------------------------------------------------------------------
 
@@ -419,7 +422,7 @@ class Agent:
 
     def _on_message(self, message: Received) -> None:
         if self._handling >= _MAX_HANDLING:
-            self.rejected += 1
+            self._inbox.rejected += 1
             message.acknowledge()
             return
         self._handling += 1
@@ -427,30 +430,13 @@ class Agent:
 
     async def _handle(self, message: Received) -> None:
         try:
-            content = self._understand(message)
+            content = self._inbox.understand(message)
             if content is not None:
-                await self._try(await self._event(content))
+                await self._try(await self._event(content), precious=_by_hand(content))
         finally:
             # also when it could not be written: the daemon repeats it, and what we hold back would block what follows
             message.acknowledge()
             self._handling -= 1
-
-    def _understand(self, message: Received) -> Envelope | None:
-        address = parse(message.topic)
-        if address is None or address[0] != self._identity.node or address[1] not in _READERS:
-            self.rejected += 1
-            return None
-        stream = address[1]
-        if message.retained and stream is not Stream.DESIRED:
-            self.rejected += 1  # what a broker kept is no sign of life
-            return None
-        try:
-            content = _READERS[stream].model_validate_json(message.payload)
-        except ValidationError as error:
-            self._reject(stream, error)
-            return None
-        self._poisoned.discard(stream)
-        return content
 
     async def _event(self, content: Envelope) -> Event:
         if isinstance(content, Ack):
@@ -461,12 +447,10 @@ class Agent:
         assert isinstance(content, Command)
         return lambda state, now: core.on_command(state, content, now)
 
-    def _reject(self, stream: Stream, error: ValidationError) -> None:
-        self.rejected += 1
-        if stream not in self._poisoned:
-            self._poisoned.add(stream)
-            first = error.errors(include_input=False, include_url=False)[0]
-            _log.warning("message.rejected", stream=str(stream), where=str(first["loc"]), why=first["msg"])
+
+def _by_hand(content: Envelope) -> bool:
+    """Whether a hand has moved something: worth the ballast of a full disk."""
+    return isinstance(content, Command) and isinstance(content.action, CollectAction | ClearBedAction)
 
 
 def _needs_programs(state: NodeState) -> tuple[object, ...]:

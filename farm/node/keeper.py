@@ -3,6 +3,8 @@
 A step that cannot be written has not happened. What a driver said is not lost with it: it is owed to the ledger and tried again,
 because nobody will say it twice. What the daemon said is dropped: the daemon repeats it. A printer that printed something of others
 meanwhile is doubted: the first step that is written makes its bed unknown, whatever its driver says by then.
+
+On a full disk the ballast gives way to what must not be lost (`farm.node.ballast`); nothing starts until there is one again.
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from farm.errors import FarmError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.node import core
+from farm.node.ballast import Ballast
 from farm.node.core import Changes, JournalPlace, Moment, NodeState, Remembered, Step
 from farm.node.ledger import Ledger, LedgerWriteError
 
@@ -26,6 +29,7 @@ _log = get_logger(__name__)
 # of what may give way; what a job came to never does, and is bounded by the beds: nothing starts on one until it is written
 _MAX_OWED: Final = 1_000
 _PRUNE_BATCH: Final = 500  # facts, and counters: a short transaction on an SD card
+_FREE_SOME: Final = "Free some space: nothing new is started until then."
 _Result = TypeVar("_Result")
 
 Event = Callable[[NodeState, Moment], Step]
@@ -66,9 +70,10 @@ async def _whole(work: Coroutine[Any, Any, _Result]) -> _Result:
 class Keeper:
     """The state of a running node and its ledger, which lives on a thread of its own."""
 
-    def __init__(self, clock: Clock, on_step: Listener) -> None:
+    def __init__(self, clock: Clock, on_step: Listener, ballast: Ballast | None = None) -> None:
         self._clock = clock
         self._on_step = on_step
+        self._ballast = ballast
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._ledger: Ledger | None = None
         self._state: NodeState | None = None
@@ -106,21 +111,26 @@ class Keeper:
 
         Raises:
             ConfigurationError: it cannot be used.
+            LedgerWriteError: the disk is full, and there was no ballast to free.
 
         """
-        self._ledger = await self.in_thread(Ledger.open, path)
-        return await self.in_thread(self._ledger.load)
+        self._ledger = await self._with_room(Ledger.open, path)
+        return await self._with_room(self._ledger.load)
 
     async def printer_ids(self, names: list[str]) -> dict[str, str]:
         """The ids of printers by configured name. LedgerWriteError."""
         assert self._ledger is not None, "open() comes first"
-        return await self.in_thread(self._ledger.printer_ids, names)
+        return await self._with_room(self._ledger.printer_ids, names)
 
     async def begin(self, recovered: Callable[[Moment], Step]) -> None:
         """Take over the recovered state. LedgerWriteError: a boot that is not written is no boot."""
+        assert self._ledger is not None, "open() comes first"
         step = recovered(moment(self._clock))
-        await self._commit(core.between(None, step.state, step.facts, self._clock.wall_s()))
-        self._state = step.state
+        await self._with_room(self._ledger.commit, core.between(None, step.state, step.facts, self._clock.wall_s()))
+        there = self._ballast is None or await self.in_thread(self._ballast.make)
+        if not there:
+            _log.warning("disk.nearly-full", next_step=_FREE_SOME)
+        self._state = replace(step.state, nearly_full=not there)
 
     async def close(self) -> None:
         """Write what is owed, if that is possible now, and close the ledger."""
@@ -135,18 +145,18 @@ class Keeper:
         """Run something that blocks on the ledger's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
-    async def apply(self, event: Event) -> Step:
-        """Make a step: decide, write, take over, tell.
+    async def apply(self, event: Event, *, precious: bool = False) -> Step:
+        """Make a step: decide, write, take over, tell. `precious`: what a hand did is worth the ballast.
 
         Raises:
             LedgerWriteError: it could not be written and has not happened.
 
         """
         async with self._turn:
-            return await _whole(self._make(event))
+            return await _whole(self._make(event, precious=precious))
 
     async def apply_surely(self, event: Event, *, key: str | None = None) -> None:
-        """Make a step now, or as soon as the ledger can be written.
+        """Make a step now, or as soon as the ledger can be written. What has no key is worth the ballast.
 
         Of the events with one `key` only the newest is owed, and of very many keys the oldest gives way; without a key none does.
         """
@@ -155,7 +165,7 @@ class Keeper:
 
     async def _make_or_owe(self, key: str | None, event: Event) -> None:
         with suppress(LedgerWriteError):
-            await self._make(event)
+            await self._make(event, precious=key is None)
             return
         if key is not None:
             self._owed = [owed for owed in self._owed if owed[0] != key]
@@ -165,11 +175,12 @@ class Keeper:
         self._owed.append((key, event))
 
     async def pay_owed(self) -> None:
-        """Try what is owed; when nothing is, and the ledger failed before, see whether it can be written again."""
+        """Try what is owed; when nothing is, see whether the ledger can be written again, and the ballast be made again."""
         async with self._turn:
             while self._owed:
+                key, event = self._owed[0]
                 try:
-                    await _whole(self._make(self._owed[0][1]))
+                    await _whole(self._make(event, precious=key is None))
                 except LedgerWriteError:
                     return
                 del self._owed[0]
@@ -178,6 +189,8 @@ class Keeper:
             if self._doubted and self.state.writable:
                 with suppress(LedgerWriteError):
                     await _whole(self._make(lambda state, _now: Step(state)))
+            if self.state.nearly_full and self.state.writable:
+                await _whole(self._ballast_again())
 
     async def prune(self) -> None:
         """Forget a batch of what was told long ago.
@@ -218,7 +231,16 @@ class Keeper:
         assert self._ledger is not None, "open() comes first"
         return await self.in_thread(self._ledger.facts, place, after, limit)
 
-    async def _make(self, event: Event) -> Step:
+    async def _make(self, event: Event, *, precious: bool = False) -> Step:
+        while True:
+            try:
+                return await self._make_once(event)
+            except LedgerWriteError as error:
+                if not (precious and await self._give_way(error)):
+                    self._cannot_write(error)
+                    raise
+
+    async def _make_once(self, event: Event) -> Step:
         before, now, doubted = self.state, moment(self._clock), self._doubted
         # while nothing can be written, what needs no writing goes on beside a doubt
         step, changes = self._decide(event, now, doubted if before.writable else frozenset())
@@ -242,11 +264,7 @@ class Keeper:
         if changes.empty:
             return
         assert self._ledger is not None, "open() comes first"
-        try:
-            await self.in_thread(self._ledger.commit, changes)
-        except LedgerWriteError as error:
-            self._cannot_write(error)
-            raise
+        await self.in_thread(self._ledger.commit, changes)
         if self._state is not None and not self._state.writable:
             _log.info("ledger.writable")
 
@@ -254,9 +272,34 @@ class Keeper:
         if self._state is None or not self._state.writable:
             return
         _log.error("ledger.unwritable", detail=error.detail, next_step=error.next_step)
-        before = self._state
-        self._state = replace(before, writable=False)
-        self._on_step(before, Step(self._state))
+        self._take(replace(self._state, writable=False))
+
+    async def _with_room(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        """Run something of a start on the ledger's thread; on a full disk the ballast gives way to it."""
+        try:
+            return await self.in_thread(function, *arguments)
+        except LedgerWriteError as error:
+            if not await self._give_way(error):
+                raise
+        return await self.in_thread(function, *arguments)
+
+    async def _give_way(self, error: LedgerWriteError) -> bool:
+        """Free the ballast when the disk is full; whether there is any use in trying again. Nothing starts from now on."""
+        if not error.full or self._ballast is None or not await self.in_thread(self._ballast.free):
+            return False
+        _log.error("disk.full", detail=error.detail, action="the ballast was freed", next_step=_FREE_SOME)
+        if self._state is not None:
+            self._take(replace(self._state, nearly_full=True))
+        return True
+
+    async def _ballast_again(self) -> None:
+        if self._ballast is None or await self.in_thread(self._ballast.make):
+            _log.info("disk.room-again")
+            self._take(replace(self.state, nearly_full=False))
+
+    def _take(self, state: NodeState) -> None:
+        before, self._state = self.state, state
+        self._on_step(before, Step(state))
 
     async def _probe(self) -> None:
         place = self.state.journal
@@ -264,6 +307,4 @@ class Keeper:
             await self._commit(Changes(place, epoch=True))
         except LedgerWriteError:
             return
-        before = self.state
-        self._state = replace(before, writable=True)
-        self._on_step(before, Step(self._state))
+        self._take(replace(self.state, writable=True))

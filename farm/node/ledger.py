@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from farm.bus.messages import AllocationOrder, Fact, JobReference, RawFact, Settings, fact_tag
 from farm.errors import ConfigurationError, FarmError
 from farm.ids import new_id
+from farm.node.ballast import is_full
 from farm.node.core import Changes, JournalPlace, Occupied, Remembered
 from farm.node.core.state import KEEP_COMMANDS
 from scheduler.model import JobOutcome, OccupationKind
@@ -52,7 +53,17 @@ class LedgerWriteError(FarmError):
         self.full = full
 
 
-def _unusable(path: Path | str, why: str) -> ConfigurationError:
+def _no_room(path: Path | str) -> bool:
+    return is_full(Path(path).parent)
+
+
+def _unusable(path: Path | str, why: str) -> FarmError:
+    if _no_room(path):
+        return LedgerWriteError(
+            f"The disk with the ledger {path} is full ({why}).",
+            next_step="Free some space and start the agent again. Nothing is lost: it goes on from what the ledger holds.",
+            full=True,
+        )
     return ConfigurationError(
         f"The ledger {path} cannot be used: {why}.",
         next_step="Check the folder's owner and free space. If the file is damaged, move it away and check every bed before the "
@@ -62,7 +73,7 @@ def _unusable(path: Path | str, why: str) -> ConfigurationError:
 
 
 def _write_error(path: Path | str, error: sqlite3.Error) -> LedgerWriteError:
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or _no_room(path)
     next_step = "Free some space; nothing new is started until then." if full else "Check the disk and the folder's owner."
     return LedgerWriteError(f"The ledger {path} could not be written: {error}.", next_step=next_step, full=full)
 
@@ -80,6 +91,7 @@ class Ledger:
 
         Raises:
             ConfigurationError: unreadable, unwritable, damaged, or written by a newer version.
+            LedgerWriteError: the disk is full.
 
         """
         try:
@@ -100,7 +112,7 @@ class Ledger:
         except sqlite3.Error as error:
             connection.close()
             raise _unusable(path, str(error)) from error
-        except ConfigurationError:
+        except FarmError:
             connection.close()
             raise
         return cls(connection, path)

@@ -24,7 +24,7 @@ from farm.bus.messages import (
 )
 from farm.bus.topics import Stream, topic
 from farm.clock import Clock
-from farm.config import NodeSettings, PrinterSection
+from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.agent import Agent
 from farm.node.join import Identity
 from farm.node.parts import Parts
@@ -169,14 +169,20 @@ class Workshop:
     """An agent with scripted printers and a farm in memory. The program is in its cache already."""
 
     def __init__(
-        self, folder: Path, *names: str, factor: float = 60.0, identity: Identity = IDENTITY, farm: FakeFarm | None = None
+        self,
+        folder: Path,
+        *names: str,
+        factor: float = 60.0,
+        identity: Identity = IDENTITY,
+        farm: FakeFarm | None = None,
+        ballast_bytes: int = 65_536,
     ) -> None:
         sections = [PrinterSection(name=name, url=f"scripted://{name}", profile="generic-210") for name in names]
         self.folder = folder
         self.farm = farm or FakeFarm()
         self.scripts = {name: Script() for name in names}
         self.drivers: dict[str, ScriptedDriver] = {}
-        self.settings = NodeSettings(data=folder, printers=sections)
+        self.settings = NodeSettings(data=folder, printers=sections, ledger=LedgerSection(ballast_bytes=ballast_bytes))
         programs = folder / "programs"
         programs.mkdir(parents=True, exist_ok=True)
         (programs / f"{GCODE_SHA}.gcode").write_bytes(GCODE)
