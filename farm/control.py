@@ -9,6 +9,7 @@ from typing import Protocol
 
 from farm.views import (
     AlarmView,
+    BackupView,
     ClearBedRequest,
     CollectRequest,
     CommandAccepted,
@@ -27,6 +28,8 @@ from farm.views import (
     PrinterView,
     ProgramRequest,
     ProgramView,
+    RecallView,
+    TakeOverView,
 )
 
 
@@ -84,6 +87,40 @@ class Control(Protocol):
 
     def changes(self) -> AsyncIterator[None]:
         """Yield whenever the snapshot is another than before, at most every 200 ms; the hub of live updates waits on it."""
+        ...
+
+    async def backups(self) -> list[BackupView]:
+        """Copies of the database on the daemon's machine, newest first."""
+        ...
+
+    async def backup_file(self, name: str) -> Path:
+        """The file of a backup. NotFoundError."""
+        ...
+
+    # the daemon itself
+    async def take_over(self) -> TakeOverView:
+        """Go above every generation ever heard of and act from now on; nodes tell again what they did."""
+        ...
+
+    async def finish_healing(self) -> None:
+        """Wait no longer for nodes that have not told again what they did; nothing happens when the farm has healed."""
+        ...
+
+    async def backup(self) -> BackupView:
+        """Copy the database. StoreFullError: no room for the copy."""
+        ...
+
+    # nodes, printers and revisions that are gone
+    async def remove_node(self, node: str, *, also_last: bool = False) -> None:
+        """Shut a node out for good. NotFoundError; ConflictError: the people's node, or the last one unless `also_last`."""
+        ...
+
+    async def remove_printer(self, printer: str) -> None:
+        """Forget a printer that its node does not report. NotFoundError; ConflictError: it is reported."""
+        ...
+
+    async def recall_revision(self, revision: str) -> RecallView:
+        """Start, count and give out nothing more of a revision. NotFoundError."""
         ...
 
     # orders

@@ -52,6 +52,7 @@ class OccupationView(View):
     outcome: JobOutcome | None = None
     running: bool = False
     good_at_most: int = 0
+    recalled: bool = False  # its revision was recalled: its parts are set aside, not counted
 
 
 class PrinterView(View):
@@ -90,7 +91,10 @@ class PrinterView(View):
 
 
 class NodeView(View):
-    """One node agent. `silent_s`: since its last acknowledged report; None until it is heard after the daemon's start."""
+    """One node agent. `silent_s`: since its last acknowledged report; None until it is heard after the daemon's start.
+
+    `told`: it has told everything that it did, so that its printers may be given work.
+    """
 
     id: str
     name: str
@@ -100,6 +104,7 @@ class NodeView(View):
     agent: str
     printers: list[str]
     journal_behind: int  # facts written at the node that we have not committed
+    told: bool = True
 
 
 class OrderView(View):
@@ -143,6 +148,7 @@ class JobView(View):
     collected_at: float | None
     collected_by: str | None
     written_off: bool
+    recalled: bool = False  # its revision was recalled: cancel it if it runs, its parts do not count
 
 
 class ProgramView(View):
@@ -169,11 +175,12 @@ class ProgramView(View):
 
 
 class DesignView(View):
-    """A design with its revisions, newest first."""
+    """A design with its revisions, newest first; `recalled` are those of them that must not be used."""
 
     id: str
     name: str
     revisions: list[str]
+    recalled: list[str] = []
 
 
 class AlarmView(View):
@@ -183,6 +190,66 @@ class AlarmView(View):
     text: str
     next_step: str
     since: float
+
+
+class FenceView(View):
+    """This daemon only watches. `why`: `taken-over` and `same-generation`: another one acts; `put-back`: its database is old.
+
+    `node` (its name) showed `heard` where we have `known`: generations, or places in what it was told.
+    """
+
+    why: Literal["taken-over", "same-generation", "put-back"]
+    node: str
+    heard: int
+    known: int
+
+
+class HealingView(View):
+    """After a restore or a take-over: `told` of `nodes` nodes have told again what they did, `missing` (names) have not yet.
+
+    `found` are good parts that came back from nodes that had not told everything. `backup_at`: the moment that was restored.
+    """
+
+    why: Literal["restored", "put-back", "taken-over"]
+    since: float
+    backup_at: float | None
+    nodes: int
+    told: int
+    missing: list[str]
+    found: int
+
+
+class StockView(View):
+    """Good parts of a revision that no order has taken. Those of a recalled one are set aside and never offered."""
+
+    revision: str
+    parts: int
+    recalled: bool = False
+
+
+class RecallView(View):
+    """What a recall has found: `running` jobs go on until a person cancels them; `withdrawn_jobs` are not started any more."""
+
+    revision: str
+    running: list[JobView]
+    withdrawn_jobs: int
+    stock_set_aside: int
+    open_orders: list[str]
+
+
+class TakeOverView(View):
+    """The generation in which this daemon acts from now on."""
+
+    generation: int
+
+
+class BackupView(View):
+    """A copy of the database on the daemon's machine. `made_at` is the unix time of that machine, of the moment that it holds."""
+
+    name: str
+    path: str
+    made_at: float
+    size_bytes: int
 
 
 class FarmView(View):
@@ -197,6 +264,9 @@ class FarmView(View):
     orders: list[OrderView]
     waiting: list[JobView]  # ended, waiting to be collected
     alarms: list[AlarmView]
+    stock: list[StockView] = []
+    fence: FenceView | None = None  # this daemon only watches
+    healing: HealingView | None = None  # nodes tell again what they did
 
 
 class HealthView(View):

@@ -331,6 +331,7 @@ class Farm:
 
     generation: int
     uptime_s: float  # of the daemon: nothing is freed or written off in its first heartbeat round
+    restored: bool = False  # and not healed yet: nothing is allocated in that round either
     designs: Mapping[str, Design] = field(default_factory=dict)
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     programs: Mapping[str, Program] = field(default_factory=dict)

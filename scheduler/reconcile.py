@@ -191,8 +191,8 @@ def hedged(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
 
 
 def new_allocations(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Allocate]:
-    """What nobody makes yet."""
-    return allocations(farm, rules)
+    """What nobody makes yet. After a restore it is known only when the nodes have had a heartbeat round to tell what they make."""
+    return [] if farm.restored and not settled_in(farm, rules) else allocations(farm, rules)
 
 
 TABLE: Final[tuple[Rule, ...]] = (

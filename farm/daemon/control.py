@@ -9,15 +9,17 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
-from farm.daemon import beds, brokers, orders, programs
+from farm.daemon import beds, brokers, orders, programs, removal
 from farm.daemon.engine import Engine
-from farm.daemon.presenter import Presenter, job_view, program_view
+from farm.daemon.healer import healing_alarm
+from farm.daemon.presenter import Presenter, backup_view, job_view, program_view, recall_view
 from farm.errors import ConflictError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, verify_password
 from farm.log import get_logger
 from farm.store.writer import Store
 from farm.views import (
     AlarmView,
+    BackupView,
     ClearBedRequest,
     CollectRequest,
     CommandAccepted,
@@ -36,12 +38,15 @@ from farm.views import (
     PrinterView,
     ProgramRequest,
     ProgramView,
+    RecallView,
+    TakeOverView,
 )
 from scheduler.draft import Draft
 from scheduler.model import Job
 
 _log = get_logger(__name__)
 _MAX_JOBS = 1_000
+PEOPLE = "people"  # the node of makers who print by hand, in this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,9 @@ class DaemonControl:
             orders=view.orders(),
             waiting=view.waiting(),
             alarms=self.alarms(),
+            stock=view.stock(),
+            fence=view.fence(),
+            healing=view.healing(),
         )
 
     def health(self) -> HealthView:
@@ -92,13 +100,14 @@ class DaemonControl:
         checks = {
             "store": self._engine.store_trouble or "ok",
             "broker": brokers.check(self._bus.brokers),
-            "scheduler": "fenced: another daemon has taken over" if self._engine.world.fenced else self._engine.trouble or "ok",
+            "scheduler": "fenced: this daemon only watches" if self._engine.world.fenced else self._engine.trouble or "ok",
         }
         return HealthView(ready=all(found.startswith("ok") for found in checks.values()), checks=checks)
 
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""
-        return self._engine.alarms.all()
+        healing = self._present().healing() if self._engine.world.healing is not None else None
+        return [*([healing_alarm(healing)] if healing is not None else []), *self._engine.alarms.all()]
 
     def printers(self) -> list[PrinterView]:
         """All printers, by name."""
@@ -127,14 +136,14 @@ class DaemonControl:
         if order is not None:
             orders.find_order(self._engine.world.durable, order)
         found = await self._store.jobs(order=order, limit=max(0, min(limit, _MAX_JOBS)), offset=max(0, offset))
-        return [job_view(job) for job in found]
+        return [job_view(job, self._engine.world.durable) for job in found]
 
     async def job(self, job: str) -> JobView:
         """One job. NotFoundError."""
         known = self._engine.world.durable.jobs.get(job) or (await self._store.find(Job, [job])).get(job)
         if known is None:
             raise NotFoundError(f"There is no job {job}.", next_step="GET /api/v1/jobs lists them.")
-        return job_view(known)
+        return job_view(known, self._engine.world.durable)
 
     def programs(self) -> list[ProgramView]:
         """All programs."""
@@ -147,6 +156,55 @@ class DaemonControl:
     def changes(self) -> AsyncIterator[None]:
         """Yield whenever the snapshot is another than before, at most every 200 ms."""
         return self._engine.changes()
+
+    # --- the daemon itself ---------------------------------------------------------------------------------------------------
+
+    async def take_over(self) -> TakeOverView:
+        """Go above every generation ever heard of and act from now on; nodes tell again what they did."""
+        return TakeOverView(generation=await self._engine.take_over())
+
+    async def finish_healing(self) -> None:
+        """Wait no longer for nodes that have not told again what they did. ConflictError: this daemon only watches."""
+        if self._engine.world.fenced:
+            raise ConflictError("This daemon only watches.", next_step="`farm status` says why.", code="fenced")
+        await self._engine.finish_healing()
+
+    async def backups(self) -> list[BackupView]:
+        """Copies of the database, newest first."""
+        return [backup_view(made) for made in await asyncio.to_thread(self._store.backups.list)]
+
+    async def backup_file(self, name: str) -> Path:
+        """The file of a backup. NotFoundError."""
+        return (await asyncio.to_thread(self._store.backups.find, name)).path
+
+    async def backup(self) -> BackupView:
+        """Copy the database. StoreFullError: no room for the copy."""
+        return backup_view(await self._store.backup())
+
+    # --- what is gone --------------------------------------------------------------------------------------------------------
+
+    async def remove_node(self, node: str, *, also_last: bool = False) -> None:
+        """Shut a node out for good. NotFoundError; ConflictError: the people's node, or the last one unless `also_last`."""
+        rules, now_s = self._engine.rules, self._wall_s()
+        await self._engine.ask(lambda draft: removal.remove_node(draft, node, PEOPLE, rules, now_s, also_last=also_last))
+        self._engine.world.show_printers(node, {})
+        self._engine.touch()
+        _log.info("node.removed", node=node)
+        await self._broker.remove(node)
+
+    async def remove_printer(self, printer: str) -> None:
+        """Forget a printer that its node does not report. NotFoundError; ConflictError: it is reported."""
+        reported = self._present().reported()
+        await self._engine.ask(lambda draft: removal.remove_printer(draft, printer, reported))
+        self._engine.world.drop_printer(printer)
+        self._engine.touch()
+
+    async def recall_revision(self, revision: str) -> RecallView:
+        """Start, count and give out nothing more of a revision. NotFoundError."""
+        before = self._engine.world.durable
+        await self._engine.ask(lambda draft: removal.recall(draft, revision))
+        _log.warning("revision.recalled", revision=revision)
+        return recall_view(before, self._engine.world.durable, revision)
 
     # --- orders ------------------------------------------------------------------------------------------------------------------
 

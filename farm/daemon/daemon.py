@@ -15,23 +15,27 @@ from farm.bus.messages import Settings
 from farm.bus.topics import DAEMON_SUBSCRIPTION
 from farm.clock import Clock
 from farm.config import DaemonSettings, FarmSettings
-from farm.daemon.control import DaemonControl, Reach
+from farm.daemon.backups import BackupKeeper
+from farm.daemon.control import PEOPLE, DaemonControl, Reach
 from farm.daemon.engine import Engine, store_changes
+from farm.daemon.generation import GenerationFile, settle
+from farm.daemon.healing import META, Healing, HealingWhy
 from farm.daemon.lock import DataLock
 from farm.daemon.programs import Programs, build_space
 from farm.daemon.world import World
 from farm.errors import ConfigurationError
-from farm.keys import new_secret, write_private
+from farm.keys import new_secret, verify_password, write_private
 from farm.log import get_logger
+from farm.store.backup import FOLDER as BACKUPS
+from farm.store.backup import Backups
 from farm.store.library import Library
-from farm.store.repository import SetMeta
+from farm.store.repository import SetMeta, StoredFarm
 from farm.store.writer import Store
 from gcode.profile import bundled_profiles
 from scheduler.draft import Draft
 from scheduler.model import Rules
 
 _log = get_logger(__name__)
-PEOPLE: Final = "people"
 _BUS_START_S: Final = 15.0
 _REPORTS_MISSED: Final = 3
 _SUSPECT_REAL_S: Final = 3.0  # a fast clock does not make networks faster
@@ -129,7 +133,8 @@ class Daemon:
         await asyncio.to_thread(check_broker_ports, settings)
         lock = await asyncio.to_thread(DataLock, data)
         self._stack.callback(lock.release)
-        store = await Store.open(data)
+        backups = Backups(settings.backup.folder or data / BACKUPS, settings.backup.keep)
+        store = await Store.open(data, backups)
         self._stack.push_async_callback(store.close)
         library = Library(data / "programs")
         await asyncio.to_thread(library.open)
@@ -147,20 +152,35 @@ class Daemon:
 
     async def _load(self, store: Store) -> World:
         """Read the farm; on the first start give it a generation and the people's node an identity."""
-        stored = await store.load()
-        if stored.generation == 0:
-            await store.commit([SetMeta("generation", "1")])
-            stored = await store.load()
+        stored = await self._settle_generation(store)
         profiles = bundled_profiles()
         world = World(stored, {key: build_space(profile) for key, profile in profiles.items()}, self._clock.boot_s())
         self._people_secret = await asyncio.to_thread(people_secret, self._settings.data / "people.secret")
         draft = Draft(world.durable)
-        fresh = enrolment.new_node(PEOPLE, "People", self._clock.wall_s(), self._people_secret)
-        if PEOPLE not in draft.farm.node_records:
-            draft.put(fresh.record)
+        fresh = enrolment.new_node(PEOPLE, "People", self._clock.wall_s(), self._people_secret).record
+        known = draft.farm.node_records.get(PEOPLE)
+        if known is None:
+            draft.put(fresh)
+        elif known.revoked or not verify_password(self._people_secret, known.password_hash):  # of a restored database
+            draft.put(replace(known, revoked=False, password_hash=fresh.password_hash))
+        if draft.changes:
             await store.commit(store_changes(draft))
             world.adopt(draft)
         return world
+
+    async def _settle_generation(self, store: Store) -> StoredFarm:
+        """See that the generation is above all that were used here: its file is written before it is."""
+        file, stored = GenerationFile(self._settings.data), await store.load()
+        settled = settle(stored.generation, await asyncio.to_thread(file.read))
+        await asyncio.to_thread(file.raise_to, settled.generation)
+        if settled.generation == stored.generation:
+            return stored
+        changes = [SetMeta("generation", str(settled.generation))]
+        if settled.put_back:
+            changes.append(SetMeta(META, Healing(HealingWhy.PUT_BACK, self._clock.wall_s()).text()))
+            _log.warning("store.put-back", stored=stored.generation, generation=settled.generation)
+        await store.commit(changes)
+        return await store.load()
 
     async def _prepare_tls(self) -> TlsListener | None:
         """Beyond loopback: the farm's own certificates, and a broker that joined nodes reach over TLS."""
@@ -195,12 +215,15 @@ class Daemon:
             rules=rules_for(farm, self._clock),
             settings=Settings(report_every_s=farm.report_every_s, telemetry_every_s=farm.telemetry_every_s),
         )
+        engine.healer.file = GenerationFile(self._settings.data)
         bus = engine.bus
         self._stack.push_async_callback(bus.close)
         bus.start()
         await bus.wait_connected(_BUS_START_S)
         self._keep_running(engine.run, engine.ended)
         self._keep_running(engine.publish, engine.ended)
+        keeper = BackupKeeper(store, engine.alarms, self._clock, self._settings.backup.every_s, engine.touch)
+        self._keep_running(keeper.run, engine.ended)
         self.control = DaemonControl(engine, store, broker, taken_in=Programs(library, bundled_profiles()), reach=self._reach)
 
     def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[BaseException | None], None]) -> None:

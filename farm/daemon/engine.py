@@ -15,6 +15,8 @@ from farm.clock import Clock
 from farm.daemon import brokers
 from farm.daemon.alarms import Alarms
 from farm.daemon.guard import Guard
+from farm.daemon.healer import Healer, fence_alarm
+from farm.daemon.healing import META
 from farm.daemon.inbox import Inbox, Item, Request
 from farm.daemon.publisher import Bus, Publisher
 from farm.daemon.receive import Effects, Parsed, Receiver
@@ -84,6 +86,7 @@ class Engine:
         self._scheduling = Guard("scheduler", self.alarms, clock, self.touch)
         self._publishing = Guard("publisher", self.alarms, clock, self.touch)
         self._inbox = Inbox()
+        self.healer = Healer(world, store, clock)
         self._undecided = True
         self._decided_s = 0.0
         self._full_tried_s = 0.0
@@ -127,6 +130,18 @@ class Engine:
         result: _Result = await self._inbox.ask(action)
         return result
 
+    async def take_over(self) -> int:
+        """Go above every generation that was ever heard of, and act from now on; return the new one. Raises FarmError: the disk."""
+        asked = self.healer.ask()
+        self._inbox.wake()
+        return await asked
+
+    async def finish_healing(self) -> None:
+        """Wait no longer for nodes that have not told again what they did. Raises FarmError: the disk."""
+        asked = self.healer.ask_to_finish()
+        self._inbox.wake()
+        await asked
+
     def touch(self) -> None:
         """Something that people see has changed."""
         self._revision += 1
@@ -161,6 +176,7 @@ class Engine:
             await self._scheduling.run(step)
         finally:
             self._inbox.close(_stopped())
+            self.healer.refuse(_stopped())
 
     async def publish(self) -> None:
         """Say what is to be said, until cancelled."""
@@ -195,6 +211,8 @@ class Engine:
 
     async def turn(self, items: Sequence[Item]) -> None:
         """One round of the loop."""
+        if await self.healer.take_over():
+            self._took_over()
         if self._is_fenced():
             self._stand_still(items)
             return
@@ -205,6 +223,7 @@ class Engine:
         if self._is_fenced():
             self._alarm_fenced()
         elif not self.full and self._is_time_to_decide(ticked=not items):
+            await self._heal()
             await self._decide()
 
     def _is_fenced(self) -> bool:
@@ -280,7 +299,10 @@ class Engine:
         return request, result
 
     async def _commit(self, draft: Draft, remembered: Iterable[tuple[type[Job] | type[Allocation], str]] = ()) -> None:
-        await self._store.commit(store_changes(draft))
+        healing = self.healer.after(draft)
+        found = [SetMeta(META, healing.text())] if healing is not None and healing != self.world.healing else []
+        await self._store.commit([*store_changes(draft), *found])
+        self.world.healing = healing
         self.world.adopt(draft, remembered)
 
     # --- after the commit --------------------------------------------------------------------------------------------------------
@@ -314,6 +336,21 @@ class Engine:
 
     def _is_suspect_now(self, heard_s: float) -> bool:
         return self.clock.boot_s() - heard_s > self.rules.suspect_after_s
+
+    async def _heal(self) -> None:
+        try:
+            if await self.healer.step(connected=self.bus.connected):
+                self._undecided = True
+                self.publisher.want_changed()
+                self.touch()
+        except FarmError as error:
+            self._became_full(error)
+
+    def _took_over(self) -> None:
+        self.alarms.end("fenced")
+        self._undecided = True
+        self.publisher.start_again()
+        self.touch()
 
     async def _decide(self) -> None:
         farm, wall_s = self.world.farm(self.clock.boot_s()), self.clock.wall_s()
@@ -382,17 +419,20 @@ class Engine:
         return True
 
     def _stand_still(self, items: Sequence[Item]) -> None:
-        error = FarmError("Another daemon has taken over this farm.", code="fenced", next_step=_FENCED_STEP)
+        error = FarmError(
+            "This daemon only watches: another one acts, or its database is old.", code="fenced", next_step=_FENCED_STEP
+        )
         for item in items:
             if isinstance(item, Request):
                 item.refuse(error)
             else:
+                self.receiver.watch(item)
                 item.acknowledge()
 
     def _alarm_fenced(self) -> None:
-        text = f"A node has seen generation {self.world.fenced_by}, we are {self.world.generation}: another daemon took over."
-        if self.alarms.begin("fenced", text, _FENCED_STEP, self.clock.wall_s()):
-            _log.error("daemon.fenced", generation=self.world.generation, seen=self.world.fenced_by)
+        alarm, fence = fence_alarm(self.world, self.clock.wall_s()), self.world.fence
+        if alarm is not None and fence is not None and self.alarms.begin(alarm.code, alarm.text, alarm.next_step, alarm.since):
+            _log.error("daemon.fenced", why=fence.why.value, node=fence.node, heard=fence.heard, known=fence.known)
             self.touch()
 
     def _real_s(self) -> float:
@@ -403,4 +443,4 @@ def _stopped() -> FarmError:
     return FarmError(_STOPPED, code="stopped", next_step="Try again when it is back.")
 
 
-_FENCED_STEP: Final = "Stop this daemon. If it is the right one, restore it: that raises its generation above the other's."
+_FENCED_STEP: Final = "`farm status` says why. Stop this daemon, or, if it is the right one: farm take-over."

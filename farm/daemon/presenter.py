@@ -8,9 +8,14 @@ from drivers.base import PrinterState
 from farm.bus.messages import PrinterReport, ReasonNote
 from farm.clock import Clock
 from farm.daemon.absent import REASONS
+from farm.daemon.removal import is_recalled
 from farm.daemon.world import World
+from farm.store.backup import Backup
 from farm.views import (
+    BackupView,
     DesignView,
+    FenceView,
+    HealingView,
     JobView,
     NodeView,
     OccupationView,
@@ -18,16 +23,18 @@ from farm.views import (
     OrderView,
     PrinterView,
     ProgramView,
+    RecallView,
+    StockView,
 )
 from scheduler.arithmetic import to_allocate
-from scheduler.eligibility import Reason, is_suspect
+from scheduler.eligibility import Reason, is_suspect, order_reason
 from scheduler.matching import Explainer
 from scheduler.model import Allocation, Farm, Job, NodeRecord, Order, PrinterNow, Program, Rules
 
 _WARNINGS: Final = TypeAdapter(list[ReasonNote])
 
 
-def job_view(job: Job) -> JobView:
+def job_view(job: Job, farm: Farm) -> JobView:
     """One job."""
     state = "collected" if job.collected else "running" if job.outcome is None else "ended"
     return JobView(
@@ -49,6 +56,7 @@ def job_view(job: Job) -> JobView:
         collected_at=job.collected_at_s,
         collected_by=job.collected_by,
         written_off=job.written_off,
+        recalled=is_recalled(farm, job.revision),
     )
 
 
@@ -74,7 +82,26 @@ def program_view(farm: Farm, program: Program) -> ProgramView:
     )
 
 
-def _occupation(report: PrinterReport) -> OccupationView | None:
+def backup_view(made: Backup) -> BackupView:
+    """One backup."""
+    return BackupView(name=made.path.name, path=str(made.path.resolve()), made_at=made.made_at_s, size_bytes=made.size_bytes)
+
+
+def recall_view(before: Farm, after: Farm, revision: str) -> RecallView:
+    """What a recall has found: `before` it, what was still to be started."""
+    held = (item for item in before.allocations.values() if item.revision == revision)
+    stock = after.stock.get(revision)
+    running = [job for job in after.jobs.values() if job.revision == revision and job.outcome is None and not job.collected]
+    return RecallView(
+        revision=revision,
+        running=[job_view(job, after) for job in running],
+        withdrawn_jobs=sum(max(0, item.jobs - item.started) for item in held),
+        stock_set_aside=stock.parts if stock is not None else 0,
+        open_orders=sorted(order.id for order in after.orders.values() if order.revision == revision and order.open),
+    )
+
+
+def _occupation(report: PrinterReport, farm: Farm) -> OccupationView | None:
     seen = report.occupation
     if seen is None:
         return None
@@ -87,6 +114,7 @@ def _occupation(report: PrinterReport) -> OccupationView | None:
         outcome=seen.outcome,
         running=job is not None and seen.outcome is None,
         good_at_most=job.parts if job is not None and seen.outcome is not None else 0,
+        recalled=job is not None and is_recalled(farm, job.revision),
     )
 
 
@@ -124,7 +152,7 @@ class Presenter:
             nozzle_mm=printer.nozzle_mm,
             state=(telemetry.state if telemetry is not None else report.state) if online else PrinterState.OFFLINE,
             bed=printer.bed,
-            occupation=_occupation(report),
+            occupation=_occupation(report, self.farm),
             ready=printer.ready,
             why_not=self._why_not(printer, report),
             online=online,
@@ -157,6 +185,11 @@ class Presenter:
         link = self._world.links.get(node)
         return now is not None and link is not None and link.acknowledged and not is_suspect(now, self._rules)
 
+    def reported(self) -> set[str]:
+        """The printers that nodes which are heard now report."""
+        reports = ((key, link.report) for key, link in self._world.links.items() if link.report is not None and self._online(key))
+        return {shown.id for key, report in reports if self._world.record(key) is not None for shown in report.printers}
+
     def nodes(self) -> list[NodeView]:
         """All nodes that were not removed, by name."""
         views = (self._node(record) for record in self.farm.node_records.values() if not record.revoked)
@@ -176,6 +209,7 @@ class Presenter:
             agent=report.agent if report is not None else "",
             printers=sorted(key for key, printer in self.farm.printers.items() if printer.node == record.id),
             journal_behind=max(0, behind),
+            told=link is not None and link.replayed,
         )
 
     def orders(self) -> list[OrderView]:
@@ -204,14 +238,54 @@ class Presenter:
             state=state,
             created_at=order.created_at_s,
             met_at=order.met_at_s,
-            why_waiting=[_note(reason) for reason in self._explainer.order(order)],
+            why_waiting=[_note(reason) for reason in self._why_waiting(order)],
+        )
+
+    def _why_waiting(self, order: Order) -> list[Reason]:
+        closed = order_reason(self.farm, order) if order.open else None
+        return [closed] if closed is not None else self._explainer.order(order)
+
+    def stock(self) -> list[StockView]:
+        """Parts that no order has taken, by revision."""
+        return [
+            StockView(revision=item.revision, parts=item.parts, recalled=is_recalled(self.farm, item.revision))
+            for item in sorted(self.farm.stock.values(), key=lambda item: item.revision)
+            if item.parts > 0
+        ]
+
+    def fence(self) -> FenceView | None:
+        """Why this daemon only watches."""
+        fence = self._world.fence
+        if fence is None:
+            return None
+        record = self.farm.node_records.get(fence.node)
+        name = record.name if record is not None and record.name else fence.node
+        return FenceView(why=fence.why.value, node=name, heard=fence.heard, known=fence.known)
+
+    def healing(self) -> HealingView | None:
+        """How far a restored farm has healed."""
+        healing = self._world.healing
+        if healing is None:
+            return None
+        known = [record for record in self.farm.node_records.values() if not record.revoked]
+        missing = sorted(record.name or record.id for record in known if record.id in self._world.untold)
+        return HealingView(
+            why=healing.why.value,
+            since=healing.since_s,
+            backup_at=healing.backup_at_s,
+            nodes=len(known),
+            told=len(known) - len(missing),
+            missing=missing,
+            found=healing.found,
         )
 
     def waiting(self) -> list[JobView]:
-        """Jobs whose parts wait for a hand that has not spoken yet, the longest first."""
+        """Jobs whose parts wait for a hand that has not spoken yet, the longest first; nobody can collect at a removed node."""
         told = {word.job for word in self.farm.pending_collects.values()}
-        ended = [job for job in self.farm.jobs.values() if job.outcome is not None and not job.collected and job.id not in told]
-        return [job_view(job) for job in sorted(ended, key=lambda job: (job.ended_at_s or 0.0, job.id))]
+        gone = {record.id for record in self.farm.node_records.values() if record.revoked}
+        uncollected = [job for job in self.farm.jobs.values() if not job.collected and job.id not in told and job.node not in gone]
+        ended = [job for job in uncollected if job.outcome is not None]
+        return [job_view(job, self.farm) for job in sorted(ended, key=lambda job: (job.ended_at_s or 0.0, job.id))]
 
     def programs(self) -> list[ProgramView]:
         """All programs, newest first."""
@@ -224,7 +298,10 @@ class Presenter:
         for revision in sorted(self.farm.revisions.values(), key=lambda revision: (-revision.created_at_s, revision.id)):
             revisions.setdefault(revision.design, []).append(revision.id)
         views = (
-            DesignView(id=design.id, name=design.name, revisions=revisions.get(design.id, []))
+            DesignView(
+                id=design.id, name=design.name, revisions=found, recalled=[key for key in found if is_recalled(self.farm, key)]
+            )
             for design in self.farm.designs.values()
+            for found in [revisions.get(design.id, [])]
         )
         return sorted(views, key=lambda view: (view.name, view.id))

@@ -14,13 +14,15 @@ from farm.bus.client import Received
 from farm.bus.messages import Journal, JournalPosition, Link, PrinterReport, Report, Telemetry
 from farm.bus.topics import Stream, parse
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
+from farm.daemon.fence import find_fence
+from farm.daemon.generation import FARTHEST
 from farm.daemon.translate import batch, printer_now
 from farm.daemon.world import NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
 from scheduler.lifecycle import enter_epoch, owner_of, seen_running, take_batch
-from scheduler.model import PrinterRecord, Rules
+from scheduler.model import NodeRecord, PrinterRecord, Rules
 
 _log = get_logger(__name__)
 _KINDS: Final[dict[Stream, type[BaseModel]]] = {Stream.REPORT: Report, Stream.JOURNAL: Journal, Stream.LINK: Link}
@@ -143,6 +145,12 @@ class Receiver:
         link.telemetry = dict(message.printers)
         return True
 
+    def watch(self, received: Received) -> None:
+        """While we only watch: note the generations that nodes obey, so that who takes over goes above all of them."""
+        parsed = self.parse(received)
+        if parsed is not None and isinstance(parsed.message, Report):
+            self._must_stop(self._world.durable.node_records[parsed.node], parsed.message)
+
     # --- streams ---------------------------------------------------------------------------------------------------------------
 
     def _journal(self, draft: Draft, facts: Batch, effects: Effects, wall_s: float) -> None:
@@ -158,8 +166,7 @@ class Receiver:
     def _report(self, draft: Draft, parsed: Parsed, link: NodeLink, effects: Effects, *, boot_s: float, wall_s: float) -> None:
         node, report = parsed.node, parsed.message
         assert isinstance(report, Report)
-        if report.generation > self._world.generation:
-            self._world.fenced_by = max(report.generation, self._world.fenced_by or 0)
+        if self._must_stop(draft.farm.node_records[node], report):
             return
         if not self._owns(draft, node, report):
             return
@@ -182,6 +189,18 @@ class Receiver:
             effects.shown[node] = report
         else:
             effects.told.add(node)
+
+    def _must_stop(self, record: NodeRecord, report: Report) -> bool:
+        """Whether a report is not ours to act on: it fences us, or its generation cannot be believed."""
+        world = self._world
+        if report.generation > world.generation + FARTHEST:
+            self.rejections.add(record.id, "impossible-generation", str(report.generation))
+            return True
+        world.heard_generation = max(world.heard_generation, report.generation)
+        found = find_fence(report, record, world.generation, listening=world.listening)
+        if found is not None and world.fence is None:
+            world.fence = found
+        return found is not None
 
     def _see_running(self, draft: Draft, report: Report, wall_s: float, *, was_silent: bool) -> None:
         for shown in report.printers:

@@ -9,6 +9,8 @@ from typing import Final
 
 from farm.bus.messages import PrinterReport, PrinterTelemetry, Report
 from farm.daemon.absent import NOT_HEARD, report_of, waiting_job
+from farm.daemon.fence import Fence
+from farm.daemon.healing import Healing, read_healing
 from farm.daemon.translate import printer_now
 from farm.store.repository import StoredFarm
 from scheduler.draft import Draft
@@ -54,7 +56,9 @@ class World:
         self.links = {key: NodeLink(heard_s=started_s) for key in stored.nodes}
         self.printers: dict[str, PrinterNow] = {}
         self.reports: dict[str, PrinterReport] = {}
-        self.fenced_by: int | None = None
+        self.fence: Fence | None = None
+        self.healing = read_healing(stored.meta)
+        self.heard_generation = stored.generation
         self._durable = Farm(
             generation=stored.generation,
             uptime_s=0.0,
@@ -82,6 +86,7 @@ class World:
         return replace(
             self._durable,
             uptime_s=boot_s - self.started_s,
+            restored=self.healing is not None,
             printers=self.printers,
             nodes={key: self._node_now(key, link, boot_s) for key, link in self.links.items()},
         )
@@ -93,8 +98,19 @@ class World:
 
     @property
     def fenced(self) -> bool:
-        """Whether a node has seen a daemon with a higher generation: then we only watch."""
-        return self.fenced_by is not None
+        """Whether somebody else acts in our place, or our store was put back: then we only watch."""
+        return self.fence is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether we have told nobody our new generation yet: a node that shows it all the same has it from somebody else."""
+        return self.healing is not None and not self.healing.told
+
+    @property
+    def untold(self) -> set[str]:
+        """The nodes of the farm that have not told everything under this generation."""
+        known = (key for key, record in self._durable.node_records.items() if not record.revoked)
+        return {key for key in known if key not in self.links or not self.links[key].replayed}
 
     @property
     def generation(self) -> int:
@@ -126,6 +142,13 @@ class World:
         if over:
             draft.release(kind, key)
 
+    def take_over(self, generation: int, healing: Healing, boot_s: float) -> None:
+        """A higher generation was committed: nodes tell everything again, and patience begins afresh."""
+        self._durable = replace(self._durable, generation=generation, declined={})
+        self.fence, self.healing, self.started_s = None, healing, boot_s
+        for link in self.links.values():
+            link.replayed, link.heard_s = False, boot_s
+
     def show_printers(self, node: str, shown: Mapping[str, tuple[PrinterNow, PrinterReport]]) -> bool:
         """Take over the printers of a node; tell whether one of them is another than before."""
         gone = [key for key, printer in self.printers.items() if printer.node == node and key not in shown]
@@ -136,6 +159,11 @@ class World:
             changed = changed or self.printers.get(key) != printer
             self.printers[key], self.reports[key] = printer, report
         return changed
+
+    def drop_printer(self, printer: str) -> None:
+        """Forget a printer until its node reports it again."""
+        self.printers.pop(printer, None)
+        self.reports.pop(printer, None)
 
     def telemetry(self, printer: PrinterNow) -> PrinterTelemetry | None:
         """The newest figures of a printer."""

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullError
 from farm.store import migrations, repository
+from farm.store.backup import FOLDER, Backup, Backups
 from farm.store.repository import Change, StoredFarm
 from scheduler.model import Durable, Job
 
@@ -25,6 +26,7 @@ _Result = TypeVar("_Result")
 _Entity = TypeVar("_Entity", bound=Durable)
 
 FILE_NAME: Final = "essaim.sqlite3"
+_KEEP: Final = 48  # copies, unless the configuration says otherwise
 _BUSY_TIMEOUT_S: Final = 5.0
 _JOURNAL_LIMIT_BYTES: Final = 8 * 1024**2  # a WAL that grew in a burst shrinks again
 _NEARLY_FULL_BYTES: Final = 512 * 1024  # SQLite reports some full disks as I/O errors
@@ -59,23 +61,24 @@ def _open_sqlite(path: Path, *, writer: bool) -> Engine:
 class Store:
     """The durable half of the daemon. Methods are called from one event loop; the work is done in a thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, backups: Backups | None = None) -> None:
         self._path = path
+        self.backups = backups or Backups(path.parent / FOLDER, _KEEP)
         self._writer = _open_sqlite(path, writer=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-reader")
         self._reader = _open_sqlite(path, writer=False)
 
     @classmethod
-    async def open(cls, folder: Path) -> Self:
-        """Open (or make) the database in `folder` and bring its schema up to date.
+    async def open(cls, folder: Path, backups: Backups | None = None) -> Self:
+        """Open (or make) the database in `folder` and bring its schema up to date: an older one is copied to `backups` first.
 
         Raises:
             ConfigurationError: the folder cannot be written, the file is no database, or it is of a newer version of Essaim.
             StoreFullError: no room to make it.
 
         """
-        store = cls(folder / FILE_NAME)
+        store = cls(folder / FILE_NAME, backups)
         try:
             await store._in_thread(store._prepare)
         except BaseException:
@@ -121,6 +124,20 @@ class Store:
 
         return await self._in_thread(lambda: self._read(query), read=True)
 
+    async def backup(self) -> Backup:
+        """Copy the database while it is in use.
+
+        Raises:
+            StoreFullError: no room for the copy; nothing was left behind.
+            FarmError: the database or the disk is damaged.
+
+        """
+        return await self._in_thread(lambda: self.backups.make(self._path), read=True)
+
+    async def backup_is_due(self) -> bool:
+        """Whether anything was written since the newest copy."""
+        return await self._in_thread(lambda: self.backups.is_due(self._path), read=True)
+
     async def _in_thread(self, work: Callable[[], _Result], *, read: bool = False) -> _Result:
         executor = self._readers if read else self._thread
         return await asyncio.get_running_loop().run_in_executor(executor, work)
@@ -128,6 +145,10 @@ class Store:
     def _prepare(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._writer.begin() as connection:
+                version = migrations.current(connection)
+            if version is not None and version < migrations.HEAD:
+                self.backups.make(self._path, note=f"before-{migrations.HEAD}")
             with self._writer.begin() as connection:
                 migrations.upgrade(connection)
         except (OSError, exc.SQLAlchemyError) as error:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from farm.bus.client import Login
 from farm.bus.topics import Stream
 from farm.daemon.control import DaemonControl, Reach
+from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
 from farm.store.library import Library
@@ -99,7 +100,7 @@ async def test_health_names_what_is_wrong(farm: Farm, control: DaemonControl) ->
     assert control.health().ready
     farm.bus.connected = False
     farm.engine._became_full(StoreFullError("full", next_step="make room"))
-    farm.world.fenced_by = 9
+    farm.world.fence = Fence(FenceWhy.TAKEN_OVER, "n1", 9, GENERATION)
     health = control.health()
     assert not health.ready
     assert all(found != "ok" for found in health.checks.values())

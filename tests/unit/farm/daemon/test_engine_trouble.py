@@ -152,5 +152,5 @@ async def test_a_higher_generation_fences_the_daemon(farm: Farm) -> None:
     await farm.hear(farm.journal(started()), farm.report(printer_report()))
     assert len(farm.bus.said) == said
     assert farm.world.durable.node_records["n1"].seq == 0
-    with pytest.raises(FarmError, match="taken over"):
+    with pytest.raises(FarmError, match="only watches"):
         await farm.ask(lambda draft: draft.put(Stock("r9", 1)))

@@ -8,6 +8,7 @@ from farm.bus.topics import Stream
 from farm.daemon.presenter import Presenter, job_view
 from scheduler.draft import Draft
 from scheduler.model import BedState, Durable, Job, JobOutcome, NodeRecord, Order, PendingCollect, Revision, Rules
+from scheduler.model import Farm as Snapshot
 from tests.unit.farm.daemon.harness import SHA, Farm, Mail, occupied, printer_report
 
 
@@ -120,7 +121,7 @@ async def test_what_waits_for_a_hand_is_listed_the_longest_first(farm: Farm) -> 
     ],
 )
 def test_the_state_of_a_job_in_a_word(one: Job, state: str) -> None:
-    assert job_view(one).state == state
+    assert job_view(one, Snapshot(1, 0.0)).state == state
 
 
 async def test_programs_and_designs(farm: Farm) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from farm.bus.topics import Stream
+from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.publisher import collect_command
 from farm.errors import TooLargeError
 from scheduler.draft import Draft
@@ -157,7 +158,7 @@ async def test_a_hands_word_is_repeated_until_it_is_no_longer_pending(farm: Farm
 
 
 async def test_a_fenced_daemon_is_silent(farm: Farm) -> None:
-    farm.world.fenced_by = GENERATION + 1
+    farm.world.fence = Fence(FenceWhy.TAKEN_OVER, "n1", GENERATION + 1, GENERATION)
     farm.engine.publisher.want_changed()
     await farm.engine.publisher.flush()
     assert farm.bus.said == []

@@ -1,0 +1,68 @@
+"""When a daemon must stop acting: somebody else uses its generation or a higher one, or its store is older than its word."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from farm.bus.messages import Report
+from scheduler.model import NodeRecord
+
+
+class FenceWhy(StrEnum):
+    """What was seen."""
+
+    TAKEN_OVER = "taken-over"  # a node obeys a higher generation
+    SAME_GENERATION = "same-generation"  # a node obeys ours, and we have told it nothing yet: another daemon was restored too
+    PUT_BACK = "put-back"  # a node shows or was promised what our store does not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Why a daemon only watches: what `node` showed, and what we have. Both are generations, versions or sequence numbers."""
+
+    why: FenceWhy
+    node: str
+    heard: int
+    known: int
+
+
+def find_fence(report: Report, record: NodeRecord, generation: int, *, listening: bool) -> Fence | None:
+    """What a report says against acting on; None when nothing does.
+
+    Versions of desired states and acknowledgements of the journal follow commits: a node that shows higher ones than our record has
+    them from a store that we no longer have. An acknowledgement is compared within one ledger only, and only when it came in this
+    generation (a node goes back to just before `oldest` on a new one). `listening`: we have told nobody our generation yet.
+    """
+    node = record.id
+    if report.generation > generation:
+        return Fence(FenceWhy.TAKEN_OVER, node, report.generation, generation)
+    if report.generation < generation:
+        return None
+    if listening:
+        return Fence(FenceWhy.SAME_GENERATION, node, report.generation, generation)
+    journal = report.journal
+    if report.desired_version > record.version:
+        return Fence(FenceWhy.PUT_BACK, node, report.desired_version, record.version)
+    if journal.acked is None or journal.acked < journal.oldest or journal.epoch != record.epoch:
+        return None
+    return Fence(FenceWhy.PUT_BACK, node, journal.acked, record.seq) if journal.acked > record.seq else None
+
+
+def fence_text(fence: Fence, name: str) -> str:
+    """What a person is told; `name` is that of the node."""
+    match fence.why:
+        case FenceWhy.TAKEN_OVER:
+            return f"{name} obeys generation {fence.heard}, we are {fence.known}: another daemon took over."
+        case FenceWhy.SAME_GENERATION:
+            return f"{name} obeys generation {fence.heard} already, and not from us: another daemon was restored like this one."
+        case FenceWhy.PUT_BACK:
+            return f"The database is older than what {name} was told ({fence.known} here, {fence.heard} there): it was put back."
+
+
+def fence_step(fence: Fence) -> str:
+    """What the person should do."""
+    if fence.why is FenceWhy.PUT_BACK:
+        return (
+            "Stop this daemon and put the newer database back if there is one. If there is none: farm take-over. "
+            "The nodes then tell again what they did since."
+        )
+    return "Nothing is decided here until one of the two ends. Stop this daemon, or, if it is the right one: farm take-over."
