@@ -175,9 +175,11 @@ class BusClient:
 
     async def _stay_connected(self) -> None:
         walks = 0
-        while True:
+        while not self._closing:
             steady = False
             for address in self._addresses:
+                if self._closing:  # saying goodbye to one is no reason to go to the next
+                    return
                 steady = await self._use(address) or steady
             walks = 0 if steady else walks + 1
             await asyncio.sleep(self._patience.delay_s(walks))

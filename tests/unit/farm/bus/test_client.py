@@ -1,6 +1,8 @@
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,9 +12,9 @@ from farm.bus.client import BusClient, Login, Patience, Will, check_login
 from farm.bus.messages import Command, JobAction, Link
 from farm.bus.topics import Stream
 from farm.bus.transport import LoginRefusedError
-from farm.errors import ConfigurationError, UnreachableError
+from farm.errors import ConfigurationError, FarmError, UnreachableError
 from tests.integration.bus import QUICK, Ear, until
-from tests.unit.farm.bus.small_broker import SmallBroker, running
+from tests.unit.farm.bus.small_broker import SmallBroker, publish, running
 
 LOGIN = Login("node-a", "secret")
 
@@ -186,3 +188,69 @@ def test_patience_doubles_with_jitter_up_to_its_limit() -> None:
         delays = {patience.delay_s(walks) for _ in range(50)}
         assert all(full_s / 2 <= delay_s <= full_s for delay_s in delays)
         assert len(delays) > 10
+
+
+# --- a broker on which nobody answers
+
+
+@asynccontextmanager
+async def impatient(urls: list[str], ear: Ear, quiet_s: float = 0.2, *, walks: int = 1) -> AsyncIterator[BusClient]:
+    """A client that stays where it is after so many walks, so that its end is not in the middle of one."""
+    will = Will("a/link", b"gone")
+    callbacks = replace(ear.callbacks(will), quiet_s=lambda: quiet_s if ear.connections <= walks else math.inf)
+    bus = BusClient(urls, LOGIN, callbacks, subscriptions=["a/+"], patience=QUICK)
+    bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def test_a_broker_that_brings_nothing_is_left_for_the_next() -> None:
+    ear = Ear()
+    kept = publish("a/kept", b"retained", retain=True)  # no sign that anybody is there
+    async with (
+        running(SmallBroker(greeting=kept)) as silent,
+        running(SmallBroker()) as other,
+        impatient([silent.url, other.url], ear, walks=2),
+    ):
+        await until(lambda: len(other.connects) == 1)
+        assert silent.goodbyes == 1  # no last will: the node lives
+        assert ear.losses == ["nothing was heard on it for too long"]
+        await until(lambda: ear.connections == 3)  # and round again
+        assert len(silent.connects) == 2
+
+
+async def test_a_live_message_is_a_reason_to_stay() -> None:
+    ear = Ear()
+    async with (
+        running(SmallBroker()) as lively,
+        running(SmallBroker()) as other,
+        impatient([lively.url, other.url], ear, quiet_s=1.0),
+    ):
+        await until(lambda: ear.connections == 1)
+        for _ in range(12):
+            lively.writers[-1].write(publish("a/ack", b"heard"))
+            await asyncio.sleep(0.1)
+        assert other.connects == []
+        await until(lambda: ear.connections == 2)
+        assert len(other.connects) == 1
+
+
+async def test_the_only_broker_is_never_left() -> None:
+    ear = Ear()
+    async with running(SmallBroker()) as only, impatient([only.url], ear, quiet_s=0.05):
+        await until(lambda: ear.connections == 1)
+        await asyncio.sleep(0.3)
+        assert len(only.connects) == 1
+    assert ear.losses == []
+
+
+async def test_the_owner_hears_once_why_a_broker_cannot_be_reached() -> None:
+    errors: list[FarmError] = []
+    callbacks = replace(Ear().callbacks(), on_unreachable=errors.append)
+    bus = BusClient([f"mqtt://127.0.0.1:{free_port()}"], LOGIN, callbacks, patience=QUICK)
+    bus.start()
+    await asyncio.sleep(0.4)
+    await bus.close()
+    assert [error.code for error in errors] == ["broker-unreachable"]

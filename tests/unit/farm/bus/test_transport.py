@@ -25,6 +25,7 @@ from farm.errors import ConfigurationError, UnreachableError
 )
 def test_urls(url: str, address: Address) -> None:
     assert parse_url(url) == address
+    assert parse_url(address.url) == address
 
 
 @pytest.mark.parametrize(
