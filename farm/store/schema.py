@@ -216,3 +216,8 @@ TABLES: Final[dict[type, Table]] = {
     Invite: invites,
     SetAside: set_aside,
 }
+
+# What is written once and stays: an update that names a column of an index writes that index again
+NEVER_CHANGED: Final[dict[Table, frozenset[str]]] = {
+    jobs: frozenset({"node", "printer", "allocation", "order", "revision", "program", "parts", "estimated_s", "started_at_s"}),
+}
