@@ -32,6 +32,7 @@ from farm.node.inbox import Inbox
 from farm.node.join import Identity
 from farm.node.keeper import Event, Keeper, moment
 from farm.node.ledger import LedgerWriteError
+from farm.node.onsite import OnSite
 from farm.node.parts import Parts, check_profile, check_setup
 from farm.node.speaker import Bus, Speaker
 from scheduler.model import JobOutcome
@@ -67,12 +68,13 @@ class Agent:
         self._clock = clock
         self._parts = parts or Parts()
         self._keeper = Keeper(clock, self._on_step, Ballast(settings.data, settings.ledger.ballast_bytes))
-        name = settings.name or identity.name or socket.gethostname()
-        self._speaker = Speaker(identity.node, name, self._keeper, clock)
+        self.name = settings.name or identity.name or socket.gethostname()
+        self._speaker = Speaker(identity.node, self.name, self._keeper, clock)
         self._hands: dict[str, Hand] = {}
         self.printer_ids: dict[str, str] = {}  # by configured name, or key
         self._tasks: set[asyncio.Task[None]] = set()
         self._status_queued: set[str] = set()
+        self.on_site = OnSite(self._keeper, self._hands.get)
         self._folder: DataFolder | None = None
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
@@ -80,6 +82,20 @@ class Agent:
         self._handling = 0
 
     # --- for the process and for the people's node -------------------------------------------------------------------------
+
+    @property
+    def online(self) -> bool:
+        """Whether a broker answers."""
+        return self._speaker.online
+
+    @property
+    def factor(self) -> float:
+        """Farm seconds in one real second."""
+        return self._clock.factor
+
+    def now(self) -> core.Moment:
+        """The moment that a step would have now."""
+        return moment(self._clock)
 
     @property
     def rejected(self) -> int:
@@ -136,6 +152,8 @@ class Agent:
         self._spawn(self._mark_on(folder))
         self._spawn(self._pay_on())
         self._spawn(self._prune_on())
+        if self._parts.beside is not None:
+            self._spawn(self._parts.beside(self))
         _log.info("agent.started", node=self._identity.node, printers=len(setups), boot=self.state.boot)
 
     async def close(self) -> None:
@@ -191,10 +209,7 @@ class Agent:
             LedgerWriteError: the disk is full; nothing was collected.
 
         """
-        action = CollectAction(printer=printer, job=job, good=good, scrap=scrap, by=by)
-        step = await self._keeper.apply(lambda state, now: core.on_collect(state, action, now))
-        if step.refused is not None:
-            raise ConflictError(step.refused, next_step="Look at the printer again.")
+        await self.on_site.collect(CollectAction(printer=printer, job=job, good=good, scrap=scrap, by=by))
 
     async def settle(self) -> None:
         """Wait until everything that drivers and the farm have said so far is in the ledger."""
@@ -271,7 +286,7 @@ class Agent:
         hands = list(self._hands.values())
         await asyncio.gather(*(hand.close() for hand in hands))
         await self.settle()
-        self._hands = {}  # not before: what a driver says while it makes its machine safe is heard
+        self._hands.clear()  # not before: what a driver says while it makes its machine safe is heard
 
     async def _end_work(self) -> None:
         """A start that its driver has just broken off says what became of the job."""

@@ -1,7 +1,8 @@
 """A file that is only there to be deleted: on a full disk it makes room for the end of what runs, and for what a hand collects.
 
-Nothing new starts while it is gone, so what is written then is bounded by the beds. It is made again when there is room for it
-twice: it must not be what fills the disk. All functions block; `farm.node.keeper` calls them on the ledger's thread.
+It goes slice by slice, because whoever filled the disk may take a slice before we do. Nothing new starts while some of it is gone,
+so what is written then is bounded by the beds. It is made again when there is room for it twice: it must not fill the disk itself.
+All functions block; `farm.node.keeper` calls them on the ledger's thread.
 """
 
 import os
@@ -13,6 +14,7 @@ FILE_NAME: Final = "ballast"
 # SQLite says "disk I/O error" for some writes that found no room (the shared-memory file): with less than this it was the room
 FULL_BYTES: Final = 64 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+_SLICES: Final = 8
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -45,27 +47,27 @@ class Ballast:
     def there(self) -> bool:
         """Whether it is there, in full and not only in name: a sparse file makes no room."""
         try:
-            found = self._path.stat()
+            found = self._path.lstat()
         except OSError:
             return False
         # a file of another size is of another configuration
         return found.st_size == self._size_bytes and found.st_blocks * 512 >= self._size_bytes
 
     def make(self) -> bool:
-        """Have it there, if it leaves as much free again; whether it is there (or none is wanted)."""
+        """Have all of it there, if that leaves as much free again; whether it is there (or none is wanted)."""
         if not self.wanted:
-            self.free()
+            self._remove()
             return True
         if self.there():
             return True
-        self.free()
         free = free_bytes(self._path.parent)
-        if free is None or free < 2 * self._size_bytes:
-            return False
+        if free is None or free + self._taken_bytes() < 2 * self._size_bytes:
+            return False  # a slice that is left stays: it may be needed
+        self._remove()
         try:
             self._allocate()
         except OSError:
-            self.free()
+            self._remove()
             return False
         return True
 
@@ -84,10 +86,25 @@ class Ballast:
         for begin in range(0, self._size_bytes, _CHUNK_BYTES):
             os.pwrite(descriptor, os.urandom(min(_CHUNK_BYTES, self._size_bytes - begin)), begin)
 
-    def free(self) -> bool:
-        """Give the room back; whether there was any."""
-        size = 0
+    def give(self) -> bool:
+        """Give one slice of the room back; whether there was any. Somebody else may take it: then there are others."""
+        left = self._taken_bytes() - -(-self._size_bytes // _SLICES)
+        try:
+            if left > 0:
+                os.truncate(self._path, left)
+            else:
+                self._path.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _taken_bytes(self) -> int:
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return 0
+        return min(found.st_size, found.st_blocks * 512)
+
+    def _remove(self) -> None:
         with suppress(OSError):
-            size = self._path.stat().st_blocks
             self._path.unlink()
-        return size > 0

@@ -276,18 +276,19 @@ class Keeper:
 
     async def _with_room(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run something of a start on the ledger's thread; on a full disk the ballast gives way to it."""
-        try:
-            return await self.in_thread(function, *arguments)
-        except LedgerWriteError as error:
-            if not await self._give_way(error):
-                raise
-        return await self.in_thread(function, *arguments)
+        while True:
+            try:
+                return await self.in_thread(function, *arguments)
+            except LedgerWriteError as error:
+                if not await self._give_way(error):
+                    raise
 
     async def _give_way(self, error: LedgerWriteError) -> bool:
-        """Free the ballast when the disk is full; whether there is any use in trying again. Nothing starts from now on."""
-        if not error.full or self._ballast is None or not await self.in_thread(self._ballast.free):
+        """Free a slice of the ballast when the disk is full; whether trying again is of use. Nothing starts from now on."""
+        if not error.full or self._ballast is None or not await self.in_thread(self._ballast.give):
             return False
-        _log.error("disk.full", detail=error.detail, action="the ballast was freed", next_step=_FREE_SOME)
+        if self._state is None or not self._state.nearly_full:
+            _log.error("disk.full", detail=error.detail, action="the ballast gives way", next_step=_FREE_SOME)
         if self._state is not None:
             self._take(replace(self._state, nearly_full=True))
         return True

@@ -1,10 +1,11 @@
 """What an agent is made of besides its core: bus, drivers, programs. Tests and the people's node put in others."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -42,13 +43,15 @@ class Parts:
     """What may be another than usual.
 
     `bus` makes the connection; `open_printer` makes drivers; `sections` are the printers, by a key that keeps their id for ever
-    (None: those of the settings, by name); `programs` makes the cache for (folder, what to call on a change) (None: HTTP).
+    (None: those of the settings, by name); `programs` makes the cache for (folder, what to call on a change) (None: HTTP). `beside`
+    is called with the agent and runs as long as it works: the node's own page.
     """
 
     bus: BusFactory = mqtt_bus
     open_printer: DriverFactory = open_driver
     sections: Mapping[str, PrinterSection] | None = None
     programs: ProgramsFactory | None = None
+    beside: Callable[[Any], Coroutine[Any, Any, None]] | None = None
 
     def sections_of(self, settings: NodeSettings) -> Mapping[str, PrinterSection]:
         """The printers by key. ConfigurationError: two have one name."""

@@ -70,6 +70,11 @@ class Speaker:
         self._count = 0
         self._agent = agent_version()
 
+    @property
+    def online(self) -> bool:
+        """Whether a broker answers; whether the farm does is said by the contact."""
+        return self._bus is not None and self._bus.connected
+
     # --- what happens ------------------------------------------------------------------------------------------------------
 
     def last_will(self) -> tuple[str, bytes]:

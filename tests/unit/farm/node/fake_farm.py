@@ -185,7 +185,8 @@ class Workshop:
         self.settings = NodeSettings(data=folder, printers=sections, ledger=LedgerSection(ballast_bytes=ballast_bytes))
         programs = folder / "programs"
         programs.mkdir(parents=True, exist_ok=True)
-        (programs / f"{GCODE_SHA}.gcode").write_bytes(GCODE)
+        if not (programs / f"{GCODE_SHA}.gcode").exists():  # on a full disk it cannot be written twice
+            (programs / f"{GCODE_SHA}.gcode").write_bytes(GCODE)
         self.agent = Agent(self.settings, identity, Clock(factor), parts=Parts(self.farm.bus, self.open))
 
     def open(self, url: str, listener: EventListener) -> ScriptedDriver:

@@ -1,17 +1,25 @@
 """An agent whose disk is full."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from drivers.base import PrinterState
+from drivers.base import JobTrace, PrinterState
 from farm.bus.messages import Report
 from farm.node.agent import Agent
 from farm.node.core import Changes
 from farm.node.ledger import LedgerWriteError
 from scheduler.model import BedState, JobOutcome
-from tests.unit.farm.node.fake_farm import GCODE_SHA, order, printing, until, workshop
+from tests.unit.farm.node.fake_farm import GCODE_SHA, Workshop, order, printing, until, workshop
+from tests.unit.farm.node.full_disk import MIB, small_disk
+
+ROOT = Path(__file__).parents[4]
 
 
 def said(report: Report) -> str:
@@ -121,3 +129,139 @@ async def test_an_agent_that_dies_while_the_disk_is_full_was_blind(tmp_path: Pat
         await asyncio.sleep(0.05)
         assert folder.read_seen(60.0) == {}, "what would a process know that starts now"
         disk.full = False
+
+
+# --- a disk that is really full
+
+
+class Process:
+    """An agent process on a small disk (see disk_agent.py)."""
+
+    def __init__(self, folder: Path, ballast_bytes: int = MIB) -> None:
+        command = [sys.executable, "-m", "tests.unit.farm.node.disk_agent", str(folder), str(ballast_bytes)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
+    def do(self, word: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, self.end()
+        said: dict[str, Any] = json.loads(line)
+        return said
+
+    def kill(self) -> str:
+        self.process.kill()
+        return self.end()
+
+    def end(self) -> str:
+        """What it said on standard error."""
+        _, errors = self.process.communicate(timeout=20)
+        return str(errors)
+
+
+@pytest.mark.real
+def test_the_end_of_a_job_is_written_on_a_full_disk_and_survives_a_kill(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8 * MIB) as disk:
+        data = disk.path / "node"
+        first = Process(data)
+        first.do("deaf")
+        begun = first.do("print")
+        assert (begun["nearly_full"], begun["started"]) == (False, 1)
+        disk.fill()
+        ended = first.do("finish")
+        assert ended["outcome"] == "printed", "it is in the ledger"
+        assert (ended["writable"], ended["nearly_full"], ended["reason"]) == (True, True, "disk-nearly-full")
+        assert (data / "ballast").stat().st_size < MIB
+        disk.fill()  # whoever fills it goes on
+        assert "the ballast gives way" in first.kill()
+
+        second = Process(data)
+        told = second.do("state")
+        assert told["job"] == ended["job"]
+        assert told["outcome"] == "printed"
+        assert ended["told"] == []
+        assert told["told"][-2:] == ["job-started", "job-ended"], "a farm that was never told hears it now"
+        assert told["boot"] > ended["boot"]
+        second.kill()
+
+
+@pytest.mark.real
+def test_a_hand_collects_on_a_full_disk_and_nothing_new_starts_until_there_is_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8 * MIB) as disk:
+        agent = Process(disk.path / "node")
+        agent.do("print")
+        agent.do("finish")
+        disk.fill()
+        collected = agent.do("collect")
+        assert collected["job"] is None, "the bed is clear"
+        assert "job-collected" in collected["told"]
+        assert (collected["started"], collected["reason"]) == (1, "disk-nearly-full"), "of nine that may start"
+        disk.empty()
+        again = agent.do("room")
+        assert again["nearly_full"] is False
+        assert again["started"] == 2
+        assert (disk.path / "node" / "ballast").stat().st_size == MIB
+        agent.kill()
+
+
+@pytest.mark.real
+async def test_an_agent_starts_on_a_full_disk_and_its_print_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.agent._PAY_EVERY_S", 0.05)
+    with small_disk(tmp_path / "disk", 8 * MIB) as disk:
+        async with printing(disk.path / "node", ballast_bytes=MIB) as (shop, printer, driver):
+            job, boot = driver.status.job, shop.agent.state.boot
+        disk.fill()
+        again = Workshop(disk.path / "node", "left", farm=shop.farm, ballast_bytes=MIB)
+        again.scripts["left"].trace = JobTrace(running=True)
+        try:
+            await again.agent.start()
+            assert again.agent.state.boot > boot
+            assert again.agent.state.nearly_full
+            await until(lambda: again.agent.state.printers[printer].status.job == job)
+            again.drivers["left"].finishes()
+            await until(lambda: again.agent.state.occupations[printer].outcome is JobOutcome.PRINTED)
+            await until(lambda: "job-ended" in again.farm.kinds())
+            await again.agent.collect(printer, job or "", 2, 0, by="hand")
+            await until(lambda: said(again.farm.report).startswith("The disk is nearly full"))
+            assert "start" not in [call[0] for call in again.drivers["left"].calls]
+            disk.empty()
+            await until(lambda: "start" in [call[0] for call in again.drivers["left"].calls])
+        finally:
+            await again.agent.close()
+
+
+@pytest.mark.real
+def test_without_any_room_the_agent_says_so_ends_and_loses_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8 * MIB) as disk:
+        data = disk.path / "node"
+        agent = Process(data)
+        agent.do("print")
+        job = agent.do("finish")["job"]
+        agent.kill()
+        (data / "ballast").unlink()
+        disk.fill()
+        join = {"node": "node-1", "name": "n", "farm_url": "http://127.0.0.1:9", "mqtt_urls": ["mqtt://127.0.0.1:9"]}
+        disk.empty()
+        (data / "identity.json").write_text(json.dumps({**join, "password": "p"}))
+        disk.fill()
+        for _ in range(3):  # as a service that is started again and again
+            done = subprocess.run(
+                [sys.executable, "-m", "farm.node", "--data", str(data)],
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                env={**os.environ, "NODE_PAGE__ENABLED": "false"},
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == 1
+            assert "full" in done.stderr
+            assert "Free some space" in done.stderr
+            assert "Traceback" not in done.stderr
+        disk.empty()
+        again = Process(data)
+        assert again.do("state")["job"] == job
+        again.kill()

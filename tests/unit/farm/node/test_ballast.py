@@ -19,9 +19,12 @@ def test_it_is_really_allocated_and_freed(tmp_path: Path) -> None:
     assert found.st_blocks * 512 >= MIB, "a sparse file would make no room"
     assert found.st_mode & 0o777 == 0o600
     assert ballast.there()
-    assert ballast.free()
+    sizes = []
+    while ballast.give():
+        assert not ballast.there()
+        sizes.append((tmp_path / "ballast").stat().st_size if (tmp_path / "ballast").exists() else 0)
+    assert sizes == [MIB * left // 8 for left in range(7, -1, -1)], "slice by slice"
     assert not (tmp_path / "ballast").exists()
-    assert not ballast.free(), "once"
 
 
 def test_one_that_is_there_is_left_alone(tmp_path: Path) -> None:
@@ -87,6 +90,18 @@ def test_a_disk_that_reserves_nothing_is_written(tmp_path: Path, monkeypatch: py
     assert ballast.there()
 
 
+def test_what_is_left_of_it_stays_until_there_is_room_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ballast = Ballast(tmp_path, MIB)
+    ballast.make()
+    ballast.give()
+    monkeypatch.setattr(module, "free_bytes", lambda _folder: MIB)
+    assert not ballast.make()
+    assert (tmp_path / "ballast").stat().st_size == MIB * 7 // 8
+    monkeypatch.setattr(module, "free_bytes", lambda _folder: MIB * 9 // 8)
+    assert ballast.make()
+    assert ballast.there()
+
+
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     other = tmp_path / "precious"
     other.write_text("x")
@@ -113,8 +128,11 @@ def test_on_a_real_disk_it_makes_room(tmp_path: Path) -> None:
         disk.fill()
         assert is_full(disk.path)
         assert ballast.there()
-        assert ballast.free()
-        assert disk.free_bytes == MIB
+        assert ballast.give()
+        assert disk.free_bytes == MIB // 8
         assert not ballast.make(), "what it gave it does not take back at once"
+        disk.fill()
+        assert ballast.give(), "who took the first slice has not taken all"
+        assert disk.free_bytes == MIB // 8
         disk.empty()
         assert ballast.make()
