@@ -11,8 +11,10 @@ from farm.errors import FarmError
 from scheduler.draft import Draft
 
 MAX_MESSAGES: Final = 4_000  # the broker's window is far smaller; beyond it nodes repeat what is dropped
+MAX_BYTES: Final = 64 * 1024**2  # ... and so is this; a message may have 256 kB, and what comes at QoS 0 knows no window
 MAX_REQUESTS: Final = 500
-BATCH: Final = 100
+BATCH: Final = 500
+BATCH_BYTES: Final = 256 * 1024  # about 600 facts: a commit stays well below the 200 ms of docs/protocol.md
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Inbox:
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
         self._requests = 0
+        self._bytes = 0
         self._something = asyncio.Event()
         self._closed: FarmError | None = None
         self.dropped = 0
@@ -46,10 +49,12 @@ class Inbox:
 
     def receive(self, message: Received) -> None:
         """Queue a message; when there are too many it is dropped, and its node will repeat it."""
-        if self._closed is not None or len(self._items) - self._requests >= MAX_MESSAGES:
+        full = len(self._items) - self._requests >= MAX_MESSAGES or self._bytes >= MAX_BYTES
+        if self._closed is not None or full:
             self.dropped += 1
             message.acknowledge()
             return
+        self._bytes += len(message.payload)
         self._append(message)
 
     def ask(self, action: Callable[[Draft], Any]) -> "asyncio.Future[Any]":
@@ -73,14 +78,22 @@ class Inbox:
         self._something.set()
 
     async def take(self, timeout_s: float) -> list[Item]:
-        """Wait for something, then return all that is there, at most 100: they are committed together."""
+        """Wait for something, then return what is there, limited in number and in bytes: it is committed together."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._something.wait()
         except TimeoutError:
             return []
-        batch = [self._items.popleft() for _ in range(min(BATCH, len(self._items)))]
-        self._requests -= sum(isinstance(item, Request) for item in batch)
+        batch: list[Item] = []
+        size_bytes = 0
+        while self._items and len(batch) < BATCH and size_bytes < BATCH_BYTES:
+            item = self._items.popleft()
+            batch.append(item)
+            if isinstance(item, Request):
+                self._requests -= 1
+            else:
+                size_bytes += len(item.payload)
+        self._bytes -= size_bytes
         if not self._items:
             self._something.clear()
         return batch
@@ -92,7 +105,7 @@ class Inbox:
             if isinstance(item, Request):
                 item.refuse(error)
         self._items.clear()
-        self._requests = 0
+        self._requests = self._bytes = 0
 
     def _append(self, item: Item) -> None:
         self._items.append(item)

@@ -6,7 +6,7 @@ import pytest
 
 from farm.bus import messages
 from farm.bus.topics import Stream
-from farm.daemon.inbox import BATCH, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
+from farm.daemon.inbox import BATCH, BATCH_BYTES, MAX_BYTES, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
 from farm.errors import FarmError
 from tests.unit.farm.daemon.harness import Mail
 
@@ -25,12 +25,36 @@ async def test_what_came_first_is_taken_first_messages_and_wishes_alike() -> Non
     assert len(inbox) == 0
 
 
-async def test_at_most_a_hundred_at_once_and_the_rest_without_waiting() -> None:
+async def test_no_more_than_a_batch_at_once_and_the_rest_without_waiting() -> None:
     inbox = Inbox()
     for _ in range(BATCH + 5):
         inbox.receive(mail().received)
     assert len(await inbox.take(1.0)) == BATCH
     assert len(await inbox.take(1.0)) == 5
+
+
+def big(size_bytes: int) -> Mail:
+    return Mail("n1", Stream.JOURNAL, bytes(size_bytes))
+
+
+async def test_large_messages_are_committed_few_at_a_time_and_none_is_too_large_to_be_taken() -> None:
+    inbox = Inbox()
+    for size_bytes in (BATCH_BYTES // 2, BATCH_BYTES // 2 - 1, 9, BATCH_BYTES * 2, 9):
+        inbox.receive(big(size_bytes).received)
+    taken = [[len(item.payload) for item in await inbox.take(1.0) if not isinstance(item, Request)] for _ in range(3)]
+    assert taken == [[BATCH_BYTES // 2, BATCH_BYTES // 2 - 1, 9], [BATCH_BYTES * 2], [9]]
+
+
+async def test_too_many_bytes_are_dropped_and_there_is_room_again_when_some_were_taken() -> None:
+    inbox, late, next_one = Inbox(), big(1), big(1)
+    payload = bytes(MAX_BYTES // 4)
+    for _ in range(4):
+        inbox.receive(Mail("n1", Stream.JOURNAL, payload).received)
+    inbox.receive(late.received)
+    assert (inbox.dropped, late.acknowledged, len(inbox)) == (1, 1, 4)
+    assert len(await inbox.take(1.0)) == 1
+    inbox.receive(next_one.received)
+    assert (inbox.dropped, next_one.acknowledged, len(inbox)) == (1, 0, 4)
 
 
 async def test_nothing_comes_back_after_the_time() -> None:
