@@ -28,7 +28,7 @@ class Outbox:
     def next_after(self, place: JournalPlace, now_s: float) -> int | None:
         """Send the facts after this sequence number; None: nothing now."""
         self._look(place, now_s)
-        if self._sent >= place.head or self._sent - place.acked >= WINDOW:
+        if self._sent >= place.head or self._sent - place.acked > WINDOW - BATCH:  # the next batch may be a whole one
             return None
         return self._sent
 

@@ -52,6 +52,14 @@ def test_progress_ends_the_back_off() -> None:
     assert outbox.next_after(place(9, acked=4), 3 + FIRST_REPEAT_S) == 4, "only what is missing"
 
 
+def test_batches_that_are_not_full_do_not_exceed_the_window() -> None:
+    outbox, sent = Outbox(), 0
+    while (after := outbox.next_after(place(10_000), 0)) is not None:
+        sent = after + BATCH - 1  # large facts make a packet full early
+        outbox.note_sent(sent, 0)
+    assert WINDOW - BATCH < sent <= WINDOW
+
+
 def test_the_window_is_bounded() -> None:
     outbox, sent = Outbox(), 0
     while (after := outbox.next_after(place(10_000), 0)) is not None:
