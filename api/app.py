@@ -11,7 +11,22 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
-from api import designs, enrolment, health, hub, jobs, nodes, openapi, orders, people, printers, problems, programs, session
+from api import (
+    backups,
+    designs,
+    enrolment,
+    health,
+    hub,
+    jobs,
+    nodes,
+    openapi,
+    orders,
+    people,
+    printers,
+    problems,
+    programs,
+    session,
+)
 from api import farm as whole_farm
 from api.auth import Gate, Guard, operator_token
 from api.deps import People
@@ -36,7 +51,7 @@ async def page() -> FileResponse:
 
 def _routes() -> APIRouter:
     router = APIRouter(prefix=PREFIX)
-    for module in (orders, printers, jobs, nodes, designs, programs, enrolment, people, session, whole_farm, hub):
+    for module in (orders, printers, jobs, nodes, designs, programs, enrolment, people, session, backups, whole_farm, hub):
         router.include_router(module.router)
     return router
 

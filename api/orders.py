@@ -4,13 +4,13 @@ import asyncio
 from collections import OrderedDict
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.deps import ControlDep
 from api.problems import documented
 from farm.control import Control
 from farm.errors import InvalidError
-from farm.views import OrderChange, OrderRequest, OrderView
+from farm.views import JobView, OrderChange, OrderRequest, OrderView
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -88,3 +88,14 @@ async def change_order(order: str, change: OrderChange, control: ControlDep) -> 
 async def cancel_order(order: str, control: ControlDep) -> OrderView:
     """Take an order back: nothing more is started for it; what is printing goes on and becomes stock."""
     return await control.cancel_order(order)
+
+
+@router.get("/{order}/jobs", responses=documented(404, 422))
+async def list_attempts(
+    order: str,
+    control: ControlDep,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> list[JobView]:
+    """Every attempt for an order, newest first: where, how it ended and why, and what was good of it."""
+    return await control.jobs(order=order, limit=limit, offset=offset)

@@ -37,3 +37,9 @@ async def clear_bed(printer: str, request: ClearBedRequest, control: ControlDep)
 async def emergency_stop(printer: str, control: ControlDep) -> CommandAccepted:
     """Stop heat and motion at once. Over a network this is no substitute for the switch at the machine."""
     return await control.emergency_stop(printer)
+
+
+@router.delete("/{printer}", status_code=204, responses=documented(404, 409, 507))
+async def remove_printer(printer: str, control: ControlDep) -> None:
+    """Forget a printer that is gone, and that its node does not report. If it comes back it is reported again."""
+    await control.remove_printer(printer)

@@ -24,6 +24,13 @@ _MODULES: Final = {
     "clear-bed": "orders",
     "invite": "orders",
     "program": "orders",
+    "orders": "manage",
+    "nodes": "manage",
+    "recall": "manage",
+    "backup": "recovery",
+    "restore": "recovery",
+    "take-over": "recovery",
+    "healing": "recovery",
     "try": "try_",
     "printers": "printers",
 }

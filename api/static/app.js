@@ -7,9 +7,10 @@ import { connect, farm } from "./live.js";
 import { nodeItem } from "./nodes.js";
 import { installForm, loadDesigns, orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
+import { otherAlarms, standing, standingItem } from "./standing.js";
 import { counted, language, switchLanguage, word } from "./words.js";
 
-const LISTS = ["totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
+const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
@@ -27,7 +28,8 @@ function draw() {
   const todo = hands();
   drawHead(todo.length);
   drawConnection();
-  show(find("alarms"), farm.alarms, (alarm) => `${alarm.code} ${alarm.text}`, alarmItem);
+  show(find("standing"), standing(), (row) => row.kind, standingItem);
+  show(find("alarms"), otherAlarms(), (alarm) => `${alarm.code} ${alarm.text}`, alarmItem);
   show(find("hands-list"), todo, (item) => item.key, handItem);
   const busy = [...farm.printers.values()].some((printer) => printer.occupation?.running);
   say(find("hands-none"), word(busy ? "hands_none" : "hands_none_idle"));

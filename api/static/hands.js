@@ -6,8 +6,8 @@ import { farm, isNoted } from "./live.js";
 import { isSilent, nodeName, silence } from "./nodes.js";
 import { language, word } from "./words.js";
 
-const URGENCY = { fault: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
-const ICONS = { fault: "fault", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
+const URGENCY = { fault: 0, recalled: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
+const ICONS = { fault: "fault", recalled: "attention", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
 
 export function hands() {
   const items = [];
@@ -16,10 +16,11 @@ export function hands() {
     const on = printer.occupation;
     if (printer.fault) items.push({ kind: "fault", key: `fault-${printer.id}`, printer });
     else if (printer.state === "attention") items.push({ kind: "attention", key: `attention-${printer.id}`, printer });
+    if (on?.recalled && on.running) items.push({ kind: "recalled", key: `recalled-${on.id}`, printer });
     if (on && !on.running && !isNoted(printer)) {
       if (on.job) {
         collecting.add(on.job);
-        items.push({ kind: "collect", key: `collect-${on.job}`, printer, job: on.job, parts: on.good_at_most, outcome: on.outcome });
+        items.push({ kind: "collect", key: `collect-${on.job}`, printer, job: on.job, parts: on.good_at_most, outcome: on.outcome, recalled: on.recalled });
       } else items.push({ kind: "clear", key: `clear-${on.id}`, printer, occupation: on });
     }
     const node = farm.nodes.get(printer.node);
@@ -28,7 +29,7 @@ export function hands() {
   for (const job of farm.waiting.values()) {
     const printer = farm.printers.get(job.printer);
     if (!collecting.has(job.id) && printer)
-      items.push({ kind: "collect", key: `collect-${job.id}`, printer, job: job.id, parts: job.parts, outcome: job.outcome });
+      items.push({ kind: "collect", key: `collect-${job.id}`, printer, job: job.id, parts: job.parts, outcome: job.outcome, recalled: job.recalled });
   }
   for (const node of farm.nodes.values())
     if (isSilent(node)) items.push({ kind: "silent", key: `silent-${node.id}`, node });
@@ -45,6 +46,8 @@ function texts(item) {
     return { title: meaning, what: fault[`action_${language()}`] || fault.action_en, says: fault.text === meaning ? "" : fault.text };
   }
   if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: printer.note ?? "" };
+  if (item.kind === "recalled") return { title: word("recalled_title"), what: word("recalled_running"), says: "" };
+  if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
   if (item.kind === "collect") {
     const bad = item.outcome && item.outcome !== "printed";
     return { title: word("collect_title"), what: bad ? word("collect_bad", { outcome: word(`outcome_${item.outcome}`) }) : "", says: "" };
@@ -105,7 +108,7 @@ function numberInput(id, value, max, label) {
 }
 
 function collectForm(item, said) {
-  const usable = item.outcome && item.outcome !== "printed" ? 0 : item.parts;
+  const usable = item.recalled || (item.outcome && item.outcome !== "printed") ? 0 : item.parts;
   const good = numberInput(`good-${item.job}`, usable, item.parts, word("good"));
   const scrap = numberInput(`scrap-${item.job}`, item.parts - usable, item.parts, word("scrap"));
   // What is not good is scrap, unless a person says otherwise.

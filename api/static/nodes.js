@@ -19,6 +19,7 @@ export function nodeItem(node) {
     say(name, nodeName(now));
     say(state, silent ? silence(now) : word("node_online"));
     const facts = [counted("node_printers", now.printers.length)];
+    if (!silent && !now.told) facts.push(word("node_untold"));
     if (now.journal_behind > 0) facts.push(counted("node_behind", now.journal_behind));
     if (now.agent) facts.push(now.agent);
     say(more, facts.join(" · "));

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from api.testing.recovery import MemoryRecovery
 from drivers.base import PrinterState
 from farm.bus.messages import ReasonNote
 from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError, StoreFullError
@@ -43,10 +44,11 @@ _Row = TypeVar("_Row")
 MAX_CLAIMS = 10  # wrong codes before everybody must wait
 
 
-class MemoryControl:
+class MemoryControl(MemoryRecovery):
     """A `Control` without disk, broker or nodes."""
 
     def __init__(self, folder: Path, *, name: str = "Essaim") -> None:
+        super().__init__(folder)
         self.name = name
         self.now = 1_700_000_000.0
         self.full = False  # as if the disk were full
@@ -152,7 +154,7 @@ class MemoryControl:
         """Everything at once."""
         return FarmView(
             name=self.name,
-            generation=1,
+            generation=self.generation,
             now=self.now,
             broker="memory",
             printers=self.printers(),
@@ -160,6 +162,9 @@ class MemoryControl:
             orders=self.orders(),
             waiting=[job for job in self.job_rows.values() if job.state == "ended"],
             alarms=self.alarms(),
+            stock=list(self.stock_rows.values()),
+            fence=self.fence,
+            healing=self.healing,
         )
 
     def health(self) -> HealthView:
@@ -212,7 +217,10 @@ class MemoryControl:
             known = revisions.setdefault(program.design, [])
             if program.revision not in known:
                 known.append(program.revision)
-        return [DesignView(id=design, name=design, revisions=known) for design, known in revisions.items()]
+        return [
+            DesignView(id=design, name=design, revisions=known, recalled=[key for key in known if key in self.recalled])
+            for design, known in revisions.items()
+        ]
 
     async def changes(self) -> AsyncIterator[None]:
         """Yield after every `touch`."""
@@ -234,6 +242,8 @@ class MemoryControl:
         design = next((row for row in self.designs() if request.revision in row.revisions or row.id == request.design), None)
         if design is None:
             raise NotFoundError("There is no such design.", next_step="Add a program that prints it: farm program add FILE.")
+        if (request.revision or design.revisions[0]) in self.recalled:
+            raise ConflictError("This revision was recalled.", next_step="Order the newest revision of its design.")
         order = OrderView(
             id=new_id("ord"),
             design=design.id,

@@ -1,5 +1,6 @@
 """The HTTP client of the command line: finds the daemon, shows its problems as errors of ours with their next step."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from farm.errors import ConfigurationError, FarmError, UnreachableError
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
 UPLOAD_TIMEOUT_S: Final = (5.0, 300.0)  # a Raspberry Pi checks a long program line by line before it answers
 _DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_PIECE_BYTES: Final = 256 * 1024
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -181,6 +183,38 @@ class FarmClient:
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         """Change what is at `path`."""
         return self._ask("PATCH", path, json=body)
+
+    def delete(self, path: str, **query: str | int) -> None:
+        """Remove what is at `path`."""
+        self._ask("DELETE", path, params=query)
+
+    def download(self, path: str, target: Path) -> None:
+        """Write the file at `path` to `target`, which must not exist: whole or not at all, readable by its owner alone.
+
+        Raises:
+            ConfigurationError: it exists, or cannot be written.
+
+        """
+        part = target.with_name(target.name + ".part")
+        try:
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+                self._receive(path, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(target)
+        except OSError as error:
+            raise ConfigurationError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _receive(self, path: str, file: BinaryIO) -> None:
+        url = f"{self._target.url}/api/v1{path}"
+        with _reached(self._target), self._session.get(url, allow_redirects=False, timeout=TIMEOUT_S, stream=True) as answer:
+            if not answer.ok or answer.is_redirect:
+                raise ProblemError(_problem_of(answer), answer.status_code)
+            file.writelines(answer.iter_content(_PIECE_BYTES))
 
     def upload(self, path: str, fields: Mapping[str, str], name: str, file: BinaryIO) -> Any:
         """Send a form with one file, read from the disk as it goes."""

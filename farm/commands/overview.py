@@ -44,7 +44,8 @@ def overview(farm: FarmView, width: int) -> Iterator[Line]:
     owed = number_of(sum(order.owed for order in farm.orders), "part")
     yield from _wrapped(f"{farm.name}: {online} of {number_of(len(farm.printers), 'printer')} online, {owed} owed", width)
     for alarm in farm.alarms:
-        yield from _wrapped(f"! {alarm.text} {as_typed(alarm.next_step)}", width, "bold red")
+        style = "yellow" if alarm.code == "restoring" else "bold red"  # it heals by itself
+        yield from _wrapped(f"! {alarm.text} {as_typed(alarm.next_step)}", width, style)
     for line in hands(farm):
         yield from _wrapped(f"> {line}", width, "yellow")
     for line in silences(farm.nodes):
@@ -64,6 +65,8 @@ def hands(farm: FarmView) -> list[str]:
         on_bed = printer.occupation
         if printer.fault is not None:
             lines.append(f"{name}: {printer.fault.meaning_en or printer.fault.text} {printer.fault.action_en}")
+        if on_bed is not None and on_bed.running and on_bed.recalled:
+            lines.append(f"{name}: it prints a revision that was recalled: cancel the job, or set its parts aside.")
         if on_bed is None or on_bed.running:
             continue
         if on_bed.job is None:
@@ -88,6 +91,8 @@ def _to_collect(printer: PrinterView) -> str:
     on_bed = printer.occupation
     assert on_bed is not None
     parts, command = number_of(on_bed.good_at_most, "part"), f"{command_name()} collect {printer.id}"
+    if on_bed.recalled:
+        return f"{parts} of a recalled revision, set them aside: {command} --good 0"
     if on_bed.outcome == "printed":
         return f"{parts} to collect: {command}"
     return f"the print was not finished ({on_bed.outcome}), count what can be used of {parts}: {command} --good 0"

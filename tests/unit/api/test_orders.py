@@ -9,6 +9,7 @@ from api.orders import PlacedOrders
 from api.testing import MemoryControl
 from farm.errors import InvalidError, NotFoundError
 from farm.views import OrderRequest
+from scheduler.model import JobOutcome
 from tests.unit.api.test_problems import check
 
 BODY = {"design": "visor-frame", "quantity": 5, "priority": 2, "destination": "CHU"}
@@ -73,3 +74,14 @@ async def test_the_memory_for_keys_is_bounded(control: MemoryControl, visor: str
     assert len(control.orders()) == 4  # `a` was forgotten
     with pytest.raises(InvalidError):
         await placed.place("c", OrderRequest(design="visor-frame", quantity=2), control)
+
+
+async def test_the_attempts_of_an_order_are_told_with_how_they_ended(
+    client: httpx.AsyncClient, control: MemoryControl, visor: str
+) -> None:
+    order = await control.place_order(OrderRequest(design="visor-frame", quantity=9))
+    control.finish("prn-1", JobOutcome.FAILED)
+    (attempt,) = (await client.get(f"/api/v1/orders/{order.id}/jobs")).json()
+    assert (attempt["printer"], attempt["outcome"], attempt["state"]) == ("prn-1", "failed", "ended")
+    assert (await client.get(f"/api/v1/orders/{order.id}/jobs?offset=1")).json() == []
+    assert (await client.get("/api/v1/orders/none/jobs")).status_code == 404

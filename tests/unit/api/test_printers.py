@@ -47,3 +47,13 @@ async def test_emergency_stop(client: httpx.AsyncClient, control: MemoryControl)
     assert (await client.post("/api/v1/printers/prn-1/emergency-stop")).status_code == 202
     assert control.printer("prn-1").state == "fault"
     check(await client.post("/api/v1/printers/prn-9/emergency-stop"), 404, "not-found")
+
+
+async def test_a_printer_that_is_gone_is_forgotten_and_one_that_is_there_is_not(
+    client: httpx.AsyncClient, control: MemoryControl
+) -> None:
+    refused = await client.delete("/api/v1/printers/prn-1")
+    assert (refused.status_code, refused.json()["code"]) == (409, "printer-in-use")
+    control.change_printer("prn-1", online=False)
+    assert (await client.delete("/api/v1/printers/prn-1")).status_code == 204
+    assert (await client.delete("/api/v1/printers/prn-1")).status_code == 404

@@ -1,0 +1,131 @@
+"""The part of the small farm in memory that has to do with backups, take-overs, and what is gone."""
+
+from pathlib import Path
+
+from farm.errors import ConflictError, NotFoundError, StoreFullError
+from farm.views import (
+    BackupView,
+    FenceView,
+    HealingView,
+    JobView,
+    NodeView,
+    OrderView,
+    PrinterView,
+    ProgramView,
+    RecallView,
+    StockView,
+    TakeOverView,
+)
+
+
+class MemoryRecovery:
+    """What `MemoryControl` answers of generations, backups, removals and recalls. Tests set `fence`, `healing` and `stock_rows`."""
+
+    now: float
+    full: bool
+    node_rows: dict[str, NodeView]
+    printer_rows: dict[str, PrinterView]
+    order_rows: dict[str, OrderView]
+    job_rows: dict[str, JobView]
+    program_rows: dict[str, ProgramView]
+    passwords: dict[str, str]
+
+    def __init__(self, folder: Path) -> None:
+        self.generation = 1
+        self.fence: FenceView | None = None
+        self.healing: HealingView | None = None
+        self.stock_rows: dict[str, StockView] = {}
+        self.recalled: set[str] = set()
+        self._backups = folder / "backups"
+
+    def touch(self) -> None:
+        """Tell everybody who waits for changes."""
+        raise NotImplementedError
+
+    async def take_over(self) -> TakeOverView:
+        """A higher generation; nodes tell again what they did."""
+        self._room()
+        self.generation = max(self.generation, self.fence.heard if self.fence is not None else 0) + 1
+        names = sorted(row.name for row in self.node_rows.values())
+        self.fence = None
+        self.healing = HealingView(
+            why="taken-over", since=self.now, backup_at=None, nodes=len(names), told=0, missing=names, found=0
+        )
+        self.touch()
+        return TakeOverView(generation=self.generation)
+
+    async def finish_healing(self) -> None:
+        """The farm has healed."""
+        if self.fence is not None:
+            raise ConflictError("This daemon only watches.", next_step="`farm status` says why.", code="fenced")
+        self.healing = None
+        self.touch()
+
+    async def backups(self) -> list[BackupView]:
+        """What `backup` made, newest first."""
+        paths = sorted(self._backups.glob("*.sqlite3"), reverse=True)
+        return [self._view(path) for path in paths]
+
+    async def backup_file(self, name: str) -> Path:
+        """The file of a backup."""
+        for view in await self.backups():
+            if view.name == name:
+                return Path(view.path)
+        raise NotFoundError(f"There is no backup {name}.", next_step="GET /api/v1/backups lists them all.")
+
+    async def backup(self) -> BackupView:
+        """A file that stands for a copy of the database."""
+        self._room()
+        self._backups.mkdir(parents=True, exist_ok=True)
+        path = self._backups / f"essaim-{len(await self.backups()):04d}.sqlite3"
+        path.write_bytes(b"SQLite format 3\0")
+        return self._view(path)
+
+    async def remove_node(self, node: str, *, also_last: bool = False) -> None:
+        """It and its printers are gone."""
+        if node not in self.node_rows:
+            raise NotFoundError(f"There is no node {node}.", next_step="`farm nodes list` names them.")
+        if node == "people":
+            raise ConflictError("The people's node belongs to the farm.", next_step="Remove single makers.", code="people-node")
+        if len(set(self.node_rows) - {"people"}) == 1 and not also_last:
+            raise ConflictError("It is the last node.", next_step="Say that you mean it: --last.", code="last-node")
+        del self.node_rows[node]
+        self.passwords.pop(node, None)
+        self.printer_rows = {key: row for key, row in self.printer_rows.items() if row.node != node}
+        self.touch()
+
+    async def remove_printer(self, printer: str) -> None:
+        """It is gone, unless it is online."""
+        if printer not in self.printer_rows:
+            raise NotFoundError("There is no such printer.", next_step="GET /api/v1/printers lists them all.")
+        if self.printer_rows[printer].online:
+            raise ConflictError("Its node reports it.", next_step="Take it out of node.toml.", code="printer-in-use")
+        del self.printer_rows[printer]
+        self.touch()
+
+    async def recall_revision(self, revision: str) -> RecallView:
+        """Flag its jobs, set its stock aside."""
+        if all(row.revision != revision for row in self.program_rows.values()):
+            raise NotFoundError(f"There is no revision {revision}.", next_step="GET /api/v1/designs lists them all.")
+        self._room()
+        self.recalled.add(revision)
+        mine = [job for job in self.job_rows.values() if job.revision == revision]
+        self.job_rows |= {job.id: job.model_copy(update={"recalled": True}) for job in mine}
+        stock = self.stock_rows.get(revision)
+        if stock is not None:
+            self.stock_rows[revision] = stock.model_copy(update={"recalled": True})
+        self.touch()
+        return RecallView(
+            revision=revision,
+            running=[self.job_rows[job.id] for job in mine if job.state == "running"],
+            withdrawn_jobs=0,
+            stock_set_aside=stock.parts if stock is not None else 0,
+            open_orders=[row.id for row in self.order_rows.values() if row.revision == revision and row.state == "open"],
+        )
+
+    def _view(self, path: Path) -> BackupView:
+        return BackupView(name=path.name, path=str(path), made_at=self.now, size_bytes=path.stat().st_size)
+
+    def _room(self) -> None:
+        if self.full:
+            raise StoreFullError("The disk of the farm is full.", next_step="Make room on it.")
