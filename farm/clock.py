@@ -27,6 +27,10 @@ class Clock:
         """Seconds since this machine was booted, suspend included, in farm time. Never compared across machines."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) * self.factor
 
+    def steady_s(self) -> float:
+        """The time for decisions: the wall clock here; the daemon has one that does not jump (`farm/daemon/steady.py`)."""
+        return self.wall_s()
+
     def real_s(self, duration_s: float) -> float:
         """How many real seconds `duration_s` seconds of farm time last."""
         return duration_s / self.factor

@@ -83,13 +83,13 @@ class Allocate:
 Decision = UseStock | Withdraw | Confirm | Free | WriteOff | Allocate
 
 
-def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[], str]) -> None:
-    """Change the draft as `decision` says. `now_s` is the daemon's wall clock."""
+def carry_out(draft: Draft, decision: Decision, now_s: float, new_id: Callable[[], str], *, wall_s: float | None = None) -> None:
+    """Change the draft as `decision` says. `now_s` is the clock of `reconcile`, `wall_s` the one that people are shown."""
     farm = draft.farm
     match decision:
         case UseStock():
             order = farm.orders[decision.order]
-            credit(draft, order, decision.parts, now_s)
+            credit(draft, order, decision.parts, now_s if wall_s is None else wall_s)
             add_stock(draft, order.revision, -decision.parts)
         case Withdraw():
             allocation = farm.allocations[decision.allocation]

@@ -52,14 +52,16 @@ def phase(job: Job | None) -> Phase:
 
 
 class Intake:
-    """Takes facts of one node into a draft. `now_s` is the daemon's wall clock."""
+    """Takes facts of one node into a draft. `now_s` is the daemon's wall clock; `steady_s` never jumps: for what is due."""
 
-    def __init__(self, draft: Draft, node: str, now_s: float, rules: Rules) -> None:
+    def __init__(self, draft: Draft, node: str, now_s: float, rules: Rules, *, steady_s: float | None = None) -> None:
         self.draft = draft
         self.node = node
         self.now_s = now_s
+        self.steady_s = now_s if steady_s is None else steady_s
         self.rules = rules
         self.notices: list[Notice] = []
+        self.pending = [word for word in draft.farm.pending_collects.values() if word.node == node]
 
     def notice(self, code: str, text: str) -> None:
         """Tell people."""
@@ -82,7 +84,7 @@ class Intake:
                 parts=reference.parts,
                 estimated_s=reference.estimated_s,
                 started_at_s=self.now_s,
-                due_at_s=due_at_s(farm, fact.printer, reference.estimated_s, self.now_s, self.rules),
+                due_at_s=due_at_s(farm, fact.printer, reference.estimated_s, self.steady_s, self.rules),
             )
         )
         self.draft.trust_again(fact.printer, reference.program)
@@ -114,7 +116,7 @@ class Intake:
                 detail=fact.detail,
                 by_person=fact.by_person,
                 ended_at_s=self.now_s,
-                due_at_s=due_at_s(self.draft.farm, job.printer, 0.0, self.now_s, self.rules),
+                due_at_s=due_at_s(self.draft.farm, job.printer, 0.0, self.steady_s, self.rules),
                 written_off=fact.outcome is not JobOutcome.PRINTED,
             )
         )
@@ -229,11 +231,11 @@ def take_fact(intake: Intake, fact: Fact, epoch: str) -> None:
 
 def _settle_pending(intake: Intake, fact: Fact) -> None:
     """A hand's word that was waiting has arrived at the node, or was refused by it."""
-    for pending in list(intake.draft.farm.pending_collects.values()):
-        if pending.node == intake.node and _answers(fact, pending):
-            intake.draft.forget(PendingCollect, pending.id)
-            if isinstance(fact, CommandDone) and not fact.ok:
-                intake.notice("collect.refused", f"The node refused to collect {pending.job}: {fact.detail}")
+    for pending in [word for word in intake.pending if _answers(fact, word)]:
+        intake.pending.remove(pending)
+        intake.draft.forget(PendingCollect, pending.id)
+        if isinstance(fact, CommandDone) and not fact.ok:
+            intake.notice("collect.refused", f"The node refused to collect {pending.job}: {fact.detail}")
 
 
 def _answers(fact: Fact, pending: PendingCollect) -> bool:
@@ -289,9 +291,9 @@ def free(draft: Draft, allocation: str, held: int) -> None:
     draft.put(changed)
 
 
-def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules) -> list[Notice]:
+def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules, *, steady_s: float | None = None) -> list[Notice]:
     """Take a piece of a node's journal into `draft`; facts after a hole wait until the node repeats what is missing."""
-    intake = Intake(draft, batch.node, now_s, rules)
+    intake = Intake(draft, batch.node, now_s, rules, steady_s=steady_s)
     if not enter_epoch(draft, batch.node, batch.epoch):
         return []
     pointer = draft.farm.node_records[batch.node].seq
@@ -325,3 +327,17 @@ def seen_running(draft: Draft, job: str, now_s: float, rules: Rules, *, was_sile
     if was_silent or now_s <= known.due_at_s:
         due = due_at_s(draft.farm, known.printer, known.estimated_s, now_s, rules)
         draft.put(replace(known, written_off=False, due_at_s=due))
+
+
+def anchor_running(draft: Draft, job: str, age_s: float, now_s: float, rules: Rules) -> None:
+    """A report shows a job that runs for `age_s` by its node's own clock: it is not due before it can be over.
+
+    For the first report after a start of the daemon on a machine that was off nobody knows how long, perhaps with a wrong clock:
+    what was due by the old clock says nothing then. A job is never given less time, and one that was written off is not touched.
+    """
+    known = draft.farm.jobs.get(job)
+    if known is None or known.written_off or known.outcome is not None or known.collected:
+        return
+    due = due_at_s(draft.farm, known.printer, max(0.0, known.estimated_s - age_s), now_s, rules)
+    if due > known.due_at_s:
+        draft.put(replace(known, due_at_s=due))

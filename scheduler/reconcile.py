@@ -15,7 +15,7 @@ Rule = Callable[[Farm, Rules, float], Iterable[Decision]]
 
 
 def reconcile(farm: Farm, rules: Rules, now_s: float) -> list[Decision]:
-    """All decisions that this farm calls for, in the order in which they must be carried out. `now_s` is the wall clock."""
+    """All decisions that this farm calls for, in the order in which they must be carried out. `now_s` is the steady clock."""
     draft, numbers = Draft(farm), count()
     decisions: list[Decision] = []
     for rule in TABLE:

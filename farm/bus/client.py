@@ -175,7 +175,7 @@ class BusClient:
 
     async def _stay_connected(self) -> None:
         walks = 0
-        while not self._closing:
+        while True:
             steady = False
             for address in self._addresses:
                 if self._closing:  # saying goodbye to one is no reason to go to the next

@@ -22,6 +22,7 @@ from farm.daemon.generation import GenerationFile, settle
 from farm.daemon.healing import META, Healing, HealingWhy
 from farm.daemon.lock import DataLock
 from farm.daemon.programs import Programs, build_space
+from farm.daemon.steady import SteadyClock, machine_boot, steady_clock
 from farm.daemon.world import World
 from farm.errors import ConfigurationError
 from farm.keys import new_secret, verify_password, write_private
@@ -99,6 +100,7 @@ class Daemon:
     def __init__(self, settings: DaemonSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._steady = SteadyClock(clock=clock)
         self._stack = AsyncExitStack()
         self._people_secret = ""
         self._reach = Reach(settings.farm.name, "", [])
@@ -155,6 +157,10 @@ class Daemon:
         stored = await self._settle_generation(store)
         profiles = bundled_profiles()
         world = World(stored, {key: build_space(profile) for key, profile in profiles.items()}, self._clock.boot_s())
+        self._steady = steady_clock(self._clock, stored, machine_boot())
+        world.same_time = self._steady.continued
+        if not self._steady.continued:
+            await store.commit([self._steady.remember(machine_boot())])
         self._people_secret = await asyncio.to_thread(people_secret, self._settings.data / "people.secret")
         draft = Draft(world.durable)
         fresh = enrolment.new_node(PEOPLE, "People", self._clock.wall_s(), self._people_secret).record
@@ -211,7 +217,7 @@ class Daemon:
             world,
             store,
             lambda callbacks: EveryBroker(broker.urls, broker.login, callbacks, subscriptions=[DAEMON_SUBSCRIPTION]),
-            clock=self._clock,
+            clock=self._steady,
             rules=rules_for(farm, self._clock),
             settings=Settings(report_every_s=farm.report_every_s, telemetry_every_s=farm.telemetry_every_s),
         )

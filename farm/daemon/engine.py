@@ -19,7 +19,7 @@ from farm.daemon.healer import Healer, fence_alarm
 from farm.daemon.healing import META
 from farm.daemon.inbox import Inbox, Item, Request
 from farm.daemon.publisher import Bus, Publisher
-from farm.daemon.receive import Effects, Parsed, Receiver
+from farm.daemon.receive import Effects, Now, Parsed, Receiver
 from farm.daemon.world import World
 from farm.errors import FarmError, InvalidError, StoreFullError
 from farm.ids import new_id
@@ -38,6 +38,8 @@ TICK_S: Final = 5.0  # farm time between two looks at the clock, within the real
 _TICK_REAL_S: Final = (0.1, 1.0)
 _CHANGES_REAL_S: Final = 0.2
 _RECONCILE_REAL_S: Final = 0.2  # under load: facts are taken in many times before the next decision
+_RECONCILE_MOST_REAL_S: Final = 2.0
+_DECIDING_SHARE: Final = 4  # a big farm's decision takes long: no more than a fifth of the loop's time goes into deciding
 _FULL_RETRY_REAL_S: Final = 2.0
 _FULL_RETRY_MOST_REAL_S: Final = 30.0
 _STOPPED: Final = "The daemon is ending, or its loop has failed: nothing was changed."
@@ -89,6 +91,7 @@ class Engine:
         self.healer = Healer(world, store, clock)
         self._undecided = True
         self._decided_s = 0.0
+        self._deciding_s = 0.0
         self._full_tried_s = 0.0
         self._revision = 0
         self._changed = asyncio.Event()
@@ -230,7 +233,8 @@ class Engine:
         return self.world.fenced
 
     def _is_time_to_decide(self, *, ticked: bool) -> bool:
-        return ticked or (self._undecided and self._real_s() - self._decided_s >= _RECONCILE_REAL_S)
+        gap_s = min(_RECONCILE_MOST_REAL_S, max(_RECONCILE_REAL_S, self._deciding_s * _DECIDING_SHARE))
+        return ticked or (self._undecided and self._real_s() - self._decided_s >= gap_s)
 
     async def _receive(self, items: Sequence[Item]) -> None:
         try:
@@ -254,9 +258,9 @@ class Engine:
         parsed = [found for item in items if isinstance(item, Received) and (found := self.receiver.parse(item)) is not None]
         draft, effects = Draft(self.world.durable), Effects()
         remembered = await self._remember(draft, parsed)
-        boot_s, wall_s = self.clock.boot_s(), self.clock.wall_s()
+        now = Now(self.clock.boot_s(), self.clock.wall_s(), self.clock.steady_s())
         for message in parsed:
-            self.receiver.take(draft, message, effects, boot_s=boot_s, wall_s=wall_s)
+            self.receiver.take(draft, message, effects, now)
         answers = [answer for item in items if isinstance(item, Request) and (answer := self._act(draft, item)) is not None]
         await self._commit(draft, remembered)
         for request, result in answers:
@@ -353,13 +357,13 @@ class Engine:
         self.touch()
 
     async def _decide(self) -> None:
-        farm, wall_s = self.world.farm(self.clock.boot_s()), self.clock.wall_s()
+        farm, steady_s = self.world.farm(self.clock.boot_s()), self.clock.steady_s()
         self._undecided, self._decided_s = False, self._real_s()
-        decisions = reconcile(farm, self.rules, wall_s)
+        decisions = reconcile(farm, self.rules, steady_s)
         if decisions:
             draft = Draft(farm)
             for decision in decisions:
-                carry_out(draft, decision, wall_s, lambda: new_id("alloc"))
+                carry_out(draft, decision, steady_s, lambda: new_id("alloc"), wall_s=self.clock.wall_s())
             try:
                 await self._commit(draft)
             except FarmError as error:

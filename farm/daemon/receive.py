@@ -5,6 +5,7 @@ its node and reason, acknowledged to the broker (repeating it would not help), a
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,11 +18,11 @@ from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.fence import find_fence
 from farm.daemon.generation import FARTHEST
 from farm.daemon.translate import batch, printer_now
-from farm.daemon.world import NodeLink, World
+from farm.daemon.world import NEVER, NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
-from scheduler.lifecycle import enter_epoch, owner_of, seen_running, take_batch
+from scheduler.lifecycle import anchor_running, enter_epoch, owner_of, seen_running, take_batch
 from scheduler.model import NodeRecord, PrinterRecord, Rules
 
 _log = get_logger(__name__)
@@ -48,6 +49,15 @@ class Rejections:
     def total(self) -> int:
         """All of them."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The daemon's clocks at one moment: `boot_s` for silences, `wall_s` for people, `steady_s` for what is due."""
+
+    boot_s: float
+    wall_s: float
+    steady_s: float
 
 
 @dataclass(slots=True)
@@ -119,16 +129,16 @@ class Receiver:
                     allocations.add(reference.allocation)
         return jobs - farm.jobs.keys(), allocations - farm.allocations.keys()
 
-    def take(self, draft: Draft, parsed: Parsed, effects: Effects, *, boot_s: float, wall_s: float) -> None:
+    def take(self, draft: Draft, parsed: Parsed, effects: Effects, now: Now) -> None:
         """Let a message change the draft and the volatile world."""
-        link = self._world.link(parsed.node, boot_s)
+        link = self._world.link(parsed.node, now.boot_s)
         match parsed.message:
             case Batch():
-                self._journal(draft, parsed.message, effects, wall_s)
+                self._journal(draft, parsed.message, effects, now)
             case Link():
                 self._link(link, parsed.message, effects)
             case Report():
-                self._report(draft, parsed, link, effects, boot_s=boot_s, wall_s=wall_s)
+                self._report(draft, parsed, link, effects, now)
 
     def telemetry(self, node: str, payload: bytes, boot_s: float) -> bool:
         """Keep the newest figures of a node, in memory only; tell whether they were any news."""
@@ -153,8 +163,8 @@ class Receiver:
 
     # --- streams ---------------------------------------------------------------------------------------------------------------
 
-    def _journal(self, draft: Draft, facts: Batch, effects: Effects, wall_s: float) -> None:
-        effects.notices += take_batch(draft, facts, wall_s, self._rules)
+    def _journal(self, draft: Draft, facts: Batch, effects: Effects, now: Now) -> None:
+        effects.notices += take_batch(draft, facts, now.wall_s, self._rules, steady_s=now.steady_s)
         effects.told.add(facts.node)
         effects.changed = True
 
@@ -163,7 +173,7 @@ class Receiver:
             effects.changed = effects.changed or link.online != message.online
             link.connection, link.online = message.connection, message.online
 
-    def _report(self, draft: Draft, parsed: Parsed, link: NodeLink, effects: Effects, *, boot_s: float, wall_s: float) -> None:
+    def _report(self, draft: Draft, parsed: Parsed, link: NodeLink, effects: Effects, now: Now) -> None:
         node, report = parsed.node, parsed.message
         assert isinstance(report, Report)
         if self._must_stop(draft.farm.node_records[node], report):
@@ -184,8 +194,8 @@ class Receiver:
         if parsed.retained:
             return
         if key > link.alive:
-            self._see_running(draft, report, wall_s, was_silent=boot_s - link.heard_s > self._rules.suspect_after_s)
-            link.alive, link.alive_s, link.online = key, boot_s, True
+            self._see_running(draft, link, report, now)
+            link.alive, link.alive_s, link.online = key, now.boot_s, True
             effects.shown[node] = report
         else:
             effects.told.add(node)
@@ -202,10 +212,13 @@ class Receiver:
             world.fence = found
         return found is not None
 
-    def _see_running(self, draft: Draft, report: Report, wall_s: float, *, was_silent: bool) -> None:
-        for shown in report.printers:
-            if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
-                seen_running(draft, shown.occupation.job.job, wall_s, self._rules, was_silent=was_silent)
+    def _see_running(self, draft: Draft, link: NodeLink, report: Report, now: Now) -> None:
+        is_first = link.alive == NEVER and not self._world.same_time
+        was_silent = now.boot_s - link.heard_s > self._rules.suspect_after_s
+        for age_s, job in _running(report):
+            if is_first:
+                anchor_running(draft, job, age_s, now.steady_s, self._rules)
+            seen_running(draft, job, now.steady_s, self._rules, was_silent=was_silent)
 
     def _owns(self, draft: Draft, node: str, report: Report) -> bool:
         for shown in report.printers:
@@ -224,6 +237,13 @@ class Receiver:
         for shown in report.printers:
             if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
                 draft.put(record_of(node, shown))
+
+
+def _running(report: Report) -> Iterator[tuple[float, str]]:
+    """The jobs of ours that a report shows running: for how long, and which."""
+    for shown in report.printers:
+        if shown.occupation is not None and shown.occupation.job is not None and shown.occupation.outcome is None:
+            yield shown.occupation.age_s, shown.occupation.job.job
 
 
 def _not_named(draft: Draft, node: str, report: Report, *, retained: bool) -> list[PrinterReport]:

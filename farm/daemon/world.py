@@ -16,7 +16,7 @@ from farm.store.repository import StoredFarm
 from scheduler.draft import Draft
 from scheduler.model import Allocation, BuildSpace, DesiredVersion, Farm, Job, NodeNow, NodeRecord, PrinterNow
 
-_NEVER: Final = (-1, -1)
+NEVER: Final = (-1, -1)
 
 
 @dataclass(slots=True)
@@ -28,15 +28,15 @@ class NodeLink:
 
     heard_s: float
     epoch: str = ""  # of the ledger that numbered these reports
-    seen: tuple[int, int] = _NEVER
-    alive: tuple[int, int] = _NEVER
+    seen: tuple[int, int] = NEVER
+    alive: tuple[int, int] = NEVER
     alive_s: float = 0.0  # boot clock when `alive` came
     acknowledged: bool = False
     report: Report | None = None
     online: bool = True
     connection: int = -1
     replayed: bool = False
-    telemetry_key: tuple[int, int] = _NEVER
+    telemetry_key: tuple[int, int] = NEVER
     telemetry: dict[str, PrinterTelemetry] = field(default_factory=dict)
 
     def follow(self, epoch: str) -> bool:
@@ -44,7 +44,7 @@ class NodeLink:
         if self.epoch == epoch:
             return False
         self.epoch = epoch
-        self.seen = self.alive = self.telemetry_key = _NEVER
+        self.seen = self.alive = self.telemetry_key = NEVER
         return True
 
 
@@ -53,6 +53,7 @@ class World:
 
     def __init__(self, stored: StoredFarm, build_spaces: Mapping[str, BuildSpace], started_s: float) -> None:
         self.started_s = started_s
+        self.same_time = False  # whether the steady clock goes on where the last run left it
         self.links = {key: NodeLink(heard_s=started_s) for key in stored.nodes}
         self.printers: dict[str, PrinterNow] = {}
         self.reports: dict[str, PrinterReport] = {}

@@ -21,6 +21,16 @@ def test_stock_moves_to_the_order_and_may_meet_it() -> None:
     assert after.stock["r1"].parts == 3
 
 
+def test_what_people_are_shown_is_the_wall_clock_and_what_is_decided_the_steady_one() -> None:
+    world = farm(orders=[order(quantity=2)], stock=[Stock("r1", 5)])
+    draft = Draft(world)
+    carry_out(draft, UseStock("o1", 2), 50.0, lambda: "fresh", wall_s=NOW_S)
+    assert draft.farm.orders["o1"].met_at_s == NOW_S
+    draft = Draft(world)
+    carry_out(draft, Allocate("n1", "p1", "o1", "a" * 64, 3, 43_200.0), 50.0, lambda: "fresh", wall_s=NOW_S)
+    assert draft.farm.allocations["fresh"].created_at_s == 50.0
+
+
 def test_a_withdrawal_lowers_the_ceiling_and_remembers_under_which_version() -> None:
     after = carried_out(farm(allocations=[allocation(jobs=4)]), Withdraw("a1", 1, Why.NOT_NEEDED))
     lowered = after.allocations["a1"]

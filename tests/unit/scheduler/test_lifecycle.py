@@ -2,12 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from scheduler.draft import Draft
 from scheduler.facts import Batch, BedCleared, CommandDone, Fact, FaultSeen, Notice, Unreadable
-from scheduler.lifecycle import MAX_PAST_EPOCHS, MAX_SET_ASIDE, TABLE, Phase, enter_epoch, owner_of, phase, seen_running, take_batch
+from scheduler.lifecycle import (
+    MAX_PAST_EPOCHS,
+    MAX_SET_ASIDE,
+    TABLE,
+    Phase,
+    anchor_running,
+    enter_epoch,
+    owner_of,
+    phase,
+    seen_running,
+    take_batch,
+)
 from scheduler.model import Farm, JobOutcome, NodeRecord, PendingCollect, PrinterRecord, Revision, SetAside
 from tests.unit.scheduler.farms import (
     NOW_S,
@@ -357,3 +369,44 @@ def test_a_printer_belongs_to_its_first_node_until_that_is_removed(revoked: bool
     farm = Farm(1, 0.0, node_records={"n1": NodeRecord("n1", "left", 0.0, "", revoked=revoked)}, printer_records={"p1": record})
     assert owner_of(farm, "p1") == owner
     assert owner_of(farm, "p2") is None
+
+
+# --- two clocks: what is due, and what people are shown ---------------------------------------------------------------------
+
+
+def test_what_is_due_follows_the_steady_clock_and_what_is_shown_the_wall() -> None:
+    draft = Draft(world())
+    take_batch(draft, Batch("n1", "e1", 1, (started(),)), NOW_S, RULES, steady_s=50.0)
+    begun = draft.farm.jobs["j1"]
+    assert begun.started_at_s == NOW_S
+    assert begun.due_at_s == 50.0 + begun.estimated_s * 1.25 + 2 * RULES.clearing_s + RULES.write_off_slack_s
+    take_batch(draft, Batch("n1", "e1", 1, (started(), ended(2), collected(3))), NOW_S, RULES, steady_s=70.0)
+    over = draft.farm.jobs["j1"]
+    assert over.ended_at_s == over.collected_at_s == NOW_S
+    assert over.due_at_s == 70.0 + 2 * RULES.clearing_s + RULES.write_off_slack_s
+
+
+def anchored(age_s: float, now_s: float, **fields: Any) -> float:
+    draft = Draft(world(jobs=[job(estimated_s=1_000.0, due_at_s=500.0, **fields)]))
+    anchor_running(draft, "j1", age_s, now_s, RULES)
+    return draft.farm.jobs["j1"].due_at_s
+
+
+def test_a_job_that_is_seen_running_is_not_due_before_it_can_be_over() -> None:
+    slack_s = 2 * RULES.clearing_s + RULES.write_off_slack_s
+    assert anchored(0.0, 2_000.0) == 2_000.0 + 1_000.0 * 1.25 + slack_s
+    assert anchored(600.0, 2_000.0) == 2_000.0 + 400.0 * 1.25 + slack_s
+    assert anchored(9_000.0, 2_000.0) == 2_000.0 + slack_s  # long past its estimate: only the hands' time
+
+
+def test_a_job_is_never_given_less_time() -> None:
+    assert anchored(600.0, -50_000.0) == 500.0
+
+
+def test_what_is_over_written_off_or_unknown_is_not_anchored() -> None:
+    assert anchored(0.0, 2_000.0, written_off=True) == 500.0
+    assert anchored(0.0, 2_000.0, outcome=JobOutcome.PRINTED) == 500.0
+    assert anchored(0.0, 2_000.0, collected_at_s=5.0) == 500.0
+    draft = Draft(world())
+    anchor_running(draft, "j-unknown", 0.0, 2_000.0, RULES)
+    assert draft.changes == []
