@@ -190,10 +190,8 @@ def _show_recall(view: RecallView) -> None:
     if view.stock_set_aside:
         say(f"  {number_of(view.stock_set_aside, 'part')} in stock: set aside, not given to any order.")
     if view.open_orders:
-        say(
         named = ", ".join(view.open_orders)
         say(f"  {number_of(len(view.open_orders), 'open order')} of it: {named}. Order the new revision instead.")
-        )
     say(f"Tell who has its parts already: `{command_name()} orders list` names the destinations.")
 
 

@@ -47,6 +47,8 @@ def test_every_word_that_is_used_is_in_the_dictionary() -> None:
         "total_",
         "priority_",
         "manual_",
+        "fence_",
+        "healing_",
         "live",
         "connecting",
         "lost",
