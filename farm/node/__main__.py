@@ -8,6 +8,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from farm.config import NodeSettings, load  # noqa: E402
 from farm.errors import FarmError  # noqa: E402
 from farm.node.agent import Agent  # noqa: E402
 from farm.node.join import load_identity  # noqa: E402
+from farm.node.parts import Parts  # noqa: E402 - after the line above
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _CANNOT_START: Final = 2
@@ -52,7 +54,15 @@ async def serve(settings: NodeSettings) -> None:
         FarmError: it cannot start; the message has the next step.
 
     """
-    await run_until_signal(Agent(settings, load_identity(settings.data), settings.clock.clock()))
+    identity = load_identity(settings.data)
+    parts = Parts(beside=partial(_serve_page, settings)) if settings.page.enabled else None
+    await run_until_signal(Agent(settings, identity, settings.clock.clock(), parts=parts))
+
+
+async def _serve_page(settings: NodeSettings, agent: Agent) -> None:
+    from farm.node.page.local_page import LocalPage  # noqa: PLC0415 - whoever wants no page does not pay for it
+
+    await LocalPage(agent, settings).serve()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

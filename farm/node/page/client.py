@@ -1,0 +1,88 @@
+"""Asks the page of the agent on this machine: for `farm node status`, `collect` and `go-on`, for people without a browser."""
+
+import http.client
+import json
+import socket
+from typing import Any, Final
+
+from farm.addresses import is_loopback
+from farm.config import NodeSettings
+from farm.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError
+from farm.node.page.local_page import noted_address, read_token, token_path, url_of
+
+_TIMEOUT_S: Final = 95.0
+_ANYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
+
+
+class PageClient:
+    """The page of the agent that has these settings."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        if not settings.page.enabled:
+            raise ConfigurationError("This agent has no page.", next_step="Set [page] enabled = true in its node.toml.")
+        noted = noted_address(settings.data)
+        self.host, self.port = noted or (settings.page.host, settings.page.port)
+        self.token = None if is_loopback(self.host) else read_token(token_path(settings))
+
+    def urls(self) -> list[str]:
+        """Where browsers find it: the token is in the fragment, which no server and no log sees."""
+        if is_loopback(self.host):
+            return [url_of(self.host, self.port)]
+        own = [socket.gethostname().partition(".")[0] + ".local", *_outgoing_address()]
+        hosts = own if self.host in _ANYWHERE else [self.host]
+        fragment = f"#token={self.token}" if self.token else ""
+        return [url_of(host, self.port) + fragment for host in hosts]
+
+    def state(self) -> dict[str, Any]:
+        """How things stand. Raises as `post`."""
+        return self._ask("GET", "/api/state", None)
+
+    def post(self, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Do something; return how things stand then.
+
+        Raises:
+            UnreachableError: no agent answers there.
+            ConflictError: it was refused; the message says why.
+
+        """
+        return self._ask("POST", f"/api/{action}", body)
+
+    def printer(self, state: dict[str, Any], name: str) -> dict[str, Any]:
+        """A printer by name or id. NotFoundError."""
+        found = [one for one in state["printers"] if name in {one["id"], one["name"]}]
+        if not found:
+            names = ", ".join(str(one["name"]) for one in state["printers"]) or "none"
+            raise NotFoundError(f"There is no printer {name!r} at this node.", next_step=f"Its printers: {names}.")
+        printer: dict[str, Any] = found[0]
+        return printer
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        host = "127.0.0.1" if self.host in _ANYWHERE else self.host
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        connection = http.client.HTTPConnection(host, self.port, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            content: dict[str, Any] = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreachableError(
+                f"No agent answers at {url_of(host, self.port)}.", next_step="Start it with `farm node`, or give its --config."
+            ) from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            detail = content.get("detail") or f"The agent refuses: {content.get('code')}."
+            raise ConflictError(str(detail), next_step="Look at `farm node status`.", code=str(content.get("code")))
+        return content
+
+
+def _outgoing_address() -> list[str]:
+    """The address by which this machine goes out: the one that its neighbours know. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737)
+            return [str(probe.getsockname()[0])]
+        except OSError:
+            return []
