@@ -43,6 +43,15 @@ def waiting_job(printer: str, jobs: Iterable[Job]) -> Job | None:
     return max(mine, key=lambda job: (job.started_at_s, job.id), default=None)
 
 
+def waiting_jobs(jobs: Iterable[Job]) -> dict[str, Job]:
+    """As `waiting_job`, for all printers in one pass."""
+    newest: dict[str, Job] = {}
+    for job in sorted(jobs, key=lambda job: (job.started_at_s, job.id)):
+        if not job.collected:
+            newest[job.printer] = job
+    return newest
+
+
 def report_of(record: PrinterRecord, job: Job | None, reason: ReasonNote) -> PrinterReport:
     """What can be said of a printer in the place of its node."""
     return PrinterReport(

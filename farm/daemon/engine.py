@@ -39,7 +39,7 @@ _TICK_REAL_S: Final = (0.1, 1.0)
 _CHANGES_REAL_S: Final = 0.2
 _RECONCILE_REAL_S: Final = 0.2  # under load: facts are taken in many times before the next decision
 _RECONCILE_MOST_REAL_S: Final = 2.0
-_DECIDING_SHARE: Final = 4  # a big farm's decision takes long: no more than a fifth of the loop's time goes into deciding
+_DECIDING_SHARE: Final = 5  # a big farm's decision takes long: a fifth of the loop's time at most goes into it while messages wait
 _FULL_RETRY_REAL_S: Final = 2.0
 _FULL_RETRY_MOST_REAL_S: Final = 30.0
 _STOPPED: Final = "The daemon is ending, or its loop has failed: nothing was changed."
@@ -228,6 +228,7 @@ class Engine:
         elif not self.full and self._is_time_to_decide(ticked=not items):
             await self._heal()
             await self._decide()
+            self._deciding_s = self._real_s() - self._decided_s
 
     def _is_fenced(self) -> bool:
         return self.world.fenced

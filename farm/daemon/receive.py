@@ -5,19 +5,19 @@ its node and reason, acknowledged to the broker (repeating it would not help), a
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from farm.bus.client import Received
-from farm.bus.messages import Journal, JournalPosition, Link, PrinterReport, Report, Telemetry
+from farm.bus.messages import JournalPosition, Link, PrinterReport, Report, Telemetry
 from farm.bus.topics import Stream, parse
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.fence import find_fence
 from farm.daemon.generation import FARTHEST
-from farm.daemon.translate import batch, printer_now
+from farm.daemon.translate import printer_now, read_batch
 from farm.daemon.world import NEVER, NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
@@ -26,7 +26,12 @@ from scheduler.lifecycle import anchor_running, enter_epoch, owner_of, seen_runn
 from scheduler.model import NodeRecord, PrinterRecord, Rules
 
 _log = get_logger(__name__)
-_KINDS: Final[dict[Stream, type[BaseModel]]] = {Stream.REPORT: Report, Stream.JOURNAL: Journal, Stream.LINK: Link}
+_Message = TypeVar("_Message")
+_READERS: Final[dict[Stream, Callable[[str, bytes], Report | Batch | Link]]] = {
+    Stream.REPORT: lambda _node, payload: Report.model_validate_json(payload),
+    Stream.JOURNAL: read_batch,
+    Stream.LINK: lambda _node, payload: Link.model_validate_json(payload),
+}
 _MAX_KEPT: Final = 1_000  # (node, reason) pairs that are counted one by one: names come from outside
 
 
@@ -98,22 +103,20 @@ class Receiver:
         if self._world.record(node) is None:
             self.rejections.add(node, "unknown-node")
             return None
-        kind = _KINDS.get(stream)
-        if kind is None:
+        reader = _READERS.get(stream)
+        if reader is None:
             self.rejections.add(node, "stream", received.topic)
             return None
-        message: Any = self._read(node, kind, received.payload)
-        if isinstance(message, Journal):
-            return Parsed(node, batch(node, message), received.retained)
+        message = self._read(node, stream, reader, received.payload)
         return None if message is None else Parsed(node, message, received.retained)
 
-    def _read(self, node: str, kind: type[BaseModel], payload: bytes) -> BaseModel | None:
+    def _read(self, node: str, stream: Stream, reader: Callable[[str, bytes], _Message], payload: bytes) -> _Message | None:
         try:
-            return kind.model_validate_json(payload)
+            return reader(node, payload)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             detail = f"{'.'.join(str(level) for level in first['loc'])}: {first['msg']}"
-            self.rejections.add(node, f"unreadable-{kind.__name__.lower()}", detail)
+            self.rejections.add(node, f"unreadable-{stream}", detail)
             return None
 
     def wanted(self, messages: list[Parsed]) -> tuple[set[str], set[str]]:
@@ -145,8 +148,8 @@ class Receiver:
         if self._world.record(node) is None:
             self.rejections.add(node, "unknown-node")
             return False
-        message = self._read(node, Telemetry, payload)
-        if not isinstance(message, Telemetry):
+        message = self._read(node, Stream.TELEMETRY, lambda _node, content: Telemetry.model_validate_json(content), payload)
+        if message is None:
             return False
         link = self._world.link(node, boot_s)
         if (message.boot, message.count) <= link.telemetry_key:

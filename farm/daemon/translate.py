@@ -2,16 +2,39 @@
 
 import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Annotated, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import from_json
 
 from farm.bus import messages
 from scheduler import facts
 from scheduler.model import Allocation, Farm, OccupationKind, PrinterNow
 
 _FACT: Final[TypeAdapter[messages.Fact]] = TypeAdapter(messages.Fact)
+# The same journal when all its facts are of kinds that we know: they are validated together, in half the time
+_KNOWN: Final[Any] = create_model(
+    "KnownJournal",
+    __base__=messages.Journal,
+    facts=(Annotated[list[messages.Fact], Field(max_length=messages.MAX_FACTS)], ...),
+)
 _MAX_CONTENT: Final = 4_000
+
+
+def read_batch(node: str, payload: bytes) -> facts.Batch:
+    """A piece of a journal, as it came.
+
+    Raises:
+        ValidationError: it is no journal of this version.
+
+    """
+    try:
+        content = from_json(payload)
+        journal: Any = _KNOWN.model_validate(content)
+    except ValueError:  # one fact is enough: then each is looked at on its own
+        return batch(node, messages.Journal.model_validate_json(payload))
+    tag = messages.fact_tag(messages.RawFact.model_validate(content["facts"][-1])) if journal.facts else ""
+    return facts.Batch(node, journal.epoch, journal.oldest, tuple([_plain(known) for known in journal.facts]), tag)
 
 
 def batch(node: str, journal: messages.Journal) -> facts.Batch:

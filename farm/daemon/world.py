@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from farm.bus.messages import PrinterReport, PrinterTelemetry, Report
-from farm.daemon.absent import NOT_HEARD, report_of, waiting_job
+from farm.daemon.absent import NOT_HEARD, report_of, waiting_jobs
 from farm.daemon.fence import Fence
 from farm.daemon.healing import Healing, read_healing
 from farm.daemon.translate import printer_now
@@ -77,9 +77,10 @@ class World:
             set_aside=stored.set_aside,
             build_spaces=build_spaces,
         )
+        waiting = waiting_jobs(stored.jobs.values())
         for key, record in stored.printers.items():
             if self.record(record.node) is not None:
-                self.reports[key] = report_of(record, waiting_job(key, stored.jobs.values()), NOT_HEARD)
+                self.reports[key] = report_of(record, waiting.get(key), NOT_HEARD)
                 self.printers[key] = printer_now(record.node, self.reports[key])
 
     def farm(self, boot_s: float) -> Farm:

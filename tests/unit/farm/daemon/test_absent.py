@@ -8,7 +8,7 @@ from typing import Any
 from drivers.base import PrinterState
 from farm.bus.topics import Stream
 from farm.daemon import beds
-from farm.daemon.absent import NOT_HEARD, NOT_REPORTED, record_of, report_of, waiting_job
+from farm.daemon.absent import NOT_HEARD, NOT_REPORTED, record_of, report_of, waiting_job, waiting_jobs
 from farm.daemon.presenter import Presenter
 from farm.store.repository import Change
 from farm.views import CollectRequest
@@ -41,6 +41,7 @@ def test_the_newest_job_that_nobody_collected_is_on_the_bed() -> None:
     other = replace(JOB, id="j4", printer="p2", started_at_s=99.0)
     assert waiting_job("p1", [*jobs, other]) == jobs[1]
     assert waiting_job("p3", jobs) is None
+    assert waiting_jobs([other, *reversed(jobs)]) == {"p1": jobs[1], "p2": other}
 
 
 async def test_after_a_restart_every_known_printer_is_there_and_offline(tmp_path: Path) -> None:

@@ -458,3 +458,26 @@ async def test_an_unknown_order_is_not_found(farm: Farm) -> None:
 
 def test_the_seed_has_one_order() -> None:
     assert sum(isinstance(entity, Order) for entity in SEED) == 1
+
+
+async def test_a_decision_that_takes_long_is_made_less_often_while_facts_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_farm(tmp_path) as farm:
+        now_s = 100.0
+        decided_s: list[float] = []
+
+        def slow(*_: object) -> list[object]:
+            nonlocal now_s
+            decided_s.append(now_s)
+            now_s += 0.25
+            return []
+
+        monkeypatch.setattr("farm.daemon.engine.reconcile", slow)
+        monkeypatch.setattr(farm.engine, "_real_s", lambda: now_s)
+        for number in range(1, 36):
+            await farm.engine.turn([farm.journal(started(number, f"j{number}")).received])
+            now_s += 0.125
+        assert decided_s == [100.0, 101.25, 102.5, 103.75, 105.0]
+        await farm.engine.turn([])
+        assert len(decided_s) == 6, "a quiet moment is used at once"

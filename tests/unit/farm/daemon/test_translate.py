@@ -1,13 +1,15 @@
 """Facts from the bus to plain values, and allocations to a desired state."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from drivers.base import PrinterState
 from farm.bus import messages
-from farm.daemon.translate import batch, desired, fact, printer_now
+from farm.daemon.translate import batch, desired, fact, printer_now, read_batch
 from scheduler import facts
 from scheduler.model import Allocation, BedState, Farm, JobOutcome, NodeRecord, OccupationKind, Order
 from tests.unit.farm.daemon.harness import PROGRAM, SHA, occupied, printer_report, reference
@@ -61,6 +63,52 @@ def test_a_batch_keeps_the_order() -> None:
     rows = [messages.RawFact.model_validate({"seq": seq, "kind": "?"}) for seq in (4, 5)]
     found = batch("n1", messages.Journal(epoch="e1", oldest=2, head=5, facts=rows))
     assert (found.node, found.epoch, found.oldest, [item.seq for item in found.facts]) == ("n1", "e1", 2, [4, 5])
+
+
+KNOWN = [
+    messages.JobStarted(seq=4, printer="p1", reference=reference()).model_dump(mode="json"),
+    messages.JobEnded(seq=5, printer="p1", reference=reference(), outcome=JobOutcome.FAILED, detail="é").model_dump(mode="json"),
+    {**messages.JobCollected(seq=6, printer="p1", reference=reference(), good=1, scrap=0).model_dump(mode="json"), "later": [1.5]},
+]
+STRANGE = {"seq": 7, "kind": "job-teleported", "to": "Lyon"}
+POISONED = {**KNOWN[2], "seq": 7, "good": 5}
+
+
+def payload(*rows: dict[str, Any], **fields: Any) -> bytes:
+    return json.dumps({"v": 1, "epoch": "e1", "oldest": 2, "head": 9, "facts": rows, **fields}).encode()
+
+
+@pytest.mark.parametrize("rows", [KNOWN, [], KNOWN[:1], [*KNOWN, STRANGE], [*KNOWN, POISONED], [STRANGE]])
+def test_all_facts_at_once_are_read_like_one_after_the_other(rows: list[dict[str, Any]]) -> None:
+    content = payload(*rows)
+    assert read_batch("n1", content) == batch("n1", messages.Journal.model_validate_json(content))
+
+
+def test_the_tag_covers_what_we_do_not_know_of_a_fact() -> None:
+    last = messages.RawFact.model_validate(KNOWN[2])
+    assert read_batch("n1", payload(*KNOWN)).tag == messages.fact_tag(last)
+    without = {key: value for key, value in KNOWN[2].items() if key != "later"}
+    assert read_batch("n1", payload(*KNOWN[:2], without)).tag != messages.fact_tag(last)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'"facts"',
+        payload(v=2),
+        payload(epoch=""),
+        payload(head=-1),
+        payload(*KNOWN[:1] * 65),
+        payload({"seq": 1}),
+    ],
+)
+def test_what_is_no_journal_is_refused_as_before(content: bytes) -> None:
+    with pytest.raises(ValidationError):
+        read_batch("n1", content)
 
 
 def test_a_running_job_and_one_that_waits_for_a_hand() -> None:
