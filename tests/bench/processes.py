@@ -23,3 +23,18 @@ def written_bytes(pid: int) -> int:
         if name == "write_bytes":
             return int(value)
     return 0
+
+
+def peak_resident_mb(pid: int) -> float:
+    """The most that was resident since the process began, megabytes of 10^6 bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.split()[0]) * 1024 / 1e6
+    return 0.0
+
+
+def processor_s(pid: int) -> float:
+    """Processor time that the process has used, all threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
