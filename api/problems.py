@@ -132,7 +132,11 @@ STATUSES: Final[dict[type[FarmError], int]] = {
     ConfigurationError: 500,
     FarmError: 500,
 }
-CODE_STATUSES: Final = {"throttled": 429, "fenced": 503}  # farm errors whose code says more than their class
+CODE_STATUSES: Final = {
+    "throttled": 429,
+    "fenced": 503,
+    "ledger-unwritable": 507,
+}  # farm errors whose code says more than their class
 
 TITLES: Final = {
     400: "The request cannot be read",

@@ -53,7 +53,12 @@ async def add_program(request: Request, response: Response, control: ControlDep)
         )
     async with (
         state.uploads,
-        uploaded(request, control.incoming_folder, max_file_bytes=state.settings.http.max_upload_bytes) as (path, fields),
+        uploaded(
+            request,
+            control.incoming_folder,
+            max_file_bytes=state.settings.http.max_upload_bytes,
+            reserve_bytes=state.settings.http.upload_reserve_bytes,
+        ) as (path, fields),
     ):
         try:
             wanted = ProgramRequest.model_validate({name: value for name, value in fields.items() if value})

@@ -7,6 +7,7 @@ no file is left behind. Only a form that ends with its closing boundary is a who
 import asyncio
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -145,12 +146,38 @@ async def _write(file: IO[bytes], form: _Form) -> None:
         await asyncio.to_thread(file.write, content)
 
 
-async def _read(request: Request, file: IO[bytes], form: _Form, stall_s: float) -> None:
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The disk of `folder`, on which `reserve_bytes` must be left for the database."""
+
+    folder: Path
+    reserve_bytes: int
+
+    async def require(self, coming_bytes: int) -> None:
+        """Raise StoreFullError unless `coming_bytes` more leave the reserve alone."""
+        usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
+        if usage.free - coming_bytes < self.reserve_bytes:
+            raise StoreFullError(
+                f"The disk of the farm is nearly full: {usage.free // 1024**2} MiB are free, "
+                f"and {self.reserve_bytes // 1024**2} MiB are kept for its database.",
+                next_step="Make room on it, then send the file again (upload_reserve_bytes under [http] in farm.toml).",
+                code="disk-nearly-full",
+            )
+
+
+def _announced_bytes(request: Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+async def _read(request: Request, file: IO[bytes], form: _Form, stall_s: float, room: _Room) -> None:
+    await room.require(_announced_bytes(request))
     try:
         parser = _parser(request.headers.get("content-type", ""), form)
         async for piece in _pieces(request, stall_s):
             parser.write(piece)
             if len(form.unwritten) >= _WRITE_BYTES:
+                await room.require(len(form.unwritten))
                 await _write(file, form)
     except FormParserError as error:
         raise _malformed("The form cannot be read.") from error
@@ -167,7 +194,7 @@ async def _read(request: Request, file: IO[bytes], form: _Form, stall_s: float) 
 
 @asynccontextmanager
 async def uploaded(
-    request: Request, folder: Path, *, max_file_bytes: int, stall_s: float = STALL_S
+    request: Request, folder: Path, *, max_file_bytes: int, reserve_bytes: int = 0, stall_s: float = STALL_S
 ) -> AsyncIterator[tuple[Path, dict[str, str]]]:
     """Receive a form: the path of its complete file, a temporary one in `folder`, and its other fields.
 
@@ -177,7 +204,7 @@ async def uploaded(
         MalformedError: not a form, without a file, or cut (code `truncated`).
         TooLargeError: the file is larger than `max_file_bytes`, or a field or their number is out of all proportion.
         StalledError: nothing came for `stall_s` seconds.
-        StoreFullError: the disk is full.
+        StoreFullError: the disk is full, or would have less than `reserve_bytes` left.
 
     """
     form = _Form(max_file_bytes)
@@ -186,7 +213,7 @@ async def uploaded(
         path = Path(name)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
-                await _read(request, file, form, stall_s)
+                await _read(request, file, form, stall_s, _Room(folder, reserve_bytes))
             yield path, form.fields
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -56,6 +56,7 @@ class HttpSection(Section):
     port: int = Field(default=8080, ge=1, le=65_535)
     names: list[str] = []  # host names and addresses by which nodes reach this daemon, for its certificate
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1_024, le=2 * 1024**3)
+    upload_reserve_bytes: int = Field(default=64 * 1024 * 1024, ge=0, le=1024**4)  # uploads leave that much for the database
 
 
 class BrokerSection(Section):

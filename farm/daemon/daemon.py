@@ -24,7 +24,7 @@ from farm.daemon.lock import DataLock
 from farm.daemon.programs import Programs, build_space
 from farm.daemon.steady import SteadyClock, machine_boot, steady_clock
 from farm.daemon.world import World
-from farm.errors import ConfigurationError
+from farm.errors import ConfigurationError, StoreFullError
 from farm.keys import new_secret, verify_password, write_private
 from farm.log import get_logger
 from farm.store.backup import FOLDER as BACKUPS
@@ -160,7 +160,8 @@ class Daemon:
         self._steady = steady_clock(self._clock, stored, machine_boot())
         world.same_time = self._steady.continued
         if not self._steady.continued:
-            await store.commit([self._steady.remember(machine_boot())])
+            with suppress(StoreFullError):  # then the next run begins anew, as after a boot
+                await store.commit([self._steady.remember(machine_boot())])
         self._people_secret = await asyncio.to_thread(people_secret, self._settings.data / "people.secret")
         draft = Draft(world.durable)
         fresh = enrolment.new_node(PEOPLE, "People", self._clock.wall_s(), self._people_secret).record

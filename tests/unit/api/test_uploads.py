@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -133,6 +135,58 @@ async def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StoreFullError):
         await read(tmp_path, [FILE + END])
     assert list(tmp_path.iterdir()) == []
+
+
+class Disk:
+    """As many bytes free as the test says; what is uploaded takes of them."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self.asked = 0
+
+    def usage(self, folder: Path) -> Any:
+        self.asked += 1
+        used = sum(entry.stat().st_size for entry in folder.iterdir())
+        return SimpleNamespace(free=self.free - used)
+
+
+async def test_an_upload_that_would_leave_too_little_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", Disk(1_000_000).usage)
+    request = request_of([FILE + END])
+    request.scope["headers"].append((b"content-length", b"400001"))
+    read_at_all = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read_at_all
+        read_at_all = True
+        return {"type": "http.request", "body": FILE + END}
+
+    with pytest.raises(StoreFullError) as caught:
+        async with uploads.uploaded(Request(request.scope, receive), tmp_path, max_file_bytes=LIMIT, reserve_bytes=600_000):
+            pass
+    assert caught.value.code == "disk-nearly-full"
+    assert not read_at_all
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_upload_of_unknown_length_ends_where_the_reserve_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(2_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", disk.usage)
+    body = part("file", b"x" * 1_500_000) + END
+    pieces = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
+    request = request_of(pieces)
+    with pytest.raises(StoreFullError, match="nearly full"):
+        async with uploads.uploaded(request, tmp_path, max_file_bytes=10**7, reserve_bytes=1_000_000):
+            pass
+    assert disk.asked > 2
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_leaves_the_reserve_alone_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", Disk(2_000_000).usage)
+    assert (await read(tmp_path, [part("file", b"x" * LIMIT) + END], reserve_bytes=1_500_000))[0] == b"x" * LIMIT
 
 
 async def test_another_fault_of_the_disk_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
