@@ -7,6 +7,8 @@
 # ./farm.sh check                     lint, types, layers, sizes
 # ./farm.sh test [--quick] [PYTEST ARGUMENTS]
 # ./farm.sh bench [NAME...]           measure
+# ./farm.sh sim --seeds N             the farm's decisions in a simulated world full of faults; --mutants: seen to catch mistakes
+# ./farm.sh torment --rounds N        kill, cut and fill real processes, and count what is left
 # Makes its environment if it is missing. Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
@@ -49,14 +51,14 @@ environment() {
 
 command=${1:-help}
 case "$command" in
-check | test | bench)
+check | test | bench | sim | torment)
     shift
     environment requirements-test.lock
     cd "$root"
     exec "$venv/bin/python" -m "tests.$command" "$@"
     ;;
 help)
-    sed -n '2,10s/^# //p' "$0"
+    sed -n '2,12s/^# //p' "$0"
     ;;
 *)
     # the caller's folder stays: files are named from there

@@ -128,7 +128,7 @@ def main(words: list[str]) -> int:
             result = _run(folder, chosen)
         keep = chosen.keep or bool(result["violations"])
     except KeyboardInterrupt:
-        keep = False
+        keep = chosen.keep
         return 130
     finally:
         if keep:

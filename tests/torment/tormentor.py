@@ -71,7 +71,7 @@ class Tormentor:
     def _do(self, act: Act) -> None:
         self.counts[act.kind] += 1
         self._trace.say(f"now: {act}")
-        over = _DEEDS[act.kind](self, act)
+        over = DEEDS[act.kind](self, act)
         if over is not None:
             self._later(time.monotonic() + act.for_s, lambda: self._end(act, over))
 
@@ -102,12 +102,15 @@ class Tormentor:
             self._pass_time(time.monotonic() + _LOOK_S)
             if self._hands.bug is not None:
                 return f"the hands stopped: {self._hands.bug!r}"
+            before = unrest
             try:
                 unrest = self._unrest()
             except FarmError as error:
                 unrest = f"the API says: {error.detail}"
             if not unrest:
                 return ""
+            if unrest != before:
+                self._trace.say(f"not yet: {unrest}")
         return unrest
 
     def _unrest(self) -> str:
@@ -122,8 +125,8 @@ class Tormentor:
 
     def _untold(self) -> str:
         books = self._books()
-        late = [node for node, ledger in books.ledgers.items() if ledger.acked != ledger.head]
-        return f"unacknowledged {late}, words {len(books.pending)}" if late or books.pending else ""
+        late = [node for node, ledger in books.ledgers.items() if books.nodes[node]["seq"] != ledger.head]
+        return f"not told {late}, words {len(books.pending)}" if late or books.pending else ""
 
     def _resume(self, farm: dict[str, Any]) -> None:
         """What somebody paused, and nobody could let go on because the node was away."""
@@ -270,7 +273,7 @@ def _is_idle(printer: dict[str, Any]) -> bool:
 
 
 _Deed = Callable[[Tormentor, Act], Callable[[], None] | None]
-_DEEDS: Final[dict[Kind, _Deed]] = {
+DEEDS: Final[dict[Kind, _Deed]] = {
     Kind.KILL: Tormentor._kill,
     Kind.KILL_PAIR: Tormentor._kill,
     Kind.KILL_AT_COMMIT: Tormentor._kill_at_commit,
