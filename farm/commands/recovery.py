@@ -29,9 +29,12 @@ Data = Annotated[Path | None, typer.Option(help="Data folder, instead of the con
 
 
 def _settings(config: Path | None, data: Path | None) -> DaemonSettings:
-    named = config or (Path(os.environ["FARM_CONFIG"]) if os.environ.get("FARM_CONFIG") else None)
-    settings = load(DaemonSettings, named)
-    return settings if data is None else settings.model_copy(update={"data": data})
+    if config is not None:
+        os.environ["FARM_CONFIG"] = str(config.resolve())  # also for who looks for the daemon
+    if data is not None:
+        os.environ["FARM_DATA"] = str(data.resolve())
+    named = os.environ.get("FARM_CONFIG")
+    return load(DaemonSettings, Path(named) if named else None)
 
 
 def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
