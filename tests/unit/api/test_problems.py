@@ -66,6 +66,7 @@ def test_a_subclass_has_the_status_of_its_class_and_throttled_its_own() -> None:
 
     assert problems.status_of(SpecialError("a", next_step="b")) == 409
     assert problems.status_of(errors.NotAllowedError("a", next_step="b", code="throttled")) == 429
+    assert problems.status_of(FarmError("a", next_step="b", code="ledger-unwritable")) == 507  # of the makers' node
 
 
 def test_every_status_that_can_come_has_a_title() -> None:
