@@ -6,7 +6,8 @@ import pytest
 
 from farm.bus import messages
 from farm.bus.topics import Stream
-from farm.daemon.inbox import BATCH, BATCH_BYTES, MAX_BYTES, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
+from farm.daemon import inbox as module
+from farm.daemon.inbox import BATCH, BATCH_BYTES, ENOUGH, MAX_BYTES, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
 from farm.errors import FarmError
 from tests.unit.farm.daemon.harness import Mail
 
@@ -55,6 +56,46 @@ async def test_too_many_bytes_are_dropped_and_there_is_room_again_when_some_were
     assert len(await inbox.take(1.0)) == 1
     inbox.receive(next_one.received)
     assert (inbox.dropped, next_one.acknowledged, len(inbox)) == (1, 0, 4)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages wait for each other for ever."""
+    monkeypatch.setattr(module, "GATHER_REAL_S", 3_600.0)
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("urgent", ["wish", "many", "large", "wake"])
+async def test_messages_wait_for_each_other_until_somebody_waits_for_an_answer_or_there_is_enough(urgent: str) -> None:
+    inbox = Inbox()
+    inbox.receive(mail().received)
+    waiting = asyncio.create_task(inbox.take(5.0))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    match urgent:
+        case "wish":
+            inbox.ask(lambda draft: None)
+        case "many":
+            for _ in range(ENOUGH - 1):
+                inbox.receive(mail().received)
+        case "large":
+            inbox.receive(big(BATCH_BYTES).received)
+        case _:
+            inbox.wake()
+    taken = await asyncio.wait_for(waiting, 5)
+    assert len(taken) == {"wish": 2, "many": ENOUGH, "large": 2, "wake": 1}[urgent]
+    inbox.receive(mail().received)
+    again = asyncio.create_task(inbox.take(5.0))
+    await asyncio.sleep(0.02)
+    assert not again.done(), "the hurry is over"
+    inbox.wake()
+    assert len(await asyncio.wait_for(again, 5)) == 1
+
+
+async def test_one_message_alone_is_taken_soon() -> None:
+    inbox = Inbox()
+    inbox.receive(mail().received)
+    assert len(await asyncio.wait_for(inbox.take(5.0), 5)) == 1
 
 
 async def test_nothing_comes_back_after_the_time() -> None:
