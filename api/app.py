@@ -26,6 +26,7 @@ from api import (
     problems,
     programs,
     session,
+    set_aside,
 )
 from api import farm as whole_farm
 from api.auth import Gate, Guard, operator_token
@@ -51,7 +52,8 @@ async def page() -> FileResponse:
 
 def _routes() -> APIRouter:
     router = APIRouter(prefix=PREFIX)
-    for module in (orders, printers, jobs, nodes, designs, programs, enrolment, people, session, backups, whole_farm, hub):
+    things = (orders, printers, jobs, nodes, set_aside, designs, programs, enrolment, people)
+    for module in (*things, session, backups, whole_farm, hub):
         router.include_router(module.router)
     return router
 

@@ -17,6 +17,12 @@ async def list_nodes(control: ControlDep) -> list[NodeView]:
     return control.nodes()
 
 
+@router.get("/{node}", responses=documented(404))
+async def read_node(node: str, control: ControlDep) -> NodeView:
+    """One node, with the messages of it that were rejected."""
+    return control.node(node)
+
+
 @router.delete("/{node}", status_code=204, responses=documented(404, 409, 507))
 async def remove_node(
     node: str, control: ControlDep, also_last: Annotated[bool, Query(description="even if nothing prints then")] = False

@@ -31,6 +31,7 @@ _MODULES: Final = {
     "restore": "recovery",
     "take-over": "recovery",
     "healing": "recovery",
+    "set-aside": "set_aside",
     "try": "try_",
     "printers": "printers",
 }

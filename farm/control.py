@@ -29,6 +29,7 @@ from farm.views import (
     ProgramRequest,
     ProgramView,
     RecallView,
+    SetAsideView,
     TakeOverView,
 )
 
@@ -59,6 +60,14 @@ class Control(Protocol):
 
     def nodes(self) -> list[NodeView]:
         """All nodes, by name."""
+        ...
+
+    def node(self, node: str) -> NodeView:
+        """One node. NotFoundError."""
+        ...
+
+    def set_aside(self, *, limit: int = 200, offset: int = 0) -> list[SetAsideView]:
+        """Facts that could not be understood, newest first; at most 1,000 at once."""
         ...
 
     def orders(self) -> list[OrderView]:
@@ -108,6 +117,10 @@ class Control(Protocol):
 
     async def backup(self) -> BackupView:
         """Copy the database. StoreFullError: no room for the copy."""
+        ...
+
+    async def look_at_set_aside(self, fact: str) -> None:
+        """Somebody has looked at a fact that was set aside: it is shown no more. NotFoundError."""
         ...
 
     # nodes, printers and revisions that are gone

@@ -105,6 +105,7 @@ class NodeView(View):
     printers: list[str]
     journal_behind: int  # facts written at the node that we have not committed
     told: bool = True
+    rejected: dict[str, int] = {}  # messages that could not be taken in, by reason, since the daemon's start
 
 
 class OrderView(View):
@@ -181,6 +182,19 @@ class DesignView(View):
     name: str
     revisions: list[str]
     recalled: list[str] = []
+
+
+class SetAsideView(View):
+    """Fact `number` of a node's journal, which could not be understood. `content` and `reason` are text, never markup."""
+
+    id: str
+    node: str
+    node_name: str
+    epoch: str
+    number: int
+    reason: str
+    content: str
+    created_at: float
 
 
 class AlarmView(View):

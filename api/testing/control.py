@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from api.testing.nodes import MemoryNodes
 from api.testing.recovery import MemoryRecovery
 from drivers.base import PrinterState
 from farm.bus.messages import ReasonNote
@@ -44,7 +45,7 @@ _Row = TypeVar("_Row")
 MAX_CLAIMS = 10  # wrong codes before everybody must wait
 
 
-class MemoryControl(MemoryRecovery):
+class MemoryControl(MemoryRecovery, MemoryNodes):
     """A `Control` without disk, broker or nodes."""
 
     def __init__(self, folder: Path, *, name: str = "Essaim") -> None:
@@ -55,7 +56,8 @@ class MemoryControl(MemoryRecovery):
         self.health_checks = {"store": "ok", "broker": "ok", "scheduler": "ok"}
         self.alarm_rows: list[AlarmView] = []
         self.printer_rows: dict[str, PrinterView] = {}
-        self.node_rows: dict[str, NodeView] = {}
+        self.node_rows = {}
+        self.set_aside_rows = {}
         self.order_rows: dict[str, OrderView] = {}
         self.job_rows: dict[str, JobView] = {}
         self.program_rows: dict[str, ProgramView] = {}
@@ -182,10 +184,6 @@ class MemoryControl(MemoryRecovery):
     def printer(self, printer: str) -> PrinterView:
         """One printer."""
         return found(self.printer_rows, printer, "printer")
-
-    def nodes(self) -> list[NodeView]:
-        """All nodes, by name."""
-        return sorted(self.node_rows.values(), key=lambda row: row.name)
 
     def orders(self) -> list[OrderView]:
         """Open ones first, by priority and age."""

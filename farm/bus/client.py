@@ -61,6 +61,10 @@ def _ignore_error(_error: FarmError) -> None:
     pass
 
 
+def _log_too_large(topic_name: str, size_bytes: int) -> None:
+    _log.warning("bus.too-large", topic=topic_name, size_bytes=size_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class Callbacks:
     """What the owner of a client wants to hear. All are called on the loop and must not block it.
@@ -69,6 +73,7 @@ class Callbacks:
     are granted. `on_lost`: with the reason, when that connection ended, unless by `close`. `last_will`: asked before every attempt,
     because a will names its connection. `on_unreachable`: an attempt failed for another reason than the one before. `quiet_s`: real
     seconds without a live message after which the next broker of the list is tried, because nobody may be listening on this one.
+    `on_too_large`: with topic and size, once a packet over the limit; it was dropped.
     """
 
     on_message: Callable[[Received], None]
@@ -77,6 +82,7 @@ class Callbacks:
     last_will: Callable[[], Will | None] = lambda: None
     on_unreachable: Callable[[FarmError], None] = _ignore_error
     quiet_s: Callable[[], float] = lambda: math.inf
+    on_too_large: Callable[[str, int], None] = _log_too_large
 
 
 class BusClient:
@@ -187,7 +193,7 @@ class BusClient:
     async def _use(self, address: Address) -> bool:
         """Connect to one broker and stay with it; tell whether that lasted."""
         loop = asyncio.get_running_loop()
-        connection = Connection(self._hear, self._too_large)
+        connection = Connection(self._hear, self._callbacks.on_too_large)
         try:
             await self._open(connection, address)
         except FarmError as error:
@@ -253,9 +259,6 @@ class BusClient:
         self._logged = "broker-unreachable"  # the attempts that follow are part of this loss
         _log.warning("bus.lost", broker=str(address), reason=reason)
         asyncio.get_running_loop().call_soon(self._callbacks.on_lost, reason)
-
-    def _too_large(self, topic_name: str, size_bytes: int) -> None:
-        _log.warning("bus.too-large", topic=topic_name, size_bytes=size_bytes)
 
 
 def encoded(message: Envelope) -> bytes:

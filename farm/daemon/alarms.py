@@ -7,11 +7,15 @@ from farm.views import AlarmView
 from scheduler.facts import Notice
 
 _MAX_NOTICES: Final = 50
-_QUIET: Final = frozenset({"journal.hole"})  # heals by itself: the node repeats
+_QUIET: Final = frozenset(
+    {
+        "journal.hole",  # heals by itself: the node repeats
+        "fact.set-aside",  # a condition, until somebody has looked (farm.daemon.set_aside)
+    }
+)
 
 NEXT_STEPS: Final[dict[str, str]] = {
     "journal.skipped": "The node's journal was pruned before it was heard: count the parts at that place by hand.",
-    "fact.set-aside": "Look at the facts that were set aside; the farm goes on without them.",
     "ledger.old": "Its card was probably written back from an image: look at its beds before it goes on.",
     "collect.refused": "Look at the bed of that printer, and collect again what is on it.",
     "allocation.exceeded": "A job was started that the farm had given to somebody else: there may be some parts too many.",
@@ -32,6 +36,10 @@ class Alarms:
             return False
         self._conditions[code] = AlarmView(code=code, text=text, next_step=next_step, since=now_s)
         return True
+
+    def hold(self, code: str, text: str, next_step: str, now_s: float) -> None:
+        """A condition holds, and its text may be another than before."""
+        self._conditions[code] = AlarmView(code=code, text=text, next_step=next_step, since=now_s)
 
     def end(self, code: str) -> bool:
         """A condition is over; tell whether it held."""

@@ -9,7 +9,7 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
-from farm.daemon import beds, brokers, orders, programs, removal
+from farm.daemon import beds, brokers, orders, programs, removal, set_aside
 from farm.daemon.engine import Engine
 from farm.daemon.healer import healing_alarm
 from farm.daemon.presenter import Presenter, backup_view, job_view, program_view, recall_view
@@ -39,6 +39,7 @@ from farm.views import (
     ProgramRequest,
     ProgramView,
     RecallView,
+    SetAsideView,
     TakeOverView,
 )
 from scheduler.draft import Draft
@@ -75,7 +76,8 @@ class DaemonControl:
     # --- reading --------------------------------------------------------------------------------------------------------------
 
     def _present(self) -> Presenter:
-        return Presenter(self._engine.world, self._engine.rules, self._engine.clock)
+        engine = self._engine
+        return Presenter(engine.world, engine.rules, engine.clock, engine.receiver.rejections.of_nodes())
 
     def snapshot(self) -> FarmView:
         """Everything at once."""
@@ -121,6 +123,19 @@ class DaemonControl:
     def nodes(self) -> list[NodeView]:
         """All nodes, by name."""
         return self._present().nodes()
+
+    def node(self, node: str) -> NodeView:
+        """One node. NotFoundError."""
+        view = self._present()
+        return view.node(removal.find_node(view.farm, node))
+
+    def set_aside(self, *, limit: int = 200, offset: int = 0) -> list[SetAsideView]:
+        """Facts that could not be understood, newest first; at most 1,000 at once."""
+        return set_aside.listed(self._engine.world.durable, limit, offset)
+
+    async def look_at_set_aside(self, fact: str) -> None:
+        """Somebody has looked at a fact that was set aside: it is shown no more. NotFoundError."""
+        await self._engine.ask(lambda draft: set_aside.looked_at(draft, fact))
 
     def orders(self) -> list[OrderView]:
         """All orders: open ones first, by priority and age."""

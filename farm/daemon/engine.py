@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from farm.bus import messages, topics
 from farm.bus.client import Callbacks, Received
 from farm.clock import Clock
-from farm.daemon import brokers
+from farm.daemon import brokers, set_aside
 from farm.daemon.alarms import Alarms
 from farm.daemon.guard import Guard
 from farm.daemon.healer import Healer, fence_alarm
@@ -27,7 +27,7 @@ from farm.log import get_logger
 from farm.store.repository import Change, Delete, Put, SetMeta
 from scheduler.decisions import carry_out
 from scheduler.draft import Draft, Forgotten
-from scheduler.model import Allocation, DesiredVersion, Durable, Job, Rules
+from scheduler.model import Allocation, DesiredVersion, Durable, Job, Rules, SetAside
 from scheduler.reconcile import reconcile
 
 _log = get_logger(__name__)
@@ -80,7 +80,8 @@ class Engine:
         self.clock = clock
         self.alarms = Alarms()
         self.receiver = Receiver(world, rules)
-        self.bus = make_bus(Callbacks(self.on_message, self.on_connected, self.on_lost, on_unreachable=self.on_lost))
+        lost, too_large = self.on_lost, self.receiver.too_large
+        self.bus = make_bus(Callbacks(self.on_message, self.on_connected, lost, on_unreachable=lost, on_too_large=too_large))
         self.publisher = Publisher(world, self.bus, clock, settings)
         self._store = store
         self._store_error: FarmError | None = None
@@ -95,6 +96,7 @@ class Engine:
         self._full_tried_s = 0.0
         self._revision = 0
         self._changed = asyncio.Event()
+        set_aside.show(self.alarms, world.durable)
 
     # --- from outside ------------------------------------------------------------------------------------------------------------
 
@@ -309,6 +311,8 @@ class Engine:
         await self._store.commit([*store_changes(draft), *found])
         self.world.healing = healing
         self.world.adopt(draft, remembered)
+        if any(isinstance(change, SetAside) or _is_forgotten(change, SetAside) for change in draft.changes):
+            set_aside.show(self.alarms, self.world.durable)
 
     # --- after the commit --------------------------------------------------------------------------------------------------------
 
@@ -442,6 +446,10 @@ class Engine:
 
     def _real_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _is_forgotten(change: object, kind: type[Durable]) -> bool:
+    return isinstance(change, Forgotten) and change.kind is kind
 
 
 def _stopped() -> FarmError:

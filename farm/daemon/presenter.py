@@ -1,5 +1,7 @@
 """The farm as people see it: from what is in memory, never waiting for the disk."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pydantic import TypeAdapter
@@ -125,8 +127,11 @@ def _note(reason: Reason) -> ReasonNote:
 class Presenter:
     """Views of one moment; what they share is worked out once."""
 
-    def __init__(self, world: World, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self, world: World, rules: Rules, clock: Clock, rejected: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+    ) -> None:
         self._world = world
+        self._rejected = rejected
         self._rules = rules
         self.farm = world.farm(clock.boot_s())
         self._explainer = Explainer(self.farm, rules)
@@ -192,10 +197,11 @@ class Presenter:
 
     def nodes(self) -> list[NodeView]:
         """All nodes that were not removed, by name."""
-        views = (self._node(record) for record in self.farm.node_records.values() if not record.revoked)
+        views = (self.node(record) for record in self.farm.node_records.values() if not record.revoked)
         return sorted(views, key=lambda view: (view.name, view.id))
 
-    def _node(self, record: NodeRecord) -> NodeView:
+    def node(self, record: NodeRecord) -> NodeView:
+        """One node."""
         now, link = self.farm.nodes.get(record.id), self._world.links.get(record.id)
         report = link.report if link is not None else None
         heard = link is not None and link.acknowledged
@@ -210,6 +216,7 @@ class Presenter:
             printers=sorted(key for key, printer in self.farm.printers.items() if printer.node == record.id),
             journal_behind=max(0, behind),
             told=link is not None and link.replayed,
+            rejected=dict(self._rejected.get(record.id, {})),
         )
 
     def orders(self) -> list[OrderView]:

@@ -33,22 +33,33 @@ _READERS: Final[dict[Stream, Callable[[str, bytes], Report | Batch | Link]]] = {
     Stream.LINK: lambda _node, payload: Link.model_validate_json(payload),
 }
 _MAX_KEPT: Final = 1_000  # (node, reason) pairs that are counted one by one: names come from outside
+_MAX_UNKNOWN: Final = 500  # of them for names that are no node of ours
+_MAX_NAME: Final = 64
 
 
 class Rejections:
     """Counts what was rejected, and logs the first of every node and reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_of: Callable[[str], str] = str) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
+        self._name_of = name_of
 
     def add(self, node: str, reason: str, detail: str = "") -> None:
         """Count one."""
-        key = (node, reason)
-        if key not in self.counts and len(self.counts) >= _MAX_KEPT:
+        key, name = (node, reason), self._name_of(node)
+        most = _MAX_KEPT if name else _MAX_UNKNOWN
+        if key not in self.counts and len(self.counts) >= most:
             key = ("", reason)
         self.counts[key] += 1
         if self.counts[key] == 1:
-            _log.warning("message.rejected", node=node, reason=reason, detail=detail[:300])
+            _log.warning("message.rejected", name=name, node=node[:_MAX_NAME], reason=reason, detail=detail[:300])
+
+    def of_nodes(self) -> dict[str, dict[str, int]]:
+        """By node, and there by reason."""
+        found: dict[str, dict[str, int]] = {}
+        for (node, reason), count in self.counts.items():
+            found.setdefault(node, {})[reason] = count
+        return found
 
     @property
     def total(self) -> int:
@@ -91,7 +102,16 @@ class Receiver:
     def __init__(self, world: World, rules: Rules) -> None:
         self._world = world
         self._rules = rules
-        self.rejections = Rejections()
+        self.rejections = Rejections(self._name_of)
+
+    def _name_of(self, node: str) -> str:
+        record = self._world.record(node)
+        return "" if record is None else record.name or record.id
+
+    def too_large(self, topic_name: str, size_bytes: int) -> None:
+        """Count a packet that was dropped unread."""
+        place = parse(topic_name)
+        self.rejections.add(place[0] if place is not None else "", "too-large", f"{size_bytes} bytes on {topic_name}")
 
     def parse(self, received: Received) -> Parsed | None:
         """Read a message; None when it was rejected."""

@@ -17,8 +17,8 @@ def test_a_condition_begins_once_and_ends_once() -> None:
 def test_the_newest_notice_of_a_kind_and_node_stands_for_all() -> None:
     alarms = Alarms()
     for seq in range(3):
-        alarms.notice(Notice("fact.set-aside", "n1", f"fact {seq}"), "left bench", float(seq))
-    alarms.notice(Notice("fact.set-aside", "n2", "fact"), "right bench", 9.0)
+        alarms.notice(Notice("collect.refused", "n1", f"fact {seq}"), "left bench", float(seq))
+    alarms.notice(Notice("collect.refused", "n2", "fact"), "right bench", 9.0)
     assert [alarm.text for alarm in alarms.all()] == ["right bench: fact", "left bench: fact 2"]
 
 

@@ -1,0 +1,41 @@
+"""`farm set-aside`: the facts that the farm could not understand."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
+from farm.commands.manage import say, say_json
+from farm.errors import as_typed
+from farm.views import SetAsideView
+
+
+def set_aside(
+    seen: Annotated[list[str] | None, typer.Option("--seen", help="Id of a fact that you have looked at; may be repeated.")] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the facts of nodes that could not be understood and were passed over; with --seen, take them off the list."""
+    with FarmClient(find_daemon(url, token_file, ca_file)) as client:
+        for key in seen or []:
+            client.delete(f"/set-aside/{key}")
+        answer = client.get("/set-aside", limit=1_000)
+    if as_json:
+        say_json(answer)
+        return
+    for view in [SetAsideView.model_validate(row) for row in answer]:
+        at = datetime.fromtimestamp(view.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
+        say(f"{view.id}  {at}  {view.node_name}, fact {view.number}: {view.reason}")
+        say(f"    {view.content}")
+    if answer:
+        say(as_typed("When you have counted by hand what they were about: farm set-aside --seen ID"))
+    else:
+        say("No fact is set aside.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("set-aside")(set_aside)

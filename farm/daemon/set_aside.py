@@ -1,0 +1,59 @@
+"""Facts that could not be understood: the stream went on without them, and people see them until somebody has looked."""
+
+from typing import Final
+
+from farm.daemon.alarms import Alarms
+from farm.errors import NotFoundError
+from farm.views import SetAsideView
+from scheduler.draft import Draft
+from scheduler.model import Farm, SetAside
+
+CODE: Final = "fact.set-aside"
+MOST: Final = 1_000  # in one answer
+_STEP: Final = "Look at them: farm set-aside. Count by hand what they were about; the farm goes on without them."
+_SHOWN: Final = 200  # characters of a reason in the alarm
+
+
+def listed(farm: Farm, limit: int, offset: int) -> list[SetAsideView]:
+    """The newest first."""
+    rows = _newest_first(farm)[offset : offset + min(limit, MOST)]
+    return [
+        SetAsideView(
+            id=row.id,
+            node=row.node,
+            node_name=_name(farm, row),
+            epoch=row.epoch,
+            number=row.seq,
+            reason=row.reason,
+            content=row.content,
+            created_at=row.created_at_s,
+        )
+        for row in rows
+    ]
+
+
+def looked_at(draft: Draft, key: str) -> None:
+    """Somebody has looked at it. NotFoundError."""
+    if key not in draft.farm.set_aside:
+        raise NotFoundError(f"No fact {key} is set aside.", next_step="`farm set-aside` lists them.")
+    draft.forget(SetAside, key)
+
+
+def show(alarms: Alarms, farm: Farm) -> None:
+    """One alarm for all of them, as long as there are any."""
+    rows = _newest_first(farm)
+    if not rows:
+        alarms.end(CODE)
+        return
+    facts = "1 fact was" if len(rows) == 1 else f"{len(rows)} facts were"
+    text = f"{facts} not understood and set aside, the newest of {_name(farm, rows[0])}: {rows[0].reason[:_SHOWN]}"
+    alarms.hold(CODE, text, _STEP, rows[-1].created_at_s)
+
+
+def _newest_first(farm: Farm) -> list[SetAside]:
+    return sorted(farm.set_aside.values(), key=lambda row: (-row.created_at_s, row.node, -row.seq))
+
+
+def _name(farm: Farm, row: SetAside) -> str:
+    record = farm.node_records.get(row.node)
+    return record.name or record.id if record is not None else row.node
