@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,7 @@ _log = get_logger(__name__)
 _RETRY_S: Final = 30.0  # real time: until another program lets go of the port, or the disk has room for the token
 _ADDRESS: Final = "page.json"
 _MAX_TOKEN_BYTES: Final = 1_000
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{20,500}")  # what needs no quoting in a URL
 
 
 def token_path(settings: NodeSettings) -> Path:
@@ -44,7 +46,7 @@ def read_token(path: Path) -> str | None:
         raise ConfigurationError(
             f"The page's token {path} cannot be read: {error.strerror}.", next_step="Give the agent's user that file."
         ) from error
-    if len(text) < 20 or not text.isprintable() or " " in text:
+    if _TOKEN.fullmatch(text) is None:
         raise ConfigurationError(f"{path} holds no token of 20 letters or more.", next_step="Delete it: a new one is made.")
     return text
 
@@ -103,6 +105,11 @@ class LocalPage:
         self._node = node
         self._settings = settings
         self.port: int | None = None  # None: it is not open
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody can look at it now."""
+        return self.port is not None
 
     async def serve(self) -> None:
         """Open the page, again and again if need be: a port in use must not keep a printer from printing."""

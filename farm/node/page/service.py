@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,6 +25,7 @@ _FILES: Final = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+_ByHand = TypeVar("_ByHand", CollectAction, ClearBedAction)
 _STATUS: Final = ((NotFoundError, 404), (ConflictError, 409), (LedgerWriteError, 507))
 
 
@@ -94,8 +95,8 @@ class Service:
         self._gate = gate
         hand = node.on_site
         self._actions: Mapping[str, Callable[[bytes], Awaitable[None]]] = {
-            "/api/collect": lambda body: hand.collect(CollectAction.model_validate_json(body)),
-            "/api/clear": lambda body: hand.clear(ClearBedAction.model_validate_json(body)),
+            "/api/collect": lambda body: hand.collect(_by_page(CollectAction.model_validate_json(body))),
+            "/api/clear": lambda body: hand.clear(_by_page(ClearBedAction.model_validate_json(body))),
             "/api/act": lambda body: hand.act(JobAction.model_validate_json(body)),
             "/api/stop": lambda body: hand.act(StopAction.model_validate_json(body)),
             "/api/go-on": lambda body: hand.go_on(by=GoOn.model_validate_json(body).by),
@@ -128,6 +129,10 @@ class Service:
             status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
             return problem(status, error.code, error.detail, in_french(error.detail))
         return _json(self._view())
+
+
+def _by_page(action: _ByHand) -> _ByHand:
+    return action if "by" in action.model_fields_set else action.model_copy(update={"by": _BY})
 
 
 def _file(request: Request) -> Answer:

@@ -120,3 +120,28 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch, var
     monkeypatch.setenv(variable, "1")
     assert load(DaemonSettings, None) == load(DaemonSettings, CONFIGS / "farm.toml")
     load(NodeSettings, None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        ([], ()),
+        (["22:00-07:00"], ((79_200.0, 25_200.0),)),
+        (["12:30-14:00", "00:00-23:59"], ((45_000.0, 50_400.0), (0.0, 86_340.0))),
+    ],
+)
+def test_quiet_hours_are_seconds_since_midnight(texts: list[str], wanted: tuple[tuple[float, float], ...]) -> None:
+    assert PrinterSection(name="a", url="manual://", profile="generic-210", quiet_hours=texts).quiet == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["22-07", "22:00", "24:00-07:00", "22:60-07:00", "22:00 - 07:00", "mon 22:00-07:00", "22:00-22:00", ""]
+)
+def test_quiet_hours_that_cannot_be_meant_are_a_clear_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(f'[[printers]]\nname = "a"\nurl = "manual://"\nprofile = "generic-210"\nquiet_hours = ["{text}"]\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load(NodeSettings, path)
+    assert f"printers.quiet_hours: {text!r}" in caught.value.detail
+    assert "Value error" not in caught.value.detail
+    assert "printers.quiet_hours" in caught.value.next_step

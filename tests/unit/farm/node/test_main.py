@@ -19,7 +19,7 @@ from tests.unit.drivers.marlin.world import HEATED, moves
 from tests.virtual_printers import VirtualPrinters
 
 ROOT = Path(__file__).parents[4]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "NODE_PAGE__PORT": "0"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,7 @@ def test_a_wrong_configuration_is_one_line(tmp_path: Path, capsys: pytest.Captur
 def test_the_agent_loads_nothing_that_only_others_need() -> None:
     program = "import sys, farm.node.__main__; print([name for name in sys.argv[1:] if sys.modules.get(name)])"
     heavy = ["rich", "typer", "click", "requests", "urllib3", "octorest", "serial", "websockets", "fastapi", "sqlalchemy", "numpy"]
+    heavy += ["uvicorn", "starlette", "http.server", "farm.node.page.server"]
     done = subprocess.run([sys.executable, "-c", program, *heavy], capture_output=True, text=True, env=ENVIRONMENT, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -70,7 +71,24 @@ def test_it_runs_without_a_farm_and_ends_when_it_is_asked_to(tmp_path: Path) -> 
     process.stderr.close()
     assert process.wait(20) == 0
     assert any("agent.started" in line for line in lines)
+    assert any("page.open" in line for line in [*lines, rest])
     assert "agent.ended" in rest
+
+
+def test_without_a_page_nothing_listens(tmp_path: Path) -> None:
+    arguments = _joined(tmp_path, "[page]\nenabled = false\n[log]\njson_lines = true\n")
+    command = [sys.executable, "-m", "farm.node", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "agent.started" in line
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    rest = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(20) == 0
+    assert "page." not in rest
+    assert not (tmp_path / "page.json").exists()
 
 
 def _joined(folder: Path, printers: str) -> list[str]:
