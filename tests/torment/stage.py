@@ -31,7 +31,7 @@ NODES: Final = {"workshop": (1, 2, 3), "home": (4, 5)}  # with the numbers of th
 PROFILE: Final = "generic-210"
 LAYERS: Final = 16
 DESIGNS: Final = {"square": 1, "plate": 3}  # parts a job
-_DISK_MB: Final = {"daemon": 48, "workshop": 24, "home": 24}
+_DISK_MB: Final = {"daemon": 128, "workshop": 48, "home": 48}  # more than an upload must leave, and than a ballast
 _RETRACTED_MM: Final = 2.2  # the end of the file before pulled this back: so much less leaves the nozzle of the next one
 _NOWHERE: Final = "02:00:00:00:00:99"  # an address that no machine on the cable has: frames to it are lost without a word
 _COMMIT_PATIENCE_S: Final = 1.5
@@ -282,8 +282,10 @@ class Stage:
         """Leave not one byte on its disk."""
         self._full[name] = math.inf
         with suppress(OSError), (self.data(name) / "filler").open("ab", buffering=0) as filler:
-            while True:
-                filler.write(bytes(4096))
+            for size in (1024 * 1024, 4096):
+                with suppress(OSError):
+                    while True:
+                        filler.write(bytes(size))
 
     def free(self, name: str) -> None:
         """Room again."""

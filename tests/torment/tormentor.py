@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any, Final
 
 from farm.commands.client import FarmClient
-from farm.errors import FarmError
+from farm.errors import FarmError, UnreachableError
 from tests.torment.audit import Evidence, Verdict, audit
 from tests.torment.hands import Hands
 from tests.torment.ledgers import read_books
@@ -21,6 +21,7 @@ from tests.torment.watch import Watch
 
 REST_S: Final = 240.0  # real time after which what is not met is stuck: drivers and fetches wait a minute between two attempts
 _TICK_S: Final = 0.02
+_TRIES: Final = 6  # of people at a page that does not answer, a second apart
 _LOOK_S: Final = 0.5
 
 
@@ -98,13 +99,14 @@ class Tormentor:
 
     def _wait_for_peace(self, until_s: float) -> str:
         unrest = "nothing was seen"
+        asked = self._people.submit(lambda: None)  # done when everybody before has spoken
         while time.monotonic() < until_s:
             self._pass_time(time.monotonic() + _LOOK_S)
             if self._hands.bug is not None:
                 return f"the hands stopped: {self._hands.bug!r}"
             before = unrest
             try:
-                unrest = self._unrest()
+                unrest = self._unrest() if asked.done() else "people still ask"
             except FarmError as error:
                 unrest = f"the API says: {error.detail}"
             if not unrest:
@@ -208,10 +210,16 @@ class Tormentor:
         """In a thread: a daemon that sleeps answers late."""
 
         def ask() -> None:
-            try:
-                said = words(self._client)
-            except FarmError as error:
-                said = f"refused: {error.code}: {error.detail}"
+            for _ in range(_TRIES):
+                try:
+                    said = words(self._client)
+                except UnreachableError as error:
+                    said = f"not yet: {error.detail}"
+                    time.sleep(1.0)
+                    continue
+                except FarmError as error:
+                    said = f"refused: {error.code}: {error.detail}"
+                break
             self._trace.say(f"people: {act.kind}: {said}")
 
         self._people.submit(ask)
