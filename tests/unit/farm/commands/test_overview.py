@@ -9,7 +9,7 @@ from api.testing import MemoryControl
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.commands.overview import duration, hands, number_of, overview, silences
-from farm.views import FarmView, JobView, OccupationView, OrderView
+from farm.views import AlarmView, FarmView, JobView, OccupationView, OrderView
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 WHY = [
@@ -150,3 +150,25 @@ def test_what_was_measured_before_a_printer_went_away_is_not_shown(control: Memo
 def test_numbers_and_times() -> None:
     assert [number_of(count, "part") for count in (0, 1, 2)] == ["0 parts", "1 part", "2 parts"]
     assert [duration(seconds) for seconds in (40, 125, 7_500, 200_000)] == ["40 s", "2 min", "2 h 5 min", "2 d 7 h"]
+
+
+def test_a_recalled_revision_is_to_be_cancelled_or_set_aside(control: MemoryControl) -> None:
+    running = OccupationView(id="job-1", kind=OccupationKind.JOB, job="job-1", running=True, recalled=True)
+    done = running.model_copy(update={"running": False, "outcome": JobOutcome.PRINTED, "good_at_most": 2})
+    control.add_printer("prn-1", "Ender", occupation=running)
+    control.add_printer("prn-2", "Prusa", occupation=done)
+    waiting = [WAITING.model_copy(update={"printer": "prn-2"})]
+    assert hands(control.snapshot().model_copy(update={"waiting": waiting})) == [
+        "Ender: it prints a revision that was recalled: cancel the job, or set its parts aside.",
+        "Prusa: 2 parts of a recalled revision, set them aside: farm collect prn-2 --good 0",
+    ]
+
+
+def test_a_farm_that_heals_is_no_disaster(control: MemoryControl) -> None:
+    control.alarm_rows = [
+        AlarmView(code="restoring", text="1 of 2 nodes have told again.", next_step="It heals by itself.", since=1.0),
+        AlarmView(code="fenced", text="Another daemon took over.", next_step="Stop this one.", since=1.0),
+    ]
+    styles = dict(overview(control.snapshot(), 120))
+    assert styles["! 1 of 2 nodes have told again. It heals by itself."] == "yellow"
+    assert styles["! Another daemon took over. Stop this one."] == "bold red"

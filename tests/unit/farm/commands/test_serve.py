@@ -12,6 +12,7 @@ import pytest
 from farm.addresses import free_port
 from farm.commands.serve import check_port, ready_line
 from farm.config import DaemonSettings, HttpSection
+from farm.daemon.lock import DataLock
 from farm.errors import ConfigurationError
 
 
@@ -66,3 +67,18 @@ def test_it_says_so_once_it_listens(tmp_path: Path) -> None:
         finally:
             daemon.send_signal(signal.SIGINT)
     assert daemon.returncode == 130  # as after Ctrl-C
+
+
+@pytest.mark.real
+def test_a_second_daemon_on_one_data_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    lock = DataLock(tmp_path)
+    try:
+        environment = {**os.environ, "FARM_BROKER__PORT": str(free_port()), "FARM_DATA": str(tmp_path)}
+        command = [sys.executable, "-m", "farm", "serve", "--port", str(free_port())]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+    finally:
+        lock.release()
+    assert told.returncode == 2
+    (line,) = [line for line in told.stderr.splitlines() if line.startswith("farm: ")]
+    assert f"Another daemon uses the data folder {tmp_path} (process {os.getpid()})" in line
+    assert "Stop it first" in line

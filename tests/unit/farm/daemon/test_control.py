@@ -16,9 +16,9 @@ from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFull
 from farm.store.library import Library
 from farm.views import ClearBedRequest, CollectRequest, EnrolmentClaim, InviteRequest, OrderChange, OrderRequest, ProgramRequest
 from gcode.profile import bundled_profiles
-from scheduler.model import Job, JobOutcome
+from scheduler.model import Job, JobOutcome, Revision, Stock
 from tests.integration.small_program import small_program
-from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report
+from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report, started
 
 
 class Users:
@@ -34,6 +34,9 @@ class Users:
 
     def describe(self) -> str:
         return "a stand-in"
+
+    async def remove(self, username: str) -> None:
+        self.known.pop(username, None)
 
     async def add(self, username: str, password: str) -> None:
         self.known[username] = password
@@ -243,3 +246,92 @@ async def test_changes_are_those_of_the_loop(farm: Farm, control: DaemonControl)
     following = asyncio.ensure_future(anext(watching))
     await control.place_order(OrderRequest(design="d1", quantity=1))
     await asyncio.wait_for(following, 5)
+
+
+# --- the daemon itself, and what is gone -----------------------------------------------------------------------------------------
+
+
+async def test_a_take_over_is_offered_also_when_nothing_is_wrong(farm: Farm, control: DaemonControl) -> None:
+    await joined(farm)
+    assert (await control.take_over()).generation == GENERATION + 1
+    view = control.snapshot()
+    assert view.generation == GENERATION + 1
+    assert view.healing is not None
+    assert (view.healing.why, view.healing.missing) == ("taken-over", ["left bench", "right bench"])
+    assert [alarm.code for alarm in view.alarms] == ["restoring"]
+    assert {node.id: node.told for node in view.nodes} == {"n1": False, "n2": False}
+    assert control.health().ready, "it works while it heals"
+    await control.finish_healing()
+    assert control.snapshot().healing is None
+
+
+async def test_a_daemon_that_only_watches_shows_why_and_can_take_over(farm: Farm, control: DaemonControl) -> None:
+    farm.world.fence = Fence(FenceWhy.PUT_BACK, "n1", 12, 4)
+    fence = control.snapshot().fence
+    assert fence is not None
+    assert (fence.why, fence.node, fence.heard, fence.known) == ("put-back", "left bench", 12, 4)
+    assert not control.health().ready
+    with pytest.raises(ConflictError):
+        await control.finish_healing()
+    await control.take_over()
+    assert control.snapshot().fence is None
+    assert control.health().ready
+
+
+async def test_backups_are_made_and_named(control: DaemonControl) -> None:
+    made = await control.backup()
+    assert await control.backups() == [made]
+    assert str(await control.backup_file(made.name)) == made.path
+    with pytest.raises(NotFoundError):
+        await control.backup_file("farm.toml")
+
+
+async def test_a_removed_node_cannot_log_in_and_is_not_shown(farm: Farm, control: DaemonControl, users: Users) -> None:
+    await joined(farm)
+    users.known = {"n1": "x", "n2": "y"}
+    await control.remove_node("n1")
+    assert users.known == {"n2": "y"}
+    assert not control.authenticate_node("n1", "x")
+    assert [node.id for node in control.nodes()] == ["n2"]
+    assert control.printers() == []
+    with pytest.raises(ConflictError):
+        await control.remove_node("n2")
+    await control.remove_node("n2", also_last=True)
+
+
+async def test_a_printer_is_forgotten_once_its_node_is_not_heard_or_does_not_report_it(farm: Farm, control: DaemonControl) -> None:
+    await joined(farm)
+    with pytest.raises(ConflictError):
+        await control.remove_printer("p1")
+    farm.clock.advance(10_000.0)
+    await control.remove_printer("p1")
+    assert control.printers() == []
+    await farm.hear(farm.report(printer_report()))
+    assert [printer.id for printer in control.printers()] == ["p1"], "it is there after all"
+
+
+async def test_a_recall_tells_what_prints_and_the_views_flag_it(farm: Farm, control: DaemonControl) -> None:
+    await joined(farm)
+    (held,) = farm.desired.printers["p1"]
+    reference = {"allocation": held.id}
+    await farm.hear(farm.journal(started(**reference)), farm.report(occupied(**reference)))
+    told = await control.recall_revision("r1")
+    assert [job.id for job in told.running] == ["j1"]
+    assert told.running[0].recalled
+    assert (told.withdrawn_jobs, told.open_orders) == (held.jobs - 1, ["o1"])
+    view = control.snapshot()
+    assert view.printers[0].occupation is not None
+    assert view.printers[0].occupation.recalled
+    assert [reason.code for reason in view.orders[0].why_waiting] == ["revision-recalled"]
+    assert control.designs()[0].recalled == ["r1"]
+    assert (await control.job("j1")).recalled
+    with pytest.raises(ConflictError, match="was recalled"):
+        await control.place_order(OrderRequest(revision="r1", quantity=1))
+    with pytest.raises(NotFoundError):
+        await control.recall_revision("r9")
+
+
+async def test_stock_that_nobody_took_is_shown(farm: Farm, control: DaemonControl) -> None:
+    await farm.ask(lambda draft: draft.put(Revision("r2", "d1", 0.0, recalled=True)))
+    await farm.ask(lambda draft: draft.put(Stock("r2", 3)))
+    assert [(row.revision, row.parts, row.recalled) for row in control.snapshot().stock] == [("r2", 3, True)]

@@ -19,7 +19,9 @@ from farm.bus.topics import Stream, node_subscription
 from farm.clock import Clock
 from farm.config import BrokerSection, DaemonSettings, FarmSettings, HttpSection
 from farm.daemon import Daemon
-from farm.daemon.daemon import PEOPLE, check_broker_ports, people_secret, rules_for
+from farm.daemon.control import PEOPLE
+from farm.daemon.daemon import check_broker_ports, people_secret, rules_for
+from farm.daemon.generation import GenerationFile
 from farm.errors import ConfigurationError
 from farm.views import EnrolmentClaim, InviteRequest
 from tests.integration.real import require
@@ -118,6 +120,36 @@ async def test_people_have_a_node_whose_password_outlives_the_daemon(tmp_path: P
     async with Daemon(chosen, Clock()) as daemon:
         assert daemon.people_identity() == first
         assert [node.id for node in daemon.control.nodes()] == [PEOPLE]
+
+
+@real
+async def test_the_generation_has_a_file_and_an_old_database_is_noticed_by_it(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    file = GenerationFile(chosen.data)
+    async with Daemon(chosen, Clock()) as daemon:
+        assert (file.read(), daemon.control.snapshot().healing) == (1, None)
+    file.raise_to(4)  # as after three restores, and then an old copy of the database was put here by hand
+    async with Daemon(chosen, Clock()) as daemon:
+        view = daemon.control.snapshot()
+        assert (view.generation, file.read()) == (5, 5)
+        assert view.healing is not None
+        assert (view.healing.why, view.healing.missing) == ("put-back", ["People"])
+        assert "restoring" in {alarm.code for alarm in view.alarms}
+    async with Daemon(chosen, Clock()) as daemon:
+        assert daemon.control.snapshot().generation == 5, "an ordinary start changes nothing"
+        assert daemon.control.snapshot().healing is not None, "it is remembered until all is told"
+
+
+@real
+async def test_a_restored_database_knows_the_peoples_present_password(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    async with Daemon(chosen, Clock()):
+        pass
+    secret = chosen.data / "people.secret"
+    secret.unlink()  # the backup was made before this one
+    async with Daemon(chosen, Clock()) as daemon:
+        assert daemon.control.authenticate_node(PEOPLE, secret.read_text("ascii"))
+        assert daemon.control.authenticate_node(PEOPLE, daemon.people_identity().password)
 
 
 @real

@@ -192,8 +192,8 @@ async def test_a_take_over_goes_above_all_and_says_so_to_everybody(farm: Farm, t
 async def test_after_it_a_node_is_given_nothing_until_it_has_told_everything(farm: Farm, tmp_path: Path) -> None:
     await joined(farm)
     await take_over(farm, tmp_path)
-    now = {"generation": GENERATION + 1}
-    behind = {"journal": {"epoch": "e1", "oldest": 1, "head": 3}}
+    now: dict[str, Any] = {"generation": GENERATION + 1}
+    behind: dict[str, Any] = {"journal": {"epoch": "e1", "oldest": 1, "head": 3}}
     farm.clock.advance(ROUND_S)
     await farm.hear(farm.report(occupied(outcome=JobOutcome.PRINTED), **now, **behind))
     assert farm.world.untold == {"n1", "n2"}

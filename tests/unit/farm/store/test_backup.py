@@ -94,7 +94,7 @@ def test_what_a_killed_process_left_half_done_is_removed_and_never_listed(tmp_pa
 
 
 def test_without_room_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=1024))
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1024))
     with pytest.raises(StoreFullError, match="No room for a copy"):
         Backups(tmp_path / "kept", keep=3).make(small(tmp_path / "db"))
     assert list((tmp_path / "kept").iterdir()) == []

@@ -1,0 +1,110 @@
+"""Orders with their attempts, nodes that go, revisions that are recalled: as typed."""
+
+import json
+
+import pytest
+
+from farm.commands.manage import find_node
+from farm.errors import ConflictError, FarmError, NotFoundError
+from farm.views import OrderRequest, StockView
+from scheduler.model import JobOutcome
+from tests.unit.api.serving import GCODE, add_visor
+from tests.unit.farm.commands.conftest import Farm
+
+
+@pytest.fixture
+def order(farm: Farm) -> str:
+    """An order whose first attempt failed, whose second was collected."""
+
+    async def make() -> str:
+        await add_visor(farm.control, GCODE)
+        placed = await farm.control.place_order(OrderRequest(design="visor-frame", quantity=9, destination="CHU"))
+        failed = farm.control.finish("prn-1", JobOutcome.FAILED)
+        farm.control.job_rows[failed.id] = failed.model_copy(update={"detail": "Heating failed", "written_off": True})
+        farm.control._clear("prn-1")
+        farm.control._recount(placed.id)
+        farm.control._allocate()
+        return placed.id
+
+    made: str = farm.server.call(make)
+    farm.server.call(farm.control.finish, "prn-1")
+    assert farm.run("collect", "prn-1").exit_code == 0
+    return made
+
+
+def test_orders_are_listed(farm: Farm, order: str) -> None:
+    assert farm.run("orders", "list").stdout == f"{order}: 2 of 9 x visor-frame-r1 for CHU, open\n"
+    assert [row["id"] for row in farm.json("orders", "list")] == [order]
+
+
+def test_without_orders_the_list_says_so(farm: Farm) -> None:
+    assert farm.run("orders", "list").stdout == "No orders yet.\n"
+
+
+def test_an_order_is_shown_with_every_attempt_the_first_one_first(farm: Farm, order: str) -> None:
+    lines = farm.run("orders", "show", order).stdout.splitlines()
+    assert lines[0].startswith(f"{order}: 2 of 9 x visor-frame-r1; ")
+    assert "1. " in lines[1]
+    assert "Atelier 1: failed after 0 s (Heating failed); not expected any more" in lines[1]
+    assert "2 good, 0 scrap, by operator" in lines[2]
+    assert "running; 2 parts expected" in lines[3]
+    shown = farm.json("orders", "show", order)
+    assert [job["outcome"] for job in shown["jobs"]] == [None, "printed", "failed"]
+    error = farm.run("orders", "show", "order-0000000000000000").exception
+    assert isinstance(error, FarmError)
+    assert error.code == "not-found"
+
+
+def test_nodes_are_listed_with_what_they_still_have_to_tell(farm: Farm) -> None:
+    row = farm.control.add_node("nod-2", name="garage")
+    farm.control.node_rows["nod-2"] = row.model_copy(update={"told": False, "online": False, "silent_s": None})
+    lines = farm.run("nodes", "list").stdout.splitlines()
+    assert lines == [
+        "nod-2: garage, not heard yet, 0 printers, has not told everything yet",
+        "nod-1: nod-1, connected, 1 printer",
+    ]
+    assert len(farm.json("nodes", "list")) == 2
+
+
+def test_a_node_is_removed_after_a_question(farm: Farm) -> None:
+    farm.control.add_node("nod-2", name="garage")
+    assert farm.run("nodes", "remove", "Garage").exit_code == 1  # nobody answered
+    assert "nod-2" in farm.control.node_rows
+    removed = farm.run("nodes", "remove", "Garage", "--yes")
+    assert removed.stdout == "garage is removed. What it was to print is made by others once its lease has ended.\n"
+    error = farm.run("nodes", "remove", "nod-1", "--yes").exception
+    assert isinstance(error, FarmError)
+    assert error.code == "last-node"
+    assert farm.run("nodes", "remove", "nod-1", "--yes", "--last").exit_code == 0
+    assert farm.control.node_rows == {}
+
+
+def test_what_lies_on_its_beds_is_said_before(farm: Farm, order: str) -> None:
+    farm.control.add_node("nod-2")
+    asked = farm.run("nodes", "remove", "nod-1")
+    assert "On 1 bed of it something lies" in asked.output
+
+
+def test_a_node_is_found_by_id_or_by_a_name_that_one_alone_has(farm: Farm) -> None:
+    rows = [farm.control.add_node("nod-2", name="Twin"), farm.control.add_node("nod-3", name="twin")]
+    assert find_node(rows, "nod-3") == rows[1]
+    with pytest.raises(ConflictError, match="2 nodes are called Twin"):
+        find_node(rows, "Twin")
+    with pytest.raises(NotFoundError):
+        find_node(rows, "other")
+
+
+def test_a_recall_says_what_it_found(farm: Farm, order: str) -> None:
+    farm.control.stock_rows["visor-frame-r1"] = StockView(revision="visor-frame-r1", parts=4)
+    assert farm.run("recall", "visor-frame-r1").exit_code == 1
+    assert farm.control.recalled == set()
+    told = farm.run("recall", "visor-frame-r1", "--yes").stdout
+    assert "visor-frame-r1 is recalled" in told
+    assert "prints on prn-1: cancel it" in told
+    assert "4 parts in stock: set aside" in told
+    assert order in told
+    assert farm.control.recalled == {"visor-frame-r1"}
+    assert json.loads(farm.run("recall", "visor-frame-r1", "--yes", "--json").stdout)["stock_set_aside"] == 4
+    error = farm.run("recall", "visor-frame-r9", "--yes").exception
+    assert isinstance(error, NotFoundError)
+    assert "visor-frame-r1" in error.next_step
