@@ -55,6 +55,12 @@ def node_subscription(node: str) -> str:
     return f"{ROOT}/dn/{node}/+"
 
 
+def speaker(name: str) -> str:
+    """The node whose topic this is, also one that `parse` does not know: the broker's access list proves who wrote it. Or empty."""
+    levels = name.split("/")
+    return levels[3] if len(levels) > 3 and "/".join(levels[:3]) == f"{ROOT}/up" else ""
+
+
 def parse(name: str) -> tuple[str, Stream] | None:
     """Return (node, stream) of a topic of ours, or None."""
     levels = name.split("/")

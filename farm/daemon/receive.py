@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from farm.bus.client import Received
 from farm.bus.messages import JournalPosition, Link, PrinterReport, Report, Telemetry
-from farm.bus.topics import Stream, parse
+from farm.bus.topics import Stream, parse, speaker
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.fence import find_fence
 from farm.daemon.generation import FARTHEST
@@ -40,13 +40,13 @@ _MAX_NAME: Final = 64
 class Rejections:
     """Counts what was rejected, and logs the first of every node and reason."""
 
-    def __init__(self, name_of: Callable[[str], str] = str) -> None:
+    def __init__(self, name_of: Callable[[str], str | None] = str) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
         self._name_of = name_of
 
     def add(self, node: str, reason: str, detail: str = "") -> None:
         """Count one."""
-        key, name = (node, reason), self._name_of(node)
+        key, name = (node, reason), self._name_of(node) or ""
         most = _MAX_KEPT if name else _MAX_UNKNOWN
         if key not in self.counts and len(self.counts) >= most:
             key = ("", reason)
@@ -110,14 +110,13 @@ class Receiver:
 
     def too_large(self, topic_name: str, size_bytes: int) -> None:
         """Count a packet that was dropped unread."""
-        place = parse(topic_name)
-        self.rejections.add(place[0] if place is not None else "", "too-large", f"{size_bytes} bytes on {topic_name}")
+        self.rejections.add(speaker(topic_name), "too-large", f"{size_bytes} bytes on {topic_name}")
 
     def parse(self, received: Received) -> Parsed | None:
         """Read a message; None when it was rejected."""
         place = parse(received.topic)
         if place is None:
-            self.rejections.add("", "topic", received.topic)
+            self.rejections.add(speaker(received.topic), "topic", received.topic)
             return None
         node, stream = place
         if self._world.record(node) is None:

@@ -11,6 +11,7 @@ from farm.log import get_logger
 
 _log = get_logger(__name__)
 _READERS: Final[dict[Stream, type[Envelope]]] = {Stream.DESIRED: Desired, Stream.ACK: Ack, Stream.COMMAND: Command}
+_MAX_SHOWN: Final = 300  # characters of what comes from outside
 
 
 class Inbox:
@@ -18,30 +19,30 @@ class Inbox:
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._poisoned: set[Stream] = set()
+        self._poisoned: set[str] = set()
         self.rejected = 0
 
     def understand(self, message: Received) -> Envelope | None:
         """The message, or None when it is left out."""
         address = parse(message.topic)
         if address is None or address[0] != self._node or address[1] not in _READERS:
-            self.rejected += 1
+            self._reject("other", message.topic, "not a topic of this node")
             return None
         stream = address[1]
         if message.retained and stream is not Stream.DESIRED:
-            self.rejected += 1  # what a broker kept is no sign of life
+            self._reject(f"retained {stream}", message.topic, "what a broker kept is no sign of life")
             return None
         try:
             content = _READERS[stream].model_validate_json(message.payload)
         except ValidationError as error:
-            self._reject(stream, error)
+            first = error.errors(include_input=False, include_url=False)[0]
+            self._reject(stream, str(first["loc"]), first["msg"])
             return None
         self._poisoned.discard(stream)
         return content
 
-    def _reject(self, stream: Stream, error: ValidationError) -> None:
+    def _reject(self, what: str, where: str, why: str) -> None:
         self.rejected += 1
-        if stream not in self._poisoned:
-            self._poisoned.add(stream)
-            first = error.errors(include_input=False, include_url=False)[0]
-            _log.warning("message.rejected", stream=str(stream), where=str(first["loc"]), why=first["msg"])
+        if what not in self._poisoned:
+            self._poisoned.add(what)
+            _log.warning("message.rejected", stream=what, where=where[:_MAX_SHOWN], why=why)

@@ -3,7 +3,7 @@ from importlib.resources import files
 import pytest
 
 from farm.bus.connection import topic_pattern
-from farm.bus.topics import DAEMON_SUBSCRIPTION, DELIVERY, Stream, node_subscription, parse, topic
+from farm.bus.topics import DAEMON_SUBSCRIPTION, DELIVERY, Stream, node_subscription, parse, speaker, topic
 
 
 @pytest.mark.parametrize("stream", list(Stream))
@@ -59,3 +59,19 @@ def test_the_access_list_is_that_of_the_topics() -> None:
     lines = files("configs").joinpath("mosquitto", "acl").read_text("utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules == ["user daemon", "topic readwrite farm/v1/#", "pattern write farm/v1/up/%u/#", "pattern read farm/v1/dn/%u/#"]
+
+
+@pytest.mark.parametrize(
+    ("name", "node"),
+    [
+        ("farm/v1/up/node-7/report", "node-7"),
+        ("farm/v1/up/node-7/gossip", "node-7"),
+        ("farm/v1/up/node-7/a/b", "node-7"),
+        ("farm/v1/dn/node-7/desired", ""),
+        ("farm/v2/up/node-7/report", ""),
+        ("farm/v1/up", ""),
+        ("", ""),
+    ],
+)
+def test_who_spoke_is_known_by_the_topic_also_of_an_unknown_stream(name: str, node: str) -> None:
+    assert speaker(name) == node

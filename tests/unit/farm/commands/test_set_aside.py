@@ -1,4 +1,10 @@
-from farm.errors import NotFoundError
+import json
+
+import typer
+from typer.testing import CliRunner, Result
+
+from farm.commands import set_aside
+from farm.errors import FarmError
 from farm.views import SetAsideView
 from tests.unit.farm.commands.conftest import Farm
 
@@ -9,25 +15,33 @@ def add(farm: Farm, key: str, content: str = "{}") -> None:
     )
 
 
+def run(farm: Farm, *arguments: str) -> Result:
+    app = typer.Typer()
+    set_aside.register(app)
+    return CliRunner().invoke(app, list(arguments), env={"FARM_URL": farm.url})
+
+
 def test_nothing_is_said_to_be_nothing(farm: Farm) -> None:
-    assert farm.run("set-aside").stdout == "No fact is set aside.\n"
+    assert run(farm).stdout == "No fact is set aside.\n"
 
 
 def test_they_are_shown_with_node_number_reason_and_content(farm: Farm) -> None:
     add(farm, "f1", '{"kind": "\x1b[31modd"}')
-    lines = farm.run("set-aside").stdout.splitlines()
+    lines = run(farm).stdout.splitlines()
     assert lines[0].startswith("f1  2023-11-1")
     assert lines[0].endswith("garage, fact 7: odd")
     assert "\x1b" not in lines[1]
     assert '"kind"' in lines[1]
     assert "set-aside --seen" in lines[2]
-    (row,) = farm.json("set-aside")
+    (row,) = json.loads(run(farm, "--json").stdout)
     assert row["id"] == "f1"
 
 
 def test_what_was_looked_at_is_taken_off(farm: Farm) -> None:
     for key in ("f1", "f2", "f3"):
         add(farm, key)
-    farm.run("set-aside", "--seen", "f1", "--seen", "f3")
+    run(farm, "--seen", "f1", "--seen", "f3")
     assert sorted(farm.control.set_aside_rows) == ["f2"]
-    assert isinstance(farm.run("set-aside", "--seen", "f1").exception, NotFoundError)
+    error = run(farm, "--seen", "f1").exception
+    assert isinstance(error, FarmError)
+    assert error.code == "not-found"

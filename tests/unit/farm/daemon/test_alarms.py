@@ -40,3 +40,17 @@ def test_every_alarm_has_a_next_step() -> None:
     for code in (*NEXT_STEPS, "something-new"):
         alarms.notice(Notice(code, "n1", "x"), "x", 0.0)
     assert all(alarm.next_step for alarm in alarms.all())
+
+
+def test_a_condition_that_is_held_says_the_newest_text() -> None:
+    alarms = Alarms()
+    alarms.hold("x", "one", "do", 1.0)
+    alarms.hold("x", "two", "do", 2.0)
+    assert [(alarm.text, alarm.since) for alarm in alarms.all()] == [("two", 2.0)]
+    assert alarms.end("x")
+
+
+def test_facts_that_were_set_aside_are_a_condition_and_no_notice() -> None:
+    alarms = Alarms()
+    alarms.notice(Notice("fact.set-aside", "n1", "x"), "x", 0.0)
+    assert alarms.all() == []

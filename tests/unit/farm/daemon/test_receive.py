@@ -1,5 +1,7 @@
 """Parsing and judging of messages; what they do to the farm is shown in test_engine."""
 
+from structlog.testing import capture_logs
+
 from farm.bus import messages
 from farm.bus.client import Received
 from farm.bus.topics import Stream
@@ -60,3 +62,34 @@ def test_names_from_outside_do_not_fill_the_memory() -> None:
         rejections.add(f"stranger{number}", "unknown-node")
     assert rejections.total == 3_000
     assert len(rejections.counts) <= 1_001
+
+
+def test_strangers_leave_room_for_the_nodes_of_the_farm() -> None:
+    rejections = Rejections({"n1": "left bench"}.get)
+    for number in range(3_000):
+        rejections.add(f"stranger{number}", "unknown-node")
+    rejections.add("n1", "topic")
+    assert rejections.of_nodes()["n1"] == {"topic": 1}
+    assert rejections.total == 3_001
+
+
+def test_the_first_of_a_node_and_reason_is_logged_with_its_name() -> None:
+    rejections = Rejections({"n1": "left bench"}.get)
+    with capture_logs() as logs:
+        for _ in range(5):
+            rejections.add("n1", "unreadable-report", "v: not 1")
+        rejections.add("n1", "topic", "x" * 1_000)
+        rejections.add("x" * 1_000, "unknown-node")
+    assert [(entry["name"], entry["reason"]) for entry in logs] == [
+        ("left bench", "unreadable-report"),
+        ("left bench", "topic"),
+        ("", "unknown-node"),
+    ]
+    assert all(len(str(entry)) < 700 for entry in logs)
+    assert rejections.of_nodes()["n1"] == {"unreadable-report": 5, "topic": 1}
+
+
+async def test_who_spoke_on_an_unknown_topic_or_too_much_is_named(farm: Farm) -> None:
+    farm.engine.receiver.parse(Received("farm/v1/up/n1/gossip", b"{}", False, lambda: None))
+    farm.bus.callbacks.on_too_large("farm/v1/up/n1/report", 300_000)
+    assert farm.engine.receiver.rejections.of_nodes() == {"n1": {"topic": 1, "too-large": 1}}

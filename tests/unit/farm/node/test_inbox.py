@@ -53,3 +53,15 @@ def test_a_stream_that_fails_is_logged_once_until_it_is_well_again() -> None:
         ("message.rejected", "ack"),
     ]
     assert inbox.rejected == 5
+
+
+def test_what_is_not_ours_is_logged_once_too() -> None:
+    inbox = Inbox("node-1")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            inbox.understand(received(ACK, Stream.ACK, node="node-2"))
+            inbox.understand(received(ACK, Stream.ACK, retained=True))
+        inbox.understand(Received("x" * 5_000, b"{}", False, lambda: None))
+    assert [line["stream"] for line in logs] == ["other", "retained ack"]
+    assert all(len(line["where"]) <= 300 for line in logs)
+    assert inbox.rejected == 7
