@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from farm.errors import FarmError, TooLargeError
 from farm.log import get_logger
+from farm.node.ballast import free_bytes
 from farm.node.fetch import Source, fetch, hash_of
 
 _log = get_logger(__name__)
@@ -68,13 +69,17 @@ class Programs:
         source: the farm.
         max_bytes: of all files together; what is needed now is never evicted for it.
         on_change: called when `present` has changed.
+        reserve_bytes: what a transfer leaves free on the disk: programs come again, what the ledger writes does not.
 
     """
 
-    def __init__(self, folder: Path, source: Source, *, max_bytes: int, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, source: Source, *, max_bytes: int, on_change: Callable[[], None], reserve_bytes: int = 0
+    ) -> None:
         self._folder = folder
         self._source = source
         self._max_bytes = max_bytes
+        self._reserve_bytes = reserve_bytes
         self._on_change = on_change
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="programs")
         self._loop = asyncio.get_running_loop()
@@ -182,25 +187,51 @@ class Programs:
         _sync_folder(self._folder)
 
     def _make_room(self, sha256: str, size_bytes: int) -> None:
+        """Evict the least recently used until this program fits beside what more urgent ones will take."""
         files = {path: path.stat() for path in self._folder.iterdir() if path.name.endswith((".gcode", ".gcode.part"))}
-        part = self.path(sha256).with_name(f"{sha256}.gcode.part")
-        taken = sum(stat.st_size for path, stat in files.items() if path != part) + size_bytes
-        oldest_first = sorted(files, key=lambda path: files[path].st_mtime)
-        for path in oldest_first:
-            if taken <= self._max_bytes:
+        own = self._part(sha256)
+        have = files[own].st_size if own in files else 0
+        taken = sum(stat.st_size for path, stat in files.items() if path != own) + size_bytes
+        promised = self._promised(sha256, {path: stat.st_size for path, stat in files.items()})
+        over = taken + promised - self._max_bytes
+        free = free_bytes(self._folder)
+        short = 0 if free is None else size_bytes - have + promised + self._reserve_bytes - free
+        for path in sorted(files, key=lambda path: files[path].st_mtime):
+            if over <= 0 and short <= 0:
                 return
             name = path.name.partition(".")[0]
             if name in self._needed or name == sha256:
                 continue
             with suppress(FileNotFoundError):
                 path.unlink()
-            taken -= files[path].st_size
+            over -= files[path].st_size
+            short -= files[path].st_size
             self._loop.call_soon_threadsafe(self._forget, name)
-        if taken > self._max_bytes:
+        self._check_room(over, short)
+
+    def _check_room(self, over: int, short: int) -> None:
+        if over > 0:
             raise TooLargeError(
-                f"The programs that are needed now take {taken} bytes; the cache may have {self._max_bytes}.",
+                f"The programs that are needed now take {self._max_bytes + over} bytes; the cache may have {self._max_bytes}.",
                 next_step="Raise [cache] max_bytes in node.toml.",
             )
+        if short > 0:
+            raise FarmError(
+                f"The disk has {short} bytes too few for the next program.", next_step="Free some space.", code="cache-disk"
+            )
+
+    def _part(self, sha256: str) -> Path:
+        return self.path(sha256).with_name(f"{sha256}.gcode.part")
+
+    def _promised(self, sha256: str, sizes: Mapping[Path, int]) -> int:
+        """What transfers that are more urgent than this one have yet to write."""
+        missing = 0
+        for other, size_bytes in self._sizes.items():
+            if other == sha256:
+                break
+            if other not in self.present and self.path(other) not in sizes:
+                missing += max(0, size_bytes - sizes.get(self._part(other), 0))
+        return missing
 
 
 def _sync_folder(folder: Path) -> None:

@@ -62,7 +62,8 @@ class Parts:
         if self.programs is not None:
             return self.programs(folder, on_change)
         source = Source(identity.farm_url, identity.node, identity.password, identity.ca_file)
-        return Programs(folder, source, max_bytes=settings.cache.max_bytes, on_change=on_change)
+        room = {"max_bytes": settings.cache.max_bytes, "reserve_bytes": settings.ledger.ballast_bytes}
+        return Programs(folder, source, on_change=on_change, **room)
 
 
 def by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:

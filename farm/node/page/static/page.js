@@ -93,6 +93,7 @@ function missed(error) {
   if (code === "token-needed") {
     show(find("lost"), false);
     show(find("sign-in"), true);
+    put(find("token-said"), "data-bad", "yes");
     say(find("token-said"), token ? word("token_wrong") : "");
     return;
   }
@@ -255,7 +256,7 @@ function drawProgress(card, printer, busy) {
   const known = busy && printer.progress !== null;
   show(card.progress, known);
   put(card.progress, "aria-label", word("progress", { printer: printer.name }));
-  if (known && card.progress.value !== printer.progress) card.progress.value = printer.progress;
+  if (known) put(card.progress, "value", String(printer.progress));
   const percent = Math.floor((printer.progress ?? 0) * 100);
   const time = printer.remaining_s === null ? null : lasting(printer.remaining_s);
   say(card.left, known ? word(time ? "left" : "percent", { percent, time }) : "");

@@ -298,3 +298,57 @@ async def test_wanted_again_while_it_is_being_given_up(cache: Cache, farm: Farm)
 
 async def test_the_password_is_not_shown(source: Source) -> None:
     assert "secret" not in repr(source)
+
+
+async def test_every_program_is_fetched_at_once_the_most_urgent_first(cache: Cache, farm: Farm) -> None:
+    shas = [farm.add(os.urandom(1000)) for _ in range(6)]
+    cache.programs.want(dict.fromkeys(shas, 1000))
+    await cache.have(*shas)
+    asked = [path.split("/")[-2] for path, _ in farm.requests]
+    assert sorted(asked) == sorted(shas), "each once"
+    assert set(asked[:2]) <= set(shas[:3]), "two at a time, in order"
+
+
+async def test_transfers_side_by_side_do_not_go_over_the_limit_together(tmp_path: Path, source: Source, farm: Farm) -> None:
+    cache = Cache(tmp_path, source, max_bytes=300_000)
+    first, second = farm.add(BODY), farm.add(BODY[:150_000])
+    cache.programs.want({first: len(BODY), second: 150_000})
+    await cache.have(first)
+    await until(lambda: second in cache.programs.problems)
+    assert isinstance(cache.programs.problems[second], TooLargeError)
+    assert sum(path.stat().st_size for path in cache.folder.iterdir()) <= 300_000
+    cache.programs.want({second: 150_000})
+    await cache.have(second)
+    assert cache.names() == {f"{second}.gcode"}, "what nobody needs any more gave way"
+    await cache.programs.close()
+
+
+async def test_a_program_leaves_the_disk_room_for_the_ledger(
+    tmp_path: Path, source: Source, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = farm.add(BODY)
+    free = len(BODY) + 999
+    monkeypatch.setattr("farm.node.files.free_bytes", lambda _folder: free)
+    programs = Programs(tmp_path / "programs", source, max_bytes=10**9, on_change=lambda: None, reserve_bytes=1000)
+    programs.want({one: len(BODY)})
+    await until(lambda: one in programs.problems)
+    assert programs.problems[one].code == "cache-disk"
+    assert farm.requests == []
+    free += 1
+    await until(lambda: one in programs.present)
+    await programs.close()
+
+
+async def test_on_a_short_disk_what_nobody_needs_gives_way(
+    tmp_path: Path, source: Source, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path, source)
+    old, needed, new = farm.add(BODY), farm.add(BODY[:1000]), farm.add(BODY[:90_000])
+    cache.programs.want({old: len(BODY), needed: 1000})
+    await cache.have(old, needed)
+    monkeypatch.setattr("farm.node.files.free_bytes", lambda _folder: 0)
+    cache.programs.want({new: 90_000, needed: 1000})
+    await cache.have(new)
+    assert cache.names() == {f"{needed}.gcode", f"{new}.gcode"}
+    assert cache.programs.present == {needed, new}
+    await cache.programs.close()
