@@ -111,6 +111,10 @@ class MemoryRecovery:
         self.recalled.add(revision)
         mine = [job for job in self.job_rows.values() if job.revision == revision]
         self.job_rows |= {job.id: job.model_copy(update={"recalled": True}) for job in mine}
+        for key, row in self.printer_rows.items():
+            if row.occupation is not None and row.occupation.job in {job.id for job in mine}:
+                flagged = row.occupation.model_copy(update={"recalled": True})
+                self.printer_rows[key] = row.model_copy(update={"occupation": flagged})
         stock = self.stock_rows.get(revision)
         if stock is not None:
             self.stock_rows[revision] = stock.model_copy(update={"recalled": True})
