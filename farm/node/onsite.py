@@ -11,12 +11,21 @@ from farm.errors import ConflictError, NotFoundError
 from farm.log import get_logger
 from farm.node import core
 from farm.node.core import Act, ActKind, NodeState, Step
+from farm.node.core.refusals import NOT_RUNNING, Refusal
 from farm.node.hands import Hand
 from farm.node.keeper import Event, Keeper
 
 _log = get_logger(__name__)
 _LOOK_AGAIN: Final = "Look at the printer again."
-NOT_RUNNING: Final = "The job does not run on this printer."
+
+
+class RefusedError(ConflictError):
+    """A hand is refused; `detail_fr` says why in French."""
+
+    def __init__(self, refused: str) -> None:
+        code = refused.code if isinstance(refused, Refusal) else "refused"
+        super().__init__(str(refused), next_step=_LOOK_AGAIN, code=code)
+        self.detail_fr = refused.fr if isinstance(refused, Refusal) else str(refused)
 
 
 class OnSite:
@@ -30,7 +39,7 @@ class OnSite:
         """Take a job off its bed.
 
         Raises:
-            ConflictError: it is not on the bed, still runs, or has fewer parts.
+            RefusedError: it is not on the bed, still runs, or has fewer parts.
             LedgerWriteError: the disk is full, and there was no ballast; nothing was collected.
 
         """
@@ -40,7 +49,7 @@ class OnSite:
         """Say that an occupation is gone from its bed.
 
         Raises:
-            ConflictError: it is not on the bed, or is still being printed.
+            RefusedError: it is not on the bed, or is still being printed.
             LedgerWriteError: the disk is full, and there was no ballast; nothing was cleared.
 
         """
@@ -51,7 +60,7 @@ class OnSite:
 
         Raises:
             NotFoundError: there is no such printer here.
-            ConflictError: that job does not run, or the driver could not.
+            RefusedError: that job does not run, or the driver could not.
 
         """
         hand = self._hand_of(action.printer)
@@ -59,17 +68,17 @@ class OnSite:
             raise NotFoundError(f"There is no printer {action.printer} at this node.", next_step=_LOOK_AGAIN)
         job = action.job if isinstance(action, JobAction) else None
         if job is not None and not _runs(self._keeper.state, action.printer, job):
-            raise ConflictError(NOT_RUNNING, next_step=_LOOK_AGAIN)
+            raise RefusedError(NOT_RUNNING)
         _log.info("person.act", printer=action.printer, act=action.kind, job=job)
         refused = await hand.act(Act(action.printer, "", ActKind(action.kind), job))
         if refused is not None:
-            raise ConflictError(refused, next_step=_LOOK_AGAIN, code="driver-refused")
+            raise RefusedError(refused)  # the driver's own words
 
     async def go_on(self, *, by: str) -> None:
         """Have the node go on without the farm for one autonomy more. It may make parts that nobody needs any more.
 
         Raises:
-            ConflictError: the farm left nothing to start.
+            RefusedError: the farm left nothing to start.
 
         """
         await self._do(core.on_go_on)
@@ -78,7 +87,7 @@ class OnSite:
     async def _do(self, event: Event) -> Step:
         step = await self._keeper.apply(event, precious=True)
         if step.refused is not None:
-            raise ConflictError(step.refused, next_step=_LOOK_AGAIN)
+            raise RefusedError(step.refused)
         return step
 
 

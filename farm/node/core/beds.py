@@ -6,10 +6,9 @@ from dataclasses import replace
 from drivers.base import Capability, PrinterState
 from farm.bus.messages import BedCleared, ClearBedAction, CollectAction, JobCollected
 from farm.node.core.draft import Draft, clip
+from farm.node.core.refusals import NOT_ENDED, NOT_ON_THIS_BED, STILL_PRINTING, too_many
 from farm.node.core.state import BUSY, UNSEEN, Moment, NodeState, Occupied, Printer, Step
 from scheduler.model import JobOutcome, OccupationKind
-
-NOT_ON_THIS_BED = "That is not on this bed."
 
 
 def _occupy_with(draft: Draft, printer: str, kind: OccupationKind) -> None:
@@ -102,9 +101,9 @@ def collect(draft: Draft, printer: str, job: str, counts: tuple[int, int], by: s
     if occupied is None or occupied.job is None or occupied.id != job:
         return NOT_ON_THIS_BED
     if occupied.running:
-        return "The job has not ended."
+        return NOT_ENDED
     if good + scrap > occupied.job.parts:
-        return f"The job has {occupied.job.parts} parts, not {good + scrap}."
+        return too_many(occupied.job.parts, good + scrap)
     draft.write(JobCollected, printer=printer, reference=occupied.job, good=good, scrap=scrap, by=clip(by, 80))
     leave_bed(draft, printer, occupied)
     return None
@@ -120,7 +119,7 @@ def clear(draft: Draft, printer: str, occupation: str, by: str) -> str | None:
         return collect(draft, printer, occupied.id, (0, scrap), by)
     now = draft.state.printers.get(printer)
     if now is not None and now.status.state is PrinterState.FOREIGN:
-        return "The printer is still printing it."
+        return STILL_PRINTING
     draft.write(BedCleared, printer=printer, occupation=occupation, by=clip(by, 80))
     leave_bed(draft, printer, occupied)
     return None

@@ -6,6 +6,7 @@ from farm.bus.messages import ClearBedAction, CollectAction, Command, CommandDon
 from farm.node.core import beds
 from farm.node.core.draft import Draft, clip
 from farm.node.core.jobs import running_job
+from farm.node.core.refusals import NOT_RUNNING
 from farm.node.core.state import KEEP_COMMANDS, Act, ActKind, Moment, NodeState, Step
 
 
@@ -29,7 +30,7 @@ def _to_driver(draft: Draft, command: Command, action: JobAction | StopAction) -
     if action.printer not in draft.state.printers:
         _done(draft, action.printer, command.id, "There is no such printer at this node.")
     elif job is not None and running_job(draft.state, action.printer, job) is None:
-        _done(draft, action.printer, command.id, "The job does not run on this printer.")
+        _done(draft, action.printer, command.id, NOT_RUNNING)
     else:
         draft.change(pending=draft.state.pending | {command.id})
         draft.instruct(Act(action.printer, command.id, ActKind(action.kind), job))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from farm.bus.messages import Ack, Desired
 from farm.node.core.beds import distrust_beds
 from farm.node.core.draft import Draft
+from farm.node.core.refusals import NOTHING_TO_START
 from farm.node.core.starts import open_allocations
 from farm.node.core.state import KEEP_SENT, Moment, NodeState, Step
 
@@ -73,7 +74,7 @@ def on_go_on(state: NodeState, moment: Moment) -> Step:
     a daemon would have nothing to do with it.
     """
     if not any(open_allocations(state, printer) for printer in state.printers):
-        return Step(state, refused="The farm left nothing to start here: there is nothing to go on with.")
+        return Step(state, refused=NOTHING_TO_START)
     return Step(replace(state, contact_s=moment.boot_s, gone_on_s=moment.boot_s))
 
 

@@ -11,9 +11,8 @@ from farm.bus.messages import ClearBedAction, CollectAction, JobAction, StopActi
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.node.core import Moment, NodeState
 from farm.node.ledger import LedgerWriteError
-from farm.node.onsite import OnSite
+from farm.node.onsite import OnSite, RefusedError
 from farm.node.page.gate import Gate
-from farm.node.page.refusals import in_french
 from farm.node.page.server import Answer, Request
 from farm.node.page.view import view
 
@@ -127,8 +126,16 @@ class Service:
             return problem(422, "invalid", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         except FarmError as error:
             status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-            return problem(status, error.code, error.detail, in_french(error.detail))
+            return problem(status, error.code, error.detail, _in_french(error))
         return _json(self._view())
+
+
+def _in_french(error: FarmError) -> str:
+    if isinstance(error, RefusedError):
+        return error.detail_fr
+    if isinstance(error, LedgerWriteError):
+        return "Rien n'a pu être noté : le disque est-il plein ? Libérez de la place et recommencez."
+    return "Cette imprimante n'est pas ici." if isinstance(error, NotFoundError) else ""
 
 
 def _by_page(action: _ByHand) -> _ByHand:

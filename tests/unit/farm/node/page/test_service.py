@@ -63,7 +63,7 @@ async def test_a_hand_collects_and_a_second_click_is_harmless(beside: Beside) ->
     assert status == 200
     assert state["printers"][0]["occupation"] is None or state["printers"][0]["occupation"]["id"] != beside.job
     status, problem = await beside.post("collect", **body)
-    assert (status, problem["code"]) == (409, "conflict")
+    assert (status, problem["code"]) == (409, "not-on-this-bed")
     assert (problem["detail"], problem["detail_fr"]) == ("That is not on this bed.", "Ce n'est plus sur ce plateau.")
     await until(lambda: beside.shop.farm.kinds().count("job-collected") == 1)
     fact = next(fact for fact in beside.shop.farm.facts.values() if fact.kind == "job-collected")
@@ -114,6 +114,7 @@ async def test_a_full_disk_is_told_as_such(beside: Beside, monkeypatch: pytest.M
     disk = FullDisk(beside.shop.agent, monkeypatch)
     status, problem = await beside.post("collect", printer=beside.printer, job=beside.job, good=2, scrap=0)
     assert (status, problem["code"]) == (507, "ledger-unwritable")
+    assert "disque" in problem["detail_fr"]
     disk.full = False
 
 
