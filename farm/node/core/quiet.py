@@ -53,7 +53,7 @@ def why_quiet(hours: QuietHours, takes_s: float, moment: Moment) -> ReasonNote |
     return ReasonNote(
         code="quiet-hours",
         en=f"The next job would not end before quiet time begins at {begins}.",
-        fr=f"Le prochain travail ne finirait pas avant les heures de silence, à {begins}.",
+        fr=f"La prochaine impression ne finirait pas avant les heures de silence, à {begins}.",
     )
 
 

@@ -19,10 +19,10 @@ class Refusal(str):
 
 
 NOT_ON_THIS_BED = Refusal("not-on-this-bed", "That is not on this bed.", "Ce n'est plus sur ce plateau.")
-NOT_ENDED = Refusal("job-not-ended", "The job has not ended.", "Le travail n'est pas terminé.")
+NOT_ENDED = Refusal("job-not-ended", "The job has not ended.", "L'impression n'est pas terminée.")
 STILL_PRINTING = Refusal("still-printing", "The printer is still printing it.", "L'imprimante l'imprime encore.")
 NOT_RUNNING = Refusal(
-    "job-not-running", "The job does not run on this printer.", "Ce travail n'est pas en cours sur cette imprimante."
+    "job-not-running", "The job does not run on this printer.", "Cette impression n'est pas en cours sur cette imprimante."
 )
 NOTHING_TO_START = Refusal(
     "nothing-to-start",
@@ -33,4 +33,4 @@ NOTHING_TO_START = Refusal(
 
 def too_many(has: int, said: int) -> Refusal:
     """More parts were counted than the job has."""
-    return Refusal("too-many-parts", f"The job has {has} parts, not {said}.", f"Le travail a {has} pièces, pas {said}.")
+    return Refusal("too-many-parts", f"The job has {has} parts, not {said}.", f"L'impression a {has} pièces, pas {said}.")

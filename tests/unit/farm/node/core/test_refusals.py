@@ -33,7 +33,7 @@ def test_every_refusal_of_the_core_has_its_french() -> None:
 def test_a_refusal_is_its_english_sentence() -> None:
     refusal = too_many(2, 7)
     assert refusal == "The job has 2 parts, not 7."
-    assert (refusal.code, refusal.fr) == ("too-many-parts", "Le travail a 2 pièces, pas 7.")
+    assert (refusal.code, refusal.fr) == ("too-many-parts", "L'impression a 2 pièces, pas 7.")
     bench = Bench()
     bench.collect("job-of-before")
     assert bench.of(CommandDone)[-1].detail == "That is not on this bed.", "a fact takes it as its text"
