@@ -23,7 +23,7 @@ _LOOK_S: Final = 0.1
 class OwnMosquitto:
     """One of them. Without persistence: whenever it is started it knows nothing."""
 
-    def __init__(self, folder: Path, users_file: Path) -> None:
+    def __init__(self, folder: Path, users_file: Path, max_packet_bytes: int = MAX_PACKET_BYTES) -> None:
         folder.mkdir()
         self.port = free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -33,7 +33,7 @@ class OwnMosquitto:
         values = {
             "password_file": users_file,
             "acl_file": _CONFIGS / "acl",
-            "max_packet_bytes": MAX_PACKET_BYTES,
+            "max_packet_bytes": max_packet_bytes,
             "port": self.port,
             "extra": "user root" if os.geteuid() == 0 else "",
         }
@@ -57,11 +57,13 @@ class OwnMosquitto:
 
 
 @contextlib.contextmanager
-def own_mosquittos(folder: Path, count: int) -> Iterator[tuple[list[OwnMosquitto], Path]]:
+def own_mosquittos(
+    folder: Path, count: int, *, max_packet_bytes: int = MAX_PACKET_BYTES
+) -> Iterator[tuple[list[OwnMosquitto], Path]]:
     """Start them, and have them read the users again whenever the farm has written them, as a systemd path unit would."""
     users_file = folder / "broker.users"
     users_file.touch(mode=0o600)
-    brokers = [OwnMosquitto(folder / f"broker-{number}", users_file) for number in range(1, count + 1)]
+    brokers = [OwnMosquitto(folder / f"broker-{number}", users_file, max_packet_bytes) for number in range(1, count + 1)]
     ended = threading.Event()
     watching = threading.Thread(target=_watch, args=(users_file, brokers, ended), daemon=True)
     for broker in brokers:
