@@ -1,4 +1,4 @@
-"""`farm printers`: what can be found out about printers without a daemon."""
+"""`farm printers`: what can be found out about printers without a daemon, and those that are gone."""
 
 import json
 from dataclasses import asdict
@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
+from farm.commands.client import AuthorityFile, FarmClient, TokenFile, Url, find_daemon
+from farm.commands.manage import Yes, make_sure, say
+from farm.commands.orders import find_printer
 from farm.errors import as_typed
+from farm.views import FarmView
 
-printers = typer.Typer(help="Printers on this computer.", no_args_is_help=True)
-
-
-@printers.callback()
-def _group() -> None:
-    """Keep `scan` a subcommand also while it is the only one."""
+printers = typer.Typer(help="Printers: those on this computer, and those that are gone.", no_args_is_help=True)
 
 
 @printers.command()
@@ -33,6 +32,22 @@ def scan(json_output: Annotated[bool, typer.Option("--json", help="One JSON obje
         typer.echo(f"{port.url}\n    {port.kernel_name}  {port.description}  ({guess})")
     if any(port.likely for port in found):
         typer.echo(as_typed("Try one: farm try URL FILE.gcode"))
+
+
+@printers.command()
+def remove(
+    printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+) -> None:
+    """Let the farm forget a printer that is gone: what lies on it is made again by others."""
+    with FarmClient(find_daemon(url, token_file, ca_file)) as client:
+        view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
+        make_sure(f"Forget {view.name} ({view.id})? What lies on it is not expected any more.", yes=yes)
+        client.delete(f"/printers/{view.id}")
+    say(f"{view.name} is forgotten. If its node reports it again, it is back.")
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from farm.bus.topics import Stream
 from farm.daemon import beds, brokers, orders, programs, removal, set_aside
 from farm.daemon.engine import Engine
 from farm.daemon.healer import healing_alarm
-from farm.daemon.presenter import Presenter, backup_view, job_view, program_view, recall_view
+from farm.daemon.presenter import Presenter, backup_view, healing_view, job_view, program_view, recall_view
 from farm.errors import ConflictError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, verify_password
 from farm.log import get_logger
@@ -94,7 +94,7 @@ class DaemonControl:
             alarms=self.alarms(),
             stock=view.stock(),
             fence=view.fence(),
-            healing=view.healing(),
+            healing=healing_view(self._engine.world),
         )
 
     def health(self) -> HealthView:
@@ -108,7 +108,7 @@ class DaemonControl:
 
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""
-        healing = self._present().healing() if self._engine.world.healing is not None else None
+        healing = healing_view(self._engine.world)
         return [*([healing_alarm(healing)] if healing is not None else []), *self._engine.alarms.all()]
 
     def printers(self) -> list[PrinterView]:

@@ -52,7 +52,7 @@ class GenerationFile:
         except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{self.path} cannot be read, or holds no number: {error}.",
-                next_step="Write the highest generation that you know into it (`farm status --json` shows it), or one far above.",
+                next_step="Write the highest generation that you know into it (`farm status --json`), or a few more.",
             ) from error
 
     def raise_to(self, generation: int) -> None:

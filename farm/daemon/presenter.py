@@ -84,6 +84,24 @@ def program_view(farm: Farm, program: Program) -> ProgramView:
     )
 
 
+def healing_view(world: World) -> HealingView | None:
+    """How far a restored farm has healed; None when there is nothing to heal."""
+    healing = world.healing
+    if healing is None:
+        return None
+    known, untold = [record for record in world.durable.node_records.values() if not record.revoked], world.untold
+    missing = sorted(record.name or record.id for record in known if record.id in untold)
+    return HealingView(
+        why=healing.why.value,
+        since=healing.since_s,
+        backup_at=healing.backup_at_s,
+        nodes=len(known),
+        told=len(known) - len(missing),
+        missing=missing,
+        found=healing.found,
+    )
+
+
 def backup_view(made: Backup) -> BackupView:
     """One backup."""
     return BackupView(name=made.path.name, path=str(made.path.resolve()), made_at=made.made_at_s, size_bytes=made.size_bytes)
@@ -268,23 +286,6 @@ class Presenter:
         record = self.farm.node_records.get(fence.node)
         name = record.name if record is not None and record.name else fence.node
         return FenceView(why=fence.why.value, node=name, heard=fence.heard, known=fence.known)
-
-    def healing(self) -> HealingView | None:
-        """How far a restored farm has healed."""
-        healing = self._world.healing
-        if healing is None:
-            return None
-        known = [record for record in self.farm.node_records.values() if not record.revoked]
-        missing = sorted(record.name or record.id for record in known if record.id in self._world.untold)
-        return HealingView(
-            why=healing.why.value,
-            since=healing.since_s,
-            backup_at=healing.backup_at_s,
-            nodes=len(known),
-            told=len(known) - len(missing),
-            missing=missing,
-            found=healing.found,
-        )
 
     def waiting(self) -> list[JobView]:
         """Jobs whose parts wait for a hand that has not spoken yet, the longest first; nobody can collect at a removed node."""

@@ -6,6 +6,8 @@ from typer.testing import CliRunner
 from drivers.marlin import ports
 from drivers.marlin.ports import SerialPort
 from farm.cli import build
+from farm.errors import FarmError
+from tests.unit.farm.commands.conftest import Farm
 
 FOUND = [
     SerialPort("/dev/serial/by-id/usb-Prusa", "/dev/ttyACM0", "Original Prusa", "Prusa", True),
@@ -41,3 +43,15 @@ def test_json_is_one_object_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json_without_ports_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _scan(monkeypatch, [], "--json") == ""
+
+
+def test_a_printer_that_is_gone_is_forgotten(farm: Farm) -> None:
+    refused = farm.run("printers", "remove", "Atelier 1", "--yes").exception
+    assert isinstance(refused, FarmError)
+    assert refused.code == "printer-in-use"
+    farm.control.change_printer("prn-1", online=False)
+    assert farm.run("printers", "remove", "Atelier 1").exit_code == 1  # nobody answered
+    assert farm.run("printers", "remove", "atelier 1", "--yes").stdout == (
+        "Atelier 1 is forgotten. If its node reports it again, it is back.\n"
+    )
+    assert farm.control.printers() == []

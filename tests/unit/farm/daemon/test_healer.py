@@ -14,7 +14,7 @@ from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.generation import FARTHEST, GenerationFile
 from farm.daemon.healer import fence_alarm, healing_alarm
 from farm.daemon.healing import META, Healing, HealingWhy, read_healing
-from farm.daemon.presenter import Presenter
+from farm.daemon.presenter import healing_view
 from farm.errors import FarmError
 from farm.store.repository import SetMeta
 from scheduler.model import JobOutcome
@@ -118,7 +118,7 @@ async def test_it_ends_by_itself_when_every_node_has_told_everything(restored: F
     assert (await stored(restored)) == healing(restored), "what was found outlives the daemon"
     await restored.hear(restored.report(printer_report()))
     assert restored.world.untold == {"n2"}
-    view = Presenter(restored.world, restored.engine.rules, restored.clock).healing()
+    view = healing_view(restored.world)
     assert view is not None
     assert (view.nodes, view.told, view.missing, view.found, view.backup_at) == (2, 1, ["right bench"], 1, 890_000.0)
     alarm = healing_alarm(view)
