@@ -6,6 +6,7 @@ is a bare paho subscriber that only counts the same messages from the same nodes
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,23 +16,32 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Final
+from statistics import quantiles
+from typing import Any, Final
 
 from farm.addresses import free_port
 from farm.bus.broker import find_mosquitto
 from farm.bus.child_broker import MosquittoBroker
-from farm.bus.messages import MAX_FACTS
+from farm.bus.messages import MAX_FACTS, Settings
 from farm.commands.local_farm import LocalFarm
-from tests.bench.journals import SimulatedFarm, make_farm, write_journals
-from tests.bench.processes import peak_resident_mb, processor_s, written_bytes
+from farm.daemon.translate import desired
+from farm.daemon.world import World
+from farm.store.writer import Store
+from scheduler.model import Rules
+from scheduler.reconcile import reconcile
+from tests.bench.journals import GENERATION, PROGRAM_BYTES, SimulatedFarm, make_farm, write_journals
+from tests.bench.processes import children, peak_resident_mb, processor_s, resident_mb, written_bytes
 from tests.bench.report import report
 from tests.bench.swarm import Member, join_all, pump_all, until
 
 NODES: Final = 100
 PRINTERS: Final = 12  # a node: its jobs start, end and are collected side by side
 FACTS: Final = 1_280  # a node
+SMALL: Final = 8  # facts a message
 RUNS: Final = 3
+FLOODS: Final = 4
+MANY_NODES: Final = 1_000
+MANY_ALLOCATIONS: Final = 10_000
 PACES: Final = (1_000.0, 4_000.0)  # facts a second, below what saturates
 PACED_S: Final = 15.0
 _ENDLESS_JOBS: Final = 10_000  # an allocation that does not run out
@@ -169,23 +179,193 @@ def _report(case: str, found: Sequence[Figures], theirs: Sequence[float] = ()) -
     line(f"{case}: most memory of the daemon, RSS", "MB", [run.peak_mb for run in found])
 
 
+# --- after a restart -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How a big farm came back: seconds since the start of the process, its processor time, and its memory when all was said."""
+
+    ready_s: float
+    first_s: float
+    all_s: float
+    acknowledged_s: float
+    processor_s: float
+    resident_mb: float
+
+
+async def come_back(simulated: SimulatedFarm, folder: Path) -> Return:
+    """Start `farm serve` while all nodes try to connect, until each holds its whole desired state and knows that it was heard."""
+    wanted = expected_desired(simulated)
+    with LocalFarm(folder) as farm:
+        farm.data.mkdir()
+        await simulated.store(farm.data)
+        members = [Member(node) for node in simulated.nodes]
+        began_s = time.monotonic()
+        farm.daemon.start()
+        process = farm.daemon.process
+        assert process is not None, "start() returned"
+        joining = asyncio.create_task(join_all(members, farm.broker_port))
+        try:
+            ready = asyncio.create_task(_ready_s(farm))
+            await until(lambda: all(held(member, wanted[member.node.id]) for member in members), _PATIENCE_S)
+            await until(lambda: all(member.acknowledged_reports for member in members), _PATIENCE_S)
+            acknowledged_s = time.monotonic()
+            await joining
+            times_s = sorted(member.desired_at_s for member in members)
+            return Return(
+                await ready - began_s,
+                times_s[0] - began_s,
+                times_s[-1] - began_s,
+                acknowledged_s - began_s,
+                processor_s(process.pid),
+                resident_mb(process.pid),
+            )
+        finally:
+            joining.cancel()
+            for member in members:
+                member.leave()
+
+
+async def _ready_s(farm: LocalFarm) -> float:
+    await asyncio.to_thread(farm.wait_until, lambda: farm.answers("/readyz"), what="/readyz", child=farm.daemon)
+    return time.monotonic()
+
+
+def held(member: Member, wanted: dict[str, Any]) -> bool:
+    """Whether a node holds just what the store says that it should: generation, version and every allocation."""
+    return member.desired is not None and {key: member.desired.get(key) for key in wanted} == wanted
+
+
+def expected_desired(simulated: SimulatedFarm) -> dict[str, dict[str, Any]]:
+    """By node: what a correct `desired` says, worked out from the entities and not by the daemon's code."""
+    found: dict[str, dict[str, Any]] = {}
+    for node, allocations in simulated.allocations.items():
+        printers: dict[str, list[dict[str, Any]]] = {}
+        for allocation in allocations:
+            printers.setdefault(allocation.printer, []).append(
+                {
+                    "id": allocation.id,
+                    "order": allocation.order,
+                    "revision": allocation.revision,
+                    "program": {
+                        "sha256": allocation.program,
+                        "size_bytes": PROGRAM_BYTES,
+                        "parts": allocation.parts,
+                        "estimated_s": allocation.estimated_s,
+                    },
+                    "jobs": allocation.jobs,
+                    "priority": 0,
+                    "autonomy_s": allocation.autonomy_s,
+                }
+            )
+        found[node] = {"generation": GENERATION, "version": 1, "printers": printers}
+    return found
+
+
+async def phases(simulated: SimulatedFarm, folder: Path) -> dict[str, float]:
+    """What a start does with such a store, piece by piece, in this process and without a broker: seconds."""
+    times_s = {}
+    await simulated.store(folder)
+    began_s = time.perf_counter()
+
+    def lap(name: str) -> None:
+        nonlocal began_s
+        times_s[name] = time.perf_counter() - began_s
+        began_s = time.perf_counter()
+
+    store = await Store.open(folder)
+    try:
+        stored = await store.load()
+        lap("the store is read")
+        world = World(stored, {}, 0.0)
+        lap("the world is made of it")
+        reconcile(world.farm(0.0), Rules(), time.time())
+        lap("the first decision")
+        farm, given = world.durable, simulated.allocations
+        for node in given:
+            desired(farm, node, Settings(), given[node]).model_dump_json(exclude_none=True)
+        lap("all desired states are written as messages")
+    finally:
+        await store.close()
+    return times_s
+
+
+# --- more than we can take -------------------------------------------------------------------------------------------------------
+
+
+async def flood(simulated: SimulatedFarm, folder: Path, times: int) -> tuple[float, float, float]:
+    """Every node sends its whole journal `times` over without any window, then goes on as nodes do.
+
+    Returns the daemon's and the broker's most memory in MB, and the seconds until all was acknowledged.
+    """
+    async with running(simulated, folder) as (farm, pid):
+        members = [Member(node) for node in simulated.nodes]
+        try:
+            await join_all(members, farm.broker_port)
+            (broker,) = [child for child in children(pid) if "mosquitto" in Path(f"/proc/{child}/comm").read_text("ascii")]
+            began_s = time.monotonic()
+            for _ in range(times):
+                for member in members:
+                    member.flood()
+                    await asyncio.sleep(0)
+            await _tell(members, began_s, None)
+            return peak_resident_mb(pid), peak_resident_mb(broker), time.monotonic() - began_s
+        finally:
+            for member in members:
+                member.leave()
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------------------
+
+
 def saturated() -> None:
-    """All nodes send what their windows allow."""
-    for facts, most in ((FACTS, MAX_FACTS), (FACTS // 8, 1)):
+    """All nodes send what their windows allow: full messages as after an outage, and smaller ones."""
+    for facts, most in ((FACTS, MAX_FACTS), (FACTS // 4, SMALL)):
         pairs = [_pair(facts, most) for _ in range(RUNS)]
         _report(f"{NODES} nodes, {most} facts a message", [ours for ours, _ in pairs], [theirs for _, theirs in pairs])
 
 
 def paced() -> None:
-    """A load below the limit: what a fact waits for its acknowledgement then."""
+    """A load below the limit, one or two facts a message: how long a fact waits for its acknowledgement then."""
     for pace in PACES:
         with _folder() as name:
             simulated = _new_farm(int(pace * PACED_S / NODES))
             _report(f"{NODES} nodes, {pace:,.0f} facts/s offered", [asyncio.run(ingest(simulated, Path(name), pace=pace))])
 
 
+def restarted() -> None:
+    """A store with 1,000 nodes and 10,000 open allocations."""
+    runs: list[Return] = []
+    for _ in range(RUNS):
+        with _folder() as name:
+            runs.append(asyncio.run(come_back(make_farm(MANY_NODES, 3, MANY_ALLOCATIONS, jobs=5), Path(name))))
+    line, case = partial(report, "ingest"), f"restart with {MANY_NODES:,} nodes and {MANY_ALLOCATIONS:,} open allocations"
+    line(f"{case}: /readyz", "s", [run.ready_s for run in runs])
+    line(f"{case}: first correct desired", "s", [run.first_s for run in runs])
+    line(f"{case}: correct desired for all", "s", [run.all_s for run in runs])
+    line(f"{case}: first report of all acknowledged", "s", [run.acknowledged_s for run in runs])
+    line(f"{case}: processor time of the daemon until then", "s", [run.processor_s for run in runs])
+    line(f"{case}: memory of the daemon, RSS", "MB", [run.resident_mb for run in runs])
+    with _folder() as name:
+        for phase, seconds in asyncio.run(phases(make_farm(MANY_NODES, 3, MANY_ALLOCATIONS, jobs=5), Path(name))).items():
+            line(f"{case}: {phase}", "s", [seconds])
+
+
+def overloaded() -> None:
+    """More than the daemon can take: memory stays bounded, and everything arrives in the end."""
+    with _folder() as name:
+        daemon_mb, broker_mb, seconds = asyncio.run(flood(_new_farm(FACTS), Path(name), FLOODS))
+    case = f"{NODES} nodes send {FACTS:,} facts {FLOODS} times over without a window"
+    report("ingest", f"{case}: most memory of the daemon, RSS", "MB", [daemon_mb])
+    report("ingest", f"{case}: most memory of the broker, RSS", "MB", [broker_mb])
+    report("ingest", f"{case}: until everything is acknowledged", "s", [seconds])
+
+
 def main() -> None:
     """Run all cases."""
     saturated()
     paced()
-    print(median([1]))
+    restarted()
+    overloaded()
+    report("ingest", "load average of this machine at the end, 15 minutes", "processes", [os.getloadavg()[2]])

@@ -29,6 +29,7 @@ from scheduler.model import (
 GENERATION: Final = 1
 PROFILE: Final = "generic-210"
 _SCRAP_EVERY: Final = 20  # one job in twenty is no good
+PROGRAM_BYTES: Final = 2_800_000
 _ESTIMATED_S: Final = 4_800.0
 _AUTONOMY_S: Final = 43_200.0
 _NOW_S: Final = 1.7e9
@@ -127,14 +128,14 @@ def make_farm(nodes: int, printers: int, allocations: int, *, jobs: int, orders:
         entities.append(Order(key, program.revision, max(1, quantity), 0, "Palaiseau", _NOW_S + position))
     for node in swarm:
         entities.append(NodeRecord(node.id, node.id, _NOW_S, hash_password(node.secret), version=1))
-        entities += [PrinterRecord(key, node.id, key, "virtual", PROFILE, "", 0.4) for key in node.printers]
+        entities += [PrinterRecord(key, node.id, key, "virtual", PROFILE, "PLA", 0.4) for key in node.printers]
     return SimulatedFarm(swarm, [*entities, *given])
 
 
 def _program() -> Program:
     return Program(
-        sha256=sha256(b"bench").hexdigest(), name="frame", revision="frame-r1", profile=PROFILE, parts=1, material="",
-        nozzle_mm=0.4, size_bytes=2_800_000, estimated_s=_ESTIMATED_S, filament_mm=4_000.0, filament_g=12.0, layers=17,
+        sha256=sha256(b"bench").hexdigest(), name="frame", revision="frame-r1", profile=PROFILE, parts=1, material="PLA",
+        nozzle_mm=0.4, size_bytes=PROGRAM_BYTES, estimated_s=_ESTIMATED_S, filament_mm=4_000.0, filament_g=12.0, layers=17,
         width_mm=200.0, depth_mm=200.0, height_mm=5.0, created_at_s=_NOW_S,
     )  # fmt: skip
 
