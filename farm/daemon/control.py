@@ -205,7 +205,12 @@ class DaemonControl:
         self._engine.world.show_printers(node, {})
         self._engine.touch()
         _log.info("node.removed", node=node)
-        await self._broker.remove(node)
+        try:
+            await self._broker.remove(node)
+        except NotFoundError:
+            pass  # the broker never knew it
+        except UnreachableError as error:  # it is being started again, and does not know the node then
+            _log.warning("broker.slow", node=node, detail=error.detail)
 
     async def remove_printer(self, printer: str) -> None:
         """Forget a printer that its node does not report. NotFoundError; ConflictError: it is reported."""

@@ -360,6 +360,13 @@ def test_an_idle_printer_gets_an_allocation() -> None:
     assert decide(farm(orders=[order()], printers=[printer()])) == [Allocate("n1", "p1", "o1", "a" * 64, 6, 43_200.0)]
 
 
+@pytest.mark.parametrize(("uptime_s", "allocated"), [(0.0, 0), (89.0, 0), (90.0, 1)])
+def test_after_a_restore_nothing_is_allocated_for_one_heartbeat_round(uptime_s: float, allocated: int) -> None:
+    restored = farm(orders=[order()], printers=[printer()], uptime_s=uptime_s, restored=True)
+    assert len(decide(restored)) == allocated
+    assert len(decide(replace(restored, restored=False))) == 1, "an ordinary start needs no patience for that"
+
+
 def test_failed_jobs_are_made_again_and_ended_ones_are_not() -> None:
     ended = job(outcome=JobOutcome.PRINTED, ended_at_s=NOW_S)
     failed = replace(ended, outcome=JobOutcome.FAILED, written_off=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -36,7 +37,11 @@ class Users:
         return "a stand-in"
 
     async def remove(self, username: str) -> None:
-        self.known.pop(username, None)
+        if username not in self.known:
+            raise NotFoundError("no such user", next_step="look")
+        del self.known[username]
+        if self.slow:
+            raise UnreachableError("slow", next_step="wait")
 
     async def add(self, username: str, password: str) -> None:
         self.known[username] = password
@@ -296,7 +301,14 @@ async def test_a_removed_node_cannot_log_in_and_is_not_shown(farm: Farm, control
     assert control.printers() == []
     with pytest.raises(ConflictError):
         await control.remove_node("n2")
+    users.slow = True  # it is being started again: the next one does not know the node
     await control.remove_node("n2", also_last=True)
+    assert users.known == {}
+
+
+async def test_a_node_that_the_broker_never_knew_is_removed_all_the_same(control: DaemonControl) -> None:
+    await control.remove_node("n1")
+    assert [node.id for node in control.nodes()] == ["n2"]
 
 
 async def test_a_printer_is_forgotten_once_its_node_is_not_heard_or_does_not_report_it(farm: Farm, control: DaemonControl) -> None:
@@ -313,7 +325,7 @@ async def test_a_printer_is_forgotten_once_its_node_is_not_heard_or_does_not_rep
 async def test_a_recall_tells_what_prints_and_the_views_flag_it(farm: Farm, control: DaemonControl) -> None:
     await joined(farm)
     (held,) = farm.desired.printers["p1"]
-    reference = {"allocation": held.id}
+    reference: dict[str, Any] = {"allocation": held.id}
     await farm.hear(farm.journal(started(**reference)), farm.report(occupied(**reference)))
     told = await control.recall_revision("r1")
     assert [job.id for job in told.running] == ["j1"]

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+from farm.daemon.fence import Fence, FenceWhy
+from farm.daemon.healing import META, Healing, HealingWhy
 from farm.daemon.translate import printer_now
-from farm.daemon.world import is_spent
+from farm.daemon.world import World, is_spent
+from farm.store.repository import SetMeta
 from scheduler.draft import Draft
 from scheduler.model import Allocation, DesiredVersion, Job
-from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, printer_report
+from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, joined, printer_report
 
 
 def allocation(key: str = "a1", jobs: int = 2, held: int = 2, started: int = 0, lost: int = 0) -> Allocation:
@@ -70,3 +73,38 @@ async def test_a_revoked_node_is_a_stranger(farm: Farm) -> None:
     farm.world.adopt(draft)
     assert farm.world.record("n1") is None
     assert farm.world.record("n2") is not None
+
+
+async def test_a_take_over_begins_afresh_with_nodes_that_have_to_tell_everything(farm: Farm) -> None:
+    await joined(farm)
+    assert farm.world.untold == {"n2"}
+    farm.world.fence = Fence(FenceWhy.TAKEN_OVER, "n1", 9, GENERATION)
+    farm.world.take_over(10, Healing(HealingWhy.TAKEN_OVER, 1.0), boot_s=7_000.0)
+    assert (farm.world.generation, farm.world.fenced, farm.world.listening) == (10, False, True)
+    assert farm.world.untold == {"n1", "n2"}
+    now = farm.world.farm(7_005.0)
+    assert (now.uptime_s, now.restored, now.nodes["n1"].silent_s) == (5.0, True, 5.0)
+    assert farm.world.current("n1").generation == 10
+
+
+async def test_a_removed_node_is_not_waited_for(farm: Farm) -> None:
+    draft = Draft(farm.world.durable)
+    draft.put(replace(farm.world.durable.node_records["n1"], revoked=True))
+    farm.world.adopt(draft)
+    assert farm.world.untold == {"n2"}
+
+
+async def test_what_the_store_remembers_of_healing_is_there_after_a_start(farm: Farm) -> None:
+    healing = Healing(HealingWhy.RESTORED, 5.0, told=True, found=3)
+    await farm.store.commit([SetMeta(META, healing.text())])
+    world = World(await farm.stored(), {}, 0.0)
+    assert world.healing == healing
+    assert not world.listening
+
+
+async def test_a_printer_is_forgotten_until_it_is_reported(farm: Farm) -> None:
+    await joined(farm)
+    farm.world.drop_printer("p1")
+    farm.world.drop_printer("p1")
+    assert farm.world.printers == {}
+    assert farm.world.reports == {}
