@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,6 +134,7 @@ class Backups:
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
         self._keep = keep
+        self._making = threading.Lock()  # one that is being made must not look like the leftover of a killed process
 
     def make(self, database: Path, *, note: str = "") -> Backup:
         """Copy the database as it is now. `note` becomes part of the name.
@@ -141,6 +143,10 @@ class Backups:
             StoreFullError, InvalidError, FarmError: as `copy_database`; nothing was left behind.
 
         """
+        with self._making:
+            return self._make(database, note)
+
+    def _make(self, database: Path, note: str) -> Backup:
         now_s = time.time()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

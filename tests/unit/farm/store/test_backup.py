@@ -1,5 +1,6 @@
 """Copies of the database."""
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -39,6 +40,16 @@ async def test_a_copy_is_made_while_the_store_is_in_use(tmp_path: Path) -> None:
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
     assert [path.name for path in made.path.parent.iterdir()] == [made.path.name], "one file, without a log"
     assert made.size_bytes == made.path.stat().st_size
+
+
+async def test_copies_asked_for_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    try:
+        await store.commit([Put(Design(f"d{number}", "x" * 80, 0.0)) for number in range(5_000)])
+        made = await asyncio.gather(*(store.backup() for _ in range(4)))
+    finally:
+        await store.close()
+    assert [rows(one.path) for one in made] == [5_000] * 4
 
 
 async def test_a_copy_is_due_only_when_something_was_written_since(tmp_path: Path) -> None:
