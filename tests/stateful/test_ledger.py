@@ -230,6 +230,27 @@ class LedgerMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.wall_s += seconds
 
+    # --- longer pieces of life: chance seldom strings them together
+
+    @rule(number=st.sampled_from([17, 18, 40]), share=st.integers(0, 8))
+    def more_is_written_than_a_packet_holds(self, number: int, share: int) -> None:
+        self.facts_are_written("fault", A, "a1", "\U0001f525" * 500, number)
+        self.facts_are_read(share, 1000)
+
+    @rule(order=st.permutations(["a1", "a2", "a3", "a4"]), limit=st.integers(1, 4))
+    def counters_grow_old(self, order: list[str], limit: int) -> None:
+        for key in order:
+            self.time_passes(1.0)
+            self.jobs_are_started(key, 1)
+        self.time_passes(3600.0)
+        self.what_may_be_forgotten_is_read(0, limit, 10.0, {"a1"})
+
+    @rule(kept=st.integers(0, 1), orderly=st.booleans())
+    def everything_is_told_and_forgotten(self, kept: int, orderly: bool) -> None:
+        self.the_daemon_acknowledges(4, beyond=False)
+        self.what_is_told_is_forgotten(4 - kept, set())
+        self.the_process_dies(orderly)
+
     # --- what cuts them short
 
     @rule(orderly=st.booleans())

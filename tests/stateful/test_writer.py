@@ -58,7 +58,7 @@ flags = st.booleans()
 versions = st.none() | st.builds(DesiredVersion, numbers, numbers)
 
 
-def builder(kind: type[Durable]) -> st.SearchStrategy[Durable]:
+def builder(kind: type[Durable]) -> st.SearchStrategy[Any]:
     """Entities of a kind: every field is drawn, also those that have a default."""
     by_text = {
         "str": words, "int": numbers, "float": times, "bool": flags, "float | None": maybe_times, "str | None": maybe_words,
@@ -179,14 +179,23 @@ class StoreMachine(RuleBasedStateMachine):
             self.run(self.store.commit([*first, Put(bad), *rest]))
         assert what != "empty" or isinstance(caught.value, InvalidError | StoreFullError)
 
-    @rule(number=st.integers(1, 40), order=keys)
-    def many_jobs_are_written(self, number: int, order: str) -> None:
+    @rule(number=st.integers(1, 40), order=keys, limit=st.integers(0, 9), offset=st.integers(0, 9), strangers=st.integers(460, 500))
+    def many_jobs_are_written(self, number: int, order: str, limit: int, offset: int, strangers: int) -> None:
         """Enough to need new pages: on a full disk this fails after some of it was written."""
         batch: list[Change] = [
             Put(Job(f"{order}-{index}", "n", "p", "a", order, "r", "0" * 64, 1, 2.0, float(index % 5), 9.0, detail="d" * 400))
             for index in range(number)
         ]
         self.batch_is_written([SetMeta("other", str(number)), *batch, Delete(Job, f"{order}-0")], by_second=False)
+        self.jobs_are_listed(order, limit, offset)
+        there = self.model.of(Job)
+        wanted = [f"a-{index}" for index in range(strangers)] + list(there)
+        assert self.run(self.store.find(Job, wanted)) == there
+
+    @rule(order=builder(Order), allocation=builder(Allocation), mine=st.booleans())
+    def allocation_has_its_order(self, order: Order, allocation: Allocation, mine: bool) -> None:
+        key = order.id if mine else "nobody"
+        self.batch_is_written([Put(order), Put(replace(allocation, order=key, started=2, lost=0))], by_second=False)
 
     @rule(mine=batches, theirs=batches)
     def two_at_once(self, mine: list[Change], theirs: list[Change]) -> None:
@@ -302,12 +311,6 @@ class StoreMachine(RuleBasedStateMachine):
         there: list[Job] = [job for job in self.model.of(Job).values() if order is None or job.order == order]
         newest_first = sorted(there, key=lambda job: (-job.started_at_s, job.id))
         assert self.run(self.store.jobs(order=order, limit=limit, offset=offset)) == newest_first[offset : offset + limit]
-
-    @rule()
-    def very_many_keys_are_found(self) -> None:
-        there = self.model.of(Job)
-        wanted = [f"nobody-{index}" for index in range(1200)] + list(there)
-        assert self.run(self.store.find(Job, wanted)) == there
 
 
 StoreMachine.TestCase.settings = effort(40, 25)
