@@ -45,7 +45,7 @@ class Record:
 
 
 class Hands(threading.Thread):
-    """Collects in the background until `stop`. `rest` keeps the hands still, as at night."""
+    """Collects in the background until `stop`. While `night` is set, nobody is there."""
 
     def __init__(self, client: FarmClient, printers: VirtualPrinters, trace: Trace, seed: int) -> None:
         super().__init__(name="hands", daemon=True)
@@ -57,6 +57,7 @@ class Hands(threading.Thread):
         self._chance = random.Random(f"hands {seed}")
         self._moved: dict[str, tuple[float, float]] = {}  # printer -> (millimetres, since when)
         self._good: dict[str, int] = {}
+        self.night = threading.Event()
         self._ending = threading.Event()
         self.bug: BaseException | None = None
 
@@ -79,6 +80,8 @@ class Hands(threading.Thread):
         """Do what the farm as it is shown calls for."""
         self.farm = farm
         self._watch_good(farm["orders"])
+        if self.night.is_set():
+            return
         for printer in farm["printers"]:
             occupation = printer["occupation"]
             if occupation is None or occupation["running"]:

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ORDER = "order"
     REDUCE = "reduce"
     CANCEL_ORDER = "cancel-order"
+    NIGHT = "night"  # nobody takes anything off the beds
     STALE_CLICKS = "stale-clicks"  # on jobs that were collected long ago
 
 
@@ -50,7 +51,7 @@ _PLANS: Final[dict[Kind, tuple[int, tuple[str, ...], tuple[float, float]]]] = {
     Kind.END: (2, _ANY, (0.0, 4.0)),
     Kind.SLEEP: (4, PROCESSES, (0.5, 9.0)),
     Kind.SLEEP_BROKER: (1, ("broker",), (0.5, 6.0)),
-    Kind.CUT: (3, ("home",), (1.0, 15.0)),
+    Kind.CUT: (3, ("home",), (1.0, 40.0)),  # long enough for the lease of the node to end
     Kind.CUT_UP: (2, ("home",), (1.0, 10.0)),
     Kind.CUT_DOWN: (2, ("home",), (1.0, 10.0)),
     Kind.FILL: (3, PROCESSES, (0.5, 8.0)),
@@ -60,6 +61,7 @@ _PLANS: Final[dict[Kind, tuple[int, tuple[str, ...], tuple[float, float]]]] = {
     Kind.PAUSE: (1, ("any",), (0.5, 3.0)),
     Kind.REDUCE: (1, ("any",), (0.0, 0.0)),
     Kind.CANCEL_ORDER: (1, ("any",), (0.0, 0.0)),
+    Kind.NIGHT: (2, ("hands",), (2.0, 40.0)),  # half an hour of farm time in 30 s: what lies there is written off
     Kind.STALE_CLICKS: (2, ("any",), (0.0, 0.0)),
 }
 _FAULTS_A_ROUND: Final = (2, 5)

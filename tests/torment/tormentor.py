@@ -89,6 +89,7 @@ class Tormentor:
             action()
         self._due.clear()
         self._stage.calm()
+        self._hands.night.clear()
         began_s = time.monotonic()
         stuck = self._wait_for_peace(began_s + REST_S)
         self._trace.say(f"rest: after {time.monotonic() - began_s:.1f} s {stuck or 'all is at rest'}", aloud=True)
@@ -201,6 +202,10 @@ class Tormentor:
         self._stage.printers.control(number, fault="unplug")
         return lambda: self._stage.printers.control(number, fault="replug")
 
+    def _night(self, _act: Act) -> Callable[[], None]:
+        self._hands.night.set()
+        return self._hands.night.clear
+
     def _reset(self, act: Act) -> None:
         self._stage.printers.control(int(act.target), fault="reset")
 
@@ -300,5 +305,6 @@ DEEDS: Final[dict[Kind, _Deed]] = {
     Kind.ORDER: Tormentor._order,
     Kind.REDUCE: Tormentor._reduce,
     Kind.CANCEL_ORDER: Tormentor._cancel_order,
+    Kind.NIGHT: Tormentor._night,
     Kind.STALE_CLICKS: Tormentor._stale_clicks,
 }
