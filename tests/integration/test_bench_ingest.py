@@ -4,14 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from farm.bus.broker import find_mosquitto
 from farm.store.writer import Store
 from tests.bench import ingest
 from tests.bench.journals import GENERATION, SimulatedFarm, make_farm, write_journals
 from tests.bench.mqtt import LightClient, packet
 from tests.bench.swarm import Member
+from tests.integration.real import require
 
 FACTS = 90  # two messages: 64 and 26
 pytestmark = pytest.mark.real
+
+
+@pytest.fixture(autouse=True)
+def needs_mosquitto() -> None:
+    require("mosquitto", find_mosquitto() is not None)
 
 
 def small_farm() -> SimulatedFarm:
