@@ -10,20 +10,21 @@ from pathlib import Path
 
 from drivers.registry import open_driver
 from farm.clock import Clock
-from farm.config import NodeSettings, PrinterSection
+from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.__main__ import run_until_signal
 from farm.node.agent import Agent
 from farm.node.parts import Parts
-from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order
+from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order, until
 
 
 async def work(folder: Path, port: str) -> None:
     farm = FakeFarm()
     shop = Workshop(folder, farm=farm)
     section = PrinterSection(name="left", url=f"marlin://{port}", profile="generic-210")
-    shop.agent = Agent(NodeSettings(data=folder, printers=[section]), IDENTITY, Clock(), parts=Parts(farm.bus, open_driver))
+    settings = NodeSettings(data=folder, printers=[section], ledger=LedgerSection(ballast_bytes=65_536))
+    shop.agent = Agent(settings, IDENTITY, Clock(), parts=Parts(farm.bus, open_driver))
     running = asyncio.create_task(run_until_signal(shop.agent))
-    await asyncio.sleep(0.1)
+    await until(lambda: shop.agent._keeper.begun, what="a boot")
     await shop.clear("left")
     program = max((folder / "programs").glob("*.gcode"), key=lambda file: file.stat().st_size)  # the other is the workshop's own
     farm.want({shop.printer("left"): [order(sha=program.stem, size=program.stat().st_size, jobs=3)]})
