@@ -191,7 +191,11 @@ class BedMachine(RuleBasedStateMachine):
         elif ours and self.plate.running:
             self.do(core.on_trace, asked, JobTrace(running=True))
         else:
-            self.do(core.on_trace, asked, JobTrace(running=False, end=PrintEnd.DONE if ours and answer == "truth" else None))
+            knows = ours and answer == "truth"
+            before = self.occupied
+            self.do(core.on_trace, asked, JobTrace(running=False, end=PrintEnd.DONE if knows else None))
+            if before is not None and before.id == asked.job and before.running and not knows:
+                assert self.state.bed(A) is BedState.UNKNOWN, "good was guessed from idle"
         self.look()
 
     # --- people
@@ -316,6 +320,16 @@ class BedMachine(RuleBasedStateMachine):
         self.print_ends(PrintEnd.DONE)
         self.hand_clicks("collect", takes_off=True, good=good, at_once=True)
         assert self.plate.running, "the next was not started"
+
+    @rule(when=st.sampled_from(["seen", "asleep", "offline"]), ends=st.booleans())
+    def a_click_comes_late(self, when: str, ends: bool) -> None:
+        """The parts are gone, and before anybody hears of it somebody prints their own."""
+        self.somebody_puts_it_in_order(1)
+        self.jobs_are_allocated(2, refuses=False)
+        self.print_ends(PrintEnd.DONE)
+        self.hand_clicks("collect", takes_off=True, good=1, at_once=False)
+        self.somebody_prints_their_own(when, ends)
+        self.click_arrives(len(self.clicks) - 1, again=True, new_id=False)
 
     @rule(good=st.integers(0, PARTS))
     def somebody_puts_it_in_order(self, good: int) -> None:

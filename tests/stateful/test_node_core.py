@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -18,6 +17,8 @@ from farm.bus.messages import Ack, ClearBedAction, CollectAction, Command, JobCo
 from farm.node import core
 from farm.node.core import Moment, NodeState, StartJob, Step, TraceJob
 from farm.node.ledger import Ledger
+from scheduler.model import BedState
+from tests.stateful.effort import effort
 from tests.unit.farm.node.bench import SHA, A, B, allocation, desired, setup
 
 SETUPS = (setup(A), setup(B))
@@ -63,6 +64,8 @@ class NodeMachine(RuleBasedStateMachine):
         self.facts: list[Any] = []
         self.allowed: dict[str, int] = {}  # the newest `jobs` of each allocation
         self.most: dict[str, int] = {}  # the most that was ever allowed
+        self.forgotten: set[str] = set()  # allocations whose counters were pruned: a daemon does not use their ids again
+        self.pruned = 0  # facts
         self.pending_traces: list[TraceJob] = []
         self.last_acknowledged: tuple[int, float] | None = None
         self.state: NodeState
@@ -140,6 +143,7 @@ class NodeMachine(RuleBasedStateMachine):
     def wants(self, printer: str, jobs: int, key: str) -> None:
         name = f"{key}-{printer}"
         jobs = min(jobs, self.allowed.get(name, 3))  # jobs only fall
+        jobs = 0 if name in self.forgotten else jobs
         self.allowed[name] = jobs
         self.most.setdefault(name, jobs)
         wanted = {printer: [allocation(name, jobs=jobs, autonomy_s=AUTONOMY_S)]}
@@ -197,6 +201,43 @@ class NodeMachine(RuleBasedStateMachine):
         )
         self.last_acknowledged = (report.boot, self.now_s)
         self.do(core.on_ack, ack)
+
+    @precondition(lambda self: not self.full)
+    @rule(share=st.integers(0, 3))
+    def what_was_told_long_ago_is_forgotten(self, share: int) -> None:
+        place = self.state.journal
+        told = max(0, place.acked - place.oldest + 1) * share // 3
+        counters = core.unwanted(self.state, list(self.state.started))
+        if self.do(lambda state, _now: core.prune(state, told, counters)):
+            self.pruned += told
+            self.forgotten |= counters
+
+    @precondition(lambda self: not self.full)
+    @rule()
+    def the_ledger_turns_out_to_be_an_old_copy(self) -> None:
+        """The daemon has more of its journal than it has: it numbers anew, waits for a desired state, and trusts no bed."""
+        place = self.state.journal
+        self.last_acknowledged = None
+        self.do(core.on_ack, Ack(generation=self.state.generation, epoch=place.epoch, seq=place.head + 1))
+        assert self.state.journal.epoch != place.epoch
+        assert not self.state.allocations
+        assert all(self.state.bed(printer) is not BedState.CLEAR for printer in self.state.printers)
+
+    @rule(printer=printers, away_s=st.sampled_from([1.0, 100.0, 1_000.0]), others=st.booleans())
+    def a_printer_is_taken_away_and_comes_back(self, printer: str, away_s: float, others: bool) -> None:
+        """Elsewhere, or on the shelf, anything may be printed on it."""
+        before, known = self.state.occupations.get(printer), self.state.printers[printer].setup
+        self.do(lambda state, _now: core.remove_printer(state, printer))
+        self.now_s += away_s
+        self.wall_s += away_s
+        machine = self.machines[printer]
+        if others and not machine.running:
+            machine.on_bed = self.new_id("elsewhere")
+        self.do(lambda state, _now: core.add_printer(state, known))
+        after = self.state.occupations.get(printer)
+        assert before is None or (after is not None and after.id == before.id), "what was on its bed stays in the ledger"
+        self.look(printer)
+        assert self.full or self.state.bed(printer) is not BedState.CLEAR, "nobody knows what came onto it"
 
     @rule(index=st.integers(0, 20), again=st.booleans())
     def command_arrives(self, index: int, again: bool) -> None:
@@ -321,7 +362,7 @@ class NodeMachine(RuleBasedStateMachine):
             starts[fact.reference.allocation] = starts.get(fact.reference.allocation, 0) + 1
         for name, count in starts.items():
             assert count <= self.most[name], f"{count} starts under {name}"
-            assert self.state.started[name] == count, "the counter is durable"
+            assert name in self.forgotten or self.state.started[name] == count, "the counter is durable"
 
     @invariant()
     def every_job_is_told_once(self) -> None:
@@ -332,9 +373,10 @@ class NodeMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_has_no_holes(self) -> None:
-        assert [fact.seq for fact in self.facts] == list(range(1, self.state.journal.head + 1))
-        kept = self.ledger.facts(self.state.journal, 0, 100_000)
-        assert [fact.seq for fact in kept] == [fact.seq for fact in self.facts]
+        place, expected = self.state.journal, self.facts[self.pruned :]
+        kept = self.ledger.facts(place, place.oldest - 1, 100_000)
+        assert [fact.seq for fact in kept] == list(range(place.oldest, place.head + 1))
+        assert [(fact.kind, fact.model_dump()["at_s"]) for fact in kept] == [(fact.kind, fact.at_s) for fact in expected]
 
     @invariant()
     def the_ledger_holds_what_the_state_says(self) -> None:
@@ -360,7 +402,5 @@ def map_lists(state: NodeState) -> dict[str, Any]:
     return {key: list(value) for key, value in state.allocations.items()}
 
 
-NodeMachine.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+NodeMachine.TestCase.settings = effort(120, 40)
 TestNode = NodeMachine.TestCase
