@@ -33,8 +33,8 @@ CALL_TIMEOUT_S: Final = 10.0
 class VirtualPort:
     """A firmware on a serial port that is a pty. `speed` seconds of the firmware pass in a real second.
 
-    `link`, when given, is a symbolic link that always leads to the newest pty: replugging changes the number, as with hardware.
-    The firmware belongs to the port's thread: use `call` to touch it.
+    `link`, when given, is a symbolic link to the newest pty, as those of /dev/serial/by-id are: replugging changes the number, and
+    while it is unplugged there is no link. The firmware belongs to the port's thread: use `call` to touch it.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class VirtualPort:
         os.set_blocking(master, False)
         self._master = master
         if self._link:
-            # Renamed into place, so that the link never leads nowhere.
+            # Renamed into place, so that the link is there at once or not at all.
             fresh = self._link.with_name(f".{self._link.name}.new")
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(self.path)
@@ -137,6 +137,9 @@ class VirtualPort:
 
     def _unplug(self) -> None:
         self._shut()
+        if self._link:
+            # Before the pty: its number is free then, and who follows the link would print on whatever machine gets it next.
+            self._link.unlink(missing_ok=True)
         if self._master is not None:
             os.close(self._master)
         self._master = None

@@ -56,7 +56,7 @@ def _in_mounts_of_our_own(words: list[str]) -> None:
 @contextmanager
 def _people(stage: Stage, trace: Trace, seed: int) -> Iterator[tuple[Hands, Watch]]:
     client = stage.client()
-    hands, watch = Hands(client, stage.printers, trace, seed), Watch(stage.database("daemon"))
+    hands, watch = Hands(client, stage.page_settings(), stage.printers, trace, seed), Watch(stage.database("daemon"))
     hands.start()
     watch.start()
     try:

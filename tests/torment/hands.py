@@ -3,12 +3,15 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from farm.commands.client import FarmClient, ProblemError
+from farm.config import NodeSettings
 from farm.errors import FarmError
+from farm.node.page.client import PageClient
 from tests.torment.trace import Trace
 from tests.virtual_printers import VirtualPrinters
 
@@ -16,6 +19,7 @@ _LOOK_S: Final = 0.15
 _STILL_S: Final = 0.5  # a machine that stood still for so long has made the moves that it had planned
 _SCRAP_OF_TEN: Final = 1  # good prints out of ten that have a bad part all the same
 _DOUBLE_OF_TEN: Final = 2  # clicks out of ten that come twice
+_PAGE_OF_TEN: Final = 3  # looks out of ten that are at the page of the node, where one is open; all while the daemon is away
 _REPEAT_S: Final = 1.0  # a word that was not accepted is said again after that
 
 
@@ -47,11 +51,12 @@ class Record:
 class Hands(threading.Thread):
     """Collects in the background until `stop`. While `night` is set, nobody is there."""
 
-    def __init__(self, client: FarmClient, printers: VirtualPrinters, trace: Trace, seed: int) -> None:
+    def __init__(self, client: FarmClient, page: NodeSettings, printers: VirtualPrinters, trace: Trace, seed: int) -> None:
         super().__init__(name="hands", daemon=True)
         self.record = Record()
         self.farm: dict[str, Any] = {}  # the newest that was seen
         self._client = client
+        self._page = page
         self._printers = printers
         self._trace = trace
         self._chance = random.Random(f"hands {seed}")
@@ -70,26 +75,40 @@ class Hands(threading.Thread):
         """Look at the farm and lend a hand, again and again."""
         try:
             while not self._ending.wait(_LOOK_S):
-                with suppress(FarmError):
-                    self.look(self._client.get("/farm"))
+                at_the_node = self._chance.randrange(10) < _PAGE_OF_TEN
+                try:
+                    self._look_at_the_node() if at_the_node else self._look_at_the_farm()
+                except FarmError:
+                    with suppress(FarmError):  # it may be dead too
+                        self._look_at_the_node()
         except BaseException as error:
             self.bug = error
             raise
 
-    def look(self, farm: dict[str, Any]) -> None:
-        """Do what the farm as it is shown calls for."""
-        self.farm = farm
+    def _look_at_the_farm(self) -> None:
+        self.farm = farm = self._client.get("/farm")
         self._watch_good(farm["orders"])
-        if self.night.is_set():
-            return
-        for printer in farm["printers"]:
+        self._lend_a_hand(
+            farm["printers"], lambda verb, printer, body: self._client.post(f"/printers/{printer}/{verb}", {**body, "by": "hands"})
+        )
+
+    def _look_at_the_node(self) -> None:
+        page = PageClient(self._page)
+        printers = [{**printer, "occupation": _as_the_farm_shows_it(printer["occupation"])} for printer in page.state()["printers"]]
+        self._lend_a_hand(
+            printers, lambda verb, printer, body: page.post(verb.removesuffix("-bed"), {**body, "printer": printer, "by": "people"})
+        )
+
+    def _lend_a_hand(self, printers: list[dict[str, Any]], tell: "Tell") -> None:
+        """Do what the beds call for, and say it where they were seen."""
+        for printer in [] if self.night.is_set() else printers:
             occupation = printer["occupation"]
             if occupation is None or occupation["running"]:
                 continue
             if occupation["kind"] == "job":
-                self._collect(printer, occupation)
+                self._collect(printer, occupation, tell)
             elif occupation["kind"] == "unknown":
-                self._clear(printer, occupation["id"])
+                self._clear(printer, occupation["id"], tell)
 
     def _watch_good(self, orders: list[dict[str, Any]]) -> None:
         for order in orders:
@@ -122,7 +141,7 @@ class Hands(threading.Thread):
                 self.record.wrong.append(f"{name}: {removed} prints were taken off, {len(standing)} stood there")
         return standing
 
-    def _collect(self, printer: dict[str, Any], occupation: dict[str, Any]) -> None:
+    def _collect(self, printer: dict[str, Any], occupation: dict[str, Any], tell: "Tell") -> None:
         claim = self.record.claims.get(occupation["id"])
         if claim is None:
             standing = self._take_off(printer["name"])
@@ -131,7 +150,7 @@ class Hands(threading.Thread):
             claim = self._claim(printer["name"], occupation, standing)
             self.record.claims[claim.job] = claim
         if time.monotonic() - claim.said_s > _REPEAT_S:
-            self._say(printer["id"], claim)
+            self._say(printer["id"], claim, tell)
 
     def _claim(self, name: str, occupation: dict[str, Any], standing: list[dict[str, Any]]) -> Claim:
         parts, job = occupation["good_at_most"], occupation["id"]
@@ -148,12 +167,12 @@ class Hands(threading.Thread):
         self._trace.say(f"hand: {name} {job} {claim.outcome}: prints {claim.prints}, {good} good, {scrap} scrap")
         return claim
 
-    def _say(self, printer: str, claim: Claim) -> None:
-        body = {"job": claim.job, "good": claim.good, "scrap": claim.scrap, "by": "hands"}
+    def _say(self, printer: str, claim: Claim, tell: "Tell") -> None:
+        body = {"job": claim.job, "good": claim.good, "scrap": claim.scrap}
         claim.said_s = time.monotonic()
         for _ in range(2 if self._chance.randrange(10) < _DOUBLE_OF_TEN else 1):
             try:
-                self._client.post(f"/printers/{printer}/collect", body)
+                tell("collect", printer, body)
                 claim.accepted = True
             except FarmError as error:
                 self._refused(claim, error)
@@ -163,7 +182,7 @@ class Hands(threading.Thread):
         if isinstance(error, ProblemError) and error.code == "collect-pending" and not claim.accepted:
             self.record.wrong.append(f"somebody else spoke for {claim.job} before the hand that took it off")
 
-    def _clear(self, printer: dict[str, Any], occupation: str) -> None:
+    def _clear(self, printer: dict[str, Any], occupation: str, tell: "Tell") -> None:
         if occupation not in self.record.cleared:
             standing = self._take_off(printer["name"])
             if standing is None:
@@ -174,7 +193,7 @@ class Hands(threading.Thread):
             if whole:
                 self.record.wrong.append(f"{printer['name']}: whole prints {whole} stood there, and no job tells of them")
         with suppress(FarmError):
-            self._client.post(f"/printers/{printer['id']}/clear-bed", {"occupation": occupation, "by": "hands"})
+            tell("clear-bed", printer["id"], {"occupation": occupation})
 
     # --- people who click without looking ----------------------------------------------------------------------------------------
 
@@ -191,6 +210,18 @@ class Hands(threading.Thread):
         except FarmError as error:
             return f"{claim.job} refused: {error.code}"
         return f"{claim.job} was taken: its node must refuse it"
+
+
+Tell = Callable[[str, str, dict[str, Any]], Any]  # verb, printer, what is said
+
+
+def _as_the_farm_shows_it(occupation: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a node's page shows of a bed, in the words of the farm's API."""
+    if occupation is None:
+        return None
+    job = occupation["job"]
+    ended = job is not None and occupation["outcome"] is not None
+    return {**occupation, "running": job is not None and not ended, "good_at_most": job["parts"] if ended else 0}
 
 
 def _number(name: str) -> int:

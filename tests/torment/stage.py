@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from farm.commands.client import FarmClient, Target
 from farm.commands.local_farm import Child, LocalFarm
-from farm.config import AUTHORITY_FILE, OPERATOR_FILE
+from farm.config import AUTHORITY_FILE, OPERATOR_FILE, NodeSettings, load
 from farm.store.writer import FILE_NAME
 from gcode.checks import inspect
 from gcode.profile import bundled_profiles
@@ -30,6 +30,7 @@ from tests.virtual_printers import VirtualPrinters
 NODES: Final = {"workshop": (1, 2, 3), "home": (4, 5)}  # with the numbers of their printers
 PROFILE: Final = "generic-210"
 LAYERS: Final = 16
+PAGE: Final = "workshop"  # the node whose own page is open: on loopback, where the hands can reach it
 DESIGNS: Final = {"square": 1, "plate": 3}  # parts a job
 _DISK_MB: Final = {"daemon": 128, "workshop": 48, "home": 48}  # more than an upload must leave, and than a ballast
 _RETRACTED_MM: Final = 2.2  # the end of the file before pulled this back: so much less leaves the nozzle of the next one
@@ -161,7 +162,8 @@ class Stage:
         sections = self.printers.sections(PROFILE)
         for name, numbers in NODES.items():
             prefix = host.prefix if host is not None and name == "home" else ()
-            self.farm.add_node(name, [sections[number - 1] for number in numbers], prefix=prefix)
+            page_port = 0 if name == PAGE else None
+            self.farm.add_node(name, [sections[number - 1] for number in numbers], prefix=prefix, page_port=page_port)
         for design, parts in DESIGNS.items():
             self.farm.add_program(
                 program(design), design=design, revision=f"{design}-1", profile=PROFILE, parts=parts, material="PLA"
@@ -173,6 +175,10 @@ class Stage:
         if not self.farm.secure:
             return FarmClient(Target(self.farm.url))
         return FarmClient(Target(self.farm.url, (data / OPERATOR_FILE).read_text().strip(), data / AUTHORITY_FILE))
+
+    def page_settings(self) -> NodeSettings:
+        """With which `PageClient` finds the page of the node `PAGE`."""
+        return load(NodeSettings, self.folder / f"node-{PAGE}.toml")
 
     # --- processes ---------------------------------------------------------------------------------------------------------------
 

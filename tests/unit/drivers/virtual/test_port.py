@@ -165,6 +165,19 @@ def test_link_leads_to_the_newest_pty(make_port: MakePort, tmp_path: Path) -> No
     assert not link.is_symlink()
 
 
+def test_while_it_is_unplugged_its_link_does_not_lead_to_the_machine_that_got_its_number(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    link = tmp_path / "printer"
+    port = make_port(link=link)
+    port.unplug()
+    others = [make_port() for _ in range(3)]  # numbers are used again, lowest first
+    assert not link.is_symlink()
+    port.replug()
+    assert link.readlink() == Path(port.path)
+    assert port.path not in [other.path for other in others]
+
+
 def test_a_host_that_does_not_read_blocks_nothing(port: VirtualPort) -> None:
     """The pty fills, the rest is lost, and the firmware goes on."""
     slave = os.open(port.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
