@@ -10,7 +10,7 @@ from typing import Final
 
 from farm.clock import Clock
 
-WALL_ORIGIN_S: Final = 1_700_000_000.0
+WALL_ORIGIN_S: Final = 1_790_000_000.0  # after the day before which a clock counts as never set
 _TRACE_LINES: Final = 400
 
 Action = Callable[[], Awaitable[None] | None]
