@@ -23,8 +23,22 @@ from tests.virtual_printers import VirtualPrinters
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
 
 QUANTITY = 8
+STILL_S = 0.5  # a machine that stood still for so long has made the moves that it had planned when its job failed
 SPEED = 20.0
 PATIENCE_S = 240.0
+
+
+class CalmHands(Hands):
+    """They wait until the machine stands still: on a loaded computer a job may fail while some moves are still to come."""
+
+    def _take_off(self, name: str) -> None:
+        assert self.printers is not None
+        if name.startswith("virtual "):
+            before = None
+            while (now := self.printers.ask(int(name.split()[1]), snapshot=True)["extruded_mm"]) != before:
+                before = now
+                time.sleep(STILL_S)
+        super()._take_off(name)
 
 
 @pytest.fixture
@@ -91,7 +105,7 @@ def test_what_was_made_since_the_backup_comes_back_twice_over(farm: LocalFarm, p
     farm.start_daemon()
     farm.add_node("workshop", printers.sections())
     order_id = order(farm, small_program(), QUANTITY)
-    hands = Hands(farm, printers)
+    hands = CalmHands(farm, printers)
     some_good(farm, order_id, hands, 1)
     backup = json.loads(command(farm, "backup", "--url", farm.url, "--json").stdout)["path"]
     at_backup = farm.get(f"/orders/{order_id}")["good"]
@@ -117,7 +131,7 @@ def test_what_was_made_since_the_backup_comes_back_twice_over(farm: LocalFarm, p
     assert sum(jobs.values()) == farm.get(f"/orders/{order_id}")["good"] + sum(row["parts"] for row in farm.get("/farm")["stock"])
     finished = sum(printer["parts_finished"] for printer in printers.truth())
     assert finished >= sum(jobs.values()) >= QUANTITY
-    assert all(printer["collisions"] == 0 for printer in printers.truth())
+    assert [printer["collisions"] for printer in printers.truth()] == [0, 0]
 
 
 def test_a_restore_beside_a_daemon_that_runs_is_refused_and_changes_nothing(farm: LocalFarm) -> None:
@@ -135,7 +149,7 @@ def test_a_database_copied_back_by_hand_is_noticed_and_a_take_over_heals_it(farm
     farm.start_daemon()
     farm.add_node("workshop", printers.sections())
     order_id = order(farm, small_program(), QUANTITY)
-    hands = Hands(farm, printers)
+    hands = CalmHands(farm, printers)
     some_good(farm, order_id, hands, 1)
     farm.daemon.end()
     copy = farm.folder / "copy.sqlite3"
@@ -161,4 +175,4 @@ def test_a_database_copied_back_by_hand_is_noticed_and_a_take_over_heals_it(farm
     assert good_jobs(farm).items() >= made.items()
     met = hands.until_met(order_id)
     assert met["good"] == QUANTITY
-    assert all(printer["collisions"] == 0 for printer in printers.truth())
+    assert [printer["collisions"] for printer in printers.truth()] == [0, 0]
