@@ -65,12 +65,13 @@ def audit(evidence: Evidence) -> Verdict:
 
 
 def differences(evidence: Evidence) -> tuple[int, int]:
-    """Good parts that hands took and nobody counted, and parts that were counted and no hand took."""
+    """Good parts that hands took and nobody counted, and parts that were counted and no hand took: of jobs, or of orders and stock."""
     counted = {job["id"]: job["good"] for job in evidence.books.jobs if job["collected_at_s"] is not None}
     taken = {claim.job: claim.good for claim in evidence.record.claims.values()}
     lost = sum(max(0, good - counted.get(job, 0)) for job, good in taken.items())
     doubled = sum(max(0, good - taken.get(job, 0)) for job, good in counted.items())
-    return lost, doubled
+    more = [counted - made for made, counted in _by_revision(evidence).values()]
+    return lost + sum(max(0, -parts) for parts in more), doubled + sum(max(0, parts) for parts in more)
 
 
 # --- what hands took and what was counted ------------------------------------------------------------------------------------
@@ -92,15 +93,19 @@ def counts_agree(evidence: Evidence) -> Iterator[str]:
 
 def sums_agree(evidence: Evidence) -> Iterator[str]:
     """What was collected of a revision is what its orders and its stock have."""
+    for revision, (made, counted) in _by_revision(evidence).items():
+        if made != counted:
+            yield f"{revision}: {made} good collected, {counted} in orders and stock"
+
+
+def _by_revision(evidence: Evidence) -> dict[str, tuple[int, int]]:
     made: Counter[str] = Counter()
     counted: Counter[str] = Counter(evidence.books.stock)
     for job in evidence.books.jobs:
         made[job["revision"]] += job["good"]
     for order in evidence.books.orders:
         counted[order["revision"]] += order["good"]
-    for revision in made | counted:
-        if made[revision] != counted[revision]:
-            yield f"{revision}: {made[revision]} good collected, {counted[revision]} in orders and stock"
+    return {revision: (made[revision], counted[revision]) for revision in sorted({*made, *counted})}
 
 
 # --- what the printers really did --------------------------------------------------------------------------------------------

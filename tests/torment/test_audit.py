@@ -135,10 +135,19 @@ def test_every_check_has_found_something() -> None:
 
 
 def test_lost_and_doubled_are_counted_in_good_parts() -> None:
-    lost = audit(with_books(good_run(), jobs=[job("j0"), job("j1", 0, collected_at_s=None)]))
+    order = good_run().books.orders[0]
+    jobs = [job("j0"), job("j1", 0, collected_at_s=None)]
+    lost = audit(with_books(good_run(), jobs=jobs, orders=[{**order, "good": 1}]))
     assert (lost.lost, lost.doubled) == (1, 0)
-    doubled = audit(with_books(good_run(), jobs=[job("j0"), job("j1", 3)]))
+    doubled = audit(with_books(good_run(), jobs=[job("j0"), job("j1", 3)], stock={"r1": 2}))
     assert (doubled.lost, doubled.doubled) == (0, 2)
+
+
+def test_lost_and_doubled_are_seen_in_orders_and_stock_too() -> None:
+    doubled = audit(with_books(good_run(), stock={"r1": 3}))
+    assert (doubled.lost, doubled.doubled) == (0, 3)
+    lost = audit(with_books(good_run(), orders=[{**good_run().books.orders[0], "good": 1}]))
+    assert (lost.lost, lost.doubled) == (1, 0)
 
 
 def test_an_alarm_that_a_stale_click_explains_is_none() -> None:
