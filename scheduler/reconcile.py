@@ -41,6 +41,11 @@ class Tail:
             if not _suspect(farm, allocation.node, rules):  # what is on its way back already serves some of them
                 self.take(allocation.order, allocation.printer, leaving_jobs(allocation))
 
+    @property
+    def waits(self) -> bool:
+        """Whether any printer is left that may take a unit."""
+        return bool(self._idle)
+
     def _unserved(self) -> list[PrinterNow]:
         farm, totals = self._farm, sums(self._farm)
         waiting = {
@@ -107,10 +112,10 @@ def over_allocation(farm: Farm, _rules: Rules, _now_s: float) -> Iterable[Decisi
     totals = sums(farm)
     excess = {order.id: surplus(farm, order, totals) for order in farm.orders.values()}
     closed = {order.id for order in farm.orders.values() if order_reason(farm, order) is not None}
-    for allocation in sorted(farm.allocations.values(), key=_newest_first):
+    concerned = closed | {order for order, parts in excess.items() if parts}
+    held = (item for item in farm.allocations.values() if item.order in concerned and item.jobs > item.started)
+    for allocation in sorted(held, key=_newest_first):
         unstarted = allocation.jobs - allocation.started
-        if unstarted <= 0:
-            continue
         jobs = unstarted if allocation.order in closed else min(unstarted, excess.get(allocation.order, 0) // allocation.parts)
         if jobs > 0:
             excess[allocation.order] -= jobs * allocation.parts
@@ -158,6 +163,8 @@ def overdue(farm: Farm, rules: Rules, now_s: float) -> Iterable[Decision]:
 def taken_back(farm: Farm, rules: Rules, now_s: float) -> Iterable[Decision]:
     """At the tail: unstarted jobs of live nodes that cannot begin them soon go to printers that idle."""
     tail = Tail(farm, rules)
+    if not tail.waits:
+        return
     for allocation in sorted(farm.allocations.values(), key=_newest_first):
         unstarted = allocation.jobs - allocation.started
         if unstarted > 0 and not _suspect(farm, allocation.node, rules) and _is_stalled(farm, allocation, rules, now_s):
@@ -179,6 +186,8 @@ def hedged(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
     if not settled_in(farm, rules):
         return
     tail = Tail(farm, rules)
+    if not tail.waits:
+        return
     after_s = rules.suspect_after_s + rules.hedge_after_s
     for allocation in farm.allocations.values():
         if allocation.unstarted and _silent_s(farm, allocation.node) > after_s:
