@@ -65,7 +65,7 @@ def audit(evidence: Evidence) -> Verdict:
 
 
 def differences(evidence: Evidence) -> tuple[int, int]:
-    """Good parts that hands took and nobody counted, and parts that were counted and no hand took: of jobs, or of orders and stock."""
+    """Good parts that were taken and not counted, and parts that were counted and not taken; by jobs, and by orders and stock."""
     counted = {job["id"]: job["good"] for job in evidence.books.jobs if job["collected_at_s"] is not None}
     taken = {claim.job: claim.good for claim in evidence.record.claims.values()}
     lost = sum(max(0, good - counted.get(job, 0)) for job, good in taken.items())
