@@ -102,6 +102,7 @@ class Process:
     reported_s: float = -inf
     sending: bool = False
     fetching: set[str] = field(default_factory=set)
+    fetched: set[str] = field(default_factory=set)
 
 
 class SimulatedNode:
@@ -250,11 +251,16 @@ class SimulatedNode:
     def _fetch(self, process: Process, program: str) -> None:
         if program not in process.fetching:
             process.fetching.add(program)
-            self.world.at(self.world.random.uniform(1.0, 400.0), partial(self._fetched, process))
+            self.world.at(self.world.random.uniform(1.0, 400.0), partial(self._fetched, process, program))
 
-    async def _fetched(self, process: Process) -> None:
+    async def _fetched(self, process: Process, program: str) -> None:
+        process.fetched.add(program)
         if self.process is process:
-            present = frozenset(process.fetching)
+            await self._show_files(process)
+
+    async def _show_files(self, process: Process) -> None:
+        present = frozenset(process.fetched)
+        if process.keeper.state.files != present:
             await self.do(lambda state, _now: core.on_files(state, present))
 
     async def look(self) -> None:
@@ -264,6 +270,7 @@ class SimulatedNode:
             return
         for key in self.machines:
             await self._status(process, key)
+        await self._show_files(process)
         await self.do(lambda state, _now: Step(state))
         if self.process is not process:
             return
