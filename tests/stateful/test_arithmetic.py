@@ -104,7 +104,7 @@ rarely_not = st.sampled_from([True, True, True, True, False])
 well = st.builds(
     NodeNow,
     id=st.just(""),
-    silent_s=st.sampled_from([5.0, 5.0, 5.0, 991.0]),
+    silent_s=st.sampled_from([5.0, 5.0, 5.0, 991.0, 43_261.0]),
     reported=st.builds(DesiredVersion, st.just(GENERATION), st.sampled_from([4, 4, 2])),
     reported_epoch=st.sampled_from(["e", "e", "old"]),
     reported_head=few,
@@ -305,7 +305,7 @@ def check_withdraw(before: Farm, decision: Withdraw, after: Farm) -> None:
     assert old.started <= new.jobs < old.jobs, "a withdrawal only lowers, and leaves alone what has begun"
     assert new.held == old.held, "what is withdrawn is expected until the node confirms"
     assert new.withdrawn == DesiredVersion(GENERATION, after.node_records[old.node].version)
-    assert after.node_records[old.node].version == 5, "published under one newer version"
+    assert after.node_records[old.node].version > 4, "published under a newer version"
     if decision.why is Why.NOT_NEEDED:
         order = before.orders.get(old.order)
         if order is not None and is_wanted(before, order):
@@ -391,8 +391,15 @@ CHECKS: dict[type[Any], Any] = {
 
 
 @effort(250)
-@given(any_farm)
-def test_every_decision_is_allowed(farm: Farm) -> None:
+@given(any_farm, st.integers(1, 5))
+def test_every_decision_is_allowed(farm: Farm, less: int) -> None:
+    check(farm)
+    later = carried_out(farm, reconcile(farm, RULES, NOW_S))
+    reduced = {key: replace(order, quantity=max(1, order.good, order.quantity - less)) for key, order in later.orders.items()}
+    check(replace(later, orders=reduced))
+
+
+def check(farm: Farm) -> None:
     for before, decision, after in steps(farm):
         event(f"{type(decision).__name__} {getattr(decision, 'why', '')}")
         CHECKS[type(decision)](before, decision, after)
@@ -400,6 +407,33 @@ def test_every_decision_is_allowed(farm: Farm) -> None:
             assert item.held >= item.started
             assert item.lost >= 0
             assert 0 <= item.jobs <= item.held
+
+
+DISTRUST: dict[str, Any] = {"online": False, "replayed": False, "silent_s": 90.5}
+
+
+@effort(150)
+@given(any_farm, st.sampled_from([*DISTRUST, "revoked", "unknown", *["overdue"] * 5]))
+def test_whoever_loses_our_trust_gets_nothing(farm: Farm, why: str) -> None:
+    given_to = [item for item in reconcile(farm, RULES, NOW_S) if isinstance(item, Allocate)]
+    if not given_to:
+        return
+    event(why)
+    node, printer = given_to[0].node, farm.printers[given_to[0].printer]
+    if why == "overdue":
+        job = Job("late", node, printer.id, "gone", "gone", "r1", "one", 1, 9.0, 0.0, 0.0, written_off=True)
+        busy = replace(printer, bed=BedState.OCCUPIED, ready=False, running=True, job="late")
+        after = replace(farm, printers={**farm.printers, printer.id: busy}, jobs={**farm.jobs, "late": job})
+        assert printer.id not in {item.printer for item in reconcile(after, RULES, NOW_S) if isinstance(item, Allocate)}
+        return
+    after = replace(farm, nodes={key: value for key, value in farm.nodes.items() if key != node})
+    if why == "revoked":
+        record = replace(farm.node_records[node], revoked=True)
+        after = replace(farm, node_records={**farm.node_records, node: record})
+    elif why in DISTRUST:
+        now: Any = replace(farm.nodes[node], **{why: DISTRUST[why]})
+        after = replace(farm, nodes={**farm.nodes, node: now})
+    assert node not in {item.node for item in reconcile(after, RULES, NOW_S) if isinstance(item, Allocate)}
 
 
 # --- all of them together --------------------------------------------------------------------------------------------------------
@@ -448,6 +482,10 @@ def at_rest(farm: Farm) -> Farm:
 @given(any_farm)
 def test_nobody_idles_while_something_is_missing(farm: Farm) -> None:
     rest = at_rest(farm)
+    for allocation in rest.allocations.values():
+        silent_s = rest.nodes[allocation.node].silent_s if allocation.node in rest.nodes else rest.uptime_s
+        lease_ended = rest.uptime_s >= 90.0 and silent_s > allocation.autonomy_s + 60.0
+        assert not (lease_ended and allocation.held > allocation.started), "work is waited for that nobody will do"
     free = [item for item in rest.printers.values() if may_be_given_more(rest, item)]
     for order in rest.orders.values():
         if not is_wanted(rest, order):

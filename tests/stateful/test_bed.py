@@ -126,6 +126,7 @@ class BedMachine(RuleBasedStateMachine):
         assert isinstance(instruction, StartJob)
         if core.may_begin(self.state, instruction, self.moment) is not None or self.refuses:
             self.do(core.on_not_begun, instruction, "refused", names=instruction.job, outcome=JobOutcome.FAILED)
+            assert self.occupied is None or self.occupied.id != instruction.job, "a hand would look in vain for it"
             return
         assert not self.plate.running, "two prints at once"
         assert self.plate.holds is None or self.wrongly_cleared, f"a start onto {self.plate.holds}"
@@ -179,6 +180,7 @@ class BedMachine(RuleBasedStateMachine):
         self.plate.running = False
         if self.online and not self.plate.foreign and self.plate.holds not in self.state.untraced | self.state.tracing:
             self.do(core.on_ended, A, PrintEnded(self.plate.holds or "", end, ""))
+            self.do(core.on_ended, A, PrintEnded(self.plate.holds or "", PrintEnd.DONE, ""))  # only the first word counts
         self.look()
 
     @precondition(lambda self: self.traces)
@@ -205,9 +207,9 @@ class BedMachine(RuleBasedStateMachine):
     def hand_clicks(self, kind: str, takes_off: bool, good: int, at_once: bool) -> None:
         """Of what the page shows. Parts are taken off when the print is over."""
         shown = self.occupied
-        if shown is None or self.plate.running:
+        if shown is None or (self.plate.running and not self.plate.foreign):
             return
-        if takes_off:
+        if takes_off and not self.plate.running:
             self.takes_off()
         action: Any = ClearBedAction(printer=A, occupation=shown.id)
         if kind == "collect":
@@ -228,10 +230,14 @@ class BedMachine(RuleBasedStateMachine):
         command = click.command.model_copy(update={"generation": self.state.generation})
         if new_id:  # a second hand, or a second click
             command = command.model_copy(update={"id": self.new_id("command")})
-        before = self.occupied
-        if not click.honest and before is not None and before.id == click.names:
+        before, seen = self.occupied, self.state.printers[A].status.state is PrinterState.FOREIGN
+        if not click.honest and not seen and before is not None and before.id == click.names:
             self.wrongly_cleared = True  # from here on nobody can know
         self.do(core.on_command, command, names=click.names)
+        if seen:
+            after = self.occupied
+            assert after is not None, "cleared under a print"
+            assert before is None or before.job is not None or after.id == before.id, "said to be cleared under a print"
 
     @precondition(lambda self: not self.plate.running)
     @rule(when=st.sampled_from(["seen", "asleep", "offline"]), ends=st.booleans())
@@ -271,6 +277,8 @@ class BedMachine(RuleBasedStateMachine):
     @rule()
     def a_print_of_others_could_not_be_written(self) -> None:
         self.do(core.on_doubt, frozenset({A}))
+        assert self.occupied is not None
+        assert self.occupied.job is None or self.occupied.gap, "more than the job may lie there"
         assert self.state.bed(A) is not BedState.CLEAR
 
     @rule()
@@ -321,14 +329,34 @@ class BedMachine(RuleBasedStateMachine):
         self.hand_clicks("collect", takes_off=True, good=good, at_once=True)
         assert self.plate.running, "the next was not started"
 
-    @rule(when=st.sampled_from(["seen", "asleep", "offline"]), ends=st.booleans())
-    def a_click_comes_late(self, when: str, ends: bool) -> None:
+    @rule(when=st.sampled_from(["seen", "asleep", "offline"]), ends=st.booleans(), of_job=st.booleans())
+    def a_click_comes_late(self, when: str, ends: bool, of_job: bool) -> None:
         """The parts are gone, and before anybody hears of it somebody prints their own."""
         self.somebody_puts_it_in_order(1)
-        self.jobs_are_allocated(2, refuses=False)
-        self.print_ends(PrintEnd.DONE)
-        self.hand_clicks("collect", takes_off=True, good=1, at_once=False)
+        if of_job:
+            self.jobs_are_allocated(2, refuses=False)
+            self.print_ends(PrintEnd.DONE)
+        else:
+            self.do(core.on_doubt, frozenset({A}))
+        self.hand_clicks("collect" if of_job else "clear", takes_off=True, good=1, at_once=False)
         self.somebody_prints_their_own(when, ends)
+        self.click_arrives(len(self.clicks) - 1, again=True, new_id=False)
+
+    @rule(good=st.integers(0, PARTS))
+    def the_end_is_slept_through(self, good: int) -> None:
+        """It was taken off, too, and somebody printed their own. The agent's timer fires before its driver has spoken."""
+        self.somebody_puts_it_in_order(1)
+        self.jobs_are_allocated(2, refuses=False)
+        job = self.plate.holds or ""
+        self.now_s, self.wall_s = self.now_s + BLIND_S + 100.0, self.wall_s + BLIND_S + 100.0
+        self.plate = Plate(self.new_id("foreign"), running=self.proves_idle, foreign=True)
+        self.do(lambda state, _now: Step(state))
+        self.do(core.on_ended, A, PrintEnded(job, PrintEnd.DONE, ""))
+        self.look()
+        action = CollectAction(printer=A, job=job, good=good, scrap=0)
+        self.clicks.append(
+            Click(Command(generation=self.state.generation, id=self.new_id("command"), action=action), job, honest=True)
+        )
         self.click_arrives(len(self.clicks) - 1, again=True, new_id=False)
 
     @rule(good=st.integers(0, PARTS))
