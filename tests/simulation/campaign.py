@@ -91,6 +91,9 @@ def hunt(mutant: Mutant, seeds: int = 60) -> Caught:
         if isinstance(result, str) and BUG in result:
             raise RuntimeError(f"the mutant {mutant.name!r} does not fit the code any more: {result}")
         if isinstance(result, str):
+            whole, _ = run_seed(seed, mutant.plan, calm=mutant.calm)
+            if isinstance(whole, str):
+                raise RuntimeError(f"seed {seed} with {mutant.plan} fails with all rules, too: {whole}")
             return Caught(mutant.name, seed, result)
     return Caught(mutant.name, None)
 

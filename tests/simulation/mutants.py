@@ -471,7 +471,7 @@ PROTOCOL: Final[tuple[Mutant, ...]] = (
     Mutant("contact counted from what was heard", _contact_is_what_was_heard),
     Mutant("started counter not durable", _started_in_memory),
     Mutant("ended but not collected is not expected", _ended_is_not_expected, calm=True),
-    Mutant("report acknowledged under an old desired", _report_acknowledged_under_an_old_desired, Plan(operators=True)),
+    Mutant("report acknowledged under an old desired", _report_acknowledged_under_an_old_desired, Plan(fate="deaf")),
     Mutant("ids reused after a restore", _ids_are_used_again, RESTORES),
 )
 

@@ -168,6 +168,7 @@ class People:
         daemon = self.daemon
         if daemon is None or daemon.engine is None or daemon.engine.world.fence is None or not self.world.chance(0.1):
             return
+        self.truth.fenced(daemon)
         asked = daemon.engine.healer.ask()
         await daemon.turn()
         if asked.done() and asked.exception() is None:

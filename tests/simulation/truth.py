@@ -254,6 +254,12 @@ class Truth:
         self._promised.clear()
         self._stored = {key: (record.epoch, record.seq) for key, record in stored.nodes.items()}
 
+    def fenced(self, daemon: "SimulatedDaemon") -> None:
+        """A daemon that nobody ever replaced must not stop itself."""
+        fence = daemon.engine.world.fence if daemon.engine is not None else None
+        if fence is not None and not self.restored:
+            self.fail(6, f"the only daemon there ever was only watches: {fence}")
+
     def balanced(self, daemon: "SimulatedDaemon") -> None:
         """Invariants 3 and 15 in memory: good parts of orders and stock are those of collected jobs, each once."""
         if daemon.engine is None or daemon.old:
@@ -263,6 +269,7 @@ class Truth:
             raise RuntimeError(f"the daemon stumbles: {daemon.engine.trouble or dict(counts)}")
         if len(farm.set_aside) > _MAX_SET_ASIDE or len(counts) > 1_001:
             self.fail(15, "the daemon keeps too much")
+        self.fenced(daemon)
         if self.restored:
             return  # `counted` does not know what the backup held; at rest the database itself is asked
         for revision in farm.revisions.values():
