@@ -96,6 +96,8 @@ class Faults:
 
     async def round(self) -> None:
         """A minute in which something may break."""
+        if self.daemon is not None and self.daemon.up and self.world.chance(0.01):
+            self.network.redeliver_reports(self.daemon.hear)  # it connects again: also on a good day
         if not self.active:
             return
         for node in self.nodes:
@@ -164,8 +166,6 @@ class Faults:
             daemon.die()
         elif not daemon.up and world.chance(0.1):
             await daemon.boot()
-        if daemon.up and world.chance(0.01):
-            self.network.redeliver_reports(daemon.hear)
         if world.chance(0.01):
             daemon.card.full = world.chance(0.35)
             world.say("disk of the daemon", "full" if daemon.card.full else "has room")

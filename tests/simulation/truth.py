@@ -80,6 +80,7 @@ class Truth:
         """A card was written back: it shows what it showed then."""
         self.old_cards.add(node)
         self._shown.pop(node, None)
+        self._acked.pop(node, None)  # its boots may be numbered afresh, when its clock is behind
 
     def decided(self, node: "SimulatedNode", start: StartJob, state: NodeState) -> None:
         """A start is written down: invariants 9, 11 and 12."""
