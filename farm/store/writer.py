@@ -165,6 +165,8 @@ class Store:
                 return work(connection)
         except exc.SQLAlchemyError as error:
             raise self._translate(error) from error
+        except (OverflowError, UnicodeError) as error:  # the driver's own, before anything reaches the database
+            raise _refused(error) from error
 
     def _read(self, work: Callable[[Connection], _Result]) -> _Result:
         try:
@@ -184,7 +186,7 @@ class Store:
                 next_step="Make room on it. The farm goes on by itself then; nodes keep their facts until it does.",
             )
         if isinstance(error, exc.IntegrityError | exc.DataError):
-            return InvalidError(f"The database refused a row: {cause}.", code="store-refused", next_step="Report this.")
+            return _refused(cause)
         return FarmError(
             f"The database {self._path} failed: {cause}.",
             code="store-failed",
@@ -196,3 +198,7 @@ class Store:
             return shutil.disk_usage(self._path.parent).free
         except OSError:
             return 0
+
+
+def _refused(why: object) -> InvalidError:
+    return InvalidError(f"The database refused a row: {why}.", code="store-refused", next_step="Report this.")

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from farm.errors import FarmError, InvalidError, StoreFullError
+from farm.errors import InvalidError, StoreFullError
 from farm.store.repository import Change, Delete, Put, SetMeta, StoredFarm, key_name
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
@@ -175,9 +175,8 @@ class StoreMachine(RuleBasedStateMachine):
             "surrogate": Design("bad", "\ud800", 0.0),
             "huge": Stock("bad", 2**70),
         }[what]
-        with pytest.raises((FarmError, UnicodeError, OverflowError)) as caught:
+        with pytest.raises((InvalidError, StoreFullError)):
             self.run(self.store.commit([*first, Put(bad), *rest]))
-        assert what != "empty" or isinstance(caught.value, InvalidError | StoreFullError)
 
     @rule(number=st.integers(1, 40), order=keys, limit=st.integers(0, 9), offset=st.integers(0, 9), strangers=st.integers(460, 500))
     def many_jobs_are_written(self, number: int, order: str, limit: int, offset: int, strangers: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullError
-from farm.store.repository import Delete, Put, SetMeta
+from farm.store.repository import Change, Delete, Put, SetMeta
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
     Allocation,
@@ -211,11 +211,16 @@ async def test_every_failure_of_the_database_is_an_error_for_people(tmp_path: Pa
         await store.close()
 
 
-async def test_a_row_that_is_refused_is_not_the_stores_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "row",
+    [SetMeta("generation", None), SetMeta("generation", "\ud800"), Put(Stock("r1", 2**70))],  # type: ignore[arg-type] # on purpose
+    ids=["nothing", "half a letter", "too large a number"],
+)
+async def test_a_row_that_is_refused_is_not_the_stores_fault(tmp_path: Path, row: Change) -> None:
     store = await Store.open(tmp_path)
     try:
         with pytest.raises(InvalidError) as caught:
-            await store.commit([SetMeta("generation", None)])  # type: ignore[arg-type] # on purpose
+            await store.commit([row])
         assert caught.value.code == "store-refused"
     finally:
         await store.close()
