@@ -4,7 +4,8 @@ A fact names its place in the node's journal (`seq`) and the printer. A job's fa
 that has never heard of its allocation can adopt it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from scheduler.model import JobOutcome
 
@@ -97,15 +98,24 @@ JobFact = JobStarted | JobEnded | JobCollected
 Fact = JobFact | BedCleared | CommandDone | FaultSeen | Unreadable
 
 
+def no_tag(_seq: int) -> str:
+    """Nothing is known of any tag."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A piece of a node's journal, in order. `oldest`: the first number that the node still holds. `tag`: that of the last fact."""
+    """A piece of a node's journal, in order. `oldest` is the first number that the node still holds.
+
+    `tag_of` finds the tag of one of these facts by its number (`farm.bus.messages.fact_tag`), or an empty text: making a tag takes
+    longer than reading a fact, and hardly any is looked at.
+    """
 
     node: str
     epoch: str
     oldest: int
     facts: tuple[Fact, ...]
-    tag: str = ""
+    tag_of: Callable[[int], str] = field(default=no_tag, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

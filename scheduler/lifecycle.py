@@ -30,6 +30,7 @@ from scheduler.facts import (
 from scheduler.model import Farm, Job, JobOutcome, NodeRecord, Order, PendingCollect, Rules, SetAside, Stock
 
 MAX_PAST_EPOCHS: Final = 20  # a node whose SD card was written back that often has another problem
+OLD_LEDGER: Final = "Its ledger is an older copy of itself: it is told to tell all."
 MAX_SET_ASIDE: Final = 200  # a node; beyond it facts are still passed over, but no longer kept
 
 
@@ -292,16 +293,22 @@ def free(draft: Draft, allocation: str, held: int) -> None:
 
 
 def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules, *, steady_s: float | None = None) -> list[Notice]:
-    """Take a piece of a node's journal into `draft`; facts after a hole wait until the node repeats what is missing."""
+    """Take a piece of a node's journal into `draft`; facts after a hole wait until the node repeats what is missing.
+
+    Nothing is taken of a ledger that is an old copy of itself: the notice `ledger.old` says so, and the node must be told.
+    """
     intake = Intake(draft, batch.node, now_s, rules, steady_s=steady_s)
     if not enter_epoch(draft, batch.node, batch.epoch):
         return []
-    pointer = draft.farm.node_records[batch.node].seq
+    committed = draft.farm.node_records[batch.node]
+    pointer = committed.seq
     if batch.oldest > pointer + 1:
         intake.notice("journal.skipped", f"Facts {pointer + 1} to {batch.oldest - 1} are no longer in the node's journal.")
         pointer = batch.oldest - 1
     for fact in batch.facts:
         if fact.seq <= pointer:
+            if fact.seq == committed.seq and _is_another(committed, batch):
+                return [Notice("ledger.old", batch.node, OLD_LEDGER)]
             continue
         if fact.seq != pointer + 1:
             intake.notice("journal.hole", f"Fact {fact.seq} came, but {pointer + 1} is next.")
@@ -310,9 +317,17 @@ def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules, *, steady
         pointer = fact.seq
     record: NodeRecord = draft.farm.node_records[batch.node]
     if pointer != record.seq:
-        whole = bool(batch.facts) and pointer == batch.facts[-1].seq
-        draft.put(replace(record, seq=pointer, tag=batch.tag if whole else ""))
+        draft.put(replace(record, seq=pointer, tag=batch.tag_of(pointer)))
     return intake.notices
+
+
+def _is_another(record: NodeRecord, batch: Batch) -> bool:
+    """Whether the fact at the pointer is not the one that was committed under its number.
+
+    Then what comes before it is no repetition either: the node's card was written back from an image, and it wrote on.
+    """
+    tag = batch.tag_of(record.seq)
+    return bool(record.tag) and bool(tag) and tag != record.tag
 
 
 def seen_running(draft: Draft, job: str, now_s: float, rules: Rules, *, was_silent: bool) -> None:

@@ -6,7 +6,7 @@ counts are limited here, at the border: behind it a message is what it says. Str
 
 import json
 from hashlib import sha256
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -319,9 +319,18 @@ class RawFact(Message):
     kind: Word
 
 
+def _something(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _something(item) for key, item in value.items() if item is not None}
+    return [_something(item) for item in value] if isinstance(value, list) else value
+
+
 def fact_tag(fact: RawFact) -> str:
-    """What tells a fact from another one with the same number: a digest of everything but the number."""
-    content = fact.model_dump(mode="json", exclude={"seq"})
+    """What tells a fact from another one with the same number: a digest of everything but the number.
+
+    What is null is left out, at every depth: it does not travel (`farm.bus.client.encoded`), and a ledger keeps it.
+    """
+    content = _something(fact.model_dump(mode="json", exclude={"seq"}))
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 

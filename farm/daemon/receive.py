@@ -22,7 +22,7 @@ from farm.daemon.world import NEVER, NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
-from scheduler.lifecycle import anchor_running, enter_epoch, owner_of, seen_running, take_batch
+from scheduler.lifecycle import OLD_LEDGER, anchor_running, enter_epoch, owner_of, seen_running, take_batch
 from scheduler.model import NodeRecord, PrinterRecord, Rules
 
 _log = get_logger(__name__)
@@ -186,7 +186,11 @@ class Receiver:
     # --- streams ---------------------------------------------------------------------------------------------------------------
 
     def _journal(self, draft: Draft, facts: Batch, effects: Effects, now: Now) -> None:
-        effects.notices += take_batch(draft, facts, now.wall_s, self._rules, steady_s=now.steady_s)
+        notices = take_batch(draft, facts, now.wall_s, self._rules, steady_s=now.steady_s)
+        effects.notices += notices
+        if any(notice.code == "ledger.old" for notice in notices):
+            effects.outdated[facts.node] = JournalPosition(epoch=facts.epoch, oldest=facts.oldest, head=facts.facts[-1].seq)
+            return
         effects.told.add(facts.node)
         effects.changed = True
 
@@ -205,7 +209,7 @@ class Receiver:
         if not enter_epoch(draft, node, report.journal.epoch):
             if not parsed.retained:  # else it was under way since before the node's ledger changed
                 effects.outdated[node] = report.journal
-                effects.notices.append(Notice("ledger.old", node, "Its ledger is an older copy of itself: it is told to tell all."))
+                effects.notices.append(Notice("ledger.old", node, OLD_LEDGER))
             return
         if link.follow(report.journal.epoch):  # a journal may have told of the new ledger first
             effects.changed = True

@@ -1,7 +1,7 @@
 """Between the bus and the scheduler: journal facts to plain values, allocations to a desired state."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
@@ -33,14 +33,25 @@ def read_batch(node: str, payload: bytes) -> facts.Batch:
         journal: Any = _KNOWN.model_validate(content)
     except ValueError:  # one fact is enough: then each is looked at on its own
         return batch(node, messages.Journal.model_validate_json(payload))
-    tag = messages.fact_tag(messages.RawFact.model_validate(content["facts"][-1])) if journal.facts else ""
-    return facts.Batch(node, journal.epoch, journal.oldest, tuple([_plain(known) for known in journal.facts]), tag)
+    told = tuple([_plain(known) for known in journal.facts])
+
+    def tag_of(seq: int) -> str:
+        return _tag_of([messages.RawFact.model_validate(raw) for raw in content["facts"] if raw["seq"] == seq])
+
+    return facts.Batch(node, journal.epoch, journal.oldest, told, tag_of)
 
 
 def batch(node: str, journal: messages.Journal) -> facts.Batch:
     """A piece of a journal; a fact that cannot be understood becomes `Unreadable`."""
-    tag = messages.fact_tag(journal.facts[-1]) if journal.facts else ""
-    return facts.Batch(node, journal.epoch, journal.oldest, tuple(fact(raw) for raw in journal.facts), tag)
+
+    def tag_of(seq: int) -> str:
+        return _tag_of([raw for raw in journal.facts if raw.seq == seq])
+
+    return facts.Batch(node, journal.epoch, journal.oldest, tuple(fact(raw) for raw in journal.facts), tag_of)
+
+
+def _tag_of(found: Sequence[messages.RawFact]) -> str:
+    return messages.fact_tag(found[0]) if found else ""
 
 
 def fact(raw: messages.RawFact) -> facts.Fact:

@@ -62,16 +62,31 @@ def test_a_started_job_moves_from_unstarted_to_started() -> None:
     assert notices == []
 
 
-def test_the_tag_of_the_last_fact_is_kept_and_only_of_that() -> None:
+def test_the_tag_of_the_last_fact_is_kept() -> None:
     draft = Draft(world())
-    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), "tag-2"), NOW_S, RULES)
+    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), tags), NOW_S, RULES)
     assert draft.farm.node_records["n1"].tag == "tag-2"
-    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), "tag-of-a-copy"), NOW_S, RULES)
-    assert draft.farm.node_records["n1"].tag == "tag-2", "nothing was new"
-    take_batch(draft, Batch("n1", "e1", 1, (collected(3), collected(5)), "tag-5"), NOW_S, RULES)
-    assert (draft.farm.node_records["n1"].seq, draft.farm.node_records["n1"].tag) == (3, ""), "a hole: that of fact 3 is not known"
+    take_batch(draft, Batch("n1", "e1", 1, (collected(3), collected(5)), tags), NOW_S, RULES)
+    assert (draft.farm.node_records["n1"].seq, draft.farm.node_records["n1"].tag) == (3, "tag-3"), "a hole"
     enter_epoch(draft, "n1", "e2")
     assert draft.farm.node_records["n1"].tag == ""
+
+
+def tags(seq: int) -> str:
+    return f"tag-{seq}"
+
+
+def test_new_facts_under_old_numbers_show_an_old_ledger_and_nothing_of_them_is_taken() -> None:
+    """The card came back from an image, and its node had written beyond what was committed before its line came back."""
+    draft = Draft(world())
+    take_batch(draft, Batch("n1", "e1", 1, (started(1), ended(2)), tags), NOW_S, RULES)
+    before = draft.farm
+    other = (started(1, "j7"), started(2, "j8"), collected(3, "j8"))
+    notices = take_batch(draft, Batch("n1", "e1", 1, other, lambda seq: f"other-{seq}"), NOW_S, RULES)
+    assert codes(notices) == ["ledger.old"]
+    assert draft.farm == before
+    notices = take_batch(draft, Batch("n1", "e1", 1, (ended(2), collected(3)), tags), NOW_S, RULES)
+    assert (codes(notices), draft.farm.node_records["n1"].seq) == ([], 3), "a repetition is no other fact"
 
 
 def test_a_job_is_due_after_its_time_a_quarter_more_two_clearings_and_slack() -> None:

@@ -81,14 +81,17 @@ def payload(*rows: dict[str, Any], **fields: Any) -> bytes:
 @pytest.mark.parametrize("rows", [KNOWN, [], KNOWN[:1], [*KNOWN, STRANGE], [*KNOWN, POISONED], [STRANGE]])
 def test_all_facts_at_once_are_read_like_one_after_the_other(rows: list[dict[str, Any]]) -> None:
     content = payload(*rows)
-    assert read_batch("n1", content) == batch("n1", messages.Journal.model_validate_json(content))
+    quick, slow = read_batch("n1", content), batch("n1", messages.Journal.model_validate_json(content))
+    assert quick == slow
+    assert [quick.tag_of(row["seq"]) for row in rows] == [slow.tag_of(row["seq"]) for row in rows]
+    assert quick.tag_of(99) == slow.tag_of(99) == ""
 
 
 def test_the_tag_covers_what_we_do_not_know_of_a_fact() -> None:
     last = messages.RawFact.model_validate(KNOWN[2])
-    assert read_batch("n1", payload(*KNOWN)).tag == messages.fact_tag(last)
+    assert read_batch("n1", payload(*KNOWN)).tag_of(6) == messages.fact_tag(last)
     without = {key: value for key, value in KNOWN[2].items() if key != "later"}
-    assert read_batch("n1", payload(*KNOWN[:2], without)).tag != messages.fact_tag(last)
+    assert read_batch("n1", payload(*KNOWN[:2], without)).tag_of(6) != messages.fact_tag(last)
 
 
 @pytest.mark.parametrize(

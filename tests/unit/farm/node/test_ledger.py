@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from drivers.base import PrinterState
+from drivers.base import Fault, PrinterState
+from farm.bus.client import encoded
 from farm.bus.messages import Journal
-from farm.daemon.translate import batch
+from farm.daemon.translate import read_batch
 from farm.errors import ConfigurationError
 from farm.node import core
 from farm.node.core import Changes, JournalPlace, Remembered
@@ -130,11 +131,14 @@ def test_facts_come_in_order_and_in_batches(ledger: Ledger) -> None:
 def test_the_tag_of_a_fact_is_the_one_that_the_daemon_finds_in_the_message(ledger: Ledger) -> None:
     bench = ready(ledger)
     bench.printed()
+    fault = Fault("thermal-runaway", "Error:Thermal Runaway", "", "", "", "")
+    bench.status(A, PrinterState.FAULT, fault=fault)  # no job runs: a null in the ledger that does not travel
     place = bench.state.journal
     facts = ledger.facts(place, 0, 64)
-    sent = Journal(epoch=place.epoch, oldest=1, head=place.head, facts=facts).model_dump_json()
-    heard = batch("n1", Journal.model_validate_json(sent))
-    assert heard.tag == ledger.tag(place, place.head) != ""
+    assert "fault-raised" in {fact.kind for fact in facts}
+    heard = read_batch("n1", encoded(Journal(epoch=place.epoch, oldest=1, head=place.head, facts=facts)))
+    assert [heard.tag_of(fact.seq) for fact in facts] == [ledger.tag(place, fact.seq) for fact in facts]
+    assert heard.tag_of(place.head) != ""
     assert len({ledger.tag(place, fact.seq) for fact in facts}) == len(facts), "facts that differ have other tags"
     assert ledger.tag(place, place.head + 1) == ""
 
