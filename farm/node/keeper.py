@@ -80,6 +80,7 @@ class Keeper:
         self._turn = asyncio.Lock()
         self._owed: list[tuple[str | None, Event]] = []
         self._doubted: frozenset[str] = frozenset()
+        self._opened_s = (0.0, 0.0)  # the ledger's age and the boot clock when it was opened
 
     @property
     def state(self) -> NodeState:
@@ -115,6 +116,7 @@ class Keeper:
 
         """
         self._ledger = await self._with_room(Ledger.open, path)
+        self._opened_s = (await self.in_thread(self._ledger.lived_s), self._clock.boot_s())
         return await self._with_room(self._ledger.load)
 
     async def printer_ids(self, names: list[str]) -> dict[str, str]:
@@ -126,7 +128,8 @@ class Keeper:
         """Take over the recovered state. LedgerWriteError: a boot that is not written is no boot."""
         assert self._ledger is not None, "open() comes first"
         step = recovered(moment(self._clock))
-        await self._with_room(self._ledger.commit, core.between(None, step.state, step.facts, self._clock.wall_s()))
+        changes = core.between(None, step.state, step.facts, self._clock.wall_s(), self._lived_s(self._clock.boot_s()))
+        await self._with_room(self._ledger.commit, changes)
         there = self._ballast is None or await self.in_thread(self._ballast.make)
         if not there:
             _log.warning("disk.nearly-full", next_step=_FREE_SOME)
@@ -205,13 +208,18 @@ class Keeper:
 
     async def _prune(self) -> None:
         assert self._ledger is not None, "open() comes first"
-        place, now_wall_s = self.state.journal, self._clock.wall_s()
-        written_s, counters = await self.in_thread(self._ledger.oldest, place, now_wall_s - core.KEEP_S, _PRUNE_BATCH)
-        facts = core.too_old(written_s, place, now_wall_s)
+        place, lived_s = self.state.journal, self._lived_s(self._clock.boot_s())
+        written_s, counters = await self.in_thread(self._ledger.oldest, place, lived_s - core.KEEP_S, _PRUNE_BATCH)
+        facts = core.too_old(written_s, place, lived_s)
         unwanted = core.unwanted(self.state, counters)
         unwanted -= await self.in_thread(self._ledger.told_of, place, place.oldest - 1 + facts, unwanted)
         if facts or unwanted:
             await self._make(lambda state, _now: core.prune(state, facts, unwanted))
+
+    def _lived_s(self, boot_s: float) -> float:
+        """Return the ledger's age: what it had when it was opened, and this process's time since. It costs no write of its own."""
+        lived_s, opened_s = self._opened_s
+        return lived_s + max(0.0, boot_s - opened_s)
 
     async def next_report(self, name: str, agent: str) -> Report:
         """Number and make a report; it counts as sent now."""
@@ -258,7 +266,7 @@ class Keeper:
         doubts = core.on_doubt(self.state, doubted, now)
         first = event(doubts.state, now)
         step = together(first, core.tick(first.state, now))
-        return step, core.between(self.state, step.state, step.facts, now.wall_s)
+        return step, core.between(self.state, step.state, step.facts, now.wall_s, self._lived_s(now.boot_s))
 
     async def _commit(self, changes: Changes) -> None:
         if changes.empty:

@@ -7,6 +7,7 @@ All methods block; `farm.node.agent` calls them on one thread of their own.
 import json
 import sqlite3
 from contextlib import closing
+from math import inf
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +21,7 @@ from farm.node.core import Changes, JournalPlace, Occupied, Remembered
 from farm.node.core.state import KEEP_COMMANDS
 from scheduler.model import JobOutcome, OccupationKind
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE printers (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
@@ -31,6 +32,11 @@ CREATE TABLE occupations (
 CREATE TABLE journal (position INTEGER PRIMARY KEY, at_s REAL NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE started (allocation TEXT PRIMARY KEY, jobs INTEGER NOT NULL, at_s REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE commands (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+"""
+# a column with a default writes no row anew: what version 1 has written is kept another 90 days of running time
+_AGES: Final = """
+ALTER TABLE journal ADD COLUMN lived_s REAL NOT NULL DEFAULT 0;
+ALTER TABLE started ADD COLUMN lived_s REAL NOT NULL DEFAULT 0;
 """
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -104,8 +110,9 @@ class Ledger:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version > _VERSION:
                 raise _unusable(path, f"it was written by a newer agent (version {version})")
-            if version == 0:
-                connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            if version < _VERSION:
+                steps = _SCHEMA + _AGES if version == 0 else _AGES
+                connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;").close()
             # finds a folder that turned read-only now, not when a job should start
             connection.execute("BEGIN IMMEDIATE").close()
             connection.execute("ROLLBACK").close()
@@ -161,6 +168,27 @@ class Ledger:
             commands=tuple(row[0] for row in reversed(commands)),
         )
 
+    def lived_s(self) -> float:
+        """How many seconds agents have run on this ledger until the newest commit: what ages does so on this axis.
+
+        No wall clock moves it, so a wrong one deletes nothing; a computer that is off does not age, which errs towards keeping.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+
+        """
+        try:
+            lived_s = self._age_s()
+        except (sqlite3.Error, ValueError) as error:
+            raise _unusable(self._path, f"its age cannot be read ({type(error).__name__})") from error
+        if not 0.0 <= lived_s < inf:
+            raise _unusable(self._path, f"its age cannot be {lived_s} s")
+        return lived_s
+
+    def _age_s(self) -> float:
+        found = self._rows("SELECT value FROM meta WHERE name = 'lived_s'")
+        return float(found[0][0]) if found else 0.0
+
     def facts(self, place: JournalPlace, after: int, limit: int) -> list[RawFact]:
         """The facts that follow sequence number `after`, at most `limit` and at most one packet of them.
 
@@ -192,18 +220,20 @@ class Ledger:
         found = self.facts(place, seq - 1, 1)
         return fact_tag(found[0]) if found and found[0].seq == seq else ""
 
-    def oldest(self, place: JournalPlace, before_wall_s: float, limit: int) -> tuple[list[float], list[str]]:
+    def oldest(self, place: JournalPlace, before_lived_s: float, limit: int) -> tuple[list[float], list[str]]:
         """When the oldest facts were written, in order, and the allocations whose last start was before; at most `limit` of each.
+
+        Both by `lived_s`.
 
         Raises:
             ConfigurationError: the file is damaged.
 
         """
-        facts = "SELECT at_s FROM journal WHERE position >= ? ORDER BY position LIMIT ?"
-        counters = "SELECT allocation FROM started WHERE at_s < ? ORDER BY at_s LIMIT ?"
+        facts = "SELECT lived_s FROM journal WHERE position >= ? ORDER BY position LIMIT ?"
+        counters = "SELECT allocation FROM started WHERE lived_s < ? ORDER BY lived_s LIMIT ?"
         try:
             written = self._rows(facts, place.oldest + place.base, limit)
-            return [row[0] for row in written], [row[0] for row in self._rows(counters, before_wall_s, limit)]
+            return [row[0] for row in written], [row[0] for row in self._rows(counters, before_lived_s, limit)]
         except sqlite3.Error as error:
             raise _unusable(self._path, str(error)) from error
 
@@ -261,8 +291,10 @@ class Ledger:
 
     def _write(self, changes: Changes) -> None:
         place = changes.place
-        self._many("INSERT INTO journal VALUES (?, ?, ?)", [_journal_row(fact, place, changes.at_s) for fact in changes.facts])
-        self._meta(acked=place.acked)
+        times_s = (changes.at_s, max(self._age_s(), changes.lived_s))
+        facts = [(*_journal_row(fact, place), *times_s) for fact in changes.facts]
+        self._many("INSERT INTO journal (position, body, at_s, lived_s) VALUES (?, ?, ?, ?)", facts)
+        self._meta(acked=place.acked, lived_s=times_s[1])
         if changes.epoch:
             self._meta(epoch=place.epoch, oldest=place.oldest, base=place.base)
             self._many("DELETE FROM journal WHERE position < ?", [(place.oldest + place.base,)])
@@ -276,8 +308,8 @@ class Ledger:
         there = [_occupation_row(printer, occupied) for printer, occupied in changes.occupations.items() if occupied is not None]
         self._many("DELETE FROM occupations WHERE printer = ?", gone)
         self._many("INSERT OR REPLACE INTO occupations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", there)
-        started = [(allocation, jobs, changes.at_s) for allocation, jobs in changes.started.items()]
-        self._many("INSERT OR REPLACE INTO started VALUES (?, ?, ?)", started)
+        started = [(allocation, jobs, *times_s) for allocation, jobs in changes.started.items()]
+        self._many("INSERT OR REPLACE INTO started (allocation, jobs, at_s, lived_s) VALUES (?, ?, ?, ?)", started)
         self._many("DELETE FROM started WHERE allocation = ?", [(allocation,) for allocation in changes.forgotten])
         self._commands(changes.commands)
 
@@ -313,6 +345,6 @@ def _occupation_row(printer: str, occupied: Occupied) -> tuple[Any, ...]:
     return (printer, occupied.id, occupied.kind, *times, job, occupied.outcome, int(occupied.gap))
 
 
-def _journal_row(fact: Fact, place: JournalPlace, at_s: float) -> tuple[int, float, str]:
+def _journal_row(fact: Fact, place: JournalPlace) -> tuple[int, str]:
     # the number is not in the body: a new epoch renumbers by moving `base`
-    return (fact.seq + place.base, at_s, fact.model_dump_json(exclude={"seq"}))
+    return (fact.seq + place.base, fact.model_dump_json(exclude={"seq"}))

@@ -19,7 +19,11 @@ class DesiredNow:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """One transaction of the ledger. None: as before."""
+    """One transaction of the ledger. None: as before.
+
+    `at_s` is what the wall clock said: for people only. `lived_s` is the ledger's age (`farm.node.ledger.Ledger.lived_s`); a
+    smaller one than the ledger's own counts as that.
+    """
 
     place: JournalPlace
     at_s: float = 0.0
@@ -31,6 +35,7 @@ class Changes:
     commands: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()  # allocations whose start counters go
     epoch: bool = False  # the journal was renumbered, or begins later
+    lived_s: float = 0.0
 
     @property
     def empty(self) -> bool:
@@ -44,10 +49,11 @@ def _altered(before: Mapping[str, Occupied], after: Mapping[str, Occupied]) -> d
     return {key: after.get(key) for key in sorted(keys) if before.get(key) != after.get(key)}
 
 
-def between(before: NodeState | None, after: NodeState, facts: tuple[Fact, ...], at_s: float) -> Changes:
+def between(before: NodeState | None, after: NodeState, facts: tuple[Fact, ...], at_s: float, lived_s: float = 0.0) -> Changes:
     """Return what must be written so that the ledger holds `after`. `before` None: a process starts."""
     if before is None:
-        return Changes(after.journal, at_s, facts, boot=(after.boot, after.machine), occupations=after.occupations, epoch=True)
+        boot = (after.boot, after.machine)
+        return Changes(after.journal, at_s, facts, boot=boot, occupations=after.occupations, epoch=True, lived_s=lived_s)
     desired = None
     if (before.generation, before.version) != (after.generation, after.version):
         desired = DesiredNow(after.generation, after.version, after.allocations, after.settings)
@@ -64,4 +70,5 @@ def between(before: NodeState | None, after: NodeState, facts: tuple[Fact, ...],
         commands=() if before.commands is after.commands else tuple(key for key in after.commands if key not in known),
         forgotten=() if before.started is after.started else tuple(sorted(before.started.keys() - after.started.keys())),
         epoch=(before.journal.epoch, before.journal.oldest) != (after.journal.epoch, after.journal.oldest),
+        lived_s=lived_s,
     )

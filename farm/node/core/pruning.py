@@ -2,26 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final
 
 from farm.node.core.state import JournalPlace, NodeState, Step
 
-# protocol.md: journals are kept at least 90 days, because nodes are the daemon's backup
+# protocol.md: journals are kept at least 90 days of running time, because nodes are the daemon's backup
 KEEP_S: Final = 90 * 86_400.0
-# a fact from before this moment of 2023 was written by a clock that was not set yet: it is as old as the next that was
-_CLOCK_IS_SET_S: Final = 1_700_000_000.0
 
 
-def too_old(written_s: Sequence[float], place: JournalPlace, now_wall_s: float) -> int:
-    """How many of the oldest facts may go: acknowledged, and older than `KEEP_S`. `written_s`: when they were written, in order."""
-    count = 0
+def too_old(written_s: Sequence[float], place: JournalPlace, lived_s: float) -> int:
+    """How many of the oldest facts may go: acknowledged, and older than `KEEP_S`.
+
+    `written_s`: when they were written, in order; `lived_s`: now. Both on the axis that only running time moves
+    (`farm.node.ledger.Ledger.lived_s`): a clock that is wrong never deletes anything.
+    """
     acknowledged = max(0, place.acked - place.oldest + 1)
-    for number, at_s in enumerate(written_s[:acknowledged], 1):
-        if now_wall_s - at_s <= KEEP_S:
-            break
-        if at_s >= _CLOCK_IS_SET_S:
-            count = number
-    return count
+    old = takewhile(lambda at_s: lived_s - at_s > KEEP_S, written_s[:acknowledged])
+    return sum(1 for _ in old)
 
 
 def unwanted(state: NodeState, allocations: Iterable[str]) -> frozenset[str]:

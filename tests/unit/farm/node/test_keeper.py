@@ -1,6 +1,5 @@
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,14 +16,32 @@ from farm.node.ledger import Ledger, LedgerWriteError
 from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
 
+DAY_S = 86_400.0
+
+
+class HandClock(Clock):
+    """A clock that a test moves: the wall clock to wherever somebody set it, the boot clock as time passes."""
+
+    times_s: dict[str, float]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__["times_s"] = {"wall": 1_800_000_000.0, "boot": 5_000.0}  # the base class is frozen
+
+    def wall_s(self) -> float:
+        return self.times_s["wall"]
+
+    def boot_s(self) -> float:
+        return self.times_s["boot"]
+
 
 class Kept:
     """A keeper with one printer; `full` makes its ledger refuse."""
 
-    def __init__(self, path: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, path: Path, patch: pytest.MonkeyPatch, clock: Clock | None = None) -> None:
         self.steps: list[tuple[NodeState, Step]] = []
-        self.keeper = Keeper(Clock(), lambda before, step: self.steps.append((before, step)))
-        self.path = path
+        self.keeper = Keeper(clock or Clock(), lambda before, step: self.steps.append((before, step)))
+        self.path, self.clock = path, clock
         self.full = False
         self.commits = 0
         original = Ledger.commit
@@ -225,8 +242,29 @@ async def test_steps_wait_for_their_turn(kept: Kept) -> None:
     assert [step.state.printers[A].status.state for _, step in kept.steps] == states
 
 
-async def test_old_facts_and_their_counters_are_forgotten_in_small_batches(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("farm.node.keeper._PRUNE_BATCH", 2)
+@pytest.fixture
+async def aging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kept]:
+    """A keeper on a clock that the test moves."""
+    made = Kept(tmp_path / "aging.sqlite", monkeypatch, HandClock())
+    await made.open()
+    yield made
+    made.full = False
+    await made.keeper.close()
+
+
+def clock_of(kept: Kept) -> HandClock:
+    assert isinstance(kept.clock, HandClock)
+    return kept.clock
+
+
+def passes(kept: Kept, duration_s: float) -> None:
+    """Time goes by for both clocks."""
+    for name in ("wall", "boot"):
+        clock_of(kept).times_s[name] += duration_s
+
+
+async def a_job_is_over(kept: Kept) -> None:
+    """Started, ended, collected, and its allocation is not wanted any more."""
     await kept.make_ready()
     await kept.keeper.apply(kept.status(PrinterState.IDLE))
     job = kept.keeper.state.occupations[A].id
@@ -234,28 +272,102 @@ async def test_old_facts_and_their_counters_are_forgotten_in_small_batches(kept:
     collected = CollectAction(printer=A, job=job, good=1, scrap=0)
     await kept.keeper.apply(lambda state, now: core.on_collect(state, collected, now))
     await kept.keeper.apply(lambda state, now: core.on_desired(state, desired(2), now))
-    place = kept.keeper.state.journal
-    assert (place.head, kept.keeper.state.started) == (3, {"alloc-1": 1})
-    await kept.keeper.prune()
-    assert kept.keeper.state.journal.oldest == 1, "not yet old"
 
-    monkeypatch.setattr(kept.keeper, "_clock", Clock(origin_wall_s=time.time() - 1, factor=91 * 86_400))
-    await kept.keeper.prune()
-    assert kept.keeper.state.journal.oldest == 1, "not yet acknowledged"
-    ack = Ack(generation=1, epoch=place.epoch, seq=3)
+
+async def acknowledged(kept: Kept) -> None:
+    place = kept.keeper.state.journal
+    ack = Ack(generation=1, epoch=place.epoch, seq=place.head)
     await kept.keeper.apply(lambda state, now: core.on_ack(state, ack, now))
-    await kept.keeper.prune()
-    assert (kept.keeper.state.journal.oldest, kept.keeper.state.started) == (3, {"alloc-1": 1}), "a fact still tells of it"
-    kept.full = True
+
+
+def left(kept: Kept) -> tuple[int, dict[str, int]]:
+    """How many facts, and which counters."""
+    place = kept.keeper.state.journal
+    return place.head - place.oldest + 1, dict(kept.keeper.state.started)
+
+
+async def test_old_facts_and_their_counters_are_forgotten_in_small_batches(aging: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.node.keeper._PRUNE_BATCH", 2)
+    await a_job_is_over(aging)
+    place = aging.keeper.state.journal
+    assert (place.head, aging.keeper.state.started) == (3, {"alloc-1": 1})
+    await aging.keeper.prune()
+    assert aging.keeper.state.journal.oldest == 1, "not yet old"
+
+    passes(aging, 91 * DAY_S)
+    await aging.keeper.prune()
+    assert aging.keeper.state.journal.oldest == 1, "not yet acknowledged"
+    ack = Ack(generation=1, epoch=place.epoch, seq=3)
+    await aging.keeper.apply(lambda state, now: core.on_ack(state, ack, now))
+    await aging.keeper.prune()
+    assert (aging.keeper.state.journal.oldest, aging.keeper.state.started) == (3, {"alloc-1": 1}), "a fact still tells of it"
+    aging.full = True
     with pytest.raises(LedgerWriteError):
-        await kept.keeper.prune()
-    await kept.keeper.prune()
-    assert kept.keeper.state.journal.oldest == 3
-    kept.full = False
-    await kept.keeper.pay_owed()
-    await kept.keeper.prune()
-    assert (kept.keeper.state.journal.oldest, kept.keeper.state.journal.head, kept.keeper.state.started) == (4, 3, {})
-    assert await kept.keeper.facts(kept.keeper.state.journal, 0, 10) == []
+        await aging.keeper.prune()
+    await aging.keeper.prune()
+    assert aging.keeper.state.journal.oldest == 3
+    aging.full = False
+    await aging.keeper.pay_owed()
+    await aging.keeper.prune()
+    assert (aging.keeper.state.journal.oldest, aging.keeper.state.journal.head, aging.keeper.state.started) == (4, 3, {})
+    assert await aging.keeper.facts(aging.keeper.state.journal, 0, 10) == []
+
+
+@pytest.mark.parametrize("wrong_s", [400 * DAY_S, -400 * DAY_S, -1_800_000_000.0])
+@pytest.mark.parametrize("wrong_when_written", [True, False])
+async def test_a_wall_clock_that_is_wrong_deletes_nothing(aging: Kept, wrong_s: float, wrong_when_written: bool) -> None:
+    if wrong_when_written:
+        clock_of(aging).times_s["wall"] += wrong_s
+    await a_job_is_over(aging)
+    await acknowledged(aging)
+    clock_of(aging).times_s["wall"] += -wrong_s if wrong_when_written else wrong_s
+    commits = aging.commits
+    for _ in range(3):
+        passes(aging, 3600.0)
+        await aging.keeper.prune()
+    assert left(aging) == (3, {"alloc-1": 1})
+    assert aging.commits == commits, "what finds nothing to forget writes nothing"
+    passes(aging, 90 * DAY_S)
+    await aging.keeper.prune()
+    await aging.keeper.prune()
+    assert left(aging) == (0, {}), "a wrong clock keeps nothing either"
+
+
+async def test_a_ledger_ages_over_restarts_and_not_while_its_computer_is_off(aging: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    await a_job_is_over(aging)
+    for _ in range(3):
+        passes(aging, 25 * DAY_S)
+        await aging.keeper.apply(lambda state, now: core.on_desired(state, desired(state.version + 1), now))
+        await aging.keeper.close()
+        aging = Kept(aging.path, monkeypatch, HandClock())  # the boot clock begins anew, after any number of days
+        clock_of(aging).times_s["wall"] += 1_000 * DAY_S
+        await aging.open()
+        await acknowledged(aging)
+        await aging.keeper.prune()
+        assert left(aging) == (3, {"alloc-1": 1})
+    passes(aging, 15 * DAY_S)
+    await aging.keeper.prune()
+    assert left(aging) == (3, {"alloc-1": 1}), "90 days are kept"
+    passes(aging, 1.0)
+    await aging.keeper.prune()
+    await aging.keeper.prune()
+    assert left(aging) == (0, {})
+    await aging.keeper.close()
+
+
+async def test_a_ledger_whose_commits_fail_meanwhile_ages_no_less(aging: Kept) -> None:
+    """The first write after a full disk, which changes nothing else, must not set the age back."""
+    await a_job_is_over(aging)
+    passes(aging, 50 * DAY_S)
+    await aging.keeper.apply(lambda state, now: core.on_desired(state, desired(3), now))
+    aging.full = True
+    with pytest.raises(LedgerWriteError):
+        await aging.keeper.apply(aging.status(PrinterState.FOREIGN))
+    aging.full = False
+    await aging.keeper.pay_owed()
+    ledger = Ledger.open(aging.path)
+    assert ledger.lived_s() == 50 * DAY_S
+    ledger.close()
 
 
 async def test_a_boot_that_cannot_be_written_is_no_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,16 +42,17 @@ class KeptBench(Bench):
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger: Ledger | None = None
+        self.lived_s = ledger.lived_s()
         super().__init__(setup(A), remembered=ledger.load(), ready=False)
         self.ledger = ledger
-        ledger.commit(core.between(None, self.state, (), self.wall_s))
+        ledger.commit(core.between(None, self.state, (), self.wall_s, self.lived_s))
         self.do(core.on_files, frozenset({"a" * 64}), timed=False)
 
     def do(self, function: Callable[..., core.Step], *arguments: Any, timed: bool = True, **named: Any) -> core.Step:
         before = self.state
         step = super().do(function, *arguments, timed=timed, **named)
         if self.ledger is not None:
-            self.ledger.commit(core.between(before, step.state, step.facts, self.wall_s))
+            self.ledger.commit(core.between(before, step.state, step.facts, self.wall_s, self.lived_s))
         return step
 
 
@@ -162,12 +163,13 @@ def test_what_is_pruned_is_gone_from_the_file_and_the_numbers_go_on(ledger: Ledg
 
 def test_the_oldest_facts_and_counters_are_found(ledger: Ledger) -> None:
     bench = ready(ledger)
-    first_s = bench.wall_s
+    first_s = bench.lived_s = 500.0
     bench.collect(bench.printed().job)
-    bench.wall_s += 1_000
+    bench.wall_s -= 1_000_000
+    bench.lived_s += 1_000
     bench.collect(bench.printed().job)
     place, (early, late) = bench.state.journal, bench.state.started
-    assert ledger.oldest(place, first_s + 1, 3) == ([first_s] * 3, [early])
+    assert ledger.oldest(place, first_s + 1, 3) == ([0.0, 0.0, first_s], [early])
     written_s, counters = ledger.oldest(replace(place, oldest=place.head), first_s + 2_000, 9)
     assert (written_s, counters) == ([first_s + 1_000], [early, late])
     both = frozenset({early, late, "alloc-of-others"})
@@ -201,6 +203,87 @@ def test_a_new_epoch_tells_the_same_rows_from_one(ledger: Ledger, path: Path) ->
     assert again.load() == as_remembered(bench.state)
     assert [fact.seq for fact in again.facts(bench.state.journal, 0, 100)] == list(range(1, bench.state.journal.head + 1))
     again.close()
+
+
+def test_the_age_of_a_ledger_rides_on_every_commit_and_never_falls(ledger: Ledger, path: Path) -> None:
+    assert ledger.lived_s() == 0.0
+    bench = ready(ledger)
+    bench.lived_s = 1_234.5678
+    bench.clear(A, "no-such-occupation")
+    assert ledger.lived_s() == 1_234.5678
+    bench.lived_s = 900.0
+    bench.start()
+    place = bench.state.journal
+    again = Ledger.open(path)
+    assert again.lived_s() == 1_234.5678
+    written_s, _ = again.oldest(replace(place, oldest=place.head), 0.0, 1)
+    assert written_s == [1_234.5678], "what is written now is not older than the ledger"
+    assert again.oldest(place, 1_234.5678, 9)[1] == []
+    again.close()
+
+
+@pytest.mark.parametrize("age", ["inf", "nan", "-1", "old"])
+def test_an_age_that_cannot_be_is_a_clear_error(ledger: Ledger, age: str) -> None:
+    ledger._connection.execute("INSERT INTO meta VALUES ('lived_s', ?)", (age,)).close()
+    with pytest.raises(ConfigurationError, match="age cannot be"):
+        ledger.lived_s()
+
+
+# as version 1 made it
+VERSION_1 = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE printers (name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+CREATE TABLE occupations (
+    printer TEXT PRIMARY KEY, id TEXT NOT NULL, kind TEXT NOT NULL, began_s REAL NOT NULL, began_wall_s REAL NOT NULL,
+    job TEXT, outcome TEXT, gap INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE journal (position INTEGER PRIMARY KEY, at_s REAL NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE started (allocation TEXT PRIMARY KEY, jobs INTEGER NOT NULL, at_s REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE commands (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+INSERT INTO meta VALUES ('epoch', 'epoch-1'), ('oldest', '1'), ('base', '0'), ('acked', '2'), ('boot', '4'), ('machine', 'm1');
+INSERT INTO printers VALUES ('left', 'printer-a');
+INSERT INTO journal VALUES
+    (1, 20.0, '{"kind":"command-done","at_s":20.0,"command":"command-1","ok":true,"detail":""}'),
+    (2, 1900000000.0, '{"kind":"command-done","at_s":1900000000.0,"command":"command-2","ok":true,"detail":""}');
+INSERT INTO started VALUES ('alloc-1', 3, 1700000000.0);
+INSERT INTO commands (id) VALUES ('command-1'), ('command-2');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_ledger_of_the_first_version_is_taken_over_and_ages_from_then_on(path: Path) -> None:
+    old = sqlite3.connect(path)
+    old.executescript(VERSION_1).close()
+    old.close()
+    for _ in range(2):
+        ledger = Ledger.open(path)
+        kept = ledger.load()
+        place = JournalPlace("epoch-1", oldest=1, head=2, acked=2)
+        assert (kept.journal, kept.boot, kept.started) == (place, 4, {"alloc-1": 3})
+        assert [fact.seq for fact in ledger.facts(place, 0, 9)] == [1, 2]
+        assert ledger.printer_ids(["left"]) == {"left": "printer-a"}
+        assert (ledger.lived_s(), ledger.oldest(place, 0.0, 9)) == (0.0, ([0.0, 0.0], []))
+        assert ledger.oldest(place, 1.0, 9)[1] == ["alloc-1"]
+        ledger.close()
+    ledger = Ledger.open(path)
+    assert ledger._rows("PRAGMA user_version") == [(2,)]
+    ledger.commit(Changes(place, 1_800_000_000.0, started={"alloc-1": 4, "alloc-2": 1}, lived_s=77.0))
+    assert ledger.oldest(place, 77.0, 9)[1] == []
+    assert ledger._rows("SELECT * FROM started WHERE allocation = 'alloc-1'") == [("alloc-1", 4, 1_800_000_000.0, 77.0)]
+    ledger.close()
+
+
+def test_a_ledger_that_is_not_taken_over_stays_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = sqlite3.connect(path)
+    old.executescript(VERSION_1).close()
+    old.close()
+    with monkeypatch.context() as patch:
+        patch.setattr("farm.node.ledger._AGES", "ALTER TABLE journal ADD COLUMN lived_s REAL NOT NULL DEFAULT 0; broken;")
+        with pytest.raises(ConfigurationError, match="syntax error"):
+            Ledger.open(path)
+    ledger = Ledger.open(path)
+    assert ledger.load().started == {"alloc-1": 3}
+    ledger.close()
 
 
 def test_printer_ids_are_made_once(ledger: Ledger, path: Path) -> None:

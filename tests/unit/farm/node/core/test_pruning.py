@@ -7,7 +7,7 @@ from farm.node import core
 from farm.node.core import JournalPlace
 from tests.unit.farm.node.bench import A, Bench, allocation, desired
 
-NOW_S = 1_800_000_000.0
+NOW_S = 200 * 86_400.0  # that the ledger has lived
 OLD_S = NOW_S - core.KEEP_S - 1
 YOUNG_S = NOW_S - core.KEEP_S + 1
 
@@ -40,11 +40,14 @@ def test_ninety_days_are_kept() -> None:
     assert core.too_old([NOW_S - core.KEEP_S], place(acked=9), NOW_S) == 0
 
 
-def test_what_a_clock_wrote_that_was_not_set_is_as_old_as_what_came_next() -> None:
-    """A computer without a battery clock begins in 1970, until it has asked for the time."""
-    assert core.too_old([20.0, 30.0], place(acked=9), NOW_S) == 0, "it may be of a minute ago"
-    assert core.too_old([20.0, YOUNG_S], place(acked=9), NOW_S) == 0
-    assert core.too_old([20.0, OLD_S, 30.0], place(acked=9), NOW_S) == 2
+def test_what_the_first_version_wrote_has_ninety_days_from_then_on() -> None:
+    """Its facts have no age: they count as written when the ledger began to live."""
+    assert core.too_old([0.0, 0.0], place(acked=9), core.KEEP_S) == 0
+    assert core.too_old([0.0, 0.0], place(acked=9), core.KEEP_S + 1) == 2
+
+
+def test_what_seems_to_be_of_the_future_is_kept() -> None:
+    assert core.too_old([NOW_S + 400 * 86_400.0, OLD_S], place(acked=9), NOW_S) == 0
 
 
 def test_a_counter_is_wanted_by_the_desired_state_and_by_a_job_on_a_bed() -> None:
