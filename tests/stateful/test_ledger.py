@@ -52,7 +52,7 @@ class Row:
     """A fact in the file, at a position that no new epoch moves."""
 
     position: int
-    at_s: float
+    lived_s: float
     fact: Fact
 
 
@@ -62,7 +62,8 @@ class Committed:
 
     remembered: Remembered = field(default_factory=lambda: Remembered(JournalPlace("")))
     rows: tuple[Row, ...] = ()
-    started_at_s: dict[str, float] = field(default_factory=dict)
+    started_s: dict[str, float] = field(default_factory=dict)  # by `lived_s`
+    lived_s: float = 0.0
 
 
 def after(before: Committed, state: NodeState, changes: Changes) -> Committed:
@@ -70,9 +71,9 @@ def after(before: Committed, state: NodeState, changes: Changes) -> Committed:
     if changes.empty:
         return before
     place = changes.place
-    rows = (*before.rows, *(Row(fact.seq + place.base, changes.at_s, fact) for fact in changes.facts))
-    started_at_s = {key: changes.at_s if key in changes.started else at_s for key, at_s in before.started_at_s.items()}
-    started_at_s |= dict.fromkeys(changes.started, changes.at_s)
+    lived_s = max(before.lived_s, changes.lived_s)
+    rows = (*before.rows, *(Row(fact.seq + place.base, lived_s, fact) for fact in changes.facts))
+    started_s = before.started_s | dict.fromkeys(changes.started, lived_s)
     return Committed(
         remembered=Remembered(
             journal=place,
@@ -87,7 +88,8 @@ def after(before: Committed, state: NodeState, changes: Changes) -> Committed:
             commands=state.commands,
         ),
         rows=tuple(row for row in rows if row.position >= place.oldest + place.base),
-        started_at_s={key: at_s for key, at_s in started_at_s.items() if key in state.started},
+        started_s={key: at_s for key, at_s in started_s.items() if key in state.started},
+        lived_s=lived_s,
     )
 
 
@@ -103,7 +105,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.folder = quick_folder()
         self.path = self.folder / "0.sqlite"
         self.ledger = Ledger.open(self.path)
-        self.wall_s, self.ids, self.copies = 1_700_000_000.0, 0, 0
+        self.wall_s, self.lived_s, self.ids, self.copies = 1_700_000_000.0, 0.0, 0, 0
         self.full = False
         self.names: dict[str, str] = {}
         self.committed = Committed()
@@ -126,13 +128,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def recovers(self) -> None:
         state = core.recover(self.ledger.load(), SETUPS, self.moment, machine="m1", seen={}).state
-        changes = core.between(None, state, (), self.wall_s)
+        self.lived_s = self.ledger.lived_s()  # what was lived and not written is gone with the process
+        changes = core.between(None, state, (), self.wall_s, self.lived_s)
         self.ledger.commit(changes)
         self.committed, self.state = after(self.committed, state, changes), state
 
     def commit(self, state: NodeState, *facts: Fact) -> bool:
         """As the keeper: a step that cannot be written has not happened."""
-        changes = core.between(self.state, state, facts, self.wall_s)
+        changes = core.between(self.state, state, facts, self.wall_s, self.lived_s)
         try:
             self.ledger.commit(changes)
         except LedgerWriteError as error:
@@ -226,9 +229,21 @@ class LedgerMachine(RuleBasedStateMachine):
         told = max(0, place.acked - place.oldest + 1)
         self.commit(core.prune(self.state, told * share // 4, frozenset(of) & self.state.started.keys()).state)
 
-    @rule(seconds=st.sampled_from([-50.0, 1.0, 3600.0]))
+    @rule(seconds=st.sampled_from([0.1, 1.0, 3600.0]))
     def time_passes(self, seconds: float) -> None:
         self.wall_s += seconds
+        self.lived_s += seconds
+
+    @rule(seconds=st.sampled_from([-400 * 86_400.0, -50.0, 400 * 86_400.0]))
+    def somebody_sets_the_wall_clock(self, seconds: float) -> None:
+        self.wall_s += seconds
+
+    @rule(behind_s=st.sampled_from([0.1, 5000.0]), of=allocations)
+    def a_step_knows_less_of_the_age_than_the_ledger(self, behind_s: float, of: str) -> None:
+        """Such as the one that only finds out whether the ledger can be written again."""
+        self.lived_s, now_s = max(0.0, self.lived_s - behind_s), self.lived_s
+        self.jobs_are_started(of, 1)
+        self.lived_s = now_s
 
     # --- longer pieces of life: chance seldom strings them together
 
@@ -337,6 +352,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def the_ledger_holds_the_last_commit(self) -> None:
         kept, expected = self.ledger.load(), self.committed.remembered
         assert kept.journal == expected.journal
+        assert self.ledger.lived_s() == self.committed.lived_s
         assert kept == replace(
             expected,
             allocations=dict(expected.allocations),
@@ -368,10 +384,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(share=st.integers(0, 4), limit=st.sampled_from([1, 3, 500]), ago_s=st.sampled_from([0.0, 10.0, 4000.0]),
           of=st.sets(allocations))  # fmt: skip
     def what_may_be_forgotten_is_read(self, share: int, limit: int, ago_s: float, of: set[str]) -> None:
-        place, rows, before_s = self.state.journal, self.committed.rows, self.wall_s - ago_s
+        place, rows, before_s = self.state.journal, self.committed.rows, self.lived_s - ago_s
         written, counters = self.ledger.oldest(place, before_s, limit)
-        assert written == [row.at_s for row in rows][:limit]
-        old = {key: at_s for key, at_s in self.committed.started_at_s.items() if at_s < before_s}
+        assert written == [row.lived_s for row in rows][:limit]
+        assert written == sorted(written), "the age of a ledger never falls"
+        old = {key: at_s for key, at_s in self.committed.started_s.items() if at_s < before_s}
         assert len(counters) == min(limit, len(old))
         assert set(counters) <= set(old)
         assert sorted(old[key] for key in counters) == sorted(old.values())[: len(counters)], "the longest unused first"
