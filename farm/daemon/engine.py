@@ -317,6 +317,7 @@ class Engine:
     # --- after the commit --------------------------------------------------------------------------------------------------------
 
     def _follow(self, effects: Effects) -> None:
+        effects.show(self.world, self.clock.boot_s())
         for node in effects.told - effects.shown.keys():
             self.publisher.want_ack(node)
         for node, report in effects.shown.items():

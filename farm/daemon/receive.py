@@ -1,4 +1,4 @@
-"""What nodes say, taken in: a message is parsed and judged here, and changes a draft or the volatile world.
+"""What nodes say, taken in: a message is parsed and judged here, and changes a draft; contact follows once that is committed.
 
 A message that is not ours, of a future version, out of range, or about another node's printer is rejected: counted, logged once for
 its node and reason, acknowledged to the broker (repeating it would not help), and the stream goes on.
@@ -6,7 +6,7 @@ its node and reason, acknowledged to the broker (repeating it would not help), a
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from farm.bus.client import Received
 from farm.bus.messages import JournalPosition, Link, PrinterReport, Report, Telemetry
 from farm.bus.topics import Stream, parse, speaker
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
-from farm.daemon.fence import find_fence
+from farm.daemon.fence import find_fence, speaks_for_another
 from farm.daemon.generation import FARTHEST
 from farm.daemon.translate import printer_now, read_batch
 from farm.daemon.world import NEVER, NodeLink, World
@@ -23,7 +23,7 @@ from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
 from scheduler.lifecycle import OLD_LEDGER, anchor_running, enter_epoch, owner_of, seen_running, take_batch
-from scheduler.model import NodeRecord, PrinterRecord, Rules
+from scheduler.model import NodeRecord, PrinterNow, PrinterRecord, Rules
 
 _log = get_logger(__name__)
 _Message = TypeVar("_Message")
@@ -78,13 +78,40 @@ class Now:
 
 @dataclass(slots=True)
 class Effects:
-    """What follows once the draft is committed."""
+    """What follows once the draft is committed.
 
+    Contact waits for the commit too: a report that could not be taken in must be news when it is repeated.
+    """
+
+    links: dict[str, NodeLink] = field(default_factory=dict)  # copies: what the messages of this batch have changed so far
+    printers: dict[str, dict[str, tuple[PrinterNow, PrinterReport]]] = field(default_factory=dict)  # by node, as last shown
+    seen: dict[str, PrinterNow] | None = None  # all printers as the draft sees them, once a report has changed one
     shown: dict[str, Report] = field(default_factory=dict)  # live reports that wait for an answer
     told: set[str] = field(default_factory=set)  # nodes that wait for an answer to their journal
     outdated: dict[str, JournalPosition] = field(default_factory=dict)  # nodes with a past ledger, and where it stands
     notices: list[Notice] = field(default_factory=list)
     changed: bool = False  # whether there is something to decide
+
+    def link(self, world: World, node: str, boot_s: float) -> NodeLink:
+        """What the bus told of a node, this batch included."""
+        if node not in self.links:
+            self.links[node] = replace(world.link(node, boot_s))
+        return self.links[node]
+
+    def take_printers(self, draft: Draft, node: str, shown: dict[str, tuple[PrinterNow, PrinterReport]]) -> None:
+        """A report shows the printers of its node; the rest of the batch sees them already."""
+        self.printers[node] = shown
+        if self.seen is None:
+            self.seen = dict(draft.farm.printers)
+            draft.farm = replace(draft.farm, printers=self.seen)
+        self.seen.update((key, printer) for key, (printer, _report) in shown.items())
+
+    def show(self, world: World, boot_s: float) -> None:
+        """The draft is committed: contact and printers are as this batch told."""
+        for node, link in self.links.items():
+            world.link(node, boot_s).adopt(link)
+        for node, shown in self.printers.items():
+            world.show_printers(node, shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +179,8 @@ class Receiver:
         return jobs - farm.jobs.keys(), allocations - farm.allocations.keys()
 
     def take(self, draft: Draft, parsed: Parsed, effects: Effects, now: Now) -> None:
-        """Let a message change the draft and the volatile world."""
-        link = self._world.link(parsed.node, now.boot_s)
+        """Let a message change the draft, and what follows once that is committed."""
+        link = effects.link(self._world, parsed.node, now.boot_s)
         match parsed.message:
             case Batch():
                 self._journal(draft, parsed.message, effects, now)
@@ -215,7 +242,7 @@ class Receiver:
             effects.changed = True
         key = (report.boot, report.report)
         if key > link.seen:
-            self._show(draft, parsed, link)
+            self._show(draft, parsed, link, effects)
             effects.changed = True
         if parsed.retained:
             return
@@ -233,6 +260,10 @@ class Receiver:
             self.rejections.add(record.id, "impossible-generation", str(report.generation))
             return True
         world.heard_generation = max(world.heard_generation, report.generation)
+        if speaks_for_another(report, record, world.generation, listening=world.listening):
+            shown = f"generation {report.generation}, version {report.desired_version}; we are {world.generation}"
+            self.rejections.add(record.id, "foreign-generation", shown)
+            return True
         found = find_fence(report, record, world.generation, listening=world.listening)
         if found is not None and world.fence is None:
             world.fence = found
@@ -254,12 +285,13 @@ class Receiver:
                 return False
         return True
 
-    def _show(self, draft: Draft, parsed: Parsed, link: NodeLink) -> None:
+    @staticmethod
+    def _show(draft: Draft, parsed: Parsed, link: NodeLink, effects: Effects) -> None:
         node, report = parsed.node, parsed.message
         assert isinstance(report, Report)
         link.seen, link.report = (report.boot, report.report), report
         printers = [*report.printers, *_not_named(draft, node, report, retained=parsed.retained)]
-        self._world.show_printers(node, {shown.id: (printer_now(node, shown), shown) for shown in printers})
+        effects.take_printers(draft, node, {shown.id: (printer_now(node, shown), shown) for shown in printers})
         for shown in report.printers:
             if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
                 draft.put(record_of(node, shown))

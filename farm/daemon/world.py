@@ -47,6 +47,13 @@ class NodeLink:
         self.seen = self.alive = self.telemetry_key = NEVER
         return True
 
+    def adopt(self, newer: "NodeLink") -> None:
+        """Take over what reports and last wills have changed in a copy; telemetry came straight to us meanwhile."""
+        self.follow(newer.epoch)
+        self.seen, self.report = newer.seen, newer.report
+        self.alive, self.alive_s = newer.alive, newer.alive_s
+        self.online, self.connection = newer.online, newer.connection
+
 
 class World:
     """The farm as the daemon knows it. `started_s` is the boot clock of farm time at the daemon's start."""

@@ -1,13 +1,29 @@
 """The loop in trouble: a disk that is full or fails, decisions and loops that fail, another daemon."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from farm.bus.messages import Link, PrinterTelemetry, Telemetry
 from farm.bus.topics import Stream
+from farm.daemon.inbox import Request
+from farm.daemon.world import NEVER
 from farm.errors import FarmError, InvalidError, StoreFullError
+from scheduler.draft import Draft
 from scheduler.model import Stock
-from tests.unit.farm.daemon.harness import GENERATION, Farm, FullStore, collected, ended, joined, printer_report, started
+from tests.unit.farm.daemon.harness import (
+    GENERATION,
+    Farm,
+    FullStore,
+    Mail,
+    collected,
+    ended,
+    joined,
+    occupied,
+    printer_report,
+    started,
+)
 
 # --- a full disk ------------------------------------------------------------------------------------------------------------------
 
@@ -30,6 +46,72 @@ async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(farm: Farm, 
     await farm.hear(farm.journal(started(), ended(), collected()))
     assert farm.world.durable.orders["o1"].good == 1
     assert farm.alarms == []
+
+
+async def _long_after_a_print_began(farm: Farm) -> float:
+    """A job that runs by its node's word, and that is due long ago by our clock, as after a start with a wrong time."""
+    await farm.hear(farm.journal(started()))
+    due_s = farm.world.durable.jobs["j1"].due_at_s
+    farm.clock.advance(80.0)
+    farm.engine.world.links["n1"].heard_s = farm.clock.boot_s()
+    return due_s
+
+
+async def test_a_report_that_could_not_be_written_is_news_when_it_is_repeated(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.daemon.engine._FULL_RETRY_REAL_S", 0.0)
+    due_s = await _long_after_a_print_began(farm)
+    store = FullStore(farm.store)
+    farm.engine._store = store
+    mail = farm.report(occupied(), generation=GENERATION)
+    await farm.hear(mail)
+    assert farm.engine.full
+    link = farm.world.links["n1"]
+    assert (link.seen, link.alive, link.report) == (NEVER, NEVER, None)
+    assert farm.world.printers == {}
+    assert [ack.report for ack in farm.bus.of(Stream.ACK)] == [None], "only the journal was answered, before"
+    store.full = False
+    await farm.hear(mail)
+    assert link.alive == link.seen == (1, 1)
+    assert farm.world.printers["p1"].job == "j1"
+    assert farm.bus.of(Stream.ACK)[-1].report == 1
+    assert farm.world.durable.jobs["j1"].due_at_s == pytest.approx(due_s + 80.0), "its time begins when we first see it run"
+
+
+async def test_a_report_beside_something_unforeseen_is_news_when_it_is_taken_alone(farm: Farm) -> None:
+    due_s = await _long_after_a_print_began(farm)
+
+    def unforeseen(_draft: Draft) -> None:
+        raise KeyError("unforeseen")
+
+    request = Request(unforeseen)
+    await farm.turn([farm.report(occupied()).received, request])
+    with pytest.raises(KeyError):
+        await request.answer
+    assert farm.world.links["n1"].alive == (1, 1)
+    assert farm.bus.of(Stream.ACK)[-1].report == 1
+    assert farm.world.durable.jobs["j1"].due_at_s == pytest.approx(due_s + 80.0)
+
+
+async def test_a_last_will_that_could_not_be_written_with_its_batch_has_not_been_heard(farm: Farm) -> None:
+    farm.engine._store = FullStore(farm.store)
+    will = Mail("n1", Stream.LINK, Link(connection=5, online=False))
+    await farm.hear(farm.journal(started()), will)
+    assert (farm.world.links["n1"].online, farm.world.links["n1"].connection) == (True, -1)
+
+
+async def test_telemetry_that_comes_while_a_batch_is_written_is_kept(farm: Farm) -> None:
+    commit = farm.store.commit
+
+    async def meanwhile(changes: Any) -> None:
+        figures = Telemetry(boot=1, count=1, printers={"p1": PrinterTelemetry(state="printing", progress=0.5)})
+        farm.engine.on_message(Mail("n1", Stream.TELEMETRY, figures).received)
+        await commit(changes)
+
+    await farm.hear(farm.report(printer_report()))
+    farm.engine._store = type("Slow", (), {"commit": staticmethod(meanwhile), "find": farm.store.find})()
+    await farm.hear(farm.report(printer_report(material="PETG")))
+    assert farm.world.links["n1"].telemetry["p1"].progress == 0.5
+    assert farm.world.links["n1"].alive == (1, 2)
 
 
 async def test_decisions_that_cannot_be_written_are_made_again(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +221,23 @@ async def test_after_a_loop_ended_people_are_told_and_health_says_so(farm: Farm)
         await farm.engine.ask(lambda draft: None)
     assert "gone" in farm.engine.trouble
     assert farm.alarms == ["scheduler-failed"]
+
+
+@pytest.mark.parametrize(
+    "shown", [{"generation": GENERATION + 1}, {"desired_version": 3}, {"journal": {"epoch": "e7", "oldest": 1, "head": 9, "acked": 9}}]
+)
+async def test_a_node_that_joined_with_the_memory_of_another_stops_nobody(farm: Farm, shown: dict[str, Any]) -> None:
+    await joined(farm)
+    for _ in range(2):
+        await farm.hear(farm.report(printer_report("p2"), node="n2", **shown))
+    assert farm.alarms == []
+    assert farm.engine.receiver.rejections.of_nodes()["n2"] == {"foreign-generation": 2}
+    assert farm.world.durable.node_records["n2"].epoch == ""
+    assert "p2" not in farm.world.printers
+    assert farm.bus.of(Stream.ACK, "n2") == []
+    assert farm.bus.of(Stream.ACK, "n1"), "the farm goes on"
+    await farm.hear(farm.report(printer_report("p2"), node="n2", generation=0, desired_version=0))
+    assert "p2" in farm.world.printers, "once it has a memory of its own"
 
 
 # --- another daemon ---------------------------------------------------------------------------------------------------------------

@@ -5,9 +5,11 @@ from structlog.testing import capture_logs
 from farm.bus import messages
 from farm.bus.client import Received
 from farm.bus.topics import Stream
-from farm.daemon.receive import Rejections
+from farm.daemon.receive import Effects, Now, Rejections
+from farm.daemon.world import NodeLink
+from scheduler.draft import Draft
 from scheduler.facts import Batch
-from tests.unit.farm.daemon.harness import Farm, Mail, reference
+from tests.unit.farm.daemon.harness import Farm, Mail, draft_of, printer_report, reference
 
 
 def telemetry(count: int, boot: int = 1, progress: float = 0.5) -> bytes:
@@ -93,3 +95,42 @@ async def test_who_spoke_on_an_unknown_topic_or_too_much_is_named(farm: Farm) ->
     farm.engine.receiver.parse(Received("farm/v1/up/n1/gossip", b"{}", False, lambda: None))
     farm.bus.callbacks.on_too_large("farm/v1/up/n1/report", 300_000)
     assert farm.engine.receiver.rejections.of_nodes() == {"n1": {"topic": 1, "too-large": 1}}
+
+
+def taken(farm: Farm, *mail: Mail) -> tuple[Draft, Effects]:
+    """Messages of one batch, taken in and not committed."""
+    draft, effects = draft_of(farm), Effects()
+    for item in mail:
+        parsed = farm.engine.receiver.parse(item.received)
+        assert parsed is not None
+        farm.engine.receiver.take(draft, parsed, effects, Now(farm.clock.boot_s(), farm.clock.wall_s(), 0.0))
+    return draft, effects
+
+
+async def test_nothing_volatile_changes_before_the_batch_is_committed(farm: Farm) -> None:
+    will = Mail("n1", Stream.LINK, messages.Link(connection=5, online=False))
+    _draft, effects = taken(farm, will, farm.report(printer_report()))
+    assert farm.world.links["n1"] == NodeLink(heard_s=farm.clock.boot_s())
+    assert farm.world.printers == {}
+    effects.show(farm.world, farm.clock.boot_s())
+    link = farm.world.links["n1"]
+    assert (link.seen, link.alive, link.alive_s, link.connection) == ((1, 1), (1, 1), farm.clock.boot_s(), 5)
+    assert (link.epoch, link.online) == ("e1", True)
+    assert set(farm.world.printers) == {"p1"}
+
+
+async def test_the_rest_of_a_batch_sees_what_its_earlier_reports_told(farm: Farm) -> None:
+    older = farm.report(printer_report(material="PETG"), report=1)
+    draft, effects = taken(farm, farm.report(printer_report("p1"), printer_report("p2"), report=9), older)
+    assert effects.links["n1"].alive == (1, 9)
+    assert {key: printer.material for key, printer in draft.farm.printers.items()} == {"p1": "PLA", "p2": "PLA"}
+    assert effects.told == {"n1"}, "the older one is no news: it is told only how far the journal is"
+    taken(farm, older)
+    assert farm.world.printers == {}, "and the farm that the draft began with has not changed"
+
+
+async def test_the_last_report_of_a_batch_is_what_is_shown(farm: Farm) -> None:
+    first, last = farm.report(printer_report("p1"), printer_report("p2")), farm.report(printer_report("p1", material="PETG"))
+    _draft, effects = taken(farm, first, last)
+    effects.show(farm.world, farm.clock.boot_s())
+    assert {key: printer.material for key, printer in farm.world.printers.items()} == {"p1": "PETG"}
