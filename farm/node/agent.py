@@ -141,8 +141,15 @@ class Agent:
         setups = await self._make_printers(self._parts.sections_of(self._settings))
         seen = await self._keeper.in_thread(folder.read_seen, self._clock.factor)
         blind_s = core.blind_after_s(max(_TICK_S, _TICK_AT_LEAST_S * self._clock.factor))
-        recover = partial(core.recover, remembered, setups, machine=machine_id(), seen=seen, blind_s=blind_s)
+        owner = self._identity.node
+
+        def recover(now: core.Moment) -> Step:
+            mine = core.belonging_to(remembered, owner, [setup.id for setup in setups], now)
+            return core.recover(mine, setups, now, machine=machine_id(), seen=seen, blind_s=blind_s)
+
         await self._keeper.begin(recover)
+        if remembered.is_of_another(owner):
+            _log.warning("ledger.of-another", node=owner, other=remembered.owner, next_step="Check every bed, then clear it.")
         self._folder = folder
         self._start_programs(folder)
         self._start_bus()

@@ -166,6 +166,7 @@ class Ledger:
                 for row in self._rows("SELECT printer, id, kind, began_s, began_wall_s, job, outcome, gap FROM occupations")
             },
             commands=tuple(row[0] for row in reversed(commands)),
+            owner=meta.get("owner", ""),
         )
 
     def lived_s(self) -> float:
@@ -290,6 +291,8 @@ class Ledger:
             raise _write_error(self._path, error) from error
 
     def _write(self, changes: Changes) -> None:
+        if changes.owner:
+            self._belong_to(changes.owner)
         place = changes.place
         times_s = (changes.at_s, max(self._age_s(), changes.lived_s))
         facts = [(*_journal_row(fact, place), *times_s) for fact in changes.facts]
@@ -312,6 +315,16 @@ class Ledger:
         self._many("INSERT OR REPLACE INTO started (allocation, jobs, at_s, lived_s) VALUES (?, ?, ?, ?)", started)
         self._many("DELETE FROM started WHERE allocation = ?", [(allocation,) for allocation in changes.forgotten])
         self._commands(changes.commands)
+
+    def _belong_to(self, owner: str) -> None:
+        """Note whose ledger this is. Of another node's only the ids of the printers are kept, and the boot number."""
+        rows = self._rows("SELECT value FROM meta WHERE name = 'owner'")
+        if rows and rows[0][0] != owner:
+            for table in ("journal", "started", "commands", "occupations"):
+                self._connection.execute(f"DELETE FROM {table}").close()  # noqa: S608 - names of ours
+            wanted = "('generation', 'version', 'allocations', 'settings')"
+            self._connection.execute(f"DELETE FROM meta WHERE name IN {wanted}").close()  # noqa: S608 - names of ours
+        self._meta(owner=owner)
 
     def _many(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
         if rows:

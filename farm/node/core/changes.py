@@ -35,6 +35,7 @@ class Changes:
     commands: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()  # allocations whose start counters go
     epoch: bool = False  # the journal was renumbered, or begins later
+    owner: str = ""  # whose ledger this is from now on; what another node wrote goes
     lived_s: float = 0.0
 
     @property
@@ -53,7 +54,9 @@ def between(before: NodeState | None, after: NodeState, facts: tuple[Fact, ...],
     """Return what must be written so that the ledger holds `after`. `before` None: a process starts."""
     if before is None:
         boot = (after.boot, after.machine)
-        return Changes(after.journal, at_s, facts, boot=boot, occupations=after.occupations, epoch=True, lived_s=lived_s)
+        return Changes(
+            after.journal, at_s, facts, boot=boot, occupations=after.occupations, epoch=True, lived_s=lived_s, owner=after.owner
+        )
     desired = None
     if (before.generation, before.version) != (after.generation, after.version):
         desired = DesiredNow(after.generation, after.version, after.allocations, after.settings)

@@ -9,12 +9,43 @@ from farm.node.core.beds import foreign_began, look
 from farm.node.core.draft import Draft, fault_note
 from farm.node.core.jobs import ask_about_old_jobs
 from farm.node.core.starts import start_what_may
-from farm.node.core.state import BLIND_S, SAME_FAULT_S, Moment, NodeState, Occupied, Printer, PrinterSetup, Remembered, Step
+from farm.node.core.state import (
+    BLIND_S,
+    SAME_FAULT_S,
+    JournalPlace,
+    Moment,
+    NodeState,
+    Occupied,
+    Printer,
+    PrinterSetup,
+    Remembered,
+    Step,
+)
+from scheduler.model import OccupationKind
 
 
 def _on_this_clock(occupied: Occupied, moment: Moment) -> Occupied:
     age_s = max(0.0, moment.wall_s - occupied.began_wall_s)
     return replace(occupied, began_s=moment.boot_s - age_s, autonomy_s=0.0)
+
+
+def belonging_to(remembered: Remembered, owner: str, printers: Iterable[str], moment: Moment) -> Remembered:
+    """What node `owner` may believe of a ledger: everything, unless another node wrote it and `owner` joined in its folder.
+
+    Then jobs and facts would be foreign to its farm, and generation and version begin at 0, so that no daemon takes what the other
+    was told for a word of its own. Something may lie or be printed on every bed of `printers`, and only a person can say what.
+    """
+    if not remembered.is_of_another(owner):
+        return replace(remembered, owner=owner)
+    place = remembered.journal
+    doubted = sorted({*printers, *remembered.occupations})
+    return Remembered(
+        journal=JournalPlace(moment.new_id("epoch"), base=place.base + place.head),
+        boot=remembered.boot,
+        machine=remembered.machine,
+        occupations={key: Occupied(moment.new_id("bed"), OccupationKind.UNKNOWN, moment.boot_s, moment.wall_s) for key in doubted},
+        owner=owner,
+    )
 
 
 def recover(
@@ -51,6 +82,7 @@ def recover(
         started=remembered.started,
         occupations=occupations,
         commands=remembered.commands,
+        owner=remembered.owner,
         printers={setup.id: Printer(setup, seen_s=seen.get(setup.id)) for setup in setups},
         untraced=frozenset(occupied.id for occupied in occupations.values() if occupied.running),
         blind_s=blind_s,

@@ -125,6 +125,7 @@ class NodeState:
     started: Mapping[str, int] = field(default_factory=dict)
     occupations: Mapping[str, Occupied] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    owner: str = ""  # the node that wrote this ledger, by its identity; empty: nobody has said
     # of this boot
     printers: Mapping[str, Printer] = field(default_factory=dict)
     untraced: frozenset[str] = frozenset()  # jobs of an earlier process that the machine was not asked about yet
@@ -160,6 +161,11 @@ class Remembered:
     started: Mapping[str, int] = field(default_factory=dict)
     occupations: Mapping[str, Occupied] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
+    owner: str = ""
+
+    def is_of_another(self, owner: str) -> bool:
+        """Whether somebody else than `owner` wrote this. What nobody owns yet belongs to whoever opens it."""
+        return bool(owner and self.owner) and self.owner != owner
 
 
 def blind_after_s(look_every_s: float) -> float:

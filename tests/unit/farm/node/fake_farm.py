@@ -40,7 +40,8 @@ IDENTITY = Identity(
 class FakeFarm:
     """A bus and a daemon. `acknowledges` and `commits` switch its answers off."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = NODE) -> None:
+        self.node = node
         self.connected = False
         self.acknowledges = True
         self.commits = True
@@ -79,7 +80,7 @@ class FakeFarm:
         self.closed = True
 
     async def say(self, node: str, stream: Stream, message: Envelope) -> bool:
-        assert node == NODE
+        assert node == self.node
         assert self.connected
         again = type(message).model_validate_json(message.model_dump_json(exclude_none=True))
         self.said.append((stream, again))
@@ -110,12 +111,12 @@ class FakeFarm:
     def ack(self, epoch: str, **fields: Any) -> None:
         self.hear(Ack(generation=self.desired.generation, epoch=epoch, seq=self.pointer.get(epoch, 0), **fields))
 
-    def hear(self, message: Envelope | bytes, *, stream: Stream | None = None, retained: bool = False, node: str = NODE) -> None:
+    def hear(self, message: Envelope | bytes, *, stream: Stream | None = None, retained: bool = False, node: str = "") -> None:
         """Have the node receive something, as it comes from the network: later."""
         streams = {Desired: Stream.DESIRED, Ack: Stream.ACK, Command: Stream.COMMAND}
         payload = message if isinstance(message, bytes) else message.model_dump_json().encode()
         chosen = stream or streams[type(message)]  # type: ignore[index]  # bytes come with a stream
-        received = Received(topic(node, chosen), payload, retained, self._acknowledged)
+        received = Received(topic(node or self.node, chosen), payload, retained, self._acknowledged)
         asyncio.get_running_loop().call_soon(self.callbacks.on_message, received)
 
     def _acknowledged(self) -> None:

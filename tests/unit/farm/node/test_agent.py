@@ -216,6 +216,30 @@ async def test_one_agent_a_folder(tmp_path: Path) -> None:
 # --- printers
 
 
+async def test_a_node_that_joined_anew_in_its_folder_begins_anew(tmp_path: Path) -> None:
+    async with printing(tmp_path) as (shop, printer, _driver):
+        await until(lambda: "job-started" in shop.farm.kinds())
+        started = shop.agent.state
+    assert started.generation == 1
+    farm = FakeFarm("node-2")
+    fresh = IDENTITY.model_copy(update={"node": "node-2"})
+    async with workshop(tmp_path, "left", identity=fresh, farm=farm) as shop:
+        await until(lambda: farm.of(Report))
+        first = farm.of(Report)[0]
+        assert (first.generation, first.desired_version) == (0, 0), "nobody takes it for a node of theirs that they forgot"
+        assert first.journal.epoch != started.journal.epoch
+        (shown,) = first.printers
+        assert (shown.id, shown.bed) == (printer, BedState.UNKNOWN)
+        assert shown.occupation is not None
+        assert shown.occupation.job is None
+        await shop.clear("left")
+        assert [kind for kind in farm.kinds() if kind.startswith("job-")] == [], "no fact of the other node is told"
+        epoch = shop.agent.state.journal.epoch
+    async with workshop(tmp_path, "left", identity=fresh, farm=farm) as shop:
+        assert shop.agent.state.journal.epoch == epoch, "from then on it is its own"
+        assert shop.agent.state.generation == 1
+
+
 async def test_an_unreachable_printer_says_why_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farm.node.hands._FIRST_RETRY_S", 0.5)
     shop = Workshop(tmp_path, "left")

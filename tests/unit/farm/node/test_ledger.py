@@ -79,6 +79,7 @@ def as_remembered(state: core.NodeState) -> Remembered:
         started=state.started,
         occupations=occupations,
         commands=state.commands,
+        owner=state.owner,
     )
 
 
@@ -98,6 +99,26 @@ def test_everything_durable_comes_back(ledger: Ledger, path: Path) -> None:
     again = Ledger.open(path)
     assert again.load() == as_remembered(bench.state)
     again.close()
+
+
+def test_what_another_node_wrote_goes_in_one_step_and_its_printers_keep_their_ids(ledger: Ledger) -> None:
+    ids = ledger.printer_ids(["left"])
+    bench = ready(ledger)
+    old = bench.state
+    ledger.commit(core.between(None, replace(old, owner="node-1"), (), bench.wall_s))
+    assert ledger.load() == replace(as_remembered(old), owner="node-1"), "it was nobody's: nothing is lost"
+    bench.printed(jobs=4)
+    mine = core.belonging_to(ledger.load(), "node-2", [A], bench.moment)
+    state = core.recover(mine, [setup(A)], bench.moment, machine="m1", seen={}).state
+    ledger.commit(core.between(None, state, (), bench.wall_s))
+    assert ledger.load() == as_remembered(state)
+    assert ledger.load().owner == "node-2"
+    assert ledger.facts(state.journal, 0, 100) == []
+    assert ledger.printer_ids(["left"]) == ids
+    bench.state = state
+    bench.clear(A)
+    assert [fact.seq for fact in ledger.facts(bench.state.journal, 0, 100)] == list(range(1, bench.state.journal.head + 1))
+    assert bench.state.journal.head > 0
 
 
 def test_every_start_of_an_allocation_is_counted(ledger: Ledger) -> None:

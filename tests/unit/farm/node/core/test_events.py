@@ -1,7 +1,13 @@
+from dataclasses import replace
+
+import pytest
+
 from drivers.base import PrinterState, PrinterStatus
+from farm.bus.messages import ClearBedAction
 from farm.node import core
 from farm.node.core import JournalPlace, Remembered
-from tests.unit.farm.node.bench import SHA, A, Bench, allocation, setup
+from scheduler.model import BedState
+from tests.unit.farm.node.bench import SHA, A, B, Bench, allocation, setup
 
 
 def test_a_first_start_makes_an_epoch_and_keeps_it() -> None:
@@ -67,3 +73,56 @@ def test_a_status_is_kept_as_it_is() -> None:
     bench = Bench()
     bench.status(A, PrinterState.PAUSED, note="filament")
     assert bench.state.printers[A].status == PrinterStatus(PrinterState.PAUSED, note="filament")
+
+
+# --- whose ledger ---------------------------------------------------------------------------------------------------------------
+
+
+def kept(bench: Bench, owner: str) -> Remembered:
+    state = bench.state
+    return Remembered(
+        state.journal,
+        boot=state.boot,
+        machine=state.machine,
+        generation=state.generation,
+        version=state.version,
+        allocations=state.allocations,
+        settings=state.settings,
+        started=state.started,
+        occupations=state.occupations,
+        commands=state.commands,
+        owner=owner,
+    )
+
+
+@pytest.mark.parametrize("owner", ["", "node-1"])
+def test_a_ledger_of_ours_or_of_nobody_is_believed_whole(owner: str) -> None:
+    bench = Bench()
+    bench.printed()
+    remembered = kept(bench, owner)
+    mine = core.belonging_to(remembered, "node-1", [A, B], bench.moment)
+    assert mine == replace(remembered, owner="node-1")
+    assert core.recover(mine, bench.setups, bench.moment, machine="m1", seen={}).state.owner == "node-1"
+
+
+def test_of_the_ledger_of_another_node_only_doubt_is_left() -> None:
+    bench = Bench()
+    done, running = bench.printed(A), bench.start(B)
+    old = kept(bench, "node-1")
+    assert old.journal.head > 0
+    bench.setups = (setup(A), setup("printer-new"))
+    mine = core.belonging_to(old, "node-2", [setup.id for setup in bench.setups], bench.moment)
+    state = bench.state = core.recover(mine, bench.setups, bench.moment, machine="m1", seen={A: bench.now_s}).state
+    assert (state.generation, state.version, dict(state.allocations), dict(state.started), state.commands) == (0, 0, {}, {}, ())
+    assert (state.journal.oldest, state.journal.head, state.journal.acked) == (1, 0, 0), "nothing of it is told"
+    assert state.journal.epoch not in {"", old.journal.epoch}
+    assert state.journal.base == old.journal.base + old.journal.head
+    assert state.boot > old.boot
+    assert state.untraced == frozenset(), "the other node's job is not asked about"
+    assert set(state.occupations) == {A, B, "printer-new"}, "a bed that is configured no more is doubted, too"
+    for key, occupied in state.occupations.items():
+        assert (occupied.job, state.bed(key)) == (None, BedState.UNKNOWN)
+        assert occupied.id not in {done.job, running.job}
+    bench.status(A, PrinterState.IDLE)
+    bench.do(core.on_clear, ClearBedAction(printer=A, occupation=state.occupations[A].id))
+    assert A not in bench.state.occupations, "a person clears it"
