@@ -1,6 +1,6 @@
 """When a daemon must stop acting: somebody else uses its generation or a higher one, or its store is older than its word."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from farm.bus.messages import Report
@@ -31,6 +31,7 @@ def find_fence(report: Report, record: NodeRecord, generation: int, *, listening
     Versions of desired states and acknowledgements of the journal follow commits: a node that shows higher ones than our record has
     them from a store that we no longer have. An acknowledgement is compared within one ledger only, and only when it came in this
     generation (a node goes back to just before `oldest` on a new one). `listening`: we have told nobody our generation yet.
+    Ask `speaks_for_another` first: a node that has only just joined fences nobody.
     """
     node = record.id
     if report.generation > generation:
@@ -45,6 +46,18 @@ def find_fence(report: Report, record: NodeRecord, generation: int, *, listening
     if journal.acked is None or journal.acked < journal.oldest or journal.epoch != record.epoch:
         return None
     return Fence(FenceWhy.PUT_BACK, node, journal.acked, record.seq) if journal.acked > record.seq else None
+
+
+def speaks_for_another(report: Report, record: NodeRecord, generation: int, *, listening: bool) -> bool:
+    """Whether a node of which we have not taken a report yet obeys somebody else: it joined with the memory of another node.
+
+    What such a report shows was never a word of ours, so that it is no reason to stand still: it is not taken in. Only a restored
+    daemon that still listens cannot tell this from a node that another daemon, restored like it, has told already.
+    """
+    if record.epoch or listening:
+        return False
+    asked = replace(record, epoch=report.journal.epoch)
+    return find_fence(report, asked, generation, listening=listening) is not None
 
 
 def fence_text(fence: Fence, name: str) -> str:

@@ -224,7 +224,8 @@ async def test_after_a_loop_ended_people_are_told_and_health_says_so(farm: Farm)
 
 
 @pytest.mark.parametrize(
-    "shown", [{"generation": GENERATION + 1}, {"desired_version": 3}, {"journal": {"epoch": "e7", "oldest": 1, "head": 9, "acked": 9}}]
+    "shown",
+    [{"generation": GENERATION + 1}, {"desired_version": 3}, {"journal": {"epoch": "e7", "oldest": 1, "head": 9, "acked": 9}}],
 )
 async def test_a_node_that_joined_with_the_memory_of_another_stops_nobody(farm: Farm, shown: dict[str, Any]) -> None:
     await joined(farm)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from farm.bus.messages import JournalPosition, Report
-from farm.daemon.fence import Fence, FenceWhy, fence_step, fence_text, find_fence
+from farm.daemon.fence import Fence, FenceWhy, fence_step, fence_text, find_fence, speaks_for_another
 from scheduler.model import NodeRecord
 
 RECORD = NodeRecord("n1", "left bench", 0.0, "", version=5, epoch="e1", seq=40)
@@ -58,5 +58,16 @@ def test_while_we_listen_an_older_generation_is_what_we_expect() -> None:
     assert found(report(generation=2), listening=True) is None
 
 
-def test_a_node_that_we_have_never_heard_is_not_compared_by_its_journal() -> None:
-    assert found(report(version=0, acked=60), record=NodeRecord("n1", "", 0.0, "")) is None
+FRESH = NodeRecord("n9", "left bench", 0.0, "")
+
+
+@pytest.mark.parametrize("shown", [report(generation=4), report(version=1), report(version=0, acked=60)])
+def test_a_node_that_has_only_just_joined_fences_nobody_and_is_not_taken_at_its_word(shown: Report) -> None:
+    assert speaks_for_another(shown, FRESH, 3, listening=False)
+    assert not speaks_for_another(shown, RECORD, 3, listening=False), "one that we know may fence"
+    assert not speaks_for_another(shown, FRESH, 3, listening=True), "another daemon may have been restored like us"
+
+
+@pytest.mark.parametrize("values", [{"generation": 0, "acked": 0}, {"acked": 0}, {"acked": None}])
+def test_a_node_that_has_only_just_joined_and_obeys_nobody_or_us_is_heard(values: dict[str, Any]) -> None:
+    assert not speaks_for_another(report(version=0, **values), FRESH, 3, listening=False)
