@@ -23,6 +23,7 @@ from tests.unit.farm.node.bench import SHA, A, B, allocation, desired, setup
 
 SETUPS = (setup(A), setup(B))
 AUTONOMY_S = 3600.0
+DAY_S = 86_400.0
 printers = st.sampled_from([A, B])
 others_print = st.sampled_from(["nobody", "seen", "unseen", "unwritten"])
 
@@ -66,6 +67,7 @@ class NodeMachine(RuleBasedStateMachine):
         self.most: dict[str, int] = {}  # the most that was ever allowed
         self.forgotten: set[str] = set()  # allocations whose counters were pruned: a daemon does not use their ids again
         self.pruned = 0  # facts
+        self.written_s: list[float] = []  # the ledger's age at each of `facts`
         self.pending_traces: list[TraceJob] = []
         self.last_acknowledged: tuple[int, float] | None = None
         self.state: NodeState
@@ -90,10 +92,17 @@ class NodeMachine(RuleBasedStateMachine):
         self.ids += 1
         return f"{kind}-{self.ids}"
 
+    @property
+    def lived_s(self) -> float:
+        """The ledger's age, as the keeper reckons it."""
+        aged_s, opened_s = self.opened_s
+        return aged_s + self.now_s - opened_s
+
     def boot(self, seen: dict[str, float]) -> None:
         remembered = self.ledger.load()
+        self.opened_s = (self.ledger.lived_s(), self.now_s)
         step = core.recover(remembered, SETUPS, self.moment, machine=f"m{self.machine_boot}", seen=seen)
-        self.ledger.commit(core.between(None, step.state, (), self.wall_s))
+        self.ledger.commit(core.between(None, step.state, (), self.wall_s, self.lived_s))
         self.state = replace(step.state, files=frozenset({SHA}))
         self.owed.clear()
         self.doubted = frozenset()
@@ -106,7 +115,7 @@ class NodeMachine(RuleBasedStateMachine):
         first = function(doubted.state, *arguments, self.moment, **named)
         then = core.tick(first.state, self.moment)
         facts = first.facts + then.facts
-        changes = core.between(self.state, then.state, facts, self.wall_s)
+        changes = core.between(self.state, then.state, facts, self.wall_s, self.lived_s)
         if self.full and not changes.empty:
             self.state = replace(self.state, writable=False)
             if keep:
@@ -116,6 +125,7 @@ class NodeMachine(RuleBasedStateMachine):
         self.doubted = frozenset()
         self.state = then.state
         self.facts += facts
+        self.written_s += [self.lived_s] * len(facts)
         for instruction in first.instructions + then.instructions:
             self.obey(instruction)
         return True
@@ -211,6 +221,28 @@ class NodeMachine(RuleBasedStateMachine):
         if self.do(lambda state, _now: core.prune(state, told, counters)):
             self.pruned += told
             self.forgotten |= counters
+
+    @precondition(lambda self: not self.full)
+    @rule(wrong_s=st.sampled_from([-400 * DAY_S, 0.0, 400 * DAY_S]), days=st.sampled_from([0.0, 0.0, 50.0, 91.0]))
+    def the_hourly_prune_under_a_wall_clock_that_is_wrong(self, wrong_s: float, days: float) -> None:
+        self.wall_s += wrong_s
+        self.now_s += days * DAY_S
+        self.wall_s += days * DAY_S
+        place = self.state.journal
+        written_s, counters = self.ledger.oldest(place, self.lived_s - core.KEEP_S, 500)
+        facts = core.too_old(written_s, place, self.lived_s)
+        unwanted = core.unwanted(self.state, counters)
+        unwanted -= self.ledger.told_of(place, place.oldest - 1 + facts, unwanted)
+        going_s = self.written_s[self.pruned : self.pruned + facts]
+        assert all(self.lived_s - at_s > 90 * DAY_S for at_s in going_s), "forgotten before it was 90 days old"
+        told = max(0, place.acked - place.oldest + 1)
+        staying_s = self.written_s[self.pruned + facts : self.pruned + min(told, 500)]
+        assert all(self.lived_s - at_s <= 90 * DAY_S for at_s in staying_s), "kept for ever"
+        if self.do(lambda state, _now: core.prune(state, facts, unwanted)):
+            self.pruned += facts
+            self.forgotten |= unwanted
+        for printer in (A, B):
+            self.look(printer)
 
     @precondition(lambda self: not self.full)
     @rule()
