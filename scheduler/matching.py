@@ -27,6 +27,8 @@ from scheduler.eligibility import (
 )
 from scheduler.model import BedState, Farm, Order, PrinterNow, Program, Rules
 
+Turn = tuple[int, float, str]
+
 
 @dataclass(frozen=True)
 class Board:
@@ -92,7 +94,12 @@ class Pool:
 
 def in_turn(orders: Iterable[Order]) -> list[Order]:
     """Orders in the order in which they are served: priority, then age."""
-    return sorted(orders, key=lambda order: (-order.priority, order.created_at_s, order.id))
+    return sorted(orders, key=turn)
+
+
+def turn(order: Order) -> Turn:
+    """The place of an order in that line: the smaller one is served first."""
+    return -order.priority, order.created_at_s, order.id
 
 
 def autonomy_s(printer: PrinterNow, rules: Rules) -> float:

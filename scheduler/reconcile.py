@@ -1,14 +1,24 @@
 """What should happen next: a pure function over an ordered table of rules. Each rule sees what the ones before it decided."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Final
 
-from scheduler.arithmetic import leaving_jobs, sums, surplus, to_allocate
+from scheduler.arithmetic import balance, due_at_s, leaving_jobs, sums, surplus, to_allocate
 from scheduler.decisions import Allocate, Confirm, Decision, Free, UseStock, Why, Withdraw, WriteOff, carry_out
 from scheduler.draft import Draft
-from scheduler.eligibility import Kind, is_put_off, is_suspect, kind_of, order_reason, program_reasons
-from scheduler.matching import allocations, board, in_turn
+from scheduler.eligibility import (
+    Kind,
+    bed_clear,
+    is_put_off,
+    is_suspect,
+    kind_of,
+    order_reason,
+    prints_ours,
+    program_reasons,
+)
+from scheduler.matching import Turn, allocations, board, in_turn, is_idle, turn
 from scheduler.model import Allocation, BedState, Farm, NodeNow, Order, PrinterNow, Rules
 
 Rule = Callable[[Farm, Rules, float], Iterable[Decision]]
@@ -31,50 +41,92 @@ def settled_in(farm: Farm, rules: Rules) -> bool:
 
 
 class Tail:
-    """Idle printers for which nothing is left to allocate, and who may take a unit that another printer holds."""
+    """Idle printers for which nothing is left to allocate, and who may take a unit that another printer holds.
 
-    def __init__(self, farm: Farm, rules: Rules) -> None:
+    `over_lesser`: printers that only less urgent orders would get are among them, for orders that come before those.
+    """
+
+    def __init__(self, farm: Farm, rules: Rules, *, over_lesser: bool = False) -> None:
         self._farm = farm
         self._board = board(farm, rules)
-        self._idle = self._unserved() if self._board.idle else []
-        for allocation in farm.allocations.values() if self._idle else ():
-            if not _suspect(farm, allocation.node, rules):  # what is on its way back already serves some of them
-                self.take(allocation.order, allocation.printer, leaving_jobs(allocation))
+        self._rivals = self._first_served() if self._board.idle else {}
+        idle = [printer for printer in self._board.idle if over_lesser or self._rivals[printer.id] is None]
+        self._idle = sorted(idle, key=lambda printer: self._rivals[printer.id] is not None)
+        # what is on its way back already serves some of them
+        coming = [(item, leaving_jobs(item), over_lesser) for item in _leaving(farm, rules)] if self._idle else []
+        for _ in self.take_in_turn(coming):
+            pass
 
     @property
     def waits(self) -> bool:
         """Whether any printer is left that may take a unit."""
         return bool(self._idle)
 
-    def _unserved(self) -> list[PrinterNow]:
+    def _first_served(self) -> dict[str, Turn | None]:
+        """For every idle printer the first of the orders that wait for it."""
         farm, totals = self._farm, sums(self._farm)
-        waiting = {
-            order.revision: order
-            for order in farm.orders.values()
-            if order_reason(farm, order) is None and to_allocate(farm, order, totals)
-        }  # what suits depends on the revision only
-        offered: dict[Kind, list[Order]] = {}
+        waiting: dict[str, tuple[Turn, Order]] = {}  # the first of each revision: what suits depends on that only
+        for order in farm.orders.values():
+            if order_reason(farm, order) is None and to_allocate(farm, order, totals):
+                found = waiting.get(order.revision)
+                if found is None or turn(order) < found[0]:
+                    waiting[order.revision] = turn(order), order
+        line = sorted(waiting.values(), key=lambda item: item[0])
+        offered: dict[Kind, list[tuple[Turn, Order]]] = {}
         for printer in self._board.idle:
             if kind_of(printer) not in offered:
                 programs = self._board.suitability.programs
-                offered[kind_of(printer)] = [order for order in waiting.values() if programs(printer, order)]
-        return [
-            printer for printer in self._board.idle if not any(self._suits(printer, order) for order in offered[kind_of(printer)])
-        ]
+                offered[kind_of(printer)] = [item for item in line if programs(printer, item[1])]
+        return {
+            printer.id: next((place for place, order in offered[kind_of(printer)] if self._suits(printer, order)), None)
+            for printer in self._board.idle
+        }
 
     def _suits(self, printer: PrinterNow, order: Order) -> bool:
         programs = self._board.suitability.programs(printer, order)
         return any(not is_put_off(self._farm, printer.id, program.sha256) for program in programs)
 
-    def take(self, order_id: str, holder: str, jobs: int) -> int:
+    def take(self, order_id: str, holder: str, jobs: int, *, over_lesser: bool = False) -> int:
         """Promise up to `jobs` units of an order to idle printers other than the holder; return how many were promised."""
         order = self._farm.orders.get(order_id)
         if order is None or jobs <= 0 or not self._idle or order_reason(self._farm, order) is not None:
             return 0
-        suiting = (printer.id for printer in self._idle if printer.id != holder and self._suits(printer, order))
+        suiting = (
+            printer.id
+            for printer in self._idle
+            if printer.id != holder and self._yields(printer, order, over_lesser=over_lesser) and self._suits(printer, order)
+        )
         takers = set(islice(suiting, jobs))
-        self._idle = [printer for printer in self._idle if printer.id not in takers]
+        if takers:
+            self._idle = [printer for printer in self._idle if printer.id not in takers]
         return len(takers)
+
+    def _yields(self, printer: PrinterNow, order: Order, *, over_lesser: bool) -> bool:
+        """Whether nobody whom the order may not overtake would get the printer."""
+        rival = self._rivals[printer.id]
+        return rival is None or (over_lesser and turn(order) < rival)
+
+    def take_in_turn(self, asked: Iterable[tuple[Allocation, int, bool]]) -> Iterator[tuple[Allocation, int]]:
+        """Serve (allocation, jobs, over lesser orders) by their orders' turn, then the newest first; yield what each was promised.
+
+        Where an order found too few printers, a later one of the same revision finds none. That holds whoever the holder is: who
+        holds unstarted jobs is not idle.
+        """
+        orders = self._farm.orders
+        wanted = (item for item in asked if item[0].order in orders and order_reason(self._farm, orders[item[0].order]) is None)
+        known = [(turn(orders[item[0].order]), _newest_first(item[0]), item) for item in wanted]
+        found_none: set[tuple[str, bool]] = set()
+        for _turn, _age, (allocation, jobs, over_lesser) in sorted(known, key=lambda entry: entry[:2]):
+            key = (orders[allocation.order].revision, over_lesser)
+            if not self._idle:
+                return
+            if key in found_none:
+                continue
+            taken = self.take(allocation.order, allocation.printer, jobs, over_lesser=over_lesser)
+            if taken < jobs:
+                found_none.add(key)
+            if taken:
+                yield allocation, taken
 
 
 # --- the rules -------------------------------------------------------------------------------------------------------------------
@@ -136,10 +188,9 @@ def confirmed(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
 
 def _has_confirmed(farm: Farm, allocation: Allocation) -> bool:
     node, record = farm.nodes.get(allocation.node), farm.node_records.get(allocation.node)
-    if node is None or record is None or node.reported is None or allocation.withdrawn is None:
+    if node is None or record is None or not _was_told(farm, allocation):
         return False
-    shown = node.reported.generation == farm.generation and node.reported >= allocation.withdrawn
-    return shown and node.reported_epoch == record.epoch and node.reported_head <= record.seq
+    return node.reported_epoch == record.epoch and node.reported_head <= record.seq
 
 
 def lapsed(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
@@ -161,16 +212,20 @@ def overdue(farm: Farm, rules: Rules, now_s: float) -> Iterable[Decision]:
 
 
 def taken_back(farm: Farm, rules: Rules, now_s: float) -> Iterable[Decision]:
-    """At the tail: unstarted jobs of live nodes that cannot begin them soon go to printers that idle."""
-    tail = Tail(farm, rules)
+    """Unstarted jobs of live nodes that cannot begin them soon go to printers that idle; orders are asked for in turn.
+
+    At the tail that is all. Before it, an order that waits for a blocked printer goes before less urgent ones on the free printers.
+    """
+    tail = Tail(farm, rules, over_lesser=True)
     if not tail.waits:
         return
-    for allocation in sorted(farm.allocations.values(), key=_newest_first):
-        unstarted = allocation.jobs - allocation.started
-        if unstarted > 0 and not _suspect(farm, allocation.node, rules) and _is_stalled(farm, allocation, rules, now_s):
-            jobs = tail.take(allocation.order, allocation.printer, unstarted)
-            if jobs:
-                yield Withdraw(allocation.id, allocation.jobs - jobs, Why.TAKEN_BACK)
+    stalled = [
+        (item, item.jobs - item.started, _is_blocked(farm, item, rules, now_s))
+        for item in farm.allocations.values()
+        if item.jobs > item.started and not _suspect(farm, item.node, rules) and _is_stalled(farm, item, rules, now_s)
+    ]
+    for allocation, jobs in tail.take_in_turn(stalled):
+        yield Withdraw(allocation.id, allocation.jobs - jobs, Why.TAKEN_BACK)
 
 
 def _is_stalled(farm: Farm, allocation: Allocation, rules: Rules, now_s: float) -> bool:
@@ -179,6 +234,24 @@ def _is_stalled(farm: Farm, allocation: Allocation, rules: Rules, now_s: float) 
     if printer is None or printer.node != allocation.node or printer.bed is not BedState.CLEAR or printer.running:
         return True
     return now_s - allocation.created_at_s > rules.start_patience_s
+
+
+def _is_blocked(farm: Farm, allocation: Allocation, rules: Rules, now_s: float) -> bool:
+    """Its printer has been unable to go on for a few minutes: nobody clears the bed, or it does not begin what it could.
+
+    A printer that works through its jobs is not blocked: what it was given is its share of the order.
+    """
+    printer = farm.printers.get(allocation.printer)
+    since_s = allocation.created_at_s
+    if printer is not None and printer.node == allocation.node:
+        if prints_ours(printer) and bed_clear(farm, printer, rules) is None:
+            return False
+        job, began = farm.jobs.get(printer.job or ""), allocation.started
+        if job is not None:
+            since_s = max(since_s, job.due_at_s - due_at_s(farm, printer.id, job.estimated_s, -job.estimated_s, rules))
+        elif is_idle(printer) and began:
+            since_s += began * due_at_s(farm, printer.id, allocation.estimated_s, 0.0, rules)
+    return now_s - since_s > rules.start_patience_s
 
 
 def hedged(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
@@ -201,7 +274,48 @@ def hedged(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Decision]:
 
 def new_allocations(farm: Farm, rules: Rules, _now_s: float) -> Iterable[Allocate]:
     """What nobody makes yet. After a restore it is known only when the nodes have had a heartbeat round to tell what they make."""
-    return [] if farm.restored and not settled_in(farm, rules) else allocations(farm, rules)
+    if farm.restored and not settled_in(farm, rules):
+        return []
+    found = allocations(farm, rules)
+    kept = _kept(farm, rules, found) if found else set()
+    return [decision for decision in found if decision.printer not in kept]
+
+
+def _kept(farm: Farm, rules: Rules, found: list[Allocate]) -> set[str]:
+    """Printers that less urgent orders do not get yet: a unit of another order is on its way back for each of them.
+
+    Until its node shows that it was told; one that does not is suspect soon. Without this the unit would come back to find that
+    every printer but the blocked one has work for hours.
+    """
+    coming = [(farm.orders[item.order], item) for item in _leaving(farm, rules) if item.order in farm.orders]
+    coming = [(order, item) for order, item in coming if order_reason(farm, order) is None and not _was_told(farm, item)]
+    if not coming:
+        return set()
+    totals, looked = sums(farm), board(farm, rules)
+    given = {decision.printer: turn(farm.orders[decision.order]) for decision in found}
+    idle = sorted(looked.idle, key=lambda printer: printer.id in given)
+    needed = {order.id: balance(farm, order, totals) + totals.leaving.get(order.id, 0) for order, _item in coming}
+    kept: set[str] = set()
+    for order, allocation in sorted(coming, key=lambda pair: (turn(pair[0]), pair[1].id)):
+        jobs = min(leaving_jobs(allocation), math.ceil(needed[order.id] / allocation.parts))
+        suiting = (
+            printer.id
+            for printer in idle
+            if printer.id not in kept
+            and (printer.id not in given or turn(order) < given[printer.id])
+            and any(not is_put_off(farm, printer.id, program.sha256) for program in looked.suitability.programs(printer, order))
+        )
+        kept |= set(islice(suiting, max(0, jobs)))
+        needed[order.id] -= max(0, jobs) * allocation.parts
+    return kept
+
+
+def _was_told(farm: Farm, allocation: Allocation) -> bool:
+    """Whether the node's newest report shows the lower ceiling: what is missing then is only its journal."""
+    node = farm.nodes.get(allocation.node)
+    if node is None or node.reported is None or allocation.withdrawn is None:
+        return False
+    return node.reported.generation == farm.generation and node.reported >= allocation.withdrawn
 
 
 TABLE: Final[tuple[Rule, ...]] = (
@@ -218,6 +332,11 @@ TABLE: Final[tuple[Rule, ...]] = (
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------------------
+
+
+def _leaving(farm: Farm, rules: Rules) -> list[Allocation]:
+    """Allocations with jobs on their way back from a live node."""
+    return [item for item in farm.allocations.values() if leaving_jobs(item) and not _suspect(farm, item.node, rules)]
 
 
 def _newest_first(allocation: Allocation) -> tuple[float, str]:
