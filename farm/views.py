@@ -4,21 +4,18 @@ One definition for the routes, the live updates, the command line and the tests.
 durations end in `_s`. Strings that came from printers or makers are text: pages must never treat them as markup.
 """
 
-import unicodedata
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
-from farm.bus.messages import FaultNote, Id, ReasonNote, Sha256
+from farm.bus.messages import FaultNote, Id, ReasonNote, Sha256, is_harmful
 from scheduler.model import BedState, JobOutcome, OccupationKind
-
-_BIDIRECTIONAL: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _visible(text: str) -> str:
     """Refuse what a terminal obeys (ESC and the other controls) and what makes a text look like another one (Unicode TR 36)."""
-    if any(unicodedata.category(character) == "Cc" or character in _BIDIRECTIONAL for character in text):
+    if any(is_harmful(character) for character in text):
         raise ValueError("control characters and changes of the writing direction are not allowed")
     return text
 
@@ -233,6 +230,18 @@ class HealingView(View):
     found: int
 
 
+class HealedView(View):
+    """How the last healing ended: `missing` were waited for no longer; `found` as in `HealingView`."""
+
+    why: Literal["restored", "put-back", "taken-over"]
+    since: float
+    ended: float
+    nodes: int
+    told: int
+    missing: list[str]
+    found: int
+
+
 class StockView(View):
     """Good parts of a revision that no order has taken. Those of a recalled one are set aside and never offered."""
 
@@ -281,6 +290,7 @@ class FarmView(View):
     stock: list[StockView] = []
     fence: FenceView | None = None  # this daemon only watches
     healing: HealingView | None = None  # nodes tell again what they did
+    healed: HealedView | None = None  # the last time that they did
 
 
 class HealthView(View):

@@ -5,10 +5,12 @@ counts are limited here, at the border: behind it a message is what it says. Str
 """
 
 import json
+import unicodedata
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from drivers.base import PrinterState
 from scheduler.model import BedState, JobOutcome, OccupationKind
@@ -21,8 +23,25 @@ MAX_ALLOCATIONS: Final = 16
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(max_length=500)]
-Word = Annotated[str, Field(max_length=80)]
+_TURNS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # Unicode TR 36
+_NOT_SHOWN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_STAND_IN: Final = "\ufffd"
+
+
+def is_harmful(character: str) -> bool:
+    """Whether a terminal would obey it (ESC and the other controls), or it changes the direction or the line of a text."""
+    return character in _TURNS or unicodedata.category(character) in _NOT_SHOWN
+
+
+def harmless(text: str) -> str:
+    """The text with a sign in the place of everything that is harmful where people read it."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_STAND_IN if is_harmful(character) else character for character in text)
+
+
+Text = Annotated[str, Field(max_length=500), AfterValidator(harmless)]
+Word = Annotated[str, Field(max_length=80), AfterValidator(harmless)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Parts = Annotated[int, Field(ge=1, le=10_000)]
 Number = Annotated[int, Field(ge=0, le=2**53)]
@@ -312,11 +331,17 @@ Fact = Annotated[JobStarted | JobEnded | JobCollected | BedCleared | FaultRaised
 
 
 class RawFact(Message):
-    """The part of a fact that must be readable for the stream to go on; a fact of an unknown kind is set aside with it."""
+    """The part of a fact that must be readable for the stream to go on: its place. A fact that says nothing else is set aside."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     seq: Number
-    kind: Word
+    kind: Any = None
+
+
+class PlacedFact(RawFact):
+    """What came where a fact must be, without a number that can be read: the facts beside it say which it is."""
+
+    told: Any = None  # as it came
 
 
 def _something(value: Any) -> Any:
@@ -334,13 +359,46 @@ def fact_tag(fact: RawFact) -> str:
     return sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
-class Journal(Envelope):
-    """A batch of the outbox, in order and without holes. Facts are parsed one by one, so that a poisoned one blocks nothing."""
+class JournalHead(Envelope):
+    """What a batch of the outbox says of itself."""
 
     epoch: Id
     oldest: Number
     head: Number
+
+
+class Journal(JournalHead):
+    """A batch of the outbox, in order and without holes. Facts are parsed one by one, so that a poisoned one blocks nothing."""
+
     facts: Annotated[list[RawFact], Field(max_length=MAX_FACTS)]
+
+    @field_validator("facts", mode="before")
+    @classmethod
+    def _numbered_by_place(cls, rows: Any) -> Any:
+        return list(_placed(rows)) if isinstance(rows, list) else rows
+
+
+def _placed(rows: list[Any]) -> Iterator[Any]:
+    """Facts are consecutive: one whose number cannot be read has that of its place, as long as another one has a number."""
+    numbers = [_number_of(row) for row in rows]
+    first = next((number - place for place, number in enumerate(numbers) if number is not None), None)
+    for place, (row, number) in enumerate(zip(rows, numbers, strict=True)):
+        if number is not None or first is None or first + place < 0:
+            yield row
+        else:
+            yield PlacedFact(seq=first + place, told=row)
+
+
+_NUMBER: Final[TypeAdapter[int]] = TypeAdapter(Number)
+
+
+def _number_of(row: Any) -> int | None:
+    if isinstance(row, RawFact):
+        return row.seq
+    try:
+        return _NUMBER.validate_python(row.get("seq")) if isinstance(row, dict) else None
+    except ValidationError:
+        return None
 
 
 class Link(Envelope):

@@ -15,10 +15,11 @@ _FACT: Final[TypeAdapter[messages.Fact]] = TypeAdapter(messages.Fact)
 # The same journal when all its facts are of kinds that we know: they are validated together, in half the time
 _KNOWN: Final[Any] = create_model(
     "KnownJournal",
-    __base__=messages.Journal,
+    __base__=messages.JournalHead,
     facts=(Annotated[list[messages.Fact], Field(max_length=messages.MAX_FACTS)], ...),
 )
 _MAX_CONTENT: Final = 4_000
+_NO_NUMBER: Final = "seq: its own number cannot be read; its place among the others says which fact it is"
 
 
 def read_batch(node: str, payload: bytes) -> facts.Batch:
@@ -51,18 +52,22 @@ def batch(node: str, journal: messages.Journal) -> facts.Batch:
 
 
 def _tag_of(found: Sequence[messages.RawFact]) -> str:
-    return messages.fact_tag(found[0]) if found else ""
+    # what has no number of its own is no fact of an honest node, so that it says nothing about its ledger
+    return messages.fact_tag(found[0]) if found and not isinstance(found[0], messages.PlacedFact) else ""
 
 
 def fact(raw: messages.RawFact) -> facts.Fact:
     """One fact."""
-    content = raw.model_dump()
+    if isinstance(raw, messages.PlacedFact):
+        return facts.Unreadable(raw.seq, json.dumps(raw.told, default=str)[:_MAX_CONTENT], _NO_NUMBER)
+    content = raw.model_dump(exclude_unset=True)
     try:
         return _plain(_FACT.validate_python(content))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(level) for level in problem["loc"])
-        return facts.Unreadable(raw.seq, json.dumps(content, default=str)[:_MAX_CONTENT], f"{where}: {problem['msg']}"[:500])
+        reason = messages.harmless(f"{where}: {problem['msg']}" if where else problem["msg"])
+        return facts.Unreadable(raw.seq, json.dumps(content, default=str)[:_MAX_CONTENT], reason[:500])
 
 
 def _reference(source: messages.JobReference) -> facts.JobReference:

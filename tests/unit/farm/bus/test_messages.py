@@ -15,6 +15,7 @@ from farm.bus.messages import (
     Desired,
     Envelope,
     Fact,
+    FaultNote,
     Journal,
     JournalPosition,
     Link,
@@ -199,3 +200,21 @@ def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
 def test_any_number_survives_the_journey(number: int, online: bool) -> None:
     link = Link(connection=number, online=online)
     assert Link.model_validate_json(link.model_dump_json()) == link
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Düse — 25 °C, façade, 喷嘴, \U0001f469\u200d\U0001f527", "Düse — 25 °C, façade, 喷嘴, \U0001f469\u200d\U0001f527"),
+        ("\u05d0\u05d1", "\u05d0\u05d1"),
+        ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
+        ("\x1b[31m\r\n\x00\x9b", "\ufffd[31m" + "\ufffd" * 4),
+        ("line\u2028line\u2029", "line\ufffdline\ufffd"),
+    ],
+)
+def test_what_would_harm_its_reader_is_replaced_in_every_text(text: str, shown: str) -> None:
+    note = FaultNote(code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text)
+    assert set(note.model_dump().values()) == {shown}
+    raw = FaultNote.model_construct(**dict.fromkeys(FaultNote.model_fields, text))
+    assert FaultNote.model_validate_json(raw.model_dump_json()) == note

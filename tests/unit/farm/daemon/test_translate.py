@@ -59,6 +59,64 @@ def test_what_cannot_be_understood_keeps_its_place_and_its_content(content: dict
     assert found.reason
 
 
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"seq": 5, "nothing": 1},
+        {"seq": 5, "kind": None},
+        {"seq": 5, "kind": 7},
+        {"seq": 5, "kind": ["job-started"]},
+        {"seq": 5, "kind": {}},
+        {"seq": 5, "kind": "long" * 100},
+        {"seq": 5, "kind": "job-started", "printer": {}},
+        {"seq": 5, "model_config": 1, "__class__": 2, "seq_": 3},
+        {"kind": "bed-cleared", "printer": "p1", "occupation": "x"},
+        {"seq": "five", "kind": "bed-cleared", "printer": "p1", "occupation": "x"},
+        {"seq": None, "kind": "x"},
+        {"seq": 1.5, "kind": "x"},
+        {"seq": -5},
+        {"seq": 2**60},
+        {},
+        [],
+        7,
+        "job-started",
+        None,
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_poisonous_fact_is_set_aside_and_its_neighbours_are_taken(poison: Any, place: int) -> None:
+    rows: list[Any] = [{"seq": seq, "kind": "bed-cleared", "printer": "p1", "occupation": f"x{seq}"} for seq in (5, 6, 7)]
+    rows[place] = {**poison, "seq": 5 + place} if isinstance(poison, dict) and poison.get("seq") == 5 else poison
+    content = payload(*rows)
+    quick, slow = read_batch("n1", content), batch("n1", messages.Journal.model_validate_json(content))
+    assert quick == slow
+    assert [found.seq for found in quick.facts] == [5, 6, 7]
+    wrong = quick.facts[place]
+    assert isinstance(wrong, facts.Unreadable)
+    assert wrong.reason
+    assert json.loads(wrong.content) == rows[place]
+    assert all(isinstance(found, facts.BedCleared) for found in quick.facts if found is not wrong)
+
+
+def test_a_fact_without_a_number_says_nothing_of_its_ledger() -> None:
+    content = payload({"seq": 5, "kind": "?"}, {"kind": "?"})
+    assert read_batch("n1", content).tag_of(5)
+    assert read_batch("n1", content).tag_of(6) == ""
+
+
+def test_a_tag_is_the_same_at_both_ends_whatever_the_kind_is() -> None:
+    for kind in ("x" * 200, 7, None, ["a", None]):
+        raw = messages.RawFact.model_validate({"seq": 5, "kind": kind})
+        assert read_batch("n1", payload({"seq": 5, "kind": kind})).tag_of(5) == messages.fact_tag(raw)
+
+
+def test_what_turns_a_text_round_is_not_shown() -> None:
+    found = read_batch("n1", payload({"seq": 5, "kind": "job-\u202e\u001b[2J"})).facts[0]
+    assert isinstance(found, facts.Unreadable)
+    assert not any(messages.is_harmful(character) for character in found.reason + found.content)
+    assert "job-\ufffd\ufffd[2J" in found.reason
+
+
 def test_a_batch_keeps_the_order() -> None:
     rows = [messages.RawFact.model_validate({"seq": seq, "kind": "?"}) for seq in (4, 5)]
     found = batch("n1", messages.Journal(epoch="e1", oldest=2, head=5, facts=rows))
@@ -106,7 +164,9 @@ def test_the_tag_covers_what_we_do_not_know_of_a_fact() -> None:
         payload(epoch=""),
         payload(head=-1),
         payload(*KNOWN[:1] * 65),
-        payload({"seq": 1}),
+        payload({"nothing": 1}),
+        payload({"seq": -1}, 7, {"seq": "first"}),
+        payload({"seq": 2**60}),
     ],
 )
 def test_what_is_no_journal_is_refused_as_before(content: bytes) -> None:
