@@ -236,6 +236,7 @@ class NodeMachine(RuleBasedStateMachine):
         going_s = self.written_s[self.pruned : self.pruned + facts]
         assert all(self.lived_s - at_s > 90 * DAY_S for at_s in going_s), "forgotten before it was 90 days old"
         told = max(0, place.acked - place.oldest + 1)
+        assert facts <= told, "forgotten before it was acknowledged"
         staying_s = self.written_s[self.pruned + facts : self.pruned + min(told, 500)]
         assert all(self.lived_s - at_s <= 90 * DAY_S for at_s in staying_s), "kept for ever"
         if self.do(lambda state, _now: core.prune(state, facts, unwanted)):
