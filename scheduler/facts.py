@@ -6,8 +6,12 @@ that has never heard of its allocation can adopt it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from scheduler.model import JobOutcome
+
+# the detail of a `CommandDone` with which a node says that its ledger has nothing of the kind on that bed
+NOT_ON_THIS_BED: Final = "That is not on this bed."
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Final
 from scheduler.arithmetic import due_at_s
 from scheduler.draft import Draft
 from scheduler.facts import (
+    NOT_ON_THIS_BED,
     Batch,
     BedCleared,
     CommandDone,
@@ -235,8 +236,35 @@ def _settle_pending(intake: Intake, fact: Fact) -> None:
     for pending in [word for word in intake.pending if _answers(fact, word)]:
         intake.pending.remove(pending)
         intake.draft.forget(PendingCollect, pending.id)
-        if isinstance(fact, CommandDone) and not fact.ok:
+        if not isinstance(fact, CommandDone) or fact.ok:
+            continue
+        if _is_lost(intake, fact, pending) and count_by_word(intake, pending):
+            intake.notice("collect.by-word", f"The node's new ledger does not know {pending.job}: counted as {pending.by} said.")
+        else:
             intake.notice("collect.refused", f"The node refused to collect {pending.job}: {fact.detail}")
+
+
+def _is_lost(intake: Intake, fact: CommandDone, word: PendingCollect) -> bool:
+    """Whether a node refused a word because it has lost the job: it printed it, has another ledger, and that one holds nothing.
+
+    Facts are taken in order: had the present ledger told that the job was collected, that would have been taken before. While the
+    node has had one ledger only nothing can be lost in this way, and what it refuses stays refused.
+    """
+    job = intake.draft.farm.jobs.get(word.job)
+    if fact.detail != NOT_ON_THIS_BED or phase(job) is not Phase.ENDED or job is None:
+        return False
+    theirs = (job.node, job.printer) == (word.node, word.printer)
+    return theirs and bool(intake.draft.farm.node_records[intake.node].past_epochs)
+
+
+def count_by_word(intake: Intake, word: PendingCollect) -> bool:
+    """Count a job as a hand has said, because its node will not tell; tell whether there was one. Its fact does not count again."""
+    job = intake.draft.farm.jobs.get(word.job)
+    if word.clear_only or job is None or job.collected:
+        return False
+    reference = JobReference(job.id, job.allocation, job.order, job.revision, job.program, job.parts, job.estimated_s)
+    intake.collect(JobCollected(0, word.printer, reference, word.good, word.scrap, word.by))
+    return True
 
 
 def _answers(fact: Fact, pending: PendingCollect) -> bool:

@@ -18,6 +18,7 @@ NEXT_STEPS: Final[dict[str, str]] = {
     "journal.skipped": "The node's journal was pruned before it was heard: count the parts at that place by hand.",
     "ledger.old": "Its card was probably written back from an image: look at its beds before it goes on.",
     "collect.refused": "Look at the bed of that printer, and collect again what is on it.",
+    "collect.by-word": "Nothing, if the parts are there. Its node begins a new ledger: check its memory card.",
     "allocation.exceeded": "A job was started that the farm had given to somebody else: there may be some parts too many.",
     "revision.recalled": "Set these parts aside: their revision was recalled.",
 }

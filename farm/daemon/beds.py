@@ -43,14 +43,11 @@ def collect(world: World, draft: Draft, key: str, request: CollectRequest, now_s
 
     """
     printer = find_printer(world.durable, key)
-    seen = _occupation(world, printer)
-    if seen.job is None or seen.job.job != request.job:
-        raise ConflictError(f"Job {request.job} is not on the bed of {printer.name}.", next_step=_LOOK, code="not-on-this-bed")
-    if seen.outcome is None:
-        raise ConflictError(f"Job {request.job} still runs.", next_step="Cancel it first, or wait.", code="job-runs")
-    if request.good + request.scrap > seen.job.parts:
+    lost = _lost_job(world, draft.farm, printer, request.job)
+    parts = _parts_on(world, printer, request.job) if lost is None else lost.parts
+    if request.good + request.scrap > parts:
         raise InvalidError(
-            f"{request.good} good and {request.scrap} scrap are more than the {seen.job.parts} parts of this job.",
+            f"{request.good} good and {request.scrap} scrap are more than the {parts} parts of this job.",
             next_step="Count again.",
         )
     return _note(
@@ -67,6 +64,33 @@ def collect(world: World, draft: Draft, key: str, request: CollectRequest, now_s
             created_at_s=now_s,
         ),
     )
+
+
+def _parts_on(world: World, printer: PrinterNow, job: str) -> int:
+    seen = _occupation(world, printer)
+    if seen.job is None or seen.job.job != job:
+        raise ConflictError(f"Job {job} is not on the bed of {printer.name}.", next_step=_LOOK, code="not-on-this-bed")
+    if seen.outcome is None:
+        raise ConflictError(f"Job {job} still runs.", next_step="Cancel it first, or wait.", code="job-runs")
+    return seen.job.parts
+
+
+def _lost_job(world: World, farm: Farm, printer: PrinterNow, key: str) -> Job | None:
+    """A job that ended on this printer, and that no bed shows because its node has another ledger since; None: it is not lost.
+
+    Only when that ledger was heard to its end: before, the node may still tell what came of the job. The word goes to the node all
+    the same, and counts when it refuses it: see `scheduler.lifecycle`.
+    """
+    job, record, link = farm.jobs.get(key), farm.node_records.get(printer.node), world.links.get(printer.node)
+    if job is None or job.outcome is None or job.collected or (job.node, job.printer) != (printer.node, printer.id):
+        return None
+    seen = world.reports[printer.id].occupation
+    if seen is not None and seen.id == key:
+        return None
+    if record is None or not record.past_epochs or link is None or link.report is None or link.alive != link.seen:
+        return None
+    place = link.report.journal
+    return job if place.epoch == record.epoch and place.head <= record.seq else None
 
 
 def clear(world: World, draft: Draft, key: str, request: ClearBedRequest, now_s: float) -> str:

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from farm.errors import ConflictError, NotFoundError
 from scheduler.draft import Draft
-from scheduler.facts import JobCollected, JobReference
-from scheduler.lifecycle import Intake
+from scheduler.lifecycle import Intake, count_by_word
 from scheduler.model import Allocation, Farm, NodeRecord, PendingCollect, PrinterRecord, Revision, Rules
 
 
@@ -43,20 +42,12 @@ def remove_node(draft: Draft, key: str, people: str, rules: Rules, now_s: float,
             code="last-node",
         )
     for word in [word for word in draft.farm.pending_collects.values() if word.node == key]:
-        _count_by_word(draft, word, rules, now_s)
+        draft.forget(PendingCollect, word.id)
+        count_by_word(Intake(draft, word.node, now_s, rules), word)
     for printer in [printer for printer in draft.farm.printer_records.values() if printer.node == key]:
         draft.forget(PrinterRecord, printer.id)
     draft.raise_version(key)
     draft.put(replace(draft.farm.node_records[key], revoked=True))
-
-
-def _count_by_word(draft: Draft, word: PendingCollect, rules: Rules, now_s: float) -> None:
-    draft.forget(PendingCollect, word.id)
-    job = draft.farm.jobs.get(word.job)
-    if word.clear_only or job is None or job.collected:
-        return
-    reference = JobReference(job.id, job.allocation, job.order, job.revision, job.program, job.parts, job.estimated_s)
-    Intake(draft, word.node, now_s, rules).collect(JobCollected(0, word.printer, reference, word.good, word.scrap, word.by))
 
 
 def remove_printer(draft: Draft, key: str, reported: Collection[str]) -> None:

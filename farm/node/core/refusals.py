@@ -2,6 +2,8 @@
 
 from typing import Self
 
+from scheduler import facts
+
 
 class Refusal(str):
     """A sentence in English that knows its stable code and its French (docs/decisions/0009)."""
@@ -18,7 +20,7 @@ class Refusal(str):
         return made
 
 
-NOT_ON_THIS_BED = Refusal("not-on-this-bed", "That is not on this bed.", "Ce n'est plus sur ce plateau.")
+NOT_ON_THIS_BED = Refusal("not-on-this-bed", facts.NOT_ON_THIS_BED, "Ce n'est plus sur ce plateau.")
 NOT_ENDED = Refusal("job-not-ended", "The job has not ended.", "L'impression n'est pas terminée.")
 STILL_PRINTING = Refusal("still-printing", "The printer is still printing it.", "L'imprimante l'imprime encore.")
 NOT_RUNNING = Refusal(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.draft import Draft
-from scheduler.facts import Batch, BedCleared, CommandDone, Fact, FaultSeen, Notice, Unreadable
+from scheduler.facts import NOT_ON_THIS_BED, Batch, BedCleared, CommandDone, Fact, FaultSeen, Notice, Unreadable
 from scheduler.lifecycle import (
     MAX_PAST_EPOCHS,
     MAX_SET_ASIDE,
@@ -355,6 +355,59 @@ WORD = PendingCollect("cmd-1", "n1", "p1", "j1", 1, 0, "ada", clear_only=False, 
 def test_a_word_is_repeated_until_its_fact_arrives(fact: Fact) -> None:
     after, _ = take(world(pending_collects=[WORD], jobs=[job(outcome=JobOutcome.PRINTED)]), fact)
     assert after.pending_collects == {}
+
+
+REFUSED = CommandDone(1, "p1", "cmd-1", ok=False, detail=NOT_ON_THIS_BED)
+TWO_LEDGERS = record(epoch="e2", past_epochs="e1")
+
+
+def waiting(**fields: Any) -> Farm:
+    """A hand has collected j1, which ended, and its node has had another ledger since it was told to."""
+    word = replace(WORD, **fields.pop("word", {}))
+    node = fields.pop("node", TWO_LEDGERS)
+    ended_job = job(**{"outcome": JobOutcome.PRINTED, **fields})
+    return world(pending_collects=[word], jobs=[ended_job], node_records=[node])
+
+
+def test_parts_that_a_new_ledger_does_not_know_are_counted_as_a_hand_said_and_once() -> None:
+    after, notices = take(waiting(parts=2, word={"good": 1, "scrap": 1}), REFUSED, epoch="e2")
+    assert codes(notices) == ["collect.by-word"]
+    assert after.pending_collects == {}
+    assert (after.orders["o1"].good, after.orders["o1"].scrap) == (1, 1)
+    assert (after.jobs["j1"].collected_by, after.jobs["j1"].good) == ("ada", 1)
+    told, notices = take(after, REFUSED, collected(2, parts=2, good=2), epoch="e2")
+    assert notices == []
+    assert (told.orders, told.jobs, told.stock) == (after.orders, after.jobs, after.stock), "a later fact does not count again"
+
+
+def test_the_same_when_the_refusal_is_what_shows_the_new_ledger() -> None:
+    after, notices = take(waiting(node=record(epoch="e1")), REFUSED, epoch="e2")
+    assert codes(notices) == ["collect.by-word"]
+    assert after.orders["o1"].good == 1
+
+
+def test_what_the_new_ledger_tells_of_the_job_counts_and_the_word_does_not() -> None:
+    after, notices = take(waiting(parts=2), collected(1, parts=2, good=2), replace(REFUSED, seq=2), epoch="e2")
+    assert notices == []
+    assert after.orders["o1"].good == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "fact"),
+    [
+        ({"node": record(epoch="e2")}, REFUSED),  # it has had this ledger only: what it refuses it knows
+        ({"outcome": None}, REFUSED),  # it may run
+        ({"printer": "p2"}, REFUSED),
+        ({"word": {"job": "bed-7"}}, REFUSED),
+        ({"word": {"clear_only": True}}, REFUSED),
+        ({}, replace(REFUSED, detail="The job has not ended.")),
+    ],
+)
+def test_no_other_refusal_counts_anything(fields: dict[str, Any], fact: CommandDone) -> None:
+    before = waiting(**fields)
+    after, notices = take(before, fact, epoch="e2")
+    assert codes(notices) == ["collect.refused"]
+    assert (after.orders, after.jobs, after.pending_collects) == (before.orders, before.jobs, {})
 
 
 def test_a_refused_word_is_told_to_people() -> None:

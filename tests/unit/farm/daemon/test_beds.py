@@ -3,12 +3,14 @@
 import pytest
 
 from farm.bus import messages
+from farm.bus.topics import Stream
 from farm.daemon import beds
 from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.views import ClearBedRequest, CollectRequest
 from scheduler.draft import Draft
+from scheduler.facts import NOT_ON_THIS_BED
 from scheduler.model import BedState, Job, JobOutcome, OccupationKind, Rules
-from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report
+from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, collected, ended, occupied, printer_report, started
 
 UNKNOWN = printer_report(bed=BedState.UNKNOWN, ready=False, occupation=messages.Occupation(id="bed-7", kind=OccupationKind.UNKNOWN))
 
@@ -74,6 +76,58 @@ async def test_two_hands_that_disagree_are_told_so(farm: Farm) -> None:
     with pytest.raises(ConflictError) as refused:
         again(farm, draft, CollectRequest(job="j1", good=0, scrap=1))
     assert refused.value.code == "collect-pending"
+
+
+LOST = CollectRequest(job="j1", good=1, by="ada")
+FOREIGN = printer_report(bed=BedState.UNKNOWN, ready=False, occupation=messages.Occupation(id="bed-9", kind=OccupationKind.FOREIGN))
+
+
+async def lose_j1(farm: Farm, report: messages.PrinterReport, *, head: int = 0) -> None:
+    """j1 ended, and then its node got an empty card."""
+    await farm.hear(farm.report(printer_report(), generation=0, desired_version=0))
+    await farm.hear(farm.journal(started(), ended()))
+    assert farm.world.durable.jobs["j1"].outcome is JobOutcome.PRINTED
+    await farm.hear(farm.report(report, boot=2, journal=messages.JournalPosition(epoch="e2", oldest=1, head=head)))
+
+
+@pytest.mark.parametrize("report", [printer_report(), UNKNOWN, FOREIGN, occupied("j2")])
+async def test_a_job_that_its_node_has_lost_is_collected_at_the_daemon_and_counts_once(
+    farm: Farm, report: messages.PrinterReport
+) -> None:
+    await lose_j1(farm, report)
+    command = await farm.ask(lambda draft: beds.collect(farm.world, draft, "p1", LOST, 1.0))
+    assert farm.bus.of(Stream.COMMAND)[-1].id == command, "the node is asked all the same"
+    assert farm.world.durable.orders["o1"].good == 0
+    answer = messages.CommandDone(seq=1, printer="p1", command=command, ok=False, detail=NOT_ON_THIS_BED)
+    for _ in range(2):
+        await farm.hear(farm.journal(answer, epoch="e2"))
+    await farm.hear(farm.journal(answer, collected(2), epoch="e2"))
+    stored = await farm.stored()
+    assert (stored.orders["o1"].good, stored.orders["o1"].scrap) == (1, 0)
+    assert stored.pending_collects == {}
+    assert farm.alarms == ["collect.by-word"]
+
+
+async def test_of_a_lost_job_no_more_parts_are_collected_than_it_has(farm: Farm) -> None:
+    await lose_j1(farm, UNKNOWN)
+    with pytest.raises(InvalidError):
+        again(farm, Draft(farm.world.durable), CollectRequest(job="j1", good=2))
+
+
+async def test_while_the_node_may_still_tell_nothing_counts_as_lost(farm: Farm) -> None:
+    await lose_j1(farm, UNKNOWN, head=3)
+    with pytest.raises(ConflictError) as refused:
+        again(farm, Draft(farm.world.durable), LOST)
+    assert refused.value.code == "not-on-this-bed"
+
+
+async def test_with_one_ledger_only_nothing_is_lost(farm: Farm) -> None:
+    await farm.hear(farm.report(printer_report(), generation=0, desired_version=0))
+    await farm.hear(farm.journal(started(), ended()))
+    await farm.hear(farm.report(UNKNOWN))
+    with pytest.raises(ConflictError) as refused:
+        again(farm, Draft(farm.world.durable), LOST)
+    assert refused.value.code == "not-on-this-bed"
 
 
 async def test_an_unknown_printer_is_not_found(farm: Farm) -> None:
