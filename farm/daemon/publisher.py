@@ -19,7 +19,7 @@ from scheduler.model import Allocation, DesiredVersion, Farm, PendingCollect
 
 _log = get_logger(__name__)
 _REPEAT_REAL_S: Final = 2.0  # a desired state is not said again sooner, whatever the node shows
-_FAR_BEYOND: Final = 1_000_000  # facts
+FAR_BEYOND: Final = 1_000_000  # facts
 _MOST: Final = 2**53  # the largest number that a message carries
 _RETRY_REAL_S: Final = 0.5  # the broker took nothing: try again
 
@@ -113,7 +113,7 @@ class Publisher:
 
         Far beyond, because it writes on while this is under way; a node with another ledger takes no notice.
         """
-        seq = min(_MOST, old.head + _FAR_BEYOND)
+        seq = min(_MOST, old.head + FAR_BEYOND)
         self._acks[node] = messages.Ack(generation=self._world.generation, epoch=old.epoch, seq=seq)
         self.want_desired(node)
         self._wake.set()

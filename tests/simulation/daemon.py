@@ -14,6 +14,7 @@ from farm.bus.many import BrokerState
 from farm.bus.topics import Stream
 from farm.daemon.engine import Engine
 from farm.daemon.inbox import BATCH, Item, Request
+from farm.daemon.steady import steady_clock
 from farm.daemon.world import World as DaemonWorld
 from farm.errors import FarmError, StoreFullError
 from farm.store.repository import Change, Put, SetMeta
@@ -146,6 +147,7 @@ class SimulatedDaemon:
         self.card.before_commit = self.perhaps_die
         self.card.after_commit = self._committed
         self.engine: Engine | None = None
+        self.machine = world.new_id("boot")
         self.fragile = 0.0
         self.old = False  # an old daemon that runs on after a restore
         self._items: list[Item] = []
@@ -169,17 +171,27 @@ class SimulatedDaemon:
 
     # --- life --------------------------------------------------------------------------------------------------------------------
 
-    async def boot(self) -> None:
-        """The process starts: nothing in memory, nothing expected of the broker."""
+    async def boot(self, *, machine: bool = False) -> None:
+        """The process starts, or the whole computer: nothing in memory, nothing expected of the broker."""
         if self.up:
             return
+        if machine:
+            self.machine = self.world.new_id("boot")
+            self.clock.reboot()
         stored = await self.card.load()
         farm = DaemonWorld(stored, self.setting.build_spaces, self.clock.boot_s())
+        steady = steady_clock(self.clock, stored, self.machine)
+        farm.same_time = steady.continued
+        if not steady.continued and not self.card.full:
+            try:
+                await self.card.commit([steady.remember(self.machine)])
+            except Died:
+                return
         self.engine = Engine(
             farm,
             self.card,
             lambda _callbacks: MemoryBus(self),
-            clock=self.clock,
+            clock=steady,
             rules=self.setting.rules,
             settings=messages.Settings(report_every_s=self.setting.rules.report_every_s),
         )

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from drivers.base import Capability
+from farm.daemon.generation import settle
 from farm.daemon.healing import META, Healing, HealingWhy
 from farm.store.repository import SetMeta
-from tests.simulation.daemon import SimulatedDaemon, new_card
+from tests.simulation.daemon import Card, SimulatedDaemon, new_card
 from tests.simulation.machine import Machine
 from tests.simulation.network import DAEMON, Network, Weather
-from tests.simulation.node import SimulatedNode
+from tests.simulation.node import SimulatedNode, open_disk
 from tests.simulation.people import People
 from tests.simulation.truth import Odds, Truth
 from tests.simulation.world import World
@@ -72,7 +74,7 @@ class Faults:
         for node in self.nodes:
             node.fragile, node.disk.full = 0.0, False
             for machine in node.machines.values():
-                machine.cable = True
+                machine.cable, machine.faulty = True, False
             if node.up:
                 node.reconnect()
             elif node.process is None:
@@ -122,13 +124,19 @@ class Faults:
         if world.chance(0.003):
             node.clock.jump(world.random.choice((-86_400.0, -3_600.0, 600.0, 86_400.0 * 400)))
         for machine in node.machines.values():
-            self._cable(machine)
+            self._machine(machine)
         if self.plan.prunes and world.chance(0.02):
             await node.prune()
-        if self.plan.images:
+        makers = any(Capability.PROVES_IDLE in setup.capabilities for setup in node.setups)
+        if self.plan.images and not makers:  # what hands printed is known to hands, not to a card
             await self._card(node)
 
-    def _cable(self, machine: Machine) -> None:
+    def _machine(self, machine: Machine) -> None:
+        if self.world.chance(0.1 if machine.faulty else 0.003):
+            if machine.faulty:
+                machine.faulty = False
+            else:
+                machine.break_down()
         if self.world.chance(0.004 if machine.cable else 0.1):
             machine.cable = not machine.cable
             self.world.say("cable of", machine.key, "back" if machine.cable else "pulled")
@@ -136,7 +144,7 @@ class Faults:
     async def _card(self, node: SimulatedNode) -> None:
         world = self.world
         if node.up and world.chance(0.006):
-            self._images[node.name] = node.image()
+            self._images[node.name] = node.image() if world.chance(0.7) else open_disk().image()  # a new, empty card
         elif node.name in self._images and world.chance(0.004):
             node.die()
             if node.awake:
@@ -165,18 +173,18 @@ class Faults:
         if daemon.up and world.chance(0.006):
             daemon.die()
         elif not daemon.up and world.chance(0.1):
-            await daemon.boot()
+            await daemon.boot(machine=world.chance(0.3))
         if world.chance(0.01):
             daemon.card.full = world.chance(0.35)
             world.say("disk of the daemon", "full" if daemon.card.full else "has room")
         if world.chance(0.003):
             daemon.clock.jump(world.random.choice((-3_600.0, 600.0, 86_400.0)))
-        if self.plan.restores and world.chance(0.006):
+        if self.plan.restores and world.chance(0.012):
             await self._restore(daemon)
 
     async def _restore(self, daemon: SimulatedDaemon) -> None:
         world = self.world
-        if self._backup is None or world.chance(0.4) or world.now_s - self._backup[1] > 4 * 3600.0:
+        if self._backup is None or world.chance(0.3) or world.now_s - self._backup[1] > 4 * 3600.0:
             self._backup = (daemon.card.image(), world.now_s)
             world.say("backup")
             return
@@ -192,14 +200,26 @@ class Faults:
         stored = await card.load()
         self.truth.restore(stored)
         fresh = SimulatedDaemon(world, self.network, self.truth, daemon.setting, card)
-        known = 0 if world.chance(0.3) else max(present, self.truth.highest)  # sometimes the whole data folder is gone
-        healing = Healing(HealingWhy.RESTORED, daemon.clock.wall_s(), backup_at_s=made_s)
-        generation = max(stored.generation, known) + 1
-        await card.commit([SetMeta("generation", str(generation)), SetMeta(META, healing.text())])
-        world.say("RESTORE of", round(made_s), "generation", generation, "" if known else "on a new machine")
+        generation = await self._generation(card, stored.generation, present, made_s, daemon)
+        world.say("RESTORE of", round(made_s), "generation", generation)
         fresh.fragile = daemon.fragile
         self.replace(fresh)
         await fresh.boot()
+
+    async def _generation(self, card: Card, backup: int, present: int, made_s: float, daemon: SimulatedDaemon) -> int:
+        """As `farm restore` does it, on the same or on a new machine; or a hand copies the file and starts the daemon."""
+        world, highest = self.world, max(present, self.truth.highest)
+        kept = 0 if world.chance(0.3) else highest  # sometimes the whole data folder is gone
+        why, generation = HealingWhy.RESTORED, max(backup, kept) + 1
+        if world.chance(0.3):
+            world.say("copied back by hand")
+            settled = settle(backup, kept)
+            if not settled.put_back:
+                return backup
+            why, generation = HealingWhy.PUT_BACK, settled.generation
+        healing = Healing(why, daemon.clock.wall_s(), backup_at_s=made_s)
+        await card.commit([SetMeta("generation", str(generation)), SetMeta(META, healing.text())])
+        return generation
 
     def _stop_others(self, daemon: SimulatedDaemon) -> None:
         """At most one old daemon runs on."""

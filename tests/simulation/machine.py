@@ -1,9 +1,12 @@
 """A printer: what it does, and what is really on its bed. Nobody can argue with it."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from drivers.base import JobTrace, PrintEnd, PrinterState, PrinterStatus
+from drivers.base import Fault, JobTrace, PrintEnd, PrinterState, PrinterStatus
 from tests.simulation.world import Violation, World
+
+FAULT: Final = Fault("thermal-runaway", "Error:Thermal Runaway", "It got too hot.", "Elle a trop chauffé.", "Look.", "Regardez.")
 
 
 @dataclass
@@ -18,11 +21,14 @@ class Machine:
     ends_s: float = 0.0
     fails: bool = False
     cable: bool = True  # False: the agent's driver does not see it
+    faulty: bool = False  # it refuses to go on until somebody resets it
     ends: dict[str, PrintEnd] = field(default_factory=dict)  # of every print that ended here
     number: int = 0  # of the print that runs
 
     def start(self, job: str, duration_s: float, *, fails: bool) -> bool:
         """Begin a print of ours; False when the machine is busy with a foreign one and refuses. Checks invariants 1 and 2."""
+        if self.faulty:
+            return False
         if self.running is not None:
             if not is_foreign(self.running):
                 raise Violation(f"1: {self.key} starts {job} while {self.running} is printed")
@@ -60,6 +66,11 @@ class Machine:
             self.world.say(self.key, "ends", ended, end)
         return ended
 
+    def break_down(self) -> None:
+        """Its firmware stops: what it prints has failed."""
+        self.faulty = True
+        self.end(PrintEnd.FAILED)
+
     def lose_agent(self) -> None:
         """The process that feeds it is gone."""
         if self.streamed and self.running is not None and not is_foreign(self.running):
@@ -84,6 +95,8 @@ class Machine:
         """What a driver sees."""
         if not self.cable:
             return PrinterStatus(PrinterState.OFFLINE)
+        if self.running is None and self.faulty:
+            return PrinterStatus(PrinterState.FAULT, fault=FAULT)
         if self.running is None:
             return PrinterStatus(PrinterState.IDLE)
         if is_foreign(self.running):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from typing import Final
 
-from farm.bus.client import Received
+from farm.bus.client import Received, encoded
 from farm.bus.messages import Envelope
 from farm.bus.topics import DELIVERY, Stream, topic
 from tests.simulation.world import World
@@ -45,7 +45,7 @@ class Network:
         speaker = node if up else DAEMON
         if speaker in self.mute:
             return
-        payload = message.model_dump_json().encode()
+        payload = encoded(message)
         if DELIVERY[stream].retain:
             self.retained.setdefault((node, stream), deque(maxlen=_KEPT)).append(payload)
         if self.world.chance(self.weather.loss):

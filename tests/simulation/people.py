@@ -6,7 +6,9 @@ from functools import partial
 from typing import Final
 
 from drivers.base import Capability
+from farm.bus.topics import Stream
 from farm.daemon import beds, orders
+from farm.errors import FarmError
 from farm.node import core
 from farm.node.core import Occupied
 from farm.views import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
@@ -142,10 +144,12 @@ class People:
         farm, now_s = daemon.engine.world, daemon.clock.wall_s()
         if word.job:
             said = CollectRequest(job=word.occupation, good=word.good, scrap=word.scrap, by="hand")
-            await daemon.ask(lambda draft: beds.collect(farm, draft, word.printer, said, now_s))
+            taken = await daemon.ask(lambda draft: beds.collect(farm, draft, word.printer, said, now_s))
+            self.truth.accepted(daemon, taken)
         else:
             cleared = ClearBedRequest(occupation=word.occupation, by="hand")
-            await daemon.ask(lambda draft: beds.clear(farm, draft, word.printer, cleared, now_s))
+            taken = await daemon.ask(lambda draft: beds.clear(farm, draft, word.printer, cleared, now_s))
+            self.truth.accepted(daemon, taken)
 
     @property
     def waiting(self) -> bool:
@@ -187,6 +191,9 @@ class People:
             self.world.say("operator cancels", key)
             await daemon.ask(lambda draft: orders.cancel(draft, key))
             return
+        if dice > 0.85:
+            self._cancel_a_job(daemon)
+            return
         if dice < 0.3:
             await daemon.ask(partial(self._recall, key))
             return
@@ -198,6 +205,20 @@ class People:
 
         self.world.say("operator changes", key, "by", by)
         await daemon.ask(change)
+
+    def _cancel_a_job(self, daemon: SimulatedDaemon) -> None:
+        assert daemon.engine is not None
+        world = daemon.engine.world
+        running = sorted(job.id for job in world.durable.jobs.values() if job.outcome is None)
+        if not running:
+            return
+        job = world.durable.jobs[self.world.random.choice(running)]
+        try:
+            command = beds.job_command(world, job, "cancel", daemon.clock, daemon.engine.rules)
+        except FarmError:
+            return  # its node is away
+        self.world.say("operator cancels the job", job.id)
+        daemon.network.say(job.node, Stream.COMMAND, command)
 
     def _recall(self, key: str, draft: Draft) -> None:
         revision = draft.farm.revisions[orders.find_order(draft.farm, key).revision]

@@ -216,7 +216,7 @@ class Scenario:
         self.truth.balanced(self.daemon)
         made = await self._rows()
         for job, taken in sorted(truth.taken.items()):
-            if not job.startswith("job-") or self._owner(job) not in names or self._owner(job) in truth.old_cards:
+            if not job.startswith("job-") or self._owner(job) not in names or job in truth.excused:
                 continue
             if made.get(job, 0) != taken:
                 raise Violation(f"5: {taken} good parts of {job} were taken off, {made.get(job)} are counted")

@@ -7,11 +7,13 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from farm.bus.messages import Ack, Desired, Envelope, Report
+from farm.daemon.publisher import FAR_BEYOND
 from farm.node.core import NodeState, Occupied, StartJob
 from farm.node.core.state import KEEP_COMMANDS, KEEP_SENT
 from farm.node.keeper import moment
-from farm.store.repository import Change, Put, StoredFarm
-from scheduler.model import Allocation, Job, NodeRecord, Order, Program
+from farm.store.repository import Change, Delete, Put, StoredFarm
+from scheduler.draft import TABLES, key_of
+from scheduler.model import Allocation, Durable, Farm, Job, NodeRecord, Order, PendingCollect, Program, Revision, Stock
 from tests.simulation.world import Violation, World
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class Truth:
         self.written_off = 0
         self.jobs: dict[str, Job] = {}
         self.owners: dict[str, str] = {}  # job -> node
+        self.excused: set[str] = set()  # jobs of which a card that was written back may have known more than anybody
+        self.rows: dict[tuple[type[Durable], str], Durable] = {}  # what the database of the daemon must hold
+        self.words: set[str] = set()  # of hands, that were committed
+        self.closed: set[str] = set()  # orders that were taken back, and all of recalled revisions
+        self._lasting: set[str] = set()
         self.highest = 1  # generation that any daemon ever said
         self.gone_on: dict[tuple[str, int], float] = {}  # (node, boot) -> when a person there said "go on"
         self._most: dict[str, int] = {}
@@ -80,6 +87,7 @@ class Truth:
         """A card was written back: it shows what it showed then."""
         self.old_cards.add(node)
         self._shown.pop(node, None)
+        self.excused |= {job for job, owner in self.owners.items() if owner == node and job not in self.counted}
         self._acked.pop(node, None)  # its boots may be numbered afresh, when its clock is behind
 
     def decided(self, node: "SimulatedNode", start: StartJob, state: NodeState) -> None:
@@ -159,6 +167,23 @@ class Truth:
             if record is not None and record.epoch == epoch and record.seq < seq:
                 self.fail(10, f"fact {seq} of {node} was acknowledged, and the database knows {record.seq}")
         self._allocations = dict(stored.allocations)
+        self._rows_hold(stored)
+
+    def _rows_hold(self, stored: StoredFarm) -> None:
+        """Every open thing that is read is what was committed last, and nothing committed is missing."""
+        for kind, (name, _) in TABLES.items():
+            read = getattr(stored, {"node_records": "nodes", "printer_records": "printers"}.get(name, name))
+            for key, entity in read.items():
+                if self.rows.get((kind, key), entity) != entity:
+                    self.fail(10, f"{entity} was read, and {self.rows[kind, key]} was committed")
+            for (known, key), row in self.rows.items():
+                if known is kind and key not in read and not isinstance(row, Job | Allocation):
+                    self.fail(10, f"{row} was committed, and is not there any more")
+
+    def accepted(self, daemon: "SimulatedDaemon", command: str | None) -> None:
+        """A hand was told that its word was taken."""
+        if command is not None and not daemon.old and command not in self.words:
+            self.fail(10, f"the word {command} of a hand was taken and not kept")
 
     def said(self, daemon: "SimulatedDaemon", node: str, message: Envelope) -> None:
         """A daemon speaks."""
@@ -174,8 +199,8 @@ class Truth:
 
     def _promise(self, daemon: "SimulatedDaemon", node: str, ack: Ack) -> None:
         epoch, seq = self._stored.get(node, ("", 0))
-        if daemon.old or ack.epoch != epoch:
-            return
+        if daemon.old or ack.epoch != epoch or ack.seq > seq + FAR_BEYOND // 2:
+            return  # the last: it tells a node that its ledger is an old copy
         if ack.seq > seq:
             self.fail(10, f"fact {ack.seq} of {node} is acknowledged, and {seq} are committed")
         self._promised[node] = (
@@ -188,6 +213,8 @@ class Truth:
         if daemon.old:
             return
         late = set()
+        self._keep_rows(changes)
+        self._patient(daemon, changes)
         for change in changes:
             if not isinstance(change, Put):
                 continue
@@ -205,7 +232,52 @@ class Truth:
             if isinstance(change, Put) and isinstance(change.entity, Job):
                 self._job(change.entity, late)
 
+    def _keep_rows(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Put):
+                self.rows[type(change.entity), key_of(change.entity)] = change.entity
+                if isinstance(change.entity, PendingCollect):
+                    self.words.add(change.entity.id)
+            elif isinstance(change, Delete):
+                self.rows.pop((change.kind, change.key), None)
+
+    def _patient(self, daemon: "SimulatedDaemon", changes: Sequence[Change]) -> None:
+        """Nothing is given up in a daemon's first heartbeat round, nor given to a node that has not told everything."""
+        engine = daemon.engine
+        if engine is None:
+            return
+        young = daemon.clock.boot_s() - engine.world.started_s < engine.rules.suspect_after_s
+        entities = [change.entity for change in changes if isinstance(change, Put)]
+        renewed = {one.id for one in entities if isinstance(one, NodeRecord) and self._stored.get(one.id, ("", 0))[0] != one.epoch}
+        for one in entities:
+            if isinstance(one, Allocation):
+                before = self._allocations.get(one.id)
+                if before is None and not engine.world.links[one.node].replayed:
+                    self.fail(12, f"{one.id} is given to {one.node}, which has not told everything")
+                if before is not None and young and one.held < before.held and one.node not in renewed:
+                    self.fail(
+                        6, f"{one.id} is freed {daemon.clock.boot_s() - engine.world.started_s:.0f} s after the start of the daemon"
+                    )
+            elif isinstance(one, Job):
+                known = self.jobs.get(one.id)
+                given_up = one.written_off and one.outcome is None and known is not None and not known.written_off
+                if given_up and young:
+                    self.fail(6, f"{one.id} is written off in the first round after the start of the daemon")
+            elif isinstance(one, Revision) and one.recalled:
+                self.closed |= {order.id for order in engine.world.durable.orders.values() if order.revision == one.id}
+            elif isinstance(one, Stock):
+                self._stock(engine.world.durable, one)
+
+    def _stock(self, farm: Farm, stock: Stock) -> None:
+        before = farm.stock.get(stock.revision)
+        if stock.parts < 0 or (farm.revisions[stock.revision].recalled and stock.parts > (before.parts if before else 0)):
+            self.fail(3, f"stock of {stock.revision} is {stock.parts}, and was {before}")
+
     def _order(self, order: Order) -> None:
+        if order.cancelled:
+            self.closed.add(order.id)
+        if order.id in self.closed and not order.cancelled and order.good > self.good.get(order.id, 0):
+            self.fail(3, f"{order.id} is of a recalled revision and counts {order.good - self.good.get(order.id, 0)} more")
         if order.good < self.good.get(order.id, 0):
             self.fail(4, f"{order.id} had {self.good[order.id]} good parts and has {order.good}")
         self.good[order.id] = order.good
@@ -253,6 +325,8 @@ class Truth:
         self._allocations = dict(stored.allocations)
         self._confirmed.clear()
         self._promised.clear()
+        self.rows.clear()
+        self.closed = {key for key, order in stored.orders.items() if order.cancelled or stored.revisions[order.revision].recalled}
         self._stored = {key: (record.epoch, record.seq) for key, record in stored.nodes.items()}
 
     def fenced(self, daemon: "SimulatedDaemon") -> None:
@@ -260,6 +334,17 @@ class Truth:
         fence = daemon.engine.world.fence if daemon.engine is not None else None
         if fence is not None and not self.restored:
             self.fail(6, f"the only daemon there ever was only watches: {fence}")
+
+    def _withdrawn(self, daemon: "SimulatedDaemon", farm: Farm) -> None:
+        """Invariant 11 at the daemon: what is not wanted any more is withdrawn, whoever is away. Asked twice: it takes a turn."""
+        assert daemon.engine is not None
+        if daemon.engine.full or daemon.engine.world.fenced or daemon.clock.boot_s() - daemon.engine.world.started_s < 120.0:
+            self._lasting = set()
+            return
+        open_still = {one.id for one in farm.allocations.values() if one.order in self.closed and one.jobs > one.started}
+        if both := open_still & self._lasting:
+            self.fail(11, f"{sorted(both)} may still be started, and nobody wants them")
+        self._lasting = open_still
 
     def balanced(self, daemon: "SimulatedDaemon") -> None:
         """Invariants 3 and 15 in memory: good parts of orders and stock are those of collected jobs, each once."""
@@ -271,6 +356,7 @@ class Truth:
         if len(farm.set_aside) > _MAX_SET_ASIDE or len(counts) > 1_001:
             self.fail(15, "the daemon keeps too much")
         self.fenced(daemon)
+        self._withdrawn(daemon, farm)
         if self.restored:
             return  # `counted` does not know what the backup held; at rest the database itself is asked
         for revision in farm.revisions.values():
