@@ -1,6 +1,8 @@
 """What should happen next: a pure function over an ordered table of rules. Each rule sees what the ones before it decided."""
 
 import math
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Final
@@ -21,6 +23,7 @@ from scheduler.eligibility import (
 from scheduler.matching import Turn, allocations, board, in_turn, is_idle, turn
 from scheduler.model import Allocation, BedState, Farm, NodeNow, Order, PrinterNow, Rules
 
+_NOBODY: Final[Turn] = (sys.maxsize, math.inf, "")  # after all orders
 Rule = Callable[[Farm, Rules, float], Iterable[Decision]]
 
 
@@ -52,10 +55,28 @@ class Tail:
         self._rivals = self._first_served() if self._board.idle else {}
         idle = [printer for printer in self._board.idle if over_lesser or self._rivals[printer.id] is None]
         self._idle = sorted(idle, key=lambda printer: self._rivals[printer.id] is not None)
+        self._last_rivals: dict[str, Turn | None] = {}  # by revision
         # what is on its way back already serves some of them
-        coming = [(item, leaving_jobs(item), over_lesser) for item in _leaving(farm, rules)] if self._idle else []
+        coming = (
+            [(item, leaving_jobs(item), over_lesser) for item in _leaving(farm, rules) if self.may_serve(item)]
+            if self._idle
+            else []
+        )
         for _ in self.take_in_turn(coming):
             pass
+
+    def may_serve(self, allocation: Allocation) -> bool:
+        """Whether it is worth to look closer: its order is before some order that an idle printer of a fitting kind would serve."""
+        order = self._farm.orders.get(allocation.order)
+        if order is None:
+            return False
+        if order.revision not in self._last_rivals:
+            kinds = {kind_of(printer): printer for printer in self._idle}
+            fitting = {kind for kind, sample in kinds.items() if self._board.suitability.programs(sample, order)}
+            rivals = (self._rivals[printer.id] or _NOBODY for printer in self._idle if kind_of(printer) in fitting)
+            self._last_rivals[order.revision] = max(rivals, default=None)
+        last = self._last_rivals[order.revision]
+        return last is not None and turn(order) < last
 
     @property
     def waits(self) -> bool:
@@ -222,7 +243,10 @@ def taken_back(farm: Farm, rules: Rules, now_s: float) -> Iterable[Decision]:
     stalled = [
         (item, item.jobs - item.started, _is_blocked(farm, item, rules, now_s))
         for item in farm.allocations.values()
-        if item.jobs > item.started and not _suspect(farm, item.node, rules) and _is_stalled(farm, item, rules, now_s)
+        if item.jobs > item.started
+        and tail.may_serve(item)
+        and not _suspect(farm, item.node, rules)
+        and _is_stalled(farm, item, rules, now_s)
     ]
     for allocation, jobs in tail.take_in_turn(stalled):
         yield Withdraw(allocation.id, allocation.jobs - jobs, Why.TAKEN_BACK)
@@ -287,27 +311,42 @@ def _kept(farm: Farm, rules: Rules, found: list[Allocate]) -> set[str]:
     Until its node shows that it was told; one that does not is suspect soon. Without this the unit would come back to find that
     every printer but the blocked one has work for hours.
     """
-    coming = [(farm.orders[item.order], item) for item in _leaving(farm, rules) if item.order in farm.orders]
-    coming = [(order, item) for order, item in coming if order_reason(farm, order) is None and not _was_told(farm, item)]
+    coming = _coming(farm, rules)
     if not coming:
         return set()
-    totals, looked = sums(farm), board(farm, rules)
+    looked = board(farm, rules)
     given = {decision.printer: turn(farm.orders[decision.order]) for decision in found}
     idle = sorted(looked.idle, key=lambda printer: printer.id in given)
-    needed = {order.id: balance(farm, order, totals) + totals.leaving.get(order.id, 0) for order, _item in coming}
     kept: set[str] = set()
-    for order, allocation in sorted(coming, key=lambda pair: (turn(pair[0]), pair[1].id)):
-        jobs = min(leaving_jobs(allocation), math.ceil(needed[order.id] / allocation.parts))
+    for order, jobs in coming:
         suiting = (
             printer.id
             for printer in idle
-            if printer.id not in kept
-            and (printer.id not in given or turn(order) < given[printer.id])
+            if (printer.id not in given or turn(order) < given[printer.id])
             and any(not is_put_off(farm, printer.id, program.sha256) for program in looked.suitability.programs(printer, order))
         )
-        kept |= set(islice(suiting, max(0, jobs)))
-        needed[order.id] -= max(0, jobs) * allocation.parts
+        keeps = set(islice(suiting, jobs))
+        idle = [printer for printer in idle if printer.id not in keeps] if keeps else idle
+        kept |= keeps
     return kept
+
+
+def _coming(farm: Farm, rules: Rules) -> list[tuple[Order, int]]:
+    """Orders in turn, and how many units that they still need are on their way back from nodes that were not told yet."""
+    jobs: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
+    for item in _leaving(farm, rules):
+        if not _was_told(farm, item):
+            jobs[item.order] += leaving_jobs(item)
+            parts[item.order] = max(parts[item.order], item.parts)
+    if not jobs:
+        return []
+    totals, result = sums(farm), []
+    for order in in_turn(farm.orders[key] for key in jobs if key in farm.orders):
+        needed = balance(farm, order, totals) + totals.leaving.get(order.id, 0)
+        if needed > 0 and order_reason(farm, order) is None:
+            result.append((order, min(jobs[order.id], math.ceil(needed / parts[order.id]))))
+    return result
 
 
 def _was_told(farm: Farm, allocation: Allocation) -> bool:

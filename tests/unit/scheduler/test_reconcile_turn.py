@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
-from scheduler.decisions import Allocate, Why, Withdraw, carry_out
+from scheduler.decisions import Allocate, Decision, Why, Withdraw, carry_out
 from scheduler.draft import Draft
 from scheduler.model import BedState, DesiredVersion, Farm, Revision
 from scheduler.reconcile import reconcile
@@ -29,11 +30,11 @@ DAY_S = 86_400.0
 SECOND = program("b" * 64, revision="r2")
 
 
-def decide(world: Farm) -> list[object]:
+def decide(world: Farm) -> list[Decision]:
     return list(reconcile(world, RULES, NOW_S))
 
 
-def blocked_farm(*, urgent: int = 10, lesser: int = 0, quantity: int = 1, age_s: float = 30 * DAY_S, **fields: object) -> Farm:
+def blocked_farm(*, urgent: int = 10, lesser: int = 0, quantity: int = 1, age_s: float = 30 * DAY_S, **fields: Any) -> Farm:
     """p1 is full of parts since long and holds the last unit of an order; p2 is free, and an order of 500 waits for it."""
     tables: dict[str, object] = {
         "orders": [order("urgent", quantity, priority=urgent), order("lesser", 500, priority=lesser, revision="r2")],
@@ -104,7 +105,7 @@ def test_for_one_free_printer_the_most_urgent_unit_is_taken_back_and_once() -> N
         allocation("a-urgent", order="urgent", jobs=1, created_at_s=long_ago_s),
     ]
     full = replace(BLOCKED, id="p3", node="n3")
-    fields: dict[str, object] = {"nodes": [node(), node("n2"), node("n3")], "node_records": [record(), record("n2"), record("n3")]}
+    fields: dict[str, Any] = {"nodes": [node(), node("n2"), node("n3")], "node_records": [record(), record("n2"), record("n3")]}
     world = blocked_farm(orders=orders, allocations=allocations, printers=[BLOCKED, full, printer("p2", "n2")], **fields)
     first = decide(world)
     assert first == [Withdraw("a-urgent", 0, Why.TAKEN_BACK)]
@@ -113,7 +114,7 @@ def test_for_one_free_printer_the_most_urgent_unit_is_taken_back_and_once() -> N
     assert decide(draft.farm) == [], "what is on its way back needs the printer: nothing more is taken back, nobody else gets it"
 
 
-def leaving_farm(**fields: object) -> Farm:
+def leaving_farm(**fields: Any) -> Farm:
     coming = allocation(order="urgent", jobs=0, held=1, withdrawn=DesiredVersion(GENERATION, 8))
     return blocked_farm(allocations=[coming], **fields)
 
