@@ -167,6 +167,7 @@ class MemoryControl(MemoryRecovery, MemoryNodes):
             stock=list(self.stock_rows.values()),
             fence=self.fence,
             healing=self.healing,
+            healed=self.healed,
         )
 
     def health(self) -> HealthView:

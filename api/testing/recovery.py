@@ -6,6 +6,7 @@ from farm.errors import ConflictError, NotFoundError, StoreFullError
 from farm.views import (
     BackupView,
     FenceView,
+    HealedView,
     HealingView,
     JobView,
     NodeView,
@@ -34,6 +35,7 @@ class MemoryRecovery:
         self.generation = 1
         self.fence: FenceView | None = None
         self.healing: HealingView | None = None
+        self.healed: HealedView | None = None
         self.stock_rows: dict[str, StockView] = {}
         self.recalled: set[str] = set()
         self._backups = folder / "backups"
@@ -58,6 +60,10 @@ class MemoryRecovery:
         """The farm has healed."""
         if self.fence is not None:
             raise ConflictError("This daemon only watches.", next_step="`farm status` says why.", code="fenced")
+        if (now := self.healing) is not None:
+            self.healed = HealedView(
+                why=now.why, since=now.since, ended=self.now, nodes=now.nodes, told=now.told, missing=now.missing, found=now.found
+            )
         self.healing = None
         self.touch()
 

@@ -11,8 +11,8 @@ from farm.bus.broker import Broker
 from farm.bus.topics import Stream
 from farm.daemon import beds, brokers, orders, programs, removal, set_aside
 from farm.daemon.engine import Engine
-from farm.daemon.healer import healing_alarm
-from farm.daemon.presenter import Presenter, backup_view, healing_view, job_view, program_view, recall_view
+from farm.daemon.healer import healing_alarm, put_back_alarm
+from farm.daemon.presenter import Presenter, backup_view, healed_view, healing_view, job_view, program_view, recall_view
 from farm.errors import ConflictError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, verify_password
 from farm.log import get_logger
@@ -95,6 +95,7 @@ class DaemonControl:
             stock=view.stock(),
             fence=view.fence(),
             healing=healing_view(self._engine.world),
+            healed=healed_view(self._engine.world.healed),
         )
 
     def health(self) -> HealthView:
@@ -108,8 +109,9 @@ class DaemonControl:
 
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""
-        healing = healing_view(self._engine.world)
-        return [*([healing_alarm(healing)] if healing is not None else []), *self._engine.alarms.all()]
+        healing, put_back = healing_view(self._engine.world), put_back_alarm(self._engine.world.healed)
+        standing = [*([healing_alarm(healing)] if healing is not None else []), *([put_back] if put_back is not None else [])]
+        return [*standing, *self._engine.alarms.all()]
 
     def printers(self) -> list[PrinterView]:
         """All printers, by name."""

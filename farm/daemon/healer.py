@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from farm.clock import Clock
 from farm.daemon.fence import fence_step, fence_text
 from farm.daemon.generation import GenerationFile
-from farm.daemon.healing import META, Healing, HealingWhy, found_again
+from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, found_again
 from farm.daemon.world import World
 from farm.errors import FarmError
 from farm.log import get_logger
@@ -23,6 +23,9 @@ _BEGUN: Final = {
     "put-back": "The database is older than this folder: it was put back by hand, or a take-over was cut short.",
     "taken-over": "This daemon took over.",
 }
+CANNOT_COME_BACK: Final = (
+    "Orders that were placed, changed or cancelled after the copy was made, and programs that were added, are not in it."
+)
 LISTEN_REAL_S: Final = 2.0  # after a restore: what the broker retains is heard before we say anything
 
 
@@ -122,17 +125,35 @@ class Healer:
                 return False
             await self._keep(replace(healing, told=True))
             return True
+        healed = self._world.healed
+        if healing is None and self._finishing and healed is not None and healed.worries:
+            await self._end(replace(healed, seen=True))
+            return True
         if healing is None or (self._world.untold and not self._finishing):
             self._finished()
             return False
+        over = self._over(healing)
+        await self._end(over)
+        log = _log.warning if over.worries else _log.info
+        more = {"detail": CANNOT_COME_BACK} if over.worries else {}
+        log("farm.healed", why=over.why.value, nodes=over.nodes, found=over.found, missing=list(over.missing), **more)
+        return True
+
+    def _over(self, healing: Healing) -> Healed:
+        world = self._world
+        names = {record.id: record.name or record.id for record in world.durable.node_records.values() if not record.revoked}
+        missing = sorted(names[key] for key in world.untold)
+        now_s = self._clock.wall_s()
+        return Healed(healing.why, healing.since_s, now_s, len(names), tuple(missing), healing.found)
+
+    async def _end(self, healed: Healed) -> None:
         try:
-            await self._keep(None)
+            await self._store.commit([SetMeta(META, ""), SetMeta(LAST, healed.text())])
         except FarmError as error:
             self.refuse(error)
             raise
-        _log.info("farm.healed", why=healing.why.value, found=healing.found, missing=sorted(self._world.untold))
+        self._world.healing, self._world.healed = None, healed
         self._finished()
-        return True
 
     def _finished(self) -> None:
         asked, self._finishing = self._finishing, []
@@ -140,8 +161,8 @@ class Healer:
             if not one.done():
                 one.set_result(None)
 
-    async def _keep(self, healing: Healing | None) -> None:
-        await self._store.commit([SetMeta(META, healing.text() if healing is not None else "")])
+    async def _keep(self, healing: Healing) -> None:
+        await self._store.commit([SetMeta(META, healing.text())])
         self._world.healing = healing
 
     def _has_listened(self, *, connected: bool) -> bool:
@@ -174,3 +195,12 @@ def healing_alarm(view: HealingView) -> AlarmView:
     names = ", ".join(view.missing[:_MAX_NAMES]) + (", ..." if len(view.missing) > _MAX_NAMES else "")
     step = f"It heals by itself; not heard yet: {names or 'none'}. Start what is off. If one is gone for good: farm healing --done."
     return AlarmView(code="restoring", text=text, next_step=step, since=view.since)
+
+
+def put_back_alarm(healed: Healed | None) -> AlarmView | None:
+    """The notice that stays after a database put back by hand has healed: what no node could tell."""
+    if healed is None or not healed.worries:
+        return None
+    text = f"An older database was put back by hand. The nodes have told again what they did. {CANNOT_COME_BACK}"
+    step = "Look through the orders, and place again what is missing. Then: farm healing --done."
+    return AlarmView(code="put-back", text=text, next_step=step, since=healed.ended_s)

@@ -13,6 +13,7 @@ from scheduler.draft import Draft
 from scheduler.model import Job
 
 META: Final = "healing"
+LAST: Final = "healed"
 
 
 class HealingWhy(StrEnum):
@@ -47,6 +48,42 @@ def read_healing(meta: Mapping[str, str]) -> Healing | None:
     try:
         values = json.loads(meta.get(META) or "null")
         return None if values is None else Healing(**{**values, "why": HealingWhy(values["why"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """How the last healing ended, kept until the next one has. Times are unix seconds of farm time.
+
+    `missing`: names of nodes that were waited for no longer. `seen`: a person has read what could not come back.
+    """
+
+    why: HealingWhy
+    since_s: float
+    ended_s: float
+    nodes: int
+    missing: tuple[str, ...]
+    found: int
+    seen: bool = False
+
+    @property
+    def worries(self) -> bool:
+        """Whether people must be told what no node could tell: nobody was there to read it when a database was put back by hand."""
+        return self.why is HealingWhy.PUT_BACK and not self.seen
+
+    def text(self) -> str:
+        """As it is stored."""
+        return json.dumps(asdict(self))
+
+
+def read_healed(meta: Mapping[str, str]) -> Healed | None:
+    """What the store remembers of the last healing; None when there was none, or when it is written as no version of ours did."""
+    try:
+        values = json.loads(meta.get(LAST) or "null")
+        if values is None:
+            return None
+        return Healed(**{**values, "why": HealingWhy(values["why"]), "missing": tuple(values["missing"])})
     except (ValueError, TypeError, KeyError):
         return None
 

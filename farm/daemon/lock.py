@@ -30,19 +30,39 @@ class DataLock:
                 next_step="Give this user the right to write there, or name another with `data` in farm.toml or --data.",
                 code="data-folder",
             ) from error
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(self._handle, 20).decode("ascii", "replace").strip()
-            os.close(self._handle)
-            raise ConfigurationError(
-                f"Another daemon uses the data folder {folder} (process {owner or 'unknown'}).",
-                next_step="Stop it first, or give this one another folder with --data.",
-                code="data-folder-in-use",
-            ) from error
+        _take(self._handle, folder)
         os.ftruncate(self._handle, 0)
         os.write(self._handle, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let another daemon use the folder."""
         os.close(self._handle)
+
+
+def check_unused(folder: Path) -> None:
+    """Find out that another daemon uses a data folder, without taking its lock or making the folder.
+
+    Raises:
+        ConfigurationError: it does.
+
+    """
+    try:
+        handle = os.open(folder / FILE_NAME, os.O_RDWR)
+    except OSError:
+        return  # nobody was here, or who takes the lock is told why that cannot be
+    _take(handle, folder)
+    os.close(handle)
+
+
+def _take(handle: int, folder: Path) -> None:
+    """Lock an open file; closes it when another process has the lock."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(handle, 20).decode("ascii", "replace").strip()
+        os.close(handle)
+        raise ConfigurationError(
+            f"Another daemon uses the data folder {folder} (process {owner or 'unknown'}).",
+            next_step="Stop it first, or give this one another folder with --data.",
+            code="data-folder-in-use",
+        ) from error

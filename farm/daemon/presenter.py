@@ -10,6 +10,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import PrinterReport, ReasonNote
 from farm.clock import Clock
 from farm.daemon.absent import REASONS
+from farm.daemon.healing import Healed
 from farm.daemon.removal import is_recalled
 from farm.daemon.world import World
 from farm.store.backup import Backup
@@ -17,6 +18,7 @@ from farm.views import (
     BackupView,
     DesignView,
     FenceView,
+    HealedView,
     HealingView,
     JobView,
     NodeView,
@@ -99,6 +101,21 @@ def healing_view(world: World) -> HealingView | None:
         told=len(known) - len(missing),
         missing=missing,
         found=healing.found,
+    )
+
+
+def healed_view(healed: Healed | None) -> HealedView | None:
+    """How the last healing ended; None when there was none."""
+    if healed is None:
+        return None
+    return HealedView(
+        why=healed.why.value,
+        since=healed.since_s,
+        ended=healed.ended_s,
+        nodes=healed.nodes,
+        told=healed.nodes - len(healed.missing),
+        missing=list(healed.missing),
+        found=healed.found,
     )
 
 

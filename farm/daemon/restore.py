@@ -29,6 +29,8 @@ from farm.store.writer import FILE_NAME
 
 _READY: Final = f"{FILE_NAME}.restoring"
 _ASIDE: Final = "essaim-before-restore-"
+_ASIDE_FILE: Final = re.compile(rf"{_ASIDE}(\d{{8}}T\d{{6}}Z)(?:-(\d+))?\.sqlite3(?:-wal|-shm|-journal)?")
+KEPT_ASIDE: Final = 3  # each is as large as the database, and the disk is that of a Raspberry Pi
 _DAMAGED: Final = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 _STAMP: Final = re.compile(r"(\d{8}T\d{6})Z")
 _TABLES: Final = frozenset({"alembic_version", "meta", "orders", "jobs", "nodes", "revisions", "invites"})
@@ -91,6 +93,7 @@ class Restoration:
         self.backup = backup
         self.database = folder / FILE_NAME
         self.aside: Path | None = None
+        self.forgotten = 0  # databases that earlier restores had put aside, and that are removed now
         self.generation = 0
         self._ready = folder / _READY
         self._file = GenerationFile(folder)
@@ -129,6 +132,7 @@ class Restoration:
         self._ready.replace(self.database)
         sync_folder(self.database.parent)
         yield "replaced"
+        self._forget_old()
 
     # --- the backup ------------------------------------------------------------------------------------------------------------
 
@@ -231,6 +235,18 @@ class Restoration:
             shutil.copy2(self.database, self.aside)
             _sync(self.aside)
         sync_folder(self.aside.parent)
+
+    def _forget_old(self) -> None:
+        """Remove all but the newest of what restores have put aside."""
+        groups: dict[tuple[str, int], list[Path]] = {}
+        for path in self.database.parent.glob(f"{_ASIDE}*"):
+            if found := _ASIDE_FILE.fullmatch(path.name):
+                groups.setdefault((found[1], int(found[2] or 0)), []).append(path)
+        for key in sorted(groups, reverse=True)[KEPT_ASIDE:]:
+            with contextlib.suppress(OSError):  # tried again by the next restore
+                for path in groups[key]:
+                    path.unlink(missing_ok=True)
+                self.forgotten += 1
 
     def _discard(self) -> None:
         for suffix in ("", "-journal", "-wal", "-shm"):

@@ -10,7 +10,7 @@ from typing import Final
 from farm.bus.messages import PrinterReport, PrinterTelemetry, Report
 from farm.daemon.absent import NOT_HEARD, report_of, waiting_jobs
 from farm.daemon.fence import Fence
-from farm.daemon.healing import Healing, read_healing
+from farm.daemon.healing import Healing, read_healed, read_healing
 from farm.daemon.translate import printer_now
 from farm.store.repository import StoredFarm
 from scheduler.draft import Draft
@@ -66,6 +66,7 @@ class World:
         self.reports: dict[str, PrinterReport] = {}
         self.fence: Fence | None = None
         self.healing = read_healing(stored.meta)
+        self.healed = read_healed(stored.meta)
         self.heard_generation = stored.generation
         self._durable = Farm(
             generation=stored.generation,

@@ -15,7 +15,7 @@ from farm.daemon.lock import DataLock
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, UnreachableError
 from farm.store.repository import Put, SetMeta
 from farm.store.writer import FILE_NAME, Store
-from farm.views import FenceView, HealingView
+from farm.views import FenceView, HealedView, HealingView
 from scheduler.model import Durable, NodeRecord, Order
 from tests.unit.farm.commands.conftest import Farm
 
@@ -69,7 +69,11 @@ def test_a_backup_without_a_daemon_is_made_directly(data: Path, tmp_path: Path) 
     assert made["path"] in run("backup", "--list").stdout
     refused = run("backup", "--to", str(tmp_path / "mine.sqlite3")).exception
     assert isinstance(refused, FarmError)
-    assert "File exists" in refused.detail
+    assert "exists already: nothing was copied" in refused.detail
+    nowhere = run("backup", "--to", str(tmp_path / "stick" / "mine.sqlite3")).exception
+    assert isinstance(nowhere, FarmError)
+    assert "There is no folder" in nowhere.detail
+    assert len(json.loads(run("backup", "--list", "--json").stdout)) == 2, "what was refused made none"
     DataLock(data).release()  # nothing keeps the folder
 
 
@@ -94,7 +98,8 @@ def test_when_a_daemon_holds_the_folder_it_is_asked_and_not_disturbed(data: Path
         error = run("restore", str(data / FILE_NAME), "--yes").exception
         assert isinstance(error, ConfigurationError)
         assert error.code == "data-folder-in-use"
-        assert error.next_step.startswith("Stop it first")
+        assert error.next_step.startswith("Stop that daemon first")
+        assert "--data" not in error.next_step
     finally:
         lock.release()
 
@@ -114,7 +119,8 @@ def test_a_restore_says_what_will_happen_asks_and_does_it(data: Path) -> None:
     done = run("restore", backup, answer="y\n")
     assert done.exit_code == 0, done.output
     assert "Restored, in generation 4. The database that was here is kept: " in done.stdout
-    assert "farm healing --watch" in done.stdout
+    assert "Start the daemon again: farm serve\nThen see it heal: farm healing --watch\n" in done.stdout
+    assert "older removed" not in done.stdout
     assert (data / "generation").read_text() == "4\n"
     database = sqlite3.connect(data / FILE_NAME)
     assert database.execute("SELECT good FROM orders").fetchall() == [(1,)]
@@ -132,10 +138,54 @@ def test_a_restore_for_programs(data: Path) -> None:
 
 def test_over_nothing_a_restore_says_so(data: Path, tmp_path: Path) -> None:
     backup = json.loads(run("backup", "--json").stdout)["path"]
-    shown = run("restore", backup, "--data", str(tmp_path / "fresh"), "--yes").stdout
+    shown = run("restore", backup, "--data", str(tmp_path / "fresh"), "--yes", "--new").stdout
     assert "There is no database here now, or it cannot be read." in shown
     assert "nodes that joined since must join again" in shown
     assert "is kept" not in shown
+
+
+def test_in_the_wrong_folder_a_restore_is_refused_and_makes_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = json.loads(run("backup", "--json").stdout)["path"]
+    mistyped = run("restore", backup, "--data", str(tmp_path / "farm-dta"), "--yes").exception
+    assert isinstance(mistyped, ConfigurationError)
+    assert mistyped.code == "no-farm-here"
+    assert "--new" in mistyped.next_step
+    assert not (tmp_path / "farm-dta").exists()
+    monkeypatch.delenv("FARM_DATA")
+    (tmp_path / "elsewhere" / "farm-data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    error = run("restore", backup, "--yes").exception
+    assert isinstance(error, ConfigurationError)
+    assert error.code == "no-farm-here", "an empty folder that nobody has named"
+
+
+def test_a_database_that_is_lost_is_restored_into_its_folder(data: Path) -> None:
+    backup = json.loads(run("backup", "--json").stdout)["path"]
+    (data / FILE_NAME).unlink()
+    assert run("restore", backup, "--yes").exit_code == 0
+
+
+def test_the_next_steps_are_for_the_same_farm_and_as_this_person_types_them(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "my farm.toml"
+    config.write_text(f'data = "{data}"\n')
+    monkeypatch.setenv("FARM_COMMAND", "./farm.sh")
+    monkeypatch.setenv("FARM_CONFIG", "")
+    backup = json.loads(run("backup", "--json").stdout)["path"]
+    shown = run("restore", backup, "--config", str(config), "--yes").stdout
+    assert f"Start the daemon again: ./farm.sh serve --config '{config}'\n" in shown
+    assert f"./farm.sh healing --watch --config '{config}'\n" in shown
+
+
+def test_of_what_restores_put_aside_the_newest_three_stay(data: Path) -> None:
+    backup = json.loads(run("backup", "--json").stdout)["path"]
+    shown = [run("restore", backup, "--yes").stdout for _ in range(4)]
+    assert [line for line in shown[2].splitlines() if "older removed" in line] == []
+    assert "Of the databases that restores have put aside the newest 3 are kept; 1 older removed." in shown[3]
+    assert len(list(data.glob("essaim-before-restore-*"))) == 3
 
 
 def test_what_is_no_backup_is_refused(data: Path, tmp_path: Path) -> None:
@@ -161,8 +211,8 @@ def test_a_running_daemon_makes_the_backup_and_hands_it_over(farm: Farm, tmp_pat
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     again = with_daemon(farm, "backup", "--to", str(target)).exception
     assert isinstance(again, ConfigurationError)
-    assert "File exists" in again.detail
-    assert len(json.loads(with_daemon(farm, "backup", "--list", "--json").stdout)) == 2
+    assert "exists already: nothing was copied" in again.detail
+    assert len(json.loads(with_daemon(farm, "backup", "--list", "--json").stdout)) == 1, "nothing was made in vain"
     assert [path.name for path in tmp_path.glob("*.part")] == []
 
 
@@ -170,8 +220,24 @@ def test_a_take_over_says_why_asks_and_tells_the_generation(farm: Farm) -> None:
     farm.control.fence = FenceView(why="taken-over", node="garage", heard=6, known=1)
     assert with_daemon(farm, "take-over").exit_code == 1
     assert farm.control.fence is not None
-    assert "acts in generation 7" in with_daemon(farm, "take-over", "--yes").stdout
+    shown = with_daemon(farm, "take-over", "--yes").stdout
+    assert "acts in generation 7" in shown
+    assert shown.endswith("farm healing --watch\n")
     assert json.loads(with_daemon(farm, "take-over", "--yes", "--json").stdout) == {"generation": 8}
+
+
+def test_a_needless_take_over_is_called_that(farm: Farm) -> None:
+    asked = with_daemon(farm, "take-over")
+    assert asked.exit_code == 1
+    assert "a take-over is needless" in asked.output
+    farm.control.fence = FenceView(why="taken-over", node="garage", heard=6, known=1)
+    assert "needless" not in with_daemon(farm, "take-over").output
+
+
+def test_the_commands_for_a_farm_that_was_named_name_it_too(farm: Farm, tmp_path: Path) -> None:
+    shown = with_daemon(farm, "take-over", "--yes", "--data", str(tmp_path)).stdout
+    assert shown.endswith(f"farm healing --watch --data {tmp_path}\n")
+    assert with_daemon(farm, "healing", "--data", str(tmp_path)).exit_code == 0
 
 
 def test_healing_is_shown_and_may_be_ended(farm: Farm) -> None:
@@ -182,7 +248,17 @@ def test_healing_is_shown_and_may_be_ended(farm: Farm) -> None:
     assert json.loads(with_daemon(farm, "healing", "--json").stdout)["found"] == 12
     assert with_daemon(farm, "healing", "--done").exit_code == 1
     assert farm.control.healing is not None
-    assert with_daemon(farm, "healing", "--done", "--yes").stdout == "All is told: there is nothing to heal.\n"
+    done = "1 of 3 nodes, 12 parts found again; not waited for: garage, left."
+    assert with_daemon(farm, "healing", "--done", "--yes").stdout == f"Done: {done}\n"
+    later = with_daemon(farm, "healing").stdout
+    assert later.startswith("There is nothing to heal. Last time (after a restore, ended ")
+    assert later.endswith(f"): {done}\n")
+    assert json.loads(with_daemon(farm, "healing", "--json").stdout)["ended"] > 0
+
+
+def test_without_any_healing_there_is_nothing_to_say(farm: Farm) -> None:
+    assert with_daemon(farm, "healing").stdout == "There is nothing to heal.\n"
+    assert with_daemon(farm, "healing", "--json").stdout == "null\n"
 
 
 def test_healing_cannot_be_ended_by_a_daemon_that_only_watches(farm: Farm) -> None:
@@ -200,10 +276,12 @@ def test_healing_is_watched_until_it_is_over(farm: Farm, monkeypatch: pytest.Mon
 
     def one_more(_seconds: float) -> None:
         farm.control.healing = views.pop(0)
+        if farm.control.healing is None:
+            farm.control.healed = HealedView(why="restored", since=1.0, ended=9.0, nodes=3, told=3, missing=[], found=15)
 
     monkeypatch.setattr("farm.commands.recovery.time.sleep", one_more)
     assert with_daemon(farm, "healing", "--watch").stdout.splitlines() == [
         "1 of 3 nodes have told again what happened since; 12 parts found. Not yet: garage, left.",
         "2 of 3 nodes have told again what happened since; 14 parts found. Not yet: left.",
-        "All is told: there is nothing to heal.",
+        "Done: 3 of 3 nodes, 15 parts found again.",
     ]

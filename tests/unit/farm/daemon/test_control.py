@@ -12,6 +12,7 @@ from farm.bus.client import Login
 from farm.bus.topics import Stream
 from farm.daemon.control import DaemonControl, Reach
 from farm.daemon.fence import Fence, FenceWhy
+from farm.daemon.healing import Healed, HealingWhy
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
 from farm.store.library import Library
@@ -267,7 +268,14 @@ async def test_a_take_over_is_offered_also_when_nothing_is_wrong(farm: Farm, con
     assert {node.id: node.told for node in view.nodes} == {"n1": False, "n2": False}
     assert control.health().ready, "it works while it heals"
     await control.finish_healing()
-    assert control.snapshot().healing is None
+    view = control.snapshot()
+    assert view.healing is None
+    assert view.healed is not None
+    assert (view.healed.why, view.healed.told, view.healed.missing) == ("taken-over", 0, ["left bench", "right bench"])
+    farm.world.healed = Healed(HealingWhy.PUT_BACK, 1.0, 2.0, 2, (), 3)
+    assert [alarm.code for alarm in control.alarms()] == ["put-back"]
+    await control.finish_healing()
+    assert control.alarms() == []
 
 
 async def test_a_daemon_that_only_watches_shows_why_and_can_take_over(farm: Farm, control: DaemonControl) -> None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from farm.bus.topics import Stream
 from farm.daemon import healer as module
 from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.generation import FARTHEST, GenerationFile
-from farm.daemon.healer import fence_alarm, healing_alarm
-from farm.daemon.healing import META, Healing, HealingWhy, read_healing
-from farm.daemon.presenter import healing_view
+from farm.daemon.healer import fence_alarm, healing_alarm, put_back_alarm
+from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, read_healed, read_healing
+from farm.daemon.presenter import healed_view, healing_view
 from farm.errors import FarmError
 from farm.store.repository import SetMeta
 from scheduler.model import JobOutcome
@@ -130,6 +131,58 @@ async def test_it_ends_by_itself_when_every_node_has_told_everything(restored: F
     await restored.turn()
     assert restored.world.healing is None
     assert await stored(restored) is None
+    healed = restored.world.healed
+    assert read_healed((await restored.stored()).meta) == healed, "how it ended outlives the daemon"
+    shown = healed_view(healed)
+    assert shown is not None
+    assert (shown.why, shown.since, shown.nodes, shown.told, shown.missing, shown.found) == ("restored", 900_000.0, 2, 2, [], 1)
+    assert put_back_alarm(healed) is None
+    assert healed_view(None) is None
+
+
+async def finish(farm: Farm) -> None:
+    """A person does not want to wait any longer, or has read what stands there."""
+    done = asyncio.ensure_future(farm.engine.finish_healing())
+    await asyncio.sleep(0)
+    await farm.turn()
+    await done
+
+
+async def test_a_database_put_back_by_hand_leaves_a_notice_until_somebody_has_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LISTEN_REAL_S", 0.0)
+    async with open_farm(tmp_path) as farm:
+        await farm.store.commit([SetMeta(META, Healing(HealingWhy.PUT_BACK, 900_000.0).text())])
+    async with open_farm(tmp_path) as farm:
+        await farm.turn()
+        assert put_back_alarm(farm.world.healed) is None, "while it heals that alarm stands"
+        with capture_logs() as told:
+            await finish(farm)
+        (line,) = [line for line in told if line["event"] == "farm.healed"]
+        assert (line["log_level"], line["missing"]) == ("warning", ["left bench", "right bench"])
+        assert "Orders that were placed" in line["detail"]
+    async with open_farm(tmp_path) as farm:
+        alarm = put_back_alarm(farm.world.healed)
+        assert alarm is not None
+        assert alarm.code == "put-back"
+        assert "Orders that were placed" in alarm.text
+        assert "farm healing --done" in alarm.next_step
+        await finish(farm)
+        assert put_back_alarm(farm.world.healed) is None
+    async with open_farm(tmp_path) as farm:
+        assert put_back_alarm(farm.world.healed) is None
+        assert farm.world.healed is not None
+
+
+async def test_on_a_full_disk_the_notice_stays(tmp_path: Path) -> None:
+    async with open_farm(tmp_path) as farm:
+        await farm.store.commit([SetMeta(LAST, Healed(HealingWhy.PUT_BACK, 1.0, 2.0, 1, (), 0).text())])
+    async with open_farm(tmp_path) as farm:
+        farm.engine.healer._store = FullStore(farm.store)
+        with pytest.raises(FarmError, match="full"):
+            await finish(farm)
+        assert put_back_alarm(farm.world.healed) is not None
 
 
 async def test_parts_of_a_node_that_has_told_everything_are_made_and_not_found(restored: Farm) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from farm.daemon.healing import META, Healing, HealingWhy, found_again, read_healing
+from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, found_again, read_healed, read_healing
 from scheduler.draft import Draft
 from scheduler.model import Farm, Job, Revision
 
@@ -19,6 +19,23 @@ def test_it_survives_the_store() -> None:
 @pytest.mark.parametrize("meta", [{}, {META: ""}, {META: "null"}, {META: "{"}, {META: "{}"}, {META: '{"why": "x"}'}, {META: "[1]"}])
 def test_anything_else_is_no_healing(meta: dict[str, str]) -> None:
     assert read_healing(meta) is None
+
+
+def test_how_it_ended_survives_the_store() -> None:
+    healed = Healed(HealingWhy.RESTORED, 5.0, 9.0, 3, ("garage",), 8)
+    assert read_healed({LAST: healed.text()}) == healed
+
+
+@pytest.mark.parametrize("meta", [{}, {LAST: ""}, {LAST: "null"}, {LAST: "{"}, {LAST: '{"why": "x"}'}, {LAST: "[1]"}])
+def test_anything_else_is_no_end(meta: dict[str, str]) -> None:
+    assert read_healed(meta) is None
+
+
+def test_only_a_database_put_back_by_hand_worries_and_only_until_somebody_has_looked() -> None:
+    healed = Healed(HealingWhy.PUT_BACK, 5.0, 9.0, 3, (), 8)
+    assert healed.worries
+    assert not replace(healed, seen=True).worries
+    assert not replace(healed, why=HealingWhy.RESTORED).worries, "who restores is told before"
 
 
 def test_parts_count_as_found_while_their_node_has_not_told_everything() -> None:

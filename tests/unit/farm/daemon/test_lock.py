@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.daemon.lock import FILE_NAME, DataLock
+from farm.daemon.lock import FILE_NAME, DataLock, check_unused
 from farm.errors import ConfigurationError
 
 
@@ -30,6 +30,18 @@ def test_a_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -
     with pytest.raises(ConfigurationError) as refused:
         DataLock(tmp_path / "file" / "data")
     assert "--data" in refused.value.next_step
+
+
+def test_that_a_folder_is_used_can_be_found_out_without_making_or_taking_it(tmp_path: Path) -> None:
+    check_unused(tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    first = DataLock(tmp_path / "data")
+    with pytest.raises(ConfigurationError, match=f"process {os.getpid()}") as refused:
+        check_unused(tmp_path / "data")
+    assert refused.value.code == "data-folder-in-use"
+    first.release()
+    check_unused(tmp_path / "data")
+    DataLock(tmp_path / "data").release()
 
 
 def test_the_folder_is_private(tmp_path: Path) -> None:
