@@ -103,3 +103,31 @@ def test_beyond_loopback_nothing_is_answered_without_the_token(tmp_path: Path, h
         refused = run_farm("status", "--url", farm.url, "--ca-file", authority, FARM_DATA=str(tmp_path / "elsewhere"))
         assert refused.code != 0
         assert "token" in refused.err
+
+
+def test_a_node_that_was_removed_joins_again_in_its_folder_and_prints(tmp_path: Path) -> None:
+    with VirtualPrinters(tmp_path, count=1, speed=SPEED) as printers, LocalFarm(tmp_path, speed=SPEED, broker="embedded") as farm:
+        farm.start_daemon()
+        farm.add_node("workshop", printers.sections())
+        farm.add_program(small_program(), design="square", revision="square-1", profile="generic-210", parts=1, material="PLA")
+
+        def make(quantity: int) -> None:
+            order = farm.post("/orders", {"design": "square", "quantity": quantity})["id"]
+
+            def met() -> bool:
+                farm.be_the_hands()
+                assert [alarm for alarm in farm.get("/farm")["alarms"] if alarm["code"] == "fenced"] == []
+                return bool(farm.get(f"/orders/{order}")["state"] == "met")
+
+            farm.wait_until(met, what="the order to be met", timeout_s=120)
+
+        make(2)
+        folder = tmp_path / "node-workshop"
+        before = load_identity(folder)
+        farm.nodes["workshop"].end()
+        assert run_farm("nodes", "remove", before.node, "--last", "--yes", "--url", farm.url).code == 0
+        assert run_farm("node", "join", farm.url, farm.invite("workshop"), "--data", folder, "--again").code == 0
+        assert load_identity(folder).node != before.node
+        farm.nodes["workshop"].start()
+        make(1)
+        assert {load_identity(folder).node} == {job["node"] for job in farm.get("/jobs")} - {before.node}
