@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.decisions import Allocate, Decision, Why, Withdraw, carry_out
 from scheduler.draft import Draft
-from scheduler.model import BedState, DesiredVersion, Farm, Revision
+from scheduler.model import BedState, Declined, DesiredVersion, Farm, Revision
 from scheduler.reconcile import reconcile
 from tests.unit.scheduler.farms import (
     GENERATION,
@@ -89,6 +89,29 @@ def test_a_printer_that_works_keeps_its_share_and_one_that_does_not_begin_loses_
     assert [type(decision) for decision in decide(world)] == [Allocate]
     (first, *_rest) = decide(replace(world, printers={"p1": printer(), "p2": printer("p2", "n2")}, jobs={}))
     assert isinstance(first, Allocate if started else Withdraw), "after its first hour it may be between two jobs"
+
+
+def test_a_print_that_takes_longer_than_its_estimate_is_no_blocked_printer_until_it_is_overdue() -> None:
+    late = job(order="lesser", revision="r2", program=SECOND.sha256, due_at_s=NOW_S - 600 + 900 + 900 + 3600)
+    world = blocked_farm(jobs=[late], printers=[running(), printer("p2", "n2")])
+    assert [type(decision) for decision in decide(world)] == [Allocate]
+    overdue = replace(world, jobs={"j1": replace(late, due_at_s=NOW_S - 1, written_off=True)})
+    assert Withdraw("a1", 0, Why.TAKEN_BACK) in decide(overdue)
+
+
+def test_only_printers_whose_first_order_comes_later_are_overtaken() -> None:
+    """p2 would serve the first of all; p3 lately did not start what that one needs, so the last of all would get it."""
+    third = program("c" * 64, revision="r3")
+    world = blocked_farm(
+        urgent=5,
+        quantity=2,
+        allocations=[allocation(order="urgent", jobs=2, created_at_s=NOW_S - DAY_S)],
+        printers=[BLOCKED, printer("p2", "n2"), printer("p3", "n2")],
+        programs=[program(), SECOND, third],
+        declined={("p3", third.sha256): Declined(1, 1e9)},
+    )
+    first = order("first", 500, priority=9, revision="r3")
+    assert decide(replace(world, orders={**world.orders, "first": first}))[0] == Withdraw("a1", 1, Why.TAKEN_BACK)
 
 
 def test_a_printer_that_began_and_does_not_go_on_for_hours_loses_what_is_left() -> None:
