@@ -35,7 +35,7 @@ from api.limits import BodyLimit, SecurityHeaders
 from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.control import Control
-from farm.errors import FarmError
+from farm.errors import ConfigurationError, FarmError
 
 PREFIX: Final = "/api/v1"
 STATIC: Final = Path(__file__).parent / "static"
@@ -112,6 +112,12 @@ def create_app(
             except FarmError as error:
                 app.state.start_failure = error  # `farm serve` tells it in one line
                 raise
+            except OSError as error:
+                app.state.start_failure = failure = ConfigurationError(
+                    f"The daemon could not start: {error}.",
+                    next_step="Check the disk, and that this user may write the data folder.",
+                )
+                raise failure from error
             app.state.control, app.state.people = running, makers
             secret = token if token is not None else await asyncio.to_thread(operator_token, chosen.data)
             app.state.guard = Guard(

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,7 +127,12 @@ def certificate_pin(pem: str) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write `path` whole or not at all, readable by its owner only, and on the disk when this returns."""
+    """Write `path` whole or not at all, readable by its owner only, and on the disk when this returns.
+
+    Nothing is written when it is there already: a full disk must not keep a program from starting with the files that it has.
+    """
+    if _is_there(path, text):
+        return
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -144,3 +150,10 @@ def write_private(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _is_there(path: Path, text: str) -> bool:
+    try:
+        return path.lstat().st_mode == stat.S_IFREG | 0o600 and path.read_bytes() == text.encode()
+    except OSError:
+        return False

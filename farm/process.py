@@ -18,6 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from farm.room import NO_ROOM
+
 _MAX_TAIL_LINES: Final = 50
 _MAX_LINE_BYTES: Final = 65_536
 _LAST_OUTPUT_S: Final = 1.0  # a grandchild may hold the pipe open for ever
@@ -71,8 +73,8 @@ class Child:
             death_signal: what the child gets when we die. SIGTERM lets it tidy up; SIGKILL is sure.
 
         Raises:
-            OSError: no process could be started, or the pid file not written. A program that does not exist ends with code 1
-                and says so in `tail`.
+            OSError: no process could be started, or the pid file not written (a full disk is no reason: the child dies with us
+                all the same). A program that does not exist ends with code 1 and says so in `tail`.
 
         """
         process = await asyncio.create_subprocess_exec(
@@ -89,9 +91,10 @@ class Child:
             note = f"{process.pid} {os.getpid()} {_start_ticks(os.getpid())}\n"
             try:
                 await asyncio.to_thread(pid_file.write_text, note, "utf-8")
-            except OSError:
-                await child.stop(0.0)
-                raise
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    await child.stop(0.0)
+                    raise
         return child
 
     @property

@@ -63,13 +63,17 @@ class Broker(Protocol):
         ...
 
 
-async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener | None = None) -> Broker:
-    """Start the broker that `section` asks for, with its files in `folder`; it has no users but the daemon yet.
+async def open_broker(
+    section: BrokerSection, folder: Path, *, tls: TlsListener | None = None, credentials: Mapping[str, str] | None = None
+) -> Broker:
+    """Start the broker that `section` asks for, with its files in `folder`.
 
     Args:
         section: `[broker]` of farm.toml. Kind `auto`: mosquitto when it is installed, else the embedded one.
         folder: belongs to the broker alone; files in it are overwritten.
         tls: a listener for joined nodes (mosquitto only).
+        credentials: who is let in beside the daemon from the start, as for `Broker.set_credentials`; a broker that is not ours has
+            to be told with that.
 
     Raises:
         ConfigurationError: not installed, a port is in use, a file cannot be read or written.
@@ -86,7 +90,7 @@ async def open_broker(section: BrokerSection, folder: Path, *, tls: TlsListener 
         raise ConfigurationError('[broker] kind is "mosquitto", but mosquitto is not installed.', next_step=f"Run: {_INSTALL}")
     else:
         broker = MosquittoBroker(folder, section.port, f"child process, {program}", program=program, tls=tls)
-    await broker.start()
+    await broker.start(credentials)
     _log.info("broker.started", broker=broker.describe(), urls=broker.urls)
     return broker
 

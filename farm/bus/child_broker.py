@@ -7,6 +7,7 @@ change. When it dies it is started again; nothing is lost with it, because every
 import asyncio
 import errno
 import os
+import re
 import signal
 import socket
 import sys
@@ -21,15 +22,17 @@ from typing import Final
 
 from farm.bus.client import Login, Patience, check_login
 from farm.bus.messages import MAX_PACKET_BYTES
-from farm.bus.users import MAX_USERS, checked, hashed, write_users
+from farm.bus.users import MAX_USERS, checked, hashed, read_users, write_users
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
-from farm.keys import hash_password, is_password_hash, new_secret, write_private
+from farm.keys import hash_password, is_password_hash, new_secret, verify_password, write_private
 from farm.log import get_logger
 from farm.process import Child, OwnerAliveError, end_stale
 
 _log = get_logger(__name__)
 DAEMON: Final = "daemon"  # the user name of the daemon; configs/mosquitto/acl names it too
 PID_FILE: Final = "broker.pid"
+_OWN_FILE: Final = "daemon.secret"
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # of new_secret
 _START_S: Final = 15.0  # a Raspberry Pi under load starts mosquitto within 2 s, the embedded broker within 8 s
 _NEW_USER_S: Final = 5.0
 _RESTART: Final = Patience(first_s=0.2, most_s=10.0)
@@ -95,10 +98,13 @@ class ChildBroker(ABC):
     def _ports(self) -> list[tuple[str, int, str]]:
         """(host, port, key in [broker]) of its listeners."""
 
-    async def start(self) -> None:
-        """Start it, and again whenever it dies, until `close`.
+    async def start(self, credentials: Mapping[str, str] | None = None) -> None:
+        """Start it, and again whenever it dies, until `close`. `credentials`: its first users, as for `set_credentials`.
+
+        Files that hold what they should are left alone, so that it starts on a full disk too.
 
         Raises:
+            InvalidError: as `set_credentials`.
             ConfigurationError: its folder cannot be written, a port is in use, or it does not start.
             ConflictError: another daemon runs on this folder.
 
@@ -109,7 +115,8 @@ class ChildBroker(ABC):
                 _log.warning("broker.stale", pid=pid, detail="ended the broker that an earlier daemon left behind")
             for host, port, key in self._ports():
                 check_port(host, port, key)
-            self._users[DAEMON] = await asyncio.to_thread(hash_password, self.login.password)
+            await asyncio.to_thread(self._own_login)
+            self._users |= await asyncio.to_thread(hashed, credentials or {}, daemon=DAEMON)
             await asyncio.to_thread(self._write_users)
             self._write_configuration()
         except OwnerAliveError as error:
@@ -192,6 +199,17 @@ class ChildBroker(ABC):
             ) from error
         if self._child is not None:
             self._child.send_signal(signal.SIGHUP)
+
+    def _own_login(self) -> None:
+        """The daemon's own login, the same at every start. OSError."""
+        path = self._folder / _OWN_FILE
+        secret = path.read_text("ascii", "replace").strip() if path.exists() else ""
+        if _SECRET.fullmatch(secret) is None:
+            secret = self.login.password
+            write_private(path, secret)
+        self.login = Login(DAEMON, secret)
+        known = read_users(self._passwords).get(DAEMON, "")
+        self._users[DAEMON] = known if verify_password(secret, known) else hash_password(secret)
 
     def _write_users(self) -> None:
         write_users(self._passwords, self._users)

@@ -8,7 +8,7 @@ from farm.bus import users
 from farm.bus.client import Login
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
-from farm.keys import hash_password
+from farm.keys import hash_password, verify_password
 
 __all__ = ["ExternalBroker", "external_broker"]
 
@@ -85,7 +85,9 @@ class ExternalBroker:
             daemon = self.login.username
             fresh = await asyncio.to_thread(users.hashed, credentials, daemon=daemon)
             if daemon not in self._users:
-                self._users[daemon] = await asyncio.to_thread(hash_password, self.login.password)
+                known = (await asyncio.to_thread(users.read_users, self._file)).get(daemon, "")
+                kept = verify_password(self.login.password, known)  # then the file need not be written again
+                self._users[daemon] = known if kept else await asyncio.to_thread(hash_password, self.login.password)
             self._users = {**(self._users if keep else {daemon: self._users[daemon]}), **fresh}
             await self._write()
 

@@ -35,5 +35,14 @@ def checked(username: str, *, daemon: str) -> str:
 
 
 def write_users(path: Path, users: Mapping[str, str]) -> None:
-    """Replace the file whole; only this user may read it. OSError."""
-    write_private(path, "".join(f"{name}:{stored}\n" for name, stored in users.items()))
+    """Replace the file whole, unless it holds just these; only this user may read it. OSError."""
+    write_private(path, "".join(f"{name}:{stored}\n" for name, stored in sorted(users.items())))
+
+
+def read_users(path: Path) -> dict[str, str]:
+    """User name -> hash, as the file has them; empty when it cannot be read."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {name: stored for name, _, stored in (line.partition(":") for line in lines) if name and stored}

@@ -4,16 +4,20 @@ import errno
 import logging
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from farm import log
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
-from farm.errors import ConfigurationError
+from farm.errors import ConfigurationError, FarmError
+from farm.room import is_for_want_of_room
+
+_ROOM_RETRY_S: Final = 5.0
 
 
 def check_port(host: str, port: int) -> None:
@@ -41,9 +45,13 @@ def check_port(host: str, port: int) -> None:
         ) from error
 
 
-def _check_broker_ports(settings: DaemonSettings) -> None:
+def _check_free(settings: DaemonSettings) -> None:
+    """See that the data folder and all ports are free. The folder first: who started one daemon twice is told so."""
     from farm.daemon.daemon import check_broker_ports  # noqa: PLC0415 - only this command runs a daemon
+    from farm.daemon.lock import check_unused  # noqa: PLC0415
 
+    check_unused(settings.data)
+    check_port(settings.http.host, settings.http.port)
     check_broker_ports(settings)
 
 
@@ -88,14 +96,28 @@ def serve(
     if port is not None:
         os.environ["FARM_HTTP__PORT"] = str(port)
     settings = load(DaemonSettings, config)
-    check_port(settings.http.host, settings.http.port)
-    _check_broker_ports(settings)
+    _check_free(settings)
 
     log.configure(level=settings.log.level, json=settings.log.json_lines)
 
+    waits = False
+    while (error := _serve_once(settings)) is not None:
+        if not is_for_want_of_room(error):
+            raise error
+        if not waits:
+            waits = True
+            typer.echo(f"{error.detail} The daemon waits for room on the disk, and starts then. Ctrl-C ends it.", err=True)
+        time.sleep(_ROOM_RETRY_S)
+
+
+def _serve_once(settings: DaemonSettings) -> FarmError | None:
+    """Run the daemon until it is told to end (None), or could not start."""
     import uvicorn  # noqa: PLC0415 - loaded by this command only
 
-    certificate, key = _certificate(settings)
+    try:
+        certificate, key = _certificate(settings)
+    except FarmError as error:
+        return error
 
     class Server(uvicorn.Server):
         """Says where its page is as soon as it listens."""
@@ -122,12 +144,13 @@ def serve(
             server_header=False,
         )
     )
-    logging.getLogger("uvicorn.error").addFilter(_without_start_failure)
+    logging.getLogger("uvicorn.error").addFilter(_without_start_failure)  # adding it again changes nothing
     with suppress(SystemExit):  # uvicorn's way to say that the start failed
         server.run()
-    if not server.started:
-        error = getattr(getattr(server.config.loaded_app, "state", None), "start_failure", None)
-        raise error or ConfigurationError("The daemon could not start.", next_step="Its log above says why.")
+    if server.started:
+        return None
+    failure: FarmError | None = getattr(getattr(server.config.loaded_app, "state", None), "start_failure", None)
+    return failure or ConfigurationError("The daemon could not start.", next_step="Its log above says why.")
 
 
 def _without_start_failure(record: logging.LogRecord) -> bool:

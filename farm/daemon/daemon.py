@@ -142,10 +142,10 @@ class Daemon:
         await asyncio.to_thread(library.open)
         world = await self._load(store)
         tls = await self._prepare_tls()
-        broker = await open_broker(settings.broker, data / "broker", tls=tls)
+        credentials = {key: record.password_hash for key, record in world.durable.node_records.items() if not record.revoked}
+        broker = await open_broker(settings.broker, data / "broker", tls=tls, credentials=credentials)
         self._broker = broker
         self._stack.push_async_callback(broker.close)
-        credentials = {key: record.password_hash for key, record in world.durable.node_records.items() if not record.revoked}
         await broker.set_credentials(credentials)
         if not self._reach.mqtt_urls and (settings.broker.kind != "external" or broker.serves_joined_nodes):
             self._reach = replace(self._reach, mqtt_urls=broker.urls)

@@ -182,3 +182,30 @@ def test_an_upload_never_takes_the_room_of_the_database(farm: LocalFarm, disk: P
     assert upload(farm, small_program()).status_code == 201
     assert farm.answers("/readyz")
     order(farm, small_program(layers=3))
+
+
+def test_a_daemon_that_was_killed_on_a_full_disk_serves_again(farm: LocalFarm, disk: Path, printers: VirtualPrinters) -> None:
+    farm.start_daemon()
+    farm.add_node("workshop", printers.sections())
+    order_id = order(farm, small_program())
+    fill(disk)
+    change_until_full(farm, order_id)
+    farm.daemon.kill()
+    fill(disk)  # what its end has given back
+    farm.daemon.start()
+    farm.wait_until(lambda: farm.answers("/healthz"), what="the daemon to serve", child=farm.daemon)
+    assert [shown["id"] for shown in farm.get("/orders")] == [order_id]
+    assert_full(change_until_full(farm, order_id))
+    (disk / "ballast").unlink()
+    farm.wait_until(lambda: farm.answers("/readyz"), what="the daemon to recover by itself", timeout_s=RECOVERS_S)
+    assert change(farm, order_id, 7).status_code == 200
+
+
+def test_a_daemon_waits_for_room_when_it_has_nothing_to_start_with(farm: LocalFarm, disk: Path) -> None:
+    ballast = fill(disk)
+    farm.daemon.start()
+    farm.wait_until(lambda: "waits for room" in farm.daemon.last_lines(), what="the daemon to say so", child=farm.daemon)
+    assert not farm.answers("/healthz")
+    ballast.unlink()
+    farm.wait_until(lambda: farm.answers("/readyz"), what="the daemon to start", child=farm.daemon)
+    assert farm.daemon.log.read_text().count("waits for room") == 1

@@ -1,13 +1,16 @@
 """The application as a whole."""
 
+import errno
 from pathlib import Path
 
 import httpx
 import pytest
 
+from api import app as application
 from api.app import create_app
 from api.testing import MemoryControl
 from farm.errors import ConfigurationError
+from farm.room import is_for_want_of_room
 from tests.unit.api.serving import client_of
 
 
@@ -54,3 +57,16 @@ async def test_after_the_end_nothing_runs_on(control: MemoryControl, tmp_path: P
     async with app.router.lifespan_context(app):
         assert app.state.hub.running
     assert not app.state.hub.running
+
+
+async def test_a_full_disk_at_the_start_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    monkeypatch.setattr(application, "_start_farm", full)
+    app = create_app()
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        async with app.router.lifespan_context(app):
+            pass
+    assert is_for_want_of_room(app.state.start_failure)

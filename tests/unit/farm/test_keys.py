@@ -145,3 +145,18 @@ def test_a_private_file_that_cannot_take_its_place_leaves_nothing_behind(tmp_pat
     with pytest.raises(IsADirectoryError):
         keys.write_private(path, "x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
+
+
+def test_what_is_there_already_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    keys.write_private(path, "ä")
+    before = path.stat().st_ino
+    keys.write_private(path, "ä")
+    assert path.stat().st_ino == before
+    path.chmod(0o644)
+    keys.write_private(path, "ä")
+    assert (path.stat().st_ino != before, stat.S_IMODE(path.stat().st_mode)) == (True, 0o600)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    keys.write_private(link, "ä")
+    assert not link.is_symlink()

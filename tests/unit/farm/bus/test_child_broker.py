@@ -1,6 +1,7 @@
 """The child brokers with a stand-in for the program; the real ones are in tests/integration."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -290,3 +291,48 @@ def test_the_embedded_broker_is_named_as_what_it_is(tmp_path: Path) -> None:
     assert broker.describe() == "embedded, demo only (mosquitto is not installed)"
     assert broker._command()[1:3] == ["-m", "farm.bus.embedded"]
     assert broker._marker in broker._command()
+
+
+def fail_to_write(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_on_a_full_disk_it_starts_with_the_files_that_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, port, node = tmp_path / "broker", free_port(), {"node-a": hash_password("password of a")}
+    first = StandIn(folder, port, "test")
+    await first.start(node)
+    await first.close()
+    monkeypatch.setattr(os, "fsync", fail_to_write)  # whatever is written whole ends with it
+    monkeypatch.setattr(Path, "write_text", fail_to_write)  # the pid file
+    again = StandIn(folder, port, "test")
+    await again.start(node)
+    try:
+        assert again.login == first.login
+        assert again.pid
+        await again.set_credentials(node)
+        with pytest.raises(ConfigurationError, match="No space left"):
+            await again.add("node-b", "password of b")
+        assert set(again.users()) == {"daemon", "node-a"}
+    finally:
+        await again.close()
+
+
+async def test_the_first_users_are_the_only_ones(tmp_path: Path) -> None:
+    broker = StandIn(tmp_path, free_port(), "test")
+    await broker.start({"node-a": hash_password("a"), "node-b": hash_password("b")})
+    await broker.close()
+    again = StandIn(tmp_path, free_port(), "test")
+    await again.start({"node-b": hash_password("b")})
+    await again.close()
+    assert set(again.users()) == {"daemon", "node-b"}
+
+
+async def test_a_damaged_secret_of_the_daemon_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "daemon.secret").write_text("short")
+    broker = StandIn(tmp_path, free_port(), "test")
+    await broker.start()
+    await broker.close()
+    secret = tmp_path / "daemon.secret"
+    assert secret.read_text() == broker.login.password
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert verify_password(broker.login.password, broker.users()["daemon"])

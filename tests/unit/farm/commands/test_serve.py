@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from farm.addresses import free_port
-from farm.commands.serve import check_port, ready_line
+from farm.commands import serve as command
+from farm.commands.serve import _check_free, check_port, ready_line
 from farm.config import DaemonSettings, HttpSection
 from farm.daemon.lock import DataLock
-from farm.errors import ConfigurationError
+from farm.errors import ConfigurationError, FarmError, StoreFullError
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:9000/"), ("::1", "http://[::1]:9000/")])
@@ -69,6 +70,16 @@ def test_it_says_so_once_it_listens(tmp_path: Path) -> None:
     assert daemon.returncode == 130  # as after Ctrl-C
 
 
+def test_who_starts_one_daemon_twice_hears_of_the_folder_and_not_of_the_port(tmp_path: Path) -> None:
+    lock = DataLock(tmp_path)
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigurationError) as refused:
+            _check_free(DaemonSettings(data=tmp_path, http=HttpSection(port=taken.getsockname()[1])))
+    finally:
+        lock.release()
+    assert refused.value.code == "data-folder-in-use"
+
+
 @pytest.mark.real
 def test_a_second_daemon_on_one_data_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     lock = DataLock(tmp_path)
@@ -82,3 +93,33 @@ def test_a_second_daemon_on_one_data_folder_is_refused_in_one_line(tmp_path: Pat
     (line,) = [line for line in told.stderr.splitlines() if line.startswith("farm: ")]
     assert f"Another daemon uses the data folder {tmp_path} (process {os.getpid()})" in line
     assert "Stop it first" in line
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, *ends: FarmError | None) -> list[FarmError | None]:
+    """`farm serve` whose daemon ends like this, start by start; what is left of the script."""
+    left = list(ends)
+    monkeypatch.setattr(command, "_serve_once", lambda _settings: left.pop(0))
+    monkeypatch.setattr(command, "_ROOM_RETRY_S", 0.0)
+    monkeypatch.setattr(command, "_check_free", lambda _settings: None)
+    monkeypatch.setattr(command.log, "configure", lambda **_: None)
+    return left
+
+
+def test_on_a_full_disk_it_waits_for_room_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = StoreFullError("The disk is full.", next_step="Make room on it.")
+    left = scripted(monkeypatch, full, full, full, None)
+    monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    command.serve()
+    assert left == []
+    told = capsys.readouterr().err
+    assert told == "The disk is full. The daemon waits for room on the disk, and starts then. Ctrl-C ends it.\n"
+
+
+def test_any_other_trouble_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = scripted(monkeypatch, ConfigurationError("A port is in use.", next_step="Stop it."), None)
+    monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="A port is in use"):
+        command.serve()
+    assert left == [None]

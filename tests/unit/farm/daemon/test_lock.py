@@ -1,5 +1,6 @@
 """One daemon a data folder."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -47,4 +48,16 @@ def test_that_a_folder_is_used_can_be_found_out_without_making_or_taking_it(tmp_
 def test_the_folder_is_private(tmp_path: Path) -> None:
     lock = DataLock(tmp_path / "data")
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    lock.release()
+
+
+def test_on_a_full_disk_it_is_taken_although_nobody_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        lock = DataLock(tmp_path)
+    with pytest.raises(ConfigurationError, match="process unknown"):
+        DataLock(tmp_path)
     lock.release()
