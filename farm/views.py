@@ -123,6 +123,7 @@ class OrderView(View):
     created_at: float
     met_at: float | None = None
     why_waiting: list[ReasonNote] = []
+    recalled: bool = False  # its revision was recalled: nothing more of it is made, and who has its parts must be told
 
 
 class JobView(View):
@@ -195,12 +196,14 @@ class SetAsideView(View):
 
 
 class AlarmView(View):
-    """Something a person of the farm must see."""
+    """Something a person of the farm must see: `text` and `next_step` in English, and the same in French."""
 
     code: str
     text: str
     next_step: str
     since: float
+    text_fr: str = ""
+    next_step_fr: str = ""
 
 
 class FenceView(View):

@@ -268,7 +268,10 @@ class MemoryControl(MemoryRecovery, MemoryNodes):
         row = self.order(order)
         if row.state != "open":
             raise ConflictError(f"The order is {row.state}.", next_step="Place a new one.")
-        self.order_rows[order] = row.model_copy(update=change.model_dump(exclude_none=True))
+        wish = change.model_dump(exclude_none=True)
+        if "quantity" in wish:
+            wish["quantity"] = max(row.good, wish["quantity"])
+        self.order_rows[order] = row.model_copy(update=wish)
         self._recount(order)
         self._allocate()
         return self.order_rows[order]

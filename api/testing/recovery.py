@@ -121,6 +121,8 @@ class MemoryRecovery:
             if row.occupation is not None and row.occupation.job in {job.id for job in mine}:
                 flagged = row.occupation.model_copy(update={"recalled": True})
                 self.printer_rows[key] = row.model_copy(update={"occupation": flagged})
+        of_it = [row for row in self.order_rows.values() if row.revision == revision]
+        self.order_rows |= {row.id: row.model_copy(update={"recalled": True}) for row in of_it}
         stock = self.stock_rows.get(revision)
         if stock is not None:
             self.stock_rows[revision] = stock.model_copy(update={"recalled": True})

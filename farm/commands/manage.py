@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.overview import duration, number_of, plain
-from farm.errors import ConflictError, NotFoundError, command_name
+from farm.commands.overview import duration, number_of, plain, rejected
+from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
 
 orders_app = typer.Typer(help="Orders, and every attempt to print them.", no_args_is_help=True)
@@ -54,7 +54,8 @@ def list_orders(url: Url = None, token_file: TokenFile = None, ca_file: Authorit
     views = [OrderView.model_validate(row) for row in answer]
     for view in views:
         destination = f" for {view.destination}" if view.destination else ""
-        say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}{destination}, {view.state}")
+        recalled = ", recalled" if view.recalled else ""
+        say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}{destination}, {view.state}{recalled}")
     if not views:
         say("No orders yet.")
 
@@ -86,8 +87,56 @@ def show(
 def _show_order(view: OrderView) -> None:
     scrap = f", {view.scrap} scrap" if view.scrap else ""
     say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}{scrap}; {view.expected} being made; {view.state}")
+    if view.recalled:
+        say("  Its revision was recalled: tell who has its parts; nothing more of it is made.")
     for reason in view.why_waiting:
-        say(f"  {reason.en}")
+        if reason.code != "revision-recalled":
+            say(f"  {reason.en}")
+
+
+@orders_app.command()
+def change(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    quantity: Annotated[int | None, typer.Option(min=1, help="How many good parts; good ones are never taken away.")] = None,
+    priority: Annotated[int | None, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how many parts an open order wants, or how urgent it is."""
+    wish = {key: value for key, value in (("quantity", quantity), ("priority", priority)) if value is not None}
+    if not wish:
+        raise InvalidError("Nothing was to be changed.", next_step="Give --quantity or --priority.")
+    with _client(url, token_file, ca_file) as client:
+        answer = client.patch(f"/orders/{order}", wish)
+    if as_json:
+        say_json(answer)
+        return
+    view = OrderView.model_validate(answer)
+    less = f" ({quantity} were asked for, and {view.good} are good already)" if quantity not in {None, view.quantity} else ""
+    say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}, priority {view.priority}, {view.state}{less}")
+
+
+@orders_app.command()
+def cancel(
+    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    yes: Yes = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an order back. This cannot be undone; place it again instead."""
+    with _client(url, token_file, ca_file) as client:
+        view = OrderView.model_validate(client.get(f"/orders/{order}"))
+        named = f"{view.id} ({view.good} of {view.quantity} x {view.revision})"
+        make_sure(f"Cancel {named}? What is printing goes on and becomes stock.", yes=yes)
+        answer = client.post(f"/orders/{order}/cancel")
+    if as_json:
+        say_json(answer)
+        return
+    say(f"{view.id} is cancelled: nothing more is started for it.")
 
 
 def _attempt(job: JobView, printer: str) -> str:
@@ -117,7 +166,8 @@ def list_nodes(url: Url = None, token_file: TokenFile = None, ca_file: Authority
     for view in [NodeView.model_validate(row) for row in answer]:
         state = "connected" if view.online else "not connected" if view.silent_s is not None else "not heard yet"
         untold = "" if view.told else ", has not told everything yet"
-        say(f"{view.id}: {view.name}, {state}, {number_of(len(view.printers), 'printer')}{untold}")
+        refused = f", {rejected(view)}" if any(view.rejected.values()) else ""
+        say(f"{view.id}: {view.name}, {state}, {number_of(len(view.printers), 'printer')}{untold}{refused}")
 
 
 def find_node(nodes: list[NodeView], wanted: str) -> NodeView:

@@ -8,7 +8,7 @@ from typing import Final
 
 from farm.bus.messages import ReasonNote
 from farm.errors import as_typed, command_name
-from farm.views import FarmView, NodeView, PrinterView
+from farm.views import FarmView, NodeView, PrinterView, StockView
 
 Line = tuple[str, str]  # a text and its style
 _GAP: Final = "  "
@@ -48,9 +48,12 @@ def overview(farm: FarmView, width: int) -> Iterator[Line]:
         yield from _wrapped(f"! {alarm.text} {as_typed(alarm.next_step)}", width, style)
     for line in hands(farm):
         yield from _wrapped(f"> {line}", width, "yellow")
-    for line in silences(farm.nodes):
+    for line in (*silences(farm.nodes), *rejections(farm.nodes)):
         yield from _wrapped(f"- {line}", width, "yellow")
     yield from _orders(farm, width)
+    if farm.stock:
+        yield "", ""
+        yield from _wrapped(f"Stock: {', '.join(map(_in_stock, farm.stock))}", width)
     yield from _printers(farm, width)
 
 
@@ -104,6 +107,23 @@ def silences(nodes: Iterable[NodeView]) -> list[str]:
     return [plain(f"Node {node.name}: {_silence(node)}.") for node in quiet]
 
 
+def rejections(nodes: Iterable[NodeView]) -> list[str]:
+    """The nodes of which messages could not be taken in, since the daemon's start."""
+    return [
+        plain(f"Node {node.name}: {rejected(node)}. The daemon's log says more.") for node in nodes if any(node.rejected.values())
+    ]
+
+
+def rejected(node: NodeView) -> str:
+    """How many messages of a node were rejected, and why."""
+    why = ", ".join(f"{reason} {count}" for reason, count in sorted(node.rejected.items()) if count)
+    return f"{number_of(sum(node.rejected.values()), 'message')} rejected ({why})"
+
+
+def _in_stock(view: StockView) -> str:
+    return f"{view.parts} x {view.revision}{' (recalled: set aside)' if view.recalled else ''}"
+
+
 def _silence(node: NodeView) -> str:
     if node.silent_s is None:
         return "not heard since the daemon started"
@@ -131,6 +151,7 @@ def _orders(farm: FarmView, width: int) -> Iterator[Line]:
     rows = []
     for view in farm.orders:
         name = f"{view.revision} ({view.id})" if several[view.revision, view.destination] > 1 else view.revision
+        name += " (recalled)" if view.recalled else ""
         destination = f"For {view.destination}. " if view.destination else ""
         cells = (str(view.good), str(view.quantity), str(view.owed), f"{view.good / view.quantity:.0%}", view.state)
         rows.append(_Row(name, cells, destination + _sentences(view.why_waiting)))

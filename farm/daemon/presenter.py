@@ -281,6 +281,7 @@ class Presenter:
             created_at=order.created_at_s,
             met_at=order.met_at_s,
             why_waiting=[_note(reason) for reason in self._why_waiting(order)],
+            recalled=is_recalled(self.farm, order.revision),
         )
 
     def _why_waiting(self, order: Order) -> list[Reason]:

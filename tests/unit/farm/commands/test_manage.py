@@ -5,7 +5,7 @@ import json
 import pytest
 
 from farm.commands.manage import find_node
-from farm.errors import ConflictError, FarmError, NotFoundError
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.views import OrderRequest, StockView
 from scheduler.model import JobOutcome
 from tests.unit.api.serving import GCODE, add_visor
@@ -53,6 +53,48 @@ def test_an_order_is_shown_with_every_attempt_the_first_one_first(farm: Farm, or
     error = farm.run("orders", "show", "order-0000000000000000").exception
     assert isinstance(error, FarmError)
     assert error.code == "not-found"
+
+
+def test_an_order_is_changed(farm: Farm, order: str) -> None:
+    shown = farm.run("orders", "change", order, "--quantity", "5", "--priority", "-3").stdout
+    assert shown == f"{order}: 2 of 5 x visor-frame-r1, priority -3, open\n"
+    assert farm.json("orders", "change", order, "--priority", "7")["quantity"] == 5, "what is not said stays"
+    shown = farm.run("orders", "change", order, "--quantity", "1").stdout
+    assert shown == f"{order}: 2 of 2 x visor-frame-r1, priority 7, met (1 were asked for, and 2 are good already)\n"
+    error = farm.run("orders", "change", order, "--quantity", "9").exception
+    assert isinstance(error, FarmError)
+    assert error.code == "conflict"
+    assert isinstance(farm.run("orders", "change", order).exception, InvalidError)
+
+
+def test_an_order_is_cancelled_after_a_question(farm: Farm, order: str) -> None:
+    asked = farm.run("orders", "cancel", order)
+    assert asked.exit_code == 1
+    assert f"Cancel {order} (2 of 9 x visor-frame-r1)? What is printing goes on and becomes stock." in asked.output
+    assert farm.control.order_rows[order].state == "open"
+    assert farm.run("orders", "cancel", order, "--yes").stdout == f"{order} is cancelled: nothing more is started for it.\n"
+    assert farm.control.order_rows[order].state == "cancelled"
+    assert farm.json("orders", "cancel", order, "--yes")["state"] == "cancelled"
+    error = farm.run("orders", "cancel", "order-0000000000000000", "--yes").exception
+    assert isinstance(error, FarmError)
+    assert error.code == "not-found"
+
+
+def test_orders_of_a_recalled_revision_are_marked(farm: Farm, order: str) -> None:
+    assert farm.run("recall", "visor-frame-r1", "--yes").exit_code == 0
+    assert farm.run("orders", "list").stdout.endswith(", open, recalled\n")
+    assert "  Its revision was recalled: tell who has its parts" in farm.run("orders", "show", order).stdout
+    status = farm.run("status").stdout
+    assert "visor-frame-r1 (recalled)" in status
+
+
+def test_rejected_messages_of_a_node_are_counted_where_it_is_listed(farm: Farm) -> None:
+    row = farm.control.add_node("nod-2", name="garage")
+    farm.control.node_rows["nod-2"] = row.model_copy(update={"rejected": {"too-large": 2, "bad-json": 1, "late": 0}})
+    shown = farm.run("nodes", "list").stdout
+    assert "nod-2: garage, connected, 0 printers, 3 messages rejected (bad-json 1, too-large 2)\n" in shown
+    assert shown.count("rejected") == 1
+    assert "- Node garage: 3 messages rejected (bad-json 1, too-large 2)." in farm.run("status").stdout
 
 
 def test_nodes_are_listed_with_what_they_still_have_to_tell(farm: Farm) -> None:

@@ -9,7 +9,7 @@ from api.testing import MemoryControl
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.commands.overview import duration, hands, number_of, overview, silences
-from farm.views import AlarmView, FarmView, JobView, OccupationView, OrderView
+from farm.views import AlarmView, FarmView, JobView, OccupationView, OrderView, StockView
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 WHY = [
@@ -172,3 +172,12 @@ def test_a_farm_that_heals_is_no_disaster(control: MemoryControl) -> None:
     styles = dict(overview(control.snapshot(), 120))
     assert styles["! 1 of 2 nodes have told again. It heals by itself."] == "yellow"
     assert styles["! Another daemon took over. Stop this one."] == "bold red"
+
+
+def test_stock_is_shown_by_revision_and_what_was_recalled_of_it(control: MemoryControl) -> None:
+    assert not any("Stock" in line for line in shown(control.snapshot()))
+    control.stock_rows = {
+        "r1": StockView(revision="r1", parts=4, recalled=True),
+        "r2": StockView(revision="r2", parts=1),
+    }
+    assert "Stock: 4 x r1 (recalled: set aside), 1 x r2" in shown(control.snapshot())

@@ -343,6 +343,7 @@ async def test_a_recall_tells_what_prints_and_the_views_flag_it(farm: Farm, cont
     assert view.printers[0].occupation is not None
     assert view.printers[0].occupation.recalled
     assert [reason.code for reason in view.orders[0].why_waiting] == ["revision-recalled"]
+    assert view.orders[0].recalled
     assert control.designs()[0].recalled == ["r1"]
     assert (await control.job("j1")).recalled
     with pytest.raises(ConflictError, match="was recalled"):
