@@ -13,12 +13,14 @@ from unittest import mock
 
 import structlog
 
+from farm.node.core.pruning import KEEP_S
 from tests.simulation.faults import Plan
 from tests.simulation.mutants import Mutant
 from tests.simulation.scenario import Result, Scenario
 from tests.simulation.world import Violation, WorldLoop
 
 BUG = "unforeseen: "
+PRUNED_AFTER_S = 5 * 3600.0  # more than a backup of a seed is old
 FATES = ("", "", "dead", "holiday", "deaf", "mute")
 
 
@@ -105,9 +107,11 @@ def run_seed(
     loop = WorldLoop()
     scenario = Scenario(seed, plan or plan_of(seed), calm=is_calm(seed) if calm is None else calm, trace=trace)
     ids = mock.patch("farm.ids.secrets.choice", scenario.world.random.choice)
+    kept_s = PRUNED_AFTER_S if scenario.plan.prunes else KEEP_S  # no seed lives for 90 days
+    age = mock.patch.multiple("farm.node.core", KEEP_S=kept_s), mock.patch.multiple("farm.node.core.pruning", KEEP_S=kept_s)
     loop.world = scenario.world
     try:
-        with ids, closing(scenario):
+        with ids, age[0], age[1], closing(scenario):
             return loop.run_until_complete(scenario.run()), list(scenario.world.trace or ())
     except (Exception, Violation) as error:  # noqa: BLE001 - whatever a seed brings to light is what it is for
         what = str(error) if isinstance(error, Violation) else BUG + "".join(format_exception(error)[-6:])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from unittest import mock
 
+import farm.bus.messages
+import farm.daemon.beds
 import farm.daemon.engine
 import farm.daemon.orders
 import farm.daemon.receive
@@ -19,6 +21,7 @@ import farm.node.core.jobs
 import scheduler.decisions
 import scheduler.eligibility
 import scheduler.lifecycle
+import scheduler.matching
 import scheduler.reconcile
 from drivers.base import PrintEnd, PrintEnded
 from farm.bus.messages import Ack
@@ -422,15 +425,43 @@ def _any_printer_will_do() -> Patches:
     return _patch(scheduler.eligibility, "SUITS", ())
 
 
-def _lapsed_too_early() -> Patches:
-    original = scheduler.reconcile.lapsed
+def _never_fenced() -> Patches:
+    return _patch(farm.daemon.receive, "find_fence", lambda *_arguments, **_named: None)
 
-    def lapsed(world: Any, rules: Any, now_s: float) -> Any:
-        short = {key: replace(item, autonomy_s=item.autonomy_s / 4) for key, item in world.allocations.items()}
-        return original(replace(world, allocations=short), rules, now_s)
 
-    table = tuple(lapsed if rule is original else rule for rule in scheduler.reconcile.TABLE)
-    return _patch(scheduler.reconcile, "TABLE", table)
+def _untold_nodes_get_work() -> Patches:
+    rest = tuple(rule for rule in scheduler.eligibility.STANDING if rule is not scheduler.eligibility.node_replayed)
+    return _patch(scheduler.matching, "STANDING", rest)
+
+
+def _recalled_parts_count() -> Patches:
+    original = Intake.collect
+
+    def collect(self: Intake, fact: Any) -> None:
+        revision = self.draft.farm.revisions[fact.reference.revision]
+        self.draft.remember(replace(revision, recalled=False))
+        original(self, fact)
+        self.draft.remember(revision)
+
+    steps = {key: tuple(collect if step is original else step for step in some) for key, some in scheduler.lifecycle.TABLE.items()}
+    return _patch(scheduler.lifecycle, "TABLE", steps)
+
+
+def _what_nobody_wants_goes_on() -> Patches:
+    rules = tuple(rule for rule in scheduler.reconcile.TABLE if rule is not scheduler.reconcile.over_allocation)
+    return _patch(scheduler.reconcile, "TABLE", rules)
+
+
+def _no_patience() -> Patches:
+    return _patch(scheduler.reconcile, "settled_in", lambda *_arguments: True)
+
+
+def _words_are_not_kept() -> Patches:
+    return _patch(farm.daemon.beds, "_note", lambda _draft, word: word.id)
+
+
+def _nulls_in_tags() -> Patches:
+    return _patch(farm.bus.messages, "_something", lambda value: value)
 
 
 RESTORES: Final = Plan(restores=True)
@@ -472,7 +503,13 @@ MORE: Final[tuple[Mutant, ...]] = (
     Mutant("nothing is ever given up", _nothing_is_given_up, Plan(fate="dead")),
     Mutant("nothing is taken back", _nothing_is_taken_back, Plan(fate="holiday")),
     Mutant("any printer will do", _any_printer_will_do),
-    Mutant("a lease lapses too early", _lapsed_too_early),
+    Mutant("a daemon is never fenced", _never_fenced, RESTORES),
+    Mutant("nodes that have not told everything get work", _untold_nodes_get_work, RESTORES),
+    Mutant("parts of a recalled revision count", _recalled_parts_count, Plan(operators=True)),
+    Mutant("what nobody wants any more goes on", _what_nobody_wants_goes_on, Plan(operators=True)),
+    Mutant("no patience after a start", _no_patience),
+    Mutant("the words of hands are not kept", _words_are_not_kept),
+    Mutant("tags are made of nulls, too", _nulls_in_tags),
 )
 
 # Tried and not among them: a retained report taken for life (only reports of the current desired state are acknowledged, and what a

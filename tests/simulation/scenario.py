@@ -32,7 +32,7 @@ RULES: Final = Rules(
 SPACES: Final = {"small": BuildSpace(120, 120, 100), "large": BuildSpace(250, 250, 200)}
 HOUR_S: Final = 3600.0
 _QUIET: Final = ((), (), (), ((22 * HOUR_S, 7 * HOUR_S),), ((13 * HOUR_S, 14.5 * HOUR_S), (0.0, 2 * HOUR_S)))
-_REST_S: Final = 40 * HOUR_S  # how long everything may take once nothing breaks any more
+_REST_S: Final = 120 * HOUR_S  # how long everything may take once nothing breaks any more
 _MOST_PARTS: Final = 4
 
 
