@@ -349,7 +349,7 @@ class LifecycleMachine(RuleBasedStateMachine):
 
     def batch(self, name: str, epoch: str, oldest: int, entries: list[Numbered]) -> Batch:
         facts = tuple(entry.at(seq) for seq, entry in entries)
-        return Batch(name, epoch, oldest, facts, f"tag-{epoch}-{facts[-1].seq}" if facts else "")
+        return Batch(name, epoch, oldest, facts, lambda seq: f"tag-{epoch}-{seq}")
 
     def take(self, farm: Farm, batch: Batch) -> tuple[Farm, list[Notice], bool]:
         draft = Draft(farm)
