@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from difflib import get_close_matches
 
 from tests.simulation import campaign, mutants
 
@@ -17,6 +18,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mutants", action="store_true", help="break one rule at a time, and see that each is caught")
     parser.add_argument("--only", default="", help="with --mutants: the one with this name")
     chosen = parser.parse_args(arguments)
+    if chosen.only and not chosen.mutants:
+        parser.error("--only goes with --mutants.")
+    if chosen.only and chosen.only not in (names := [mutant.name for mutant in mutants.ALL]):
+        near = get_close_matches(chosen.only, names, cutoff=0.3) or names
+        parser.error(f"There is no mutant {chosen.only!r}. Near: {', '.join(near)}.")
     campaign.deterministic()
     campaign.quiet()
     if chosen.mutants:
