@@ -105,7 +105,7 @@ async def test_a_job_that_its_node_has_lost_is_collected_at_the_daemon_and_count
     stored = await farm.stored()
     assert (stored.orders["o1"].good, stored.orders["o1"].scrap) == (1, 0)
     assert stored.pending_collects == {}
-    assert farm.alarms == ["collect.by-word"]
+    assert farm.alarms == ["collect.by-word", "ledger.old"]
 
 
 async def test_of_a_lost_job_no_more_parts_are_collected_than_it_has(farm: Farm) -> None:
