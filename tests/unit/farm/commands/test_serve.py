@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from farm import log
 from farm.addresses import free_port
 from farm.commands import serve as command
 from farm.commands.serve import _check_free, check_port, ready_line
@@ -101,7 +102,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *ends: FarmError | None) -> list[F
     monkeypatch.setattr(command, "_serve_once", lambda _settings: left.pop(0))
     monkeypatch.setattr(command, "_ROOM_RETRY_S", 0.0)
     monkeypatch.setattr(command, "_check_free", lambda _settings: None)
-    monkeypatch.setattr(command.log, "configure", lambda **_: None)
+    monkeypatch.setattr(log, "configure", lambda **_: None)
     return left
 
 
