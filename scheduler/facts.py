@@ -124,8 +124,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a person should see, or a log should keep. `code` is the action key."""
+    """Something that a person should see, or a log should keep. `code` is the action key.
+
+    `text` is in English; `fr` says the same in French, and is empty where only a log keeps it.
+    """
 
     code: str
     node: str
     text: str
+    fr: str = ""

@@ -32,6 +32,9 @@ from scheduler.model import Farm, Job, JobOutcome, NodeRecord, Order, PendingCol
 
 MAX_PAST_EPOCHS: Final = 20  # a node whose SD card was written back that often has another problem
 OLD_LEDGER: Final = "Its ledger is an older copy of itself: it is told to tell all."
+NEW_LEDGER: Final = "It comes with another ledger: its card was written back or replaced."
+_NEW_LEDGER_FR: Final = "Il revient avec un autre registre : sa carte a été réécrite ou remplacée."
+OLD_LEDGER_FR: Final = "Son registre est une ancienne copie de lui-même : on lui demande de tout raconter."
 MAX_SET_ASIDE: Final = 200  # a node; beyond it facts are still passed over, but no longer kept
 
 
@@ -65,9 +68,9 @@ class Intake:
         self.notices: list[Notice] = []
         self.pending = [word for word in draft.farm.pending_collects.values() if word.node == node]
 
-    def notice(self, code: str, text: str) -> None:
-        """Tell people."""
-        self.notices.append(Notice(code, self.node, text))
+    def notice(self, code: str, text: str, fr: str = "") -> None:
+        """Tell people, in both languages; a log, in English only."""
+        self.notices.append(Notice(code, self.node, text, fr))
 
     # --- steps of the table ----------------------------------------------------------------------------------------------------
 
@@ -96,7 +99,11 @@ class Intake:
         started = allocation.started + 1
         over = started > allocation.held
         if over and not allocation.lost:
-            self.notice("allocation.exceeded", f"Job {reference.job} was started beyond allocation {allocation.id}.")
+            self.notice(
+                "allocation.exceeded",
+                f"Job {reference.job} was started beyond allocation {allocation.id}.",
+                f"Le travail {reference.job} a été lancé au-delà de l'attribution {allocation.id}.",
+            )
         self.draft.put(
             replace(
                 allocation,
@@ -135,7 +142,11 @@ class Intake:
             self.draft.put(order)
         revision = self.draft.farm.revisions.get(job.revision)
         if revision is not None and revision.recalled:
-            self.notice("revision.recalled", f"{fact.good} parts of the recalled revision {job.revision} were collected.")
+            self.notice(
+                "revision.recalled",
+                f"{fact.good} parts of the recalled revision {job.revision} were collected.",
+                f"{fact.good} pièces de la révision rappelée {job.revision} ont été collectées.",
+            )
             return
         taken = 0
         if order is not None and order.revision == job.revision:
@@ -239,9 +250,17 @@ def _settle_pending(intake: Intake, fact: Fact) -> None:
         if not isinstance(fact, CommandDone) or fact.ok:
             continue
         if _is_lost(intake, fact, pending) and count_by_word(intake, pending):
-            intake.notice("collect.by-word", f"The node's new ledger does not know {pending.job}: counted as {pending.by} said.")
+            intake.notice(
+                "collect.by-word",
+                f"The node's new ledger does not know {pending.job}: counted as {pending.by} said.",
+                f"Le nouveau registre du nœud ignore {pending.job} : compté comme {pending.by} l'a dit.",
+            )
         else:
-            intake.notice("collect.refused", f"The node refused to collect {pending.job}: {fact.detail}")
+            intake.notice(
+                "collect.refused",
+                f"The node refused to collect {pending.job}: {fact.detail}",
+                f"Le nœud a refusé de collecter {pending.job} : {fact.detail}",
+            )
 
 
 def _is_lost(intake: Intake, fact: CommandDone, word: PendingCollect) -> bool:
@@ -287,10 +306,11 @@ def _set_aside(intake: Intake, fact: Unreadable, epoch: str) -> None:
         intake.draft.put(SetAside(key, intake.node, epoch, fact.seq, fact.content[:4_000], fact.reason[:500], intake.now_s))
 
 
-def enter_epoch(draft: Draft, node: str, epoch: str) -> bool:
+def enter_epoch(draft: Draft, node: str, epoch: str, notices: list[Notice] | None = None) -> bool:
     """Follow a node into the ledger `epoch`; False when that is one of its past ledgers, whose facts are no news.
 
-    A new ledger knows nothing of what was allocated, or an old image of it: everything that was not started is withdrawn.
+    A new ledger knows nothing of what was allocated, or an old image of it: everything that was not started is withdrawn, and
+    `notices` gets one for people. The first ledger of a node is none.
     """
     record = draft.farm.node_records[node]
     if record.epoch == epoch:
@@ -307,6 +327,8 @@ def enter_epoch(draft: Draft, node: str, epoch: str) -> bool:
         if allocation.node == node and (allocation.jobs > allocation.started or allocation.unstarted):
             free(draft, allocation.id, allocation.started)
     draft.raise_version(node)
+    if notices is not None:
+        notices.append(Notice("ledger.old", node, NEW_LEDGER, _NEW_LEDGER_FR))
     return True
 
 
@@ -326,17 +348,21 @@ def take_batch(draft: Draft, batch: Batch, now_s: float, rules: Rules, *, steady
     Nothing is taken of a ledger that is an old copy of itself: the notice `ledger.old` says so, and the node must be told.
     """
     intake = Intake(draft, batch.node, now_s, rules, steady_s=steady_s)
-    if not enter_epoch(draft, batch.node, batch.epoch):
+    if not enter_epoch(draft, batch.node, batch.epoch, intake.notices):
         return []
     committed = draft.farm.node_records[batch.node]
     pointer = committed.seq
     if batch.oldest > pointer + 1:
-        intake.notice("journal.skipped", f"Facts {pointer + 1} to {batch.oldest - 1} are no longer in the node's journal.")
+        intake.notice(
+            "journal.skipped",
+            f"Facts {pointer + 1} to {batch.oldest - 1} are no longer in the node's journal.",
+            f"Les faits {pointer + 1} à {batch.oldest - 1} ne sont plus dans le journal du nœud.",
+        )
         pointer = batch.oldest - 1
     for fact in batch.facts:
         if fact.seq <= pointer:
             if fact.seq == committed.seq and _is_another(committed, batch):
-                return [Notice("ledger.old", batch.node, OLD_LEDGER)]
+                return [Notice("ledger.old", batch.node, OLD_LEDGER, OLD_LEDGER_FR)]
             continue
         if fact.seq != pointer + 1:
             intake.notice("journal.hole", f"Fact {fact.seq} came, but {pointer + 1} is next.")

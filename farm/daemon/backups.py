@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
+from farm.daemon.sayings import Saying
 from farm.errors import FarmError
 from farm.log import get_logger
 from farm.store.backup import Backup
@@ -12,6 +13,7 @@ from farm.store.backup import Backup
 _log = get_logger(__name__)
 _LEAST_REAL_S: Final = 60.0  # a fast clock does not make SD cards last longer
 ALARM: Final = "backup-failed"
+_STEP_FR: Final = "Regardez le dossier des sauvegardes et la place sur son disque ; la ferme réessaie toute seule."
 
 
 class Copies(Protocol):
@@ -57,7 +59,9 @@ class BackupKeeper:
 
     def _failed(self, error: FarmError | OSError) -> None:
         detail = error.detail if isinstance(error, FarmError) else str(error)
-        step = error.next_step if isinstance(error, FarmError) else "Look at the folder of the backups."
-        if self._alarms.begin(ALARM, f"No backup could be made: {detail}", step, self._clock.wall_s()):
+        look = "Look at the folder of the backups."
+        step = Saying(error.next_step if isinstance(error, FarmError) else look, _STEP_FR)
+        text = Saying(f"No backup could be made: {detail}", f"Aucune sauvegarde n'a pu être faite : {detail}")
+        if self._alarms.begin(ALARM, text, step, self._clock.wall_s()):
             _log.warning("backup.failed", detail=detail)
             self._touch()

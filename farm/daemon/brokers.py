@@ -5,12 +5,22 @@ from typing import Final
 
 from farm.bus.many import BrokerState
 from farm.daemon.alarms import Alarms
+from farm.daemon.sayings import Saying
 
 LOST: Final = "broker-lost"
 PARTLY: Final = "broker-partly-lost"
-_LOST_STEP: Final = "It is started again by itself; nodes go on with what they hold. Look at its log when this lasts."
-_ALL_STEP: Final = "Nodes go on with what they hold. Look at the brokers and the network when this lasts."
-_PARTLY_STEP: Final = "Nodes use the others, if their list names them. Look at that broker and the network to it."
+_LOST_STEP: Final = Saying(
+    "It is started again by itself; nodes go on with what they hold. Look at its log when this lasts.",
+    "Il est relancé tout seul ; les nœuds continuent avec ce qu'ils ont. Regardez son journal si cela dure.",
+)
+_ALL_STEP: Final = Saying(
+    "Nodes go on with what they hold. Look at the brokers and the network when this lasts.",
+    "Les nœuds continuent avec ce qu'ils ont. Regardez les courtiers et le réseau si cela dure.",
+)
+_PARTLY_STEP: Final = Saying(
+    "Nodes use the others, if their list names them. Look at that broker and the network to it.",
+    "Les nœuds se servent des autres, si leur liste les nomme. Regardez ce courtier et le réseau qui y mène.",
+)
 
 
 def show(alarms: Alarms, brokers: Sequence[BrokerState], now_s: float) -> None:
@@ -21,12 +31,27 @@ def show(alarms: Alarms, brokers: Sequence[BrokerState], now_s: float) -> None:
     if count:
         alarms.end(LOST)
         if away:
-            text = f"{count} of {len(brokers)} brokers is connected; not {_listed(away)}."
-            alarms.begin(PARTLY, text.replace(" is ", " are ") if count > 1 else text, _PARTLY_STEP, now_s)
+            alarms.begin(PARTLY, _partly(count, len(brokers), _listed(away)), _PARTLY_STEP, now_s)
     elif away and len(brokers) == 1:
-        alarms.begin(LOST, f"The connection to the broker was lost: {_sentence(away[0].problem)}.", _LOST_STEP, now_s)
+        problem = _sentence(away[0].problem)
+        lost = Saying(f"The connection to the broker was lost: {problem}.", f"La connexion au courtier est perdue : {problem}.")
+        alarms.begin(LOST, lost, _LOST_STEP, now_s)
     elif away:
-        alarms.begin(LOST, f"None of {len(brokers)} brokers is connected: {_listed(away)}.", _ALL_STEP, now_s)
+        listed = _listed(away)
+        none = Saying(
+            f"None of {len(brokers)} brokers is connected: {listed}.",
+            f"Aucun des {len(brokers)} courtiers n'est connecté : {listed}.",
+        )
+        alarms.begin(LOST, none, _ALL_STEP, now_s)
+
+
+def _partly(count: int, total: int, away: str) -> Saying:
+    if count == 1:
+        return Saying(f"1 of {total} brokers is connected; not {away}.", f"1 courtier sur {total} est connecté ; il manque {away}.")
+    return Saying(
+        f"{count} of {total} brokers are connected; not {away}.",
+        f"{count} courtiers sur {total} sont connectés ; il manque {away}.",
+    )
 
 
 def check(brokers: Sequence[BrokerState]) -> str:

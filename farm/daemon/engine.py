@@ -13,7 +13,7 @@ from farm.bus import messages, topics
 from farm.bus.client import Callbacks, Received
 from farm.clock import Clock
 from farm.daemon import brokers, set_aside
-from farm.daemon.alarms import Alarms
+from farm.daemon.alarms import Alarms, store_trouble
 from farm.daemon.guard import Guard
 from farm.daemon.healer import Healer, fence_alarm
 from farm.daemon.healing import META
@@ -407,7 +407,7 @@ class Engine:
         self._store_error = error
         code, other = ("store-full", "store-failed") if isinstance(error, StoreFullError) else ("store-failed", "store-full")
         self.alarms.end(other)
-        if self.alarms.begin(code, error.detail, error.next_step, self.clock.wall_s()):
+        if self.alarms.begin(code, *store_trouble(error), self.clock.wall_s()):
             _log.error("store.full", reason=error.code, detail=error.detail)
         self.touch()
 
@@ -441,7 +441,7 @@ class Engine:
 
     def _alarm_fenced(self) -> None:
         alarm, fence = fence_alarm(self.world, self.clock.wall_s()), self.world.fence
-        if alarm is not None and fence is not None and self.alarms.begin(alarm.code, alarm.text, alarm.next_step, alarm.since):
+        if alarm is not None and fence is not None and self.alarms.add(alarm):
             _log.error("daemon.fenced", why=fence.why.value, node=fence.node, heard=fence.heard, known=fence.known)
             self.touch()
 

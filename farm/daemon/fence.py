@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from farm.bus.messages import Report
+from farm.daemon.sayings import Saying
 from scheduler.model import NodeRecord
 
 
@@ -15,14 +17,23 @@ class FenceWhy(StrEnum):
     PUT_BACK = "put-back"  # a node shows or was promised what our store does not hold
 
 
+class Counted(StrEnum):
+    """What a fence compares."""
+
+    GENERATION = "generation"
+    PLAN = "plan"  # versions of the node's desired state
+    FACTS = "facts"  # acknowledged facts of the node's journal
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Why a daemon only watches: what `node` showed, and what we have. Both are generations, versions or sequence numbers."""
+    """Why a daemon only watches: what `node` showed, and what we have, of what is `counted`."""
 
     why: FenceWhy
     node: str
     heard: int
     known: int
+    counted: Counted = Counted.GENERATION
 
 
 def find_fence(report: Report, record: NodeRecord, generation: int, *, listening: bool) -> Fence | None:
@@ -42,10 +53,10 @@ def find_fence(report: Report, record: NodeRecord, generation: int, *, listening
         return Fence(FenceWhy.SAME_GENERATION, node, report.generation, generation)
     journal = report.journal
     if report.desired_version > record.version:
-        return Fence(FenceWhy.PUT_BACK, node, report.desired_version, record.version)
+        return Fence(FenceWhy.PUT_BACK, node, report.desired_version, record.version, Counted.PLAN)
     if journal.acked is None or journal.acked < journal.oldest or journal.epoch != record.epoch:
         return None
-    return Fence(FenceWhy.PUT_BACK, node, journal.acked, record.seq) if journal.acked > record.seq else None
+    return Fence(FenceWhy.PUT_BACK, node, journal.acked, record.seq, Counted.FACTS) if journal.acked > record.seq else None
 
 
 def speaks_for_another(report: Report, record: NodeRecord, generation: int, *, listening: bool) -> bool:
@@ -60,22 +71,45 @@ def speaks_for_another(report: Report, record: NodeRecord, generation: int, *, l
     return find_fence(report, asked, generation, listening=listening) is not None
 
 
-def fence_text(fence: Fence, name: str) -> str:
+_COUNTED: Final = {
+    Counted.GENERATION: Saying("generation {0} here, {1} there", "génération {0} ici, {1} là-bas"),
+    Counted.PLAN: Saying("version {0} of its plan here, {1} there", "version {0} de son plan ici, {1} là-bas"),
+    Counted.FACTS: Saying("{0} of its facts here, {1} there", "{0} de ses faits ici, {1} là-bas"),
+}
+
+
+def fence_text(fence: Fence, name: str) -> Saying:
     """What a person is told; `name` is that of the node."""
     match fence.why:
         case FenceWhy.TAKEN_OVER:
-            return f"{name} obeys generation {fence.heard}, we are {fence.known}: another daemon took over."
+            return Saying(
+                f"{name} obeys generation {fence.heard}, we are {fence.known}: another daemon took over.",
+                f"{name} obéit à la génération {fence.heard}, la nôtre est {fence.known} : un autre démon a pris la main.",
+            )
         case FenceWhy.SAME_GENERATION:
-            return f"{name} obeys generation {fence.heard} already, and not from us: another daemon was restored like this one."
+            return Saying(
+                f"{name} obeys generation {fence.heard} already, and not from us: another daemon was restored like this one.",
+                f"{name} obéit déjà à la génération {fence.heard}, et pas de nous : un autre démon a été restauré comme celui-ci.",
+            )
         case FenceWhy.PUT_BACK:
-            return f"The database is older than what {name} was told ({fence.known} here, {fence.heard} there): it was put back."
+            counted = _COUNTED[fence.counted]
+            en, fr = (text.format(fence.known, fence.heard) for text in (counted.en, counted.fr))
+            return Saying(
+                f"The database is older than what {name} was told ({en}): it was put back.",
+                f"La base est plus ancienne que ce que {name} a appris ({fr}) : une vieille copie a été remise.",
+            )
 
 
-def fence_step(fence: Fence) -> str:
+def fence_step(fence: Fence) -> Saying:
     """What the person should do."""
     if fence.why is FenceWhy.PUT_BACK:
-        return (
+        return Saying(
             "Stop this daemon and put the newer database back if there is one. If there is none: farm take-over. "
-            "The nodes then tell again what they did since."
+            "The nodes then tell again what they did since.",
+            "Arrêtez ce démon et remettez la base plus récente, s'il y en a une. S'il n'y en a pas : farm take-over. "
+            "Les nœuds racontent alors de nouveau ce qu'ils ont fait depuis.",
         )
-    return "Nothing is decided here until one of the two ends. Stop this daemon, or, if it is the right one: farm take-over."
+    return Saying(
+        "Nothing is decided here until one of the two ends. Stop this daemon, or, if it is the right one: farm take-over.",
+        "Rien n'est décidé ici tant que les deux durent. Arrêtez ce démon ou, si c'est le bon : farm take-over.",
+    )

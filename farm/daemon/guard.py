@@ -9,12 +9,17 @@ from typing import Final
 
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
+from farm.daemon.sayings import Saying
 from farm.log import get_logger
 
 _log = get_logger(__name__)
 _FIRST_REAL_S: Final = 0.5
 _LONGEST_REAL_S: Final = 10.0  # people wait that long for an answer, not longer
-_STEP: Final = "Report this with the daemon's log; it is tried again by itself. Restart the daemon when it lasts."
+_STEP: Final = Saying(
+    "Report this with the daemon's log; it is tried again by itself. Restart the daemon when it lasts.",
+    "Signalez-le avec le journal du démon ; il réessaie tout seul. Redémarrez le démon si cela dure.",
+)
+_NAMES_FR: Final = {"scheduler": "La planification", "publisher": "La publication"}
 
 
 class Guard:
@@ -42,7 +47,9 @@ class Guard:
         """Something unforeseen happened: logged with its trace once, and shown until `recovered`."""
         self._failures += 1
         self.trouble = f"failing: {error!r}"[:300]
-        if self._alarms.begin(self._code, f"The {self._name} fails: {error!r}."[:500], _STEP, self._clock.wall_s()):
+        name_fr = _NAMES_FR.get(self._name, self._name)
+        text = Saying(f"The {self._name} fails: {error!r}."[:500], f"{name_fr} échoue : {error!r}."[:500])
+        if self._alarms.begin(self._code, text, _STEP, self._clock.wall_s()):
             _log.error("loop.failed", loop=self._name, error=repr(error), exc_info=error)
             self._touch()
 

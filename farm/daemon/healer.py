@@ -9,6 +9,7 @@ from farm.clock import Clock
 from farm.daemon.fence import fence_step, fence_text
 from farm.daemon.generation import GenerationFile
 from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, found_again
+from farm.daemon.sayings import Saying, alarm_view
 from farm.daemon.world import World
 from farm.errors import FarmError
 from farm.log import get_logger
@@ -19,12 +20,18 @@ from scheduler.draft import Draft
 _log = get_logger(__name__)
 _MAX_NAMES: Final = 5
 _BEGUN: Final = {
-    "restored": "The farm was restored from a backup.",
-    "put-back": "The database is older than this folder: it was put back by hand, or a take-over was cut short.",
-    "taken-over": "This daemon took over.",
+    "restored": Saying("The farm was restored from a backup.", "La ferme a été restaurée depuis une sauvegarde."),
+    "put-back": Saying(
+        "The database is older than this folder: it was put back by hand, or a take-over was cut short.",
+        "La base est plus ancienne que ce dossier : elle a été remise à la main, ou une prise de main a été interrompue.",
+    ),
+    "taken-over": Saying("This daemon took over.", "Ce démon a pris la main."),
 }
 CANNOT_COME_BACK: Final = (
     "Orders that were placed, changed or cancelled after the copy was made, and programs that were added, are not in it."
+)
+_CANNOT_COME_BACK_FR: Final = (
+    "Les commandes passées, modifiées ou annulées après la copie, et les programmes ajoutés depuis, n'y sont pas."
 )
 LISTEN_REAL_S: Final = 2.0  # after a restore: what the broker retains is heard before we say anything
 
@@ -185,16 +192,24 @@ def fence_alarm(world: World, now_s: float) -> AlarmView | None:
         return None
     record = world.durable.node_records.get(fence.node)
     name = record.name if record is not None and record.name else fence.node
-    return AlarmView(code="fenced", text=fence_text(fence, name), next_step=fence_step(fence), since=now_s)
+    return alarm_view("fenced", fence_text(fence, name), fence_step(fence), now_s)
 
 
 def healing_alarm(view: HealingView) -> AlarmView:
     """The alarm of a farm that heals: how far it is."""
     parts = "part" if view.found == 1 else "parts"
-    text = f"{_BEGUN[view.why]} {view.told} of {view.nodes} nodes have told again what happened since; {view.found} {parts} found."
+    begun, found_fr = _BEGUN[view.why], "pièce retrouvée" if view.found < 2 else "pièces retrouvées"
+    text_fr = (
+        f"{begun.fr} {view.told} nœuds sur {view.nodes} ont raconté de nouveau ce qui s'est passé depuis ; {view.found} {found_fr}."
+    )
+    text = f"{begun.en} {view.told} of {view.nodes} nodes have told again what happened since; {view.found} {parts} found."
     names = ", ".join(view.missing[:_MAX_NAMES]) + (", ..." if len(view.missing) > _MAX_NAMES else "")
     step = f"It heals by itself; not heard yet: {names or 'none'}. Start what is off. If one is gone for good: farm healing --done."
-    return AlarmView(code="restoring", text=text, next_step=step, since=view.since)
+    step_fr = (
+        f"La ferme guérit toute seule ; pas encore entendus : {names or 'aucun'}. Allumez ce qui est éteint. "
+        "Si un nœud a disparu pour de bon : farm healing --done."
+    )
+    return alarm_view("restoring", Saying(text, text_fr), Saying(step, step_fr), view.since)
 
 
 def put_back_alarm(healed: Healed | None) -> AlarmView | None:
@@ -203,4 +218,7 @@ def put_back_alarm(healed: Healed | None) -> AlarmView | None:
         return None
     text = f"An older database was put back by hand. The nodes have told again what they did. {CANNOT_COME_BACK}"
     step = "Look through the orders, and place again what is missing. Then: farm healing --done."
-    return AlarmView(code="put-back", text=text, next_step=step, since=healed.ended_s)
+    begun_fr = "Une base plus ancienne a été remise à la main. Les nœuds ont raconté de nouveau ce qu'ils ont fait."
+    text_fr = f"{begun_fr} {_CANNOT_COME_BACK_FR}"
+    step_fr = "Parcourez les commandes et passez de nouveau celles qui manquent. Puis : farm healing --done."
+    return alarm_view("put-back", Saying(text, text_fr), Saying(step, step_fr), healed.ended_s)

@@ -22,7 +22,7 @@ from farm.daemon.world import NEVER, NodeLink, World
 from farm.log import get_logger
 from scheduler.draft import Draft
 from scheduler.facts import Batch, Notice
-from scheduler.lifecycle import OLD_LEDGER, anchor_running, enter_epoch, owner_of, seen_running, take_batch
+from scheduler.lifecycle import OLD_LEDGER, OLD_LEDGER_FR, anchor_running, enter_epoch, owner_of, seen_running, take_batch
 from scheduler.model import NodeRecord, PrinterNow, PrinterRecord, Rules
 
 _log = get_logger(__name__)
@@ -215,7 +215,7 @@ class Receiver:
     def _journal(self, draft: Draft, facts: Batch, effects: Effects, now: Now) -> None:
         notices = take_batch(draft, facts, now.wall_s, self._rules, steady_s=now.steady_s)
         effects.notices += notices
-        if any(notice.code == "ledger.old" for notice in notices):
+        if any(notice.text == OLD_LEDGER for notice in notices):
             effects.outdated[facts.node] = JournalPosition(epoch=facts.epoch, oldest=facts.oldest, head=facts.facts[-1].seq)
             return
         effects.told.add(facts.node)
@@ -233,10 +233,10 @@ class Receiver:
             return
         if not self._owns(draft, node, report):
             return
-        if not enter_epoch(draft, node, report.journal.epoch):
+        if not enter_epoch(draft, node, report.journal.epoch, effects.notices):
             if not parsed.retained:  # else it was under way since before the node's ledger changed
                 effects.outdated[node] = report.journal
-                effects.notices.append(Notice("ledger.old", node, OLD_LEDGER))
+                effects.notices.append(Notice("ledger.old", node, OLD_LEDGER, OLD_LEDGER_FR))
             return
         if link.follow(report.journal.epoch):  # a journal may have told of the new ledger first
             effects.changed = True

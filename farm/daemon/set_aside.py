@@ -3,6 +3,7 @@
 from typing import Final
 
 from farm.daemon.alarms import Alarms
+from farm.daemon.sayings import Saying
 from farm.errors import NotFoundError
 from farm.views import SetAsideView
 from scheduler.draft import Draft
@@ -10,8 +11,11 @@ from scheduler.model import Farm, SetAside
 
 CODE: Final = "fact.set-aside"
 MOST: Final = 1_000  # in one answer
-_STEP: Final = "Look at them: farm set-aside. Count by hand what they were about; the farm goes on without them."
-_SHOWN: Final = 200  # characters of a reason in the alarm
+_STEP: Final = Saying(
+    "Look at them: farm set-aside. Count by hand what they were about.",
+    "Regardez-les : farm set-aside. Comptez à la main ce dont ils parlaient.",
+)
+_SHOWN: Final = 3  # names of nodes in the alarm
 
 
 def listed(farm: Farm, limit: int, offset: int) -> list[SetAsideView]:
@@ -45,9 +49,20 @@ def show(alarms: Alarms, farm: Farm) -> None:
     if not rows:
         alarms.end(CODE)
         return
-    facts = "1 fact was" if len(rows) == 1 else f"{len(rows)} facts were"
-    text = f"{facts} not understood and set aside, the newest of {_name(farm, rows[0])}: {rows[0].reason[:_SHOWN]}"
-    alarms.hold(CODE, text, _STEP, rows[-1].created_at_s)
+    alarms.hold(CODE, _text(len(rows), list(dict.fromkeys(_name(farm, row) for row in rows))), _STEP, rows[-1].created_at_s)
+
+
+def _text(count: int, names: list[str]) -> Saying:
+    named = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    if count == 1:
+        return Saying(
+            f"1 fact of {named} could not be understood; nothing else waits for it.",
+            f"1 fait de {named} n'a pas pu être compris ; rien d'autre ne l'attend.",
+        )
+    return Saying(
+        f"{count} facts of {named} could not be understood; nothing else waits for them.",
+        f"{count} faits de {named} n'ont pas pu être compris ; rien d'autre ne les attend.",
+    )
 
 
 def _newest_first(farm: Farm) -> list[SetAside]:

@@ -29,6 +29,7 @@ _log = get_logger(__name__)
 # of what may give way; what a job came to never does, and is bounded by the beds: nothing starts on one until it is written
 _MAX_OWED: Final = 1_000
 _PRUNE_BATCH: Final = 500  # facts, and counters: a short transaction on an SD card
+_OLD_LEDGER: Final = "The card was written back from an image: look at the beds. Everything is told to the farm anew."
 _FREE_SOME: Final = "Free some space: nothing new is started until then."
 _Result = TypeVar("_Result")
 
@@ -259,6 +260,8 @@ class Keeper:
             self._doubted -= doubted
             step = replace(step, state=replace(step.state, writable=True))
         self._state = step.state
+        if step.state.journal.epoch != before.journal.epoch:
+            _log.warning("ledger.old", epoch=step.state.journal.epoch, before=before.journal.epoch, next_step=_OLD_LEDGER)
         self._on_step(before, step)
         return step
 

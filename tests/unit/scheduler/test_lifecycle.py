@@ -11,6 +11,7 @@ from scheduler.facts import NOT_ON_THIS_BED, Batch, BedCleared, CommandDone, Fac
 from scheduler.lifecycle import (
     MAX_PAST_EPOCHS,
     MAX_SET_ASIDE,
+    NEW_LEDGER,
     TABLE,
     Phase,
     anchor_running,
@@ -218,7 +219,12 @@ def test_the_first_ledger_of_a_node_withdraws_nothing() -> None:
 def test_a_new_ledger_withdraws_everything_unstarted_of_its_node_only() -> None:
     mine, others = allocation(started=1), allocation("a2", node="n2", printer="p2")
     draft = Draft(world(allocations=[mine, others], node_records=[record(), record("n2")]))
-    assert enter_epoch(draft, "n1", "e2")
+    notices: list[Notice] = []
+    assert enter_epoch(draft, "n1", "e2", notices)
+    assert [(notice.code, notice.node, notice.text) for notice in notices] == [("ledger.old", "n1", NEW_LEDGER)]
+    assert enter_epoch(draft, "n1", "e2", notices)
+    assert not enter_epoch(draft, "n1", "e1", notices)
+    assert len(notices) == 1
     after = draft.farm.allocations
     assert (after["a1"].jobs, after["a1"].held, after["a1"].lost) == (1, 1, 3)
     assert after["a2"] == others
@@ -382,7 +388,7 @@ def test_parts_that_a_new_ledger_does_not_know_are_counted_as_a_hand_said_and_on
 
 def test_the_same_when_the_refusal_is_what_shows_the_new_ledger() -> None:
     after, notices = take(waiting(node=record(epoch="e1")), REFUSED, epoch="e2")
-    assert codes(notices) == ["collect.by-word"]
+    assert codes(notices) == ["ledger.old", "collect.by-word"]
     assert after.orders["o1"].good == 1
 
 

@@ -56,6 +56,8 @@ async def test_a_failure_is_told_until_a_copy_works_again(copies: Copies, error:
     await keeping.look()
     (alarm,) = alarms.all()
     assert alarm.code == ALARM
+    assert alarm.text_fr.startswith("Aucune sauvegarde")
+    assert alarm.next_step_fr.startswith("Regardez")
     assert (error.detail if isinstance(error, FarmError) else "Permission denied") in alarm.text
     assert touched == [1]
     copies.error = None

@@ -192,9 +192,46 @@ async def test_a_past_ledger_in_a_retained_report_is_only_the_past(farm: Farm) -
         await farm.hear(farm.report(printer_report(), journal=messages.JournalPosition(epoch=epoch, oldest=1, head=0)))
     said = len(farm.bus.of(Stream.ACK))
     old = messages.JournalPosition(epoch="eA", oldest=1, head=0)
+    told = farm.engine.alarms.all()
     await farm.hear(farm.report(printer_report(), retained=True, journal=old))
     assert len(farm.bus.of(Stream.ACK)) == said
+    assert farm.engine.alarms.all() == told
+
+
+async def test_a_card_that_was_written_back_or_replaced_is_told_once_to_people(farm: Farm) -> None:
+    def shown(epoch: str) -> Mail:
+        return farm.report(printer_report(), journal=messages.JournalPosition(epoch=epoch, oldest=1, head=0))
+
+    await farm.hear(shown("eA"), shown("eA"))
+    assert farm.alarms == [], "first contact is no news"
+    await farm.hear(shown("eB"))
+    (alarm,) = farm.engine.alarms.all()
+    assert (alarm.code, alarm.text) == (
+        "ledger.old",
+        "left bench: It comes with another ledger: its card was written back or replaced.",
+    )
+    assert alarm.text_fr.endswith("sa carte a été réécrite ou remplacée.")
+    await farm.hear(shown("eB"), farm.journal(messages.BedCleared(seq=1, printer="p1", occupation="x"), epoch="eB"))
+    assert farm.engine.alarms.all() == [alarm]
+
+
+async def test_a_journal_may_be_the_first_that_tells_of_another_card(farm: Farm) -> None:
+    cleared = messages.BedCleared(seq=1, printer="p1", occupation="x")
+    await farm.hear(farm.journal(cleared, epoch="eA"))
     assert farm.alarms == []
+    await farm.hear(farm.journal(cleared, epoch="eB"))
+    assert farm.alarms == ["ledger.old"]
+    assert farm.world.durable.node_records["n1"].seq == 1, "what it tells is taken"
+
+
+async def test_a_take_over_is_no_news_of_a_card(farm: Farm) -> None:
+    await joined(farm)
+    await farm.engine.turn([])
+    asked = farm.engine.healer.ask()
+    await farm.engine.turn([])
+    assert await asked == GENERATION + 1
+    await farm.hear(farm.report(printer_report()))
+    assert "ledger.old" not in farm.alarms
 
 
 async def test_reports_are_numbered_afresh_also_when_a_journal_told_of_the_new_ledger_first(farm: Farm) -> None:

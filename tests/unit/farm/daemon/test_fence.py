@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from farm.bus.messages import JournalPosition, Report
-from farm.daemon.fence import Fence, FenceWhy, fence_step, fence_text, find_fence, speaks_for_another
+from farm.daemon.fence import Counted, Fence, FenceWhy, fence_step, fence_text, find_fence, speaks_for_another
 from scheduler.model import NodeRecord
 
 RECORD = NodeRecord("n1", "left bench", 0.0, "", version=5, epoch="e1", seq=40)
@@ -41,17 +41,31 @@ def test_an_ordinary_node_fences_nobody(shown: Report) -> None:
         (report(generation=4), False, Fence(FenceWhy.TAKEN_OVER, "n1", 4, 3)),
         (report(generation=4), True, Fence(FenceWhy.TAKEN_OVER, "n1", 4, 3)),
         (report(), True, Fence(FenceWhy.SAME_GENERATION, "n1", 3, 3)),
-        (report(version=6), False, Fence(FenceWhy.PUT_BACK, "n1", 6, 5)),
-        (report(acked=41), False, Fence(FenceWhy.PUT_BACK, "n1", 41, 40)),
+        (report(version=6), False, Fence(FenceWhy.PUT_BACK, "n1", 6, 5, Counted.PLAN)),
+        (report(acked=41), False, Fence(FenceWhy.PUT_BACK, "n1", 41, 40, Counted.FACTS)),
     ],
 )
 def test_what_fences_and_what_people_are_told(shown: Report, listening: bool, fence: Fence) -> None:
     seen = found(shown, listening=listening)
     assert seen == fence
     text = fence_text(fence, "left bench")
-    assert text.startswith("left bench") or "left bench" in text
-    assert str(fence.heard) in text
-    assert "farm take-over" in fence_step(fence)
+    for told in (text.en, text.fr):
+        assert "left bench" in told
+        assert str(fence.heard) in told
+    assert all("farm take-over" in step for step in (fence_step(fence).en, fence_step(fence).fr))
+
+
+def test_what_is_compared_is_said() -> None:
+    def said(fence: Fence) -> tuple[str, str]:
+        text = fence_text(fence, "left bench")
+        return text.en, text.fr
+
+    en, fr = said(Fence(FenceWhy.PUT_BACK, "n1", 6, 5, Counted.PLAN))
+    assert "(version 5 of its plan here, 6 there)" in en
+    assert "(version 5 de son plan ici, 6 là-bas)" in fr
+    en, fr = said(Fence(FenceWhy.PUT_BACK, "n1", 41, 40, Counted.FACTS))
+    assert "(40 of its facts here, 41 there)" in en
+    assert "(40 de ses faits ici, 41 là-bas)" in fr
 
 
 def test_while_we_listen_an_older_generation_is_what_we_expect() -> None:

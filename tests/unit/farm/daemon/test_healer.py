@@ -302,7 +302,7 @@ async def test_a_store_that_was_put_back_is_noticed_by_what_a_node_was_acknowled
     await farm.hear(farm.report(printer_report(), journal={"epoch": "e1", "oldest": 1, "head": 12, "acked": 12}))
     assert farm.alarms == ["fenced"]
     (alarm,) = farm.engine.alarms.all()
-    assert alarm.text == "The database is older than what left bench was told (0 here, 12 there): it was put back."
+    assert alarm.text == "The database is older than what left bench was told (0 of its facts here, 12 there): it was put back."
     assert "farm take-over" in alarm.next_step
     assert farm.world.durable.node_records["n1"].seq == 0
 

@@ -132,7 +132,7 @@ STRANGE = {"seq": 7, "kind": "job-teleported", "to": "Lyon"}
 POISONED = {**KNOWN[2], "seq": 7, "good": 5}
 
 
-def payload(*rows: dict[str, Any], **fields: Any) -> bytes:
+def payload(*rows: Any, **fields: Any) -> bytes:
     return json.dumps({"v": 1, "epoch": "e1", "oldest": 2, "head": 9, "facts": rows, **fields}).encode()
 
 
