@@ -355,10 +355,7 @@ def _ids_are_used_again() -> Patches:
         daemon: SimulatedDaemon | None = None
         fresh = 0
 
-    boot, turn = SimulatedDaemon.boot, SimulatedDaemon._turn
-
-    async def booted(self: SimulatedDaemon) -> None:
-        await boot(self)
+    turn = SimulatedDaemon._turn
 
     async def turned(self: SimulatedDaemon, items: Any) -> None:
         Counter.daemon = self
@@ -376,7 +373,6 @@ def _ids_are_used_again() -> Patches:
         return f"{kind}-{stored + Counter.fresh:016d}"
 
     return _all(
-        _patch(SimulatedDaemon, "boot", booted),
         _patch(SimulatedDaemon, "_turn", turned),
         _patch(farm.daemon.engine, "new_id", new_id),
         _patch(farm.daemon.orders, "new_id", new_id),
