@@ -88,9 +88,11 @@ class Child:
         )
         child = cls(process, pid_file, on_line)
         if pid_file is not None:
+            # Three numbers: the child, us who own it, and when we began (clock ticks since boot). With the last two `find_stale`
+            # tells a child that was left behind from one whose owner still runs, also when the owner's id is another's by now.
             note = f"{process.pid} {os.getpid()} {_start_ticks(os.getpid())}\n"
             try:
-                await asyncio.to_thread(pid_file.write_text, note, "utf-8")
+                await asyncio.to_thread(_write_note, pid_file, note)
             except OSError as error:
                 if error.errno not in NO_ROOM:
                     await child.stop(0.0)
@@ -150,6 +152,13 @@ class Child:
             self._lines.append(line)
             if self._on_line is not None:
                 self._on_line(line)
+
+
+def _write_note(path: Path, note: str) -> None:
+    """Write a file for its owner alone. OSError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)  # one that an older version left may be for all to read
+        file.write(note)
 
 
 def _start_ticks(pid: int) -> int:

@@ -22,9 +22,10 @@ from farm.daemon.generation import GenerationFile, settle
 from farm.daemon.healing import META, Healing, HealingWhy
 from farm.daemon.lock import DataLock
 from farm.daemon.programs import Programs, build_space
+from farm.daemon.publisher import Bus
 from farm.daemon.steady import SteadyClock, machine_boot, steady_clock
 from farm.daemon.world import World
-from farm.errors import ConfigurationError, StoreFullError
+from farm.errors import ConfigurationError, StoreFullError, UnreachableError
 from farm.keys import new_secret, verify_password, write_private
 from farm.log import get_logger
 from farm.store.backup import FOLDER as BACKUPS
@@ -226,12 +227,26 @@ class Daemon:
         bus = engine.bus
         self._stack.push_async_callback(bus.close)
         bus.start()
-        await bus.wait_connected(_BUS_START_S)
+        await self._reach_a_broker(bus)
         self._keep_running(engine.run, engine.ended)
         self._keep_running(engine.publish, engine.ended)
         keeper = BackupKeeper(store, engine.alarms, self._clock, self._settings.backup.every_s, engine.touch)
         self._keep_running(keeper.run, engine.ended)
         self.control = DaemonControl(engine, store, broker, taken_in=Programs(library, bundled_profiles()), reach=self._reach)
+
+    async def _reach_a_broker(self, bus: Bus) -> None:
+        """Wait for the first broker of the list. UnreachableError: none answers."""
+        try:
+            await bus.wait_connected(_BUS_START_S)
+        except UnreachableError as error:
+            if self._settings.broker.kind != "external":
+                raise
+            found = " ".join(one.problem or f"{one.broker} has not answered." for one in bus.brokers)
+            raise UnreachableError(
+                f"None of the brokers that [broker] urls of farm.toml names can be reached. {found}",
+                next_step="Start one of them, or mend the network to it, then start the daemon again; nodes go on meanwhile.",
+                code=error.code,
+            ) from error
 
     def _keep_running(self, work: Callable[[], Coroutine[Any, Any, None]], ended: Callable[[BaseException | None], None]) -> None:
         task = asyncio.create_task(work(), name=f"daemon-{work.__qualname__}")

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -192,9 +193,11 @@ async def test_who_does_not_listen_is_killed_there_too(tmp_path: Path) -> None:
 
 
 async def test_the_pid_file_of_a_child_names_it_and_us(tmp_path: Path) -> None:
+    (tmp_path / "pid").write_text("left by an older version")
     child = await Child.start([*SLEEPER, "/farm/broker.conf"], pid_file=tmp_path / "pid")
     await until(lambda: child.tail == ["ready"])
     assert find_stale(tmp_path / "pid", "/farm/broker.conf") == child.pid  # our own: we may replace it
+    assert stat.S_IMODE((tmp_path / "pid").stat().st_mode) == 0o600
     assert command_line(child.pid)[-1] == "/farm/broker.conf"
     await child.stop(0.0)
     assert command_line(child.pid) == []

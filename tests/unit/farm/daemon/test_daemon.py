@@ -22,7 +22,7 @@ from farm.daemon import Daemon
 from farm.daemon.control import PEOPLE
 from farm.daemon.daemon import check_broker_ports, people_secret, rules_for
 from farm.daemon.generation import GenerationFile
-from farm.errors import ConfigurationError
+from farm.errors import ConfigurationError, UnreachableError
 from farm.views import EnrolmentClaim, InviteRequest
 from tests.integration.real import require
 
@@ -47,6 +47,21 @@ async def test_it_starts_is_ready_and_leaves_nothing_running(tmp_path: Path) -> 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # nobody listens; old connections may linger
         probe.bind(("127.0.0.1", chosen.broker.port))
+
+
+async def test_when_no_external_broker_answers_the_operator_is_told_which_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.daemon.daemon._BUS_START_S", 1.0)
+    (tmp_path / "password").write_text("x")
+    urls = [f"mqtt://127.0.0.1:{free_port()}" for _ in range(2)]
+    broker = BrokerSection(kind="external", urls=urls, password_file=tmp_path / "password")
+    with pytest.raises(UnreachableError) as refused:
+        async with Daemon(DaemonSettings(data=tmp_path / "data", broker=broker), Clock()):
+            pass
+    assert all(url.removeprefix("mqtt://") in refused.value.detail for url in urls)
+    assert "[broker] urls" in refused.value.detail
+    assert refused.value.next_step.startswith("Start one of them")
 
 
 @real
