@@ -74,6 +74,8 @@ def printer_ready(_farm: Farm, printer: PrinterNow, _rules: Rules) -> Reason | N
     """The machine answers and accepts work. A bed that is not clear is a reason of its own."""
     if printer.ready or printer.bed is not BedState.CLEAR:
         return None
+    if printer.why_not_ready is not None:
+        return Reason(*printer.why_not_ready)
     return Reason("printer-not-ready", "The printer is not ready.", "L'imprimante n'est pas prête.")
 
 

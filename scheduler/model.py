@@ -289,6 +289,7 @@ class PrinterNow:
     job: str | None = None  # of ours, on the bed: running, or waiting to be collected
     autonomy_s: float | None = None  # the most its owner allows
     by_hand: bool = False  # a person is the driver
+    why_not_ready: tuple[str, str, str] | None = None  # its node's own reason: a code, a sentence in English and in French
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class DaemonControl:
 
     def _present(self) -> Presenter:
         engine = self._engine
-        return Presenter(engine.world, engine.rules, engine.clock, engine.receiver.rejections.of_nodes())
+        return Presenter(engine.world, engine.rules, engine.clock, engine.receiver.rejections.of_nodes(), blind=engine.blind)
 
     def snapshot(self) -> FarmView:
         """Everything at once."""
@@ -205,6 +205,7 @@ class DaemonControl:
         rules, now_s = self._engine.rules, self._wall_s()
         await self._engine.ask(lambda draft: removal.remove_node(draft, node, PEOPLE, rules, now_s, also_last=also_last))
         self._engine.world.show_printers(node, {})
+        self._engine.troubles.take(self._engine.world.durable, node, (), self._engine.clock.wall_s())
         self._engine.touch()
         _log.info("node.removed", node=node)
         try:

@@ -13,11 +13,13 @@ from farm.bus import messages, topics
 from farm.bus.client import Callbacks, Received
 from farm.clock import Clock
 from farm.daemon import brokers, set_aside
+from farm.daemon.absent import NOT_TAKEN_IN, ONLY_WATCHES, Blind
 from farm.daemon.alarms import Alarms, store_trouble
 from farm.daemon.guard import Guard
 from farm.daemon.healer import Healer, fence_alarm
 from farm.daemon.healing import META
 from farm.daemon.inbox import Inbox, Item, Request
+from farm.daemon.node_troubles import NodeTroubles
 from farm.daemon.publisher import Bus, Publisher
 from farm.daemon.receive import Effects, Now, Parsed, Receiver
 from farm.daemon.world import World
@@ -79,6 +81,7 @@ class Engine:
         self.rules = rules
         self.clock = clock
         self.alarms = Alarms()
+        self.troubles = NodeTroubles(self.alarms)
         self.receiver = Receiver(world, rules)
         lost, too_large = self.on_lost, self.receiver.too_large
         self.bus = make_bus(Callbacks(self.on_message, self.on_connected, lost, on_unreachable=lost, on_too_large=too_large))
@@ -86,6 +89,7 @@ class Engine:
         self._store = store
         self._store_error: FarmError | None = None
         self._store_failures = 0
+        self._blind_since_s = clock.boot_s()
         self._scheduling = Guard("scheduler", self.alarms, clock, self.touch)
         self._publishing = Guard("publisher", self.alarms, clock, self.touch)
         self._inbox = Inbox()
@@ -210,6 +214,12 @@ class Engine:
         return "disk full" if isinstance(self._store_error, StoreFullError) else self._store_error.detail
 
     @property
+    def blind(self) -> Blind | None:
+        """Why nothing that nodes say is taken in, and since when; None while it is."""
+        reason = ONLY_WATCHES if self.world.fenced else NOT_TAKEN_IN if self.full else None
+        return None if reason is None else Blind(reason, self._blind_since_s)
+
+    @property
     def trouble(self) -> str:
         """What is wrong with the loops, in one line; empty when nothing is."""
         return self._scheduling.trouble or self._publishing.trouble
@@ -318,6 +328,8 @@ class Engine:
 
     def _follow(self, effects: Effects) -> None:
         effects.show(self.world, self.clock.boot_s())
+        for node, shown in effects.printers.items():
+            self.troubles.take(self.world.durable, node, [report for _, report in shown.values()], self.clock.wall_s())
         for node in effects.told - effects.shown.keys():
             self.publisher.want_ack(node)
         for node, report in effects.shown.items():
@@ -404,6 +416,8 @@ class Engine:
     def _became_full(self, error: FarmError) -> None:
         self._full_tried_s = self._real_s()
         self._store_failures += 1
+        if not self.full:
+            self._blind_since_s = self.clock.boot_s()
         self._store_error = error
         code, other = ("store-full", "store-failed") if isinstance(error, StoreFullError) else ("store-failed", "store-full")
         self.alarms.end(other)
@@ -442,6 +456,7 @@ class Engine:
     def _alarm_fenced(self) -> None:
         alarm, fence = fence_alarm(self.world, self.clock.wall_s()), self.world.fence
         if alarm is not None and fence is not None and self.alarms.add(alarm):
+            self._blind_since_s = self._blind_since_s if self.full else self.clock.boot_s()
             _log.error("daemon.fenced", why=fence.why.value, node=fence.node, heard=fence.heard, known=fence.known)
             self.touch()
 

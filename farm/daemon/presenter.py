@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 from drivers.base import PrinterState
 from farm.bus.messages import PrinterReport, ReasonNote
 from farm.clock import Clock
-from farm.daemon.absent import REASONS
+from farm.daemon import node_troubles
+from farm.daemon.absent import REASONS, Blind
 from farm.daemon.healing import Healed
 from farm.daemon.removal import is_recalled
 from farm.daemon.world import World
@@ -160,15 +161,25 @@ def _note(reason: Reason) -> ReasonNote:
 
 
 class Presenter:
-    """Views of one moment; what they share is worked out once."""
+    """Views of one moment; what they share is worked out once.
+
+    `blind`: nothing of the nodes is taken in, so that their silence is ours, and nobody is shown as lost because of it.
+    """
 
     def __init__(
-        self, world: World, rules: Rules, clock: Clock, rejected: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+        self,
+        world: World,
+        rules: Rules,
+        clock: Clock,
+        rejected: Mapping[str, Mapping[str, int]] = MappingProxyType({}),
+        *,
+        blind: Blind | None = None,
     ) -> None:
         self._world = world
         self._rejected = rejected
         self._rules = rules
-        self.farm = world.farm(clock.boot_s())
+        self._blind = blind
+        self.farm = world.farm(blind.since_s if blind is not None else clock.boot_s())
         self._explainer = Explainer(self.farm, rules)
         self._held = {item.printer: item for item in self.farm.allocations.values() if item.jobs > item.started}
 
@@ -212,13 +223,16 @@ class Presenter:
         )
 
     def _why_not(self, printer: PrinterNow, report: PrinterReport) -> list[ReasonNote]:
+        if self._blind is not None:
+            return [self._blind.reason]
         if report.reason is not None and report.reason.code in REASONS:
             return [report.reason]
-        reasons = self._explainer.printer(printer)
-        notes = [_note(reason) for reason in reasons]
-        if report.reason and (report.state is not PrinterState.IDLE or any(found.code == "printer-not-ready" for found in reasons)):
-            notes += [] if printer.running else [report.reason]
-        return notes
+        notes, own = [_note(reason) for reason in self._explainer.printer(printer)], report.reason
+        if own is None or printer.running or own in notes:
+            return notes
+        if own.code in node_troubles.REASONS:  # whatever else is done about this printer, nothing starts until that is mended
+            return [own, *notes]
+        return notes if report.state is PrinterState.IDLE else [*notes, own]
 
     def _online(self, node: str) -> bool:
         now = self.farm.nodes.get(node)
@@ -252,6 +266,7 @@ class Presenter:
             journal_behind=max(0, behind),
             told=link is not None and link.replayed,
             rejected=dict(self._rejected.get(record.id, {})),
+            not_known=self._blind.reason if self._blind is not None else None,
         )
 
     def orders(self) -> list[OrderView]:
@@ -280,13 +295,15 @@ class Presenter:
             state=state,
             created_at=order.created_at_s,
             met_at=order.met_at_s,
-            why_waiting=[_note(reason) for reason in self._why_waiting(order)],
+            why_waiting=self._why_waiting(order),
             recalled=is_recalled(self.farm, order.revision),
         )
 
-    def _why_waiting(self, order: Order) -> list[Reason]:
+    def _why_waiting(self, order: Order) -> list[ReasonNote]:
         closed = order_reason(self.farm, order) if order.open else None
-        return [closed] if closed is not None else self._explainer.order(order)
+        if closed is None and order.open and self._blind is not None:
+            return [self._blind.reason]
+        return [_note(reason) for reason in ([closed] if closed is not None else self._explainer.order(order))]
 
     def stock(self) -> list[StockView]:
         """Parts that no order has taken, by revision."""
@@ -303,7 +320,7 @@ class Presenter:
             return None
         record = self.farm.node_records.get(fence.node)
         name = record.name if record is not None and record.name else fence.node
-        return FenceView(why=fence.why.value, node=name, heard=fence.heard, known=fence.known)
+        return FenceView(why=fence.why.value, node=name, heard=fence.heard, known=fence.known, counted=fence.counted.value)
 
     def waiting(self) -> list[JobView]:
         """Jobs whose parts wait for a hand that has not spoken yet, the longest first; nobody can collect at a removed node."""

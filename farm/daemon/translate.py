@@ -125,6 +125,7 @@ def printer_now(node: str, report: messages.PrinterReport) -> PrinterNow:
         job=ours.job if ours is not None else None,
         autonomy_s=report.autonomy_s,
         by_hand=report.driver == "manual",
+        why_not_ready=None if report.reason is None else (report.reason.code, report.reason.en, report.reason.fr),
     )
 
 

@@ -59,6 +59,12 @@ def test_reasons_of_the_printer(code: str, one: PrinterNow) -> None:
     assert codes(printer_reasons(farm(printers=[one]), one, RULES)) == [code]
 
 
+def test_the_nodes_own_reason_is_told_when_there_is_one() -> None:
+    one = printer(ready=False, why_not_ready=("disk-nearly-full", "The disk is nearly full.", "Le disque est presque plein."))
+    (reason,) = printer_reasons(farm(printers=[one]), one, RULES)
+    assert (reason.code, reason.en, reason.fr) == one.why_not_ready
+
+
 def test_the_next_job_may_be_allocated_while_one_of_ours_runs() -> None:
     one = running()
     assert printer_reasons(farm(printers=[one]), one, RULES) == []

@@ -70,7 +70,26 @@ async def test_the_nodes_own_reason_is_added(farm: Farm) -> None:
         ),
     )
     (view,) = present(farm).printers()
-    assert [reason.en for reason in view.why_not] == ["The printer is not ready.", "The port is gone."]
+    assert [reason.en for reason in view.why_not] == ["The port is gone."]
+
+
+FULL = messages.ReasonNote(code="disk-nearly-full", en="The disk is nearly full.", fr="Le disque est presque plein.")
+
+
+async def test_a_full_disk_of_its_node_is_why_an_order_waits(farm: Farm) -> None:
+    await joined(farm, *(printer_report(key, ready=False, reason=FULL) for key in ("p1", "p2")))
+    view = present(farm)
+    assert [[reason.en for reason in printer.why_not] for printer in view.printers()] == [["The disk is nearly full."]] * 2
+    (order,) = view.orders()
+    (reason,) = order.why_waiting
+    assert (reason.code, reason.en) == ("disk-nearly-full", "2 printers: The disk is nearly full.")
+    assert reason.fr == "2 imprimantes : Le disque est presque plein."
+
+
+async def test_what_keeps_the_whole_node_comes_before_what_waits_on_the_bed(farm: Farm) -> None:
+    await joined(farm, occupied(outcome=JobOutcome.PRINTED).model_copy(update={"reason": FULL}))
+    (view,) = present(farm).printers()
+    assert [reason.code for reason in view.why_not] == ["disk-nearly-full", "bed-not-collected"]
 
 
 @pytest.mark.parametrize(("outcome", "most", "running"), [(None, 0, True), (JobOutcome.PRINTED, 3, False)])
