@@ -406,7 +406,9 @@ class LifecycleMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from(sorted(ORDERS)), quantity=st.integers(1, 40), cancelled=st.booleans())
     def order_changes(self, key: str, quantity: int, cancelled: bool) -> None:
         draft, order = Draft(self.farm), self.farm.orders[key]
-        draft.put(replace(order, quantity=max(quantity, order.good), cancelled=order.cancelled or cancelled))
+        changed = replace(order, quantity=max(quantity, order.good), cancelled=order.cancelled or cancelled)
+        met = changed.good >= changed.quantity and changed.met_at_s is None  # as `farm.daemon.orders.change` does
+        draft.put(replace(changed, met_at_s=1.0) if met else changed)
         self.farm = draft.farm
 
     @rule(index=st.integers(0, 30), was_silent=st.booleans(), late=st.booleans())
