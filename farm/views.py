@@ -102,6 +102,7 @@ class NodeView(View):
     printers: list[str]
     journal_behind: int  # facts written at the node that we have not committed
     told: bool = True
+    not_known: ReasonNote | None = None  # why nothing it says is taken in now: what is shown is what was known before
     rejected: dict[str, int] = {}  # messages that could not be taken in, by reason, since the daemon's start
 
 
@@ -209,13 +210,14 @@ class AlarmView(View):
 class FenceView(View):
     """This daemon only watches. `why`: `taken-over` and `same-generation`: another one acts; `put-back`: its database is old.
 
-    `node` (its name) showed `heard` where we have `known`: generations, or places in what it was told.
+    `node` (its name) showed `heard` where we have `known`: of its `counted`: generations, versions of its plan, acknowledged facts.
     """
 
     why: Literal["taken-over", "same-generation", "put-back"]
     node: str
     heard: int
     known: int
+    counted: Literal["generation", "plan", "facts"] = "generation"
 
 
 class HealingView(View):

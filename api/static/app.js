@@ -8,7 +8,7 @@ import { nodeItem } from "./nodes.js";
 import { installForm, loadDesigns, orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
 import { otherAlarms, standing, standingItem } from "./standing.js";
-import { counted, language, switchLanguage, word } from "./words.js";
+import { alarmText, counted, language, switchLanguage, word } from "./words.js";
 
 const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
@@ -41,6 +41,23 @@ function draw() {
   show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
   mark(find("printers-none"), "hidden", farm.printers.size || !farm.heardAt ? "" : null);
   show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);
+  switchOff(document.querySelectorAll("#hands-list button, #orders-rows button, #order-form button, #printers button"));
+}
+
+// A daemon that only watches would refuse every click: buttons say so before.
+function switchOff(buttons) {
+  for (const button of buttons) {
+    if (farm.fence && !button.disabled) {
+      button.dataset.fenced = "";
+      button.disabled = true;
+    } else if (!farm.fence && button.dataset.fenced !== undefined) {
+      delete button.dataset.fenced;
+      button.disabled = false;
+    }
+    const off = button.dataset.fenced !== undefined;
+    mark(button, "title", off ? word("fence_button") : null);
+    mark(button, "aria-describedby", off ? "standing" : null);
+  }
 }
 
 function drawHead(todo) {
@@ -48,13 +65,14 @@ function drawHead(todo) {
   const title = `${todo ? `(${todo}) ` : ""}${farm.name || "Essaim"}`;
   if (document.title !== title) document.title = title;
   const printers = [...farm.printers.values()];
+  const unknown = (printer) => farm.nodes.get(printer.node)?.not_known;
   const orders = [...farm.orders.values()];
   const sum = (rows, field) => rows.reduce((total, row) => total + row[field], 0);
   const totals = [
     { key: "total_hands", value: todo, mood: todo ? "hand" : "" },
     { key: "total_printing", value: printers.filter((printer) => printer.online && printer.state !== "offline" && printer.occupation?.running).length },
     { key: "total_ready", value: printers.filter((printer) => printer.online && printer.ready).length },
-    { key: "total_offline", value: printers.filter((printer) => !printer.online || printer.state === "offline").length },
+    { key: "total_offline", value: printers.filter((printer) => !unknown(printer) && (!printer.online || printer.state === "offline")).length },
     { key: "total_owed", value: sum(orders.filter((order) => order.state === "open"), "owed") },
     { key: "total_made", value: sum(orders, "good") },
   ];
@@ -86,7 +104,7 @@ function alarmItem(alarm) {
   const text = make("strong");
   const step = make("span");
   const element = make("div", { class: "alarm" }, icon("fault"), make("p", {}, text, " ", step));
-  return { element, update: (now) => { say(text, now.text); say(step, now.next_step); } };
+  return { element, update: (now) => { say(text, alarmText(now, "text")); say(step, alarmText(now, "next_step")); } };
 }
 
 function drawWords() {

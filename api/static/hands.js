@@ -24,7 +24,7 @@ export function hands() {
       } else items.push({ kind: "clear", key: `clear-${on.id}`, printer, occupation: on });
     }
     const node = farm.nodes.get(printer.node);
-    if (printer.state === "offline" && node?.online && !printer.fault) items.push({ kind: "offline", key: `offline-${printer.id}`, printer });
+    if (printer.state === "offline" && node?.online && !node.not_known && !printer.fault) items.push({ kind: "offline", key: `offline-${printer.id}`, printer });
   }
   for (const job of farm.waiting.values()) {
     const printer = farm.printers.get(job.printer);

@@ -76,7 +76,8 @@ export async function loadDesigns() {
   choice.replaceChildren(...designs.map((design) => make("option", { value: design.id }, design.name)));
   if (designs.some((design) => design.id === chosen)) choice.value = chosen;
   const none = designs.length === 0;
-  mark(find("order-form").querySelector("button"), "disabled", none ? "" : null);
+  const button = find("order-form").querySelector("button");
+  if (button.dataset.fenced === undefined) mark(button, "disabled", none ? "" : null);
   say(find("order-said"), none ? word("order_no_designs") : "");
 }
 

@@ -15,6 +15,7 @@ const RUNNING = new Set(["preparing", "printing", "paused", "attention", "finish
 const CALM = new Set(["nothing-to-do", "printing", "has-allocation"]); // reasons with which nothing is wrong
 
 const stateOf = (printer) => (printer.online ? printer.state : "offline");
+const isKnown = (printer) => !farm.nodes.get(printer.node)?.not_known;
 
 function heat(actual, target) {
   if (actual === null) return "";
@@ -74,7 +75,7 @@ export function printerCard(printer) {
     mark(element, "data-state", state);
     say(name, now.name);
     draw(stateIcon, ICONS[state]);
-    say(stateWord, word(`state_${state}`));
+    say(stateWord, word(state === "offline" && !isKnown(now) ? "state_unknown" : `state_${state}`));
     const heard = state !== "offline";
     const running = RUNNING.has(state) && now.progress !== null;
     mark(work, "hidden", running ? null : "");

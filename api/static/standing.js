@@ -17,7 +17,10 @@ export function standing() {
 }
 
 function texts(now) {
-  if (now.kind === "fence") return { title: word("fence_title"), what: word(`fence_${now.why.replace("-", "_")}`, now), step: word("fence_step") };
+  if (now.kind === "fence") {
+    const values = { ...now, counted: word(`fence_counted_${now.counted}`, now) };
+    return { title: word("fence_title"), what: word(`fence_${now.why.replace("-", "_")}`, values), step: word("fence_step") };
+  }
   const told = word("healing_told", { told: now.told, nodes: now.nodes });
   const missing = now.missing.length ? word("healing_missing", { names: now.missing.slice(0, 8).join(", ") }) : "";
   return { title: word(`healing_${now.why.replace("-", "_")}`), what: `${told} ${counted("healing_found", now.found)}`, step: `${word("healing_step")} ${missing}` };

@@ -107,6 +107,7 @@ const EN = {
   controls: "Controls of {name}",
   no: "Leave it",
   sent: "Sent.",
+  state_unknown: "Not known",
   state_offline: "Offline",
   state_connecting: "Connecting",
   state_idle: "Idle",
@@ -128,8 +129,12 @@ const EN = {
   fence_title: "This daemon only watches.",
   fence_taken_over: "{node} obeys another daemon of this farm (generation {heard}, ours is {known}).",
   fence_same_generation: "{node} obeys another daemon that was restored like this one (generation {heard}).",
-  fence_put_back: "Its database is older than what {node} was told ({known} here, {heard} there): an old copy was put back.",
-  fence_step: "Printers go on with what they hold. Stop this daemon, or, if it is the right one, let it take over.",
+  fence_put_back: "Its database is older than what {node} was told ({counted}): an old copy was put back.",
+  fence_counted_generation: "generation {known} here, {heard} there",
+  fence_counted_plan: "version {known} of its plan here, {heard} there",
+  fence_counted_facts: "{known} of its facts here, {heard} there",
+  fence_step: "Printers go on with what they hold. Stop this daemon, or, if it is the right one, let it take over. Until then nothing can be noted here.",
+  fence_button: "This daemon only watches: nothing can be noted here.",
   take_over: "Take over",
   take_over_ask: "Let this daemon act from now on? Any other daemon of this farm stops acting. The nodes tell again what they did.",
   healing_restored: "Restored from a backup.",
@@ -257,6 +262,7 @@ const FR = {
   controls: "Commandes de {name}",
   no: "Ne rien faire",
   sent: "Envoyé.",
+  state_unknown: "Inconnu",
   state_offline: "Hors ligne",
   state_connecting: "Connexion",
   state_idle: "Au repos",
@@ -278,8 +284,12 @@ const FR = {
   fence_title: "Ce démon ne fait que regarder.",
   fence_taken_over: "{node} obéit à un autre démon de cette ferme (génération {heard}, la nôtre est {known}).",
   fence_same_generation: "{node} obéit à un autre démon restauré comme celui-ci (génération {heard}).",
-  fence_put_back: "Sa base est plus ancienne que ce que {node} a appris ({known} ici, {heard} là-bas) : une vieille copie a été remise.",
-  fence_step: "Les imprimantes continuent avec ce qu'elles ont. Arrêtez ce démon ou, si c'est le bon, faites-lui prendre la main.",
+  fence_put_back: "Sa base est plus ancienne que ce que {node} a appris ({counted}) : une vieille copie a été remise.",
+  fence_counted_generation: "génération {known} ici, {heard} là-bas",
+  fence_counted_plan: "version {known} de son plan ici, {heard} là-bas",
+  fence_counted_facts: "{known} de ses faits ici, {heard} là-bas",
+  fence_step: "Les imprimantes continuent avec ce qu'elles ont. Arrêtez ce démon ou, si c'est le bon, faites-lui prendre la main. D'ici là, rien ne peut être noté ici.",
+  fence_button: "Ce démon ne fait que regarder : rien ne peut être noté ici.",
   take_over: "Prendre la main",
   take_over_ask: "Ce démon doit-il agir désormais ? Tout autre démon de cette ferme cesse d'agir. Les nœuds racontent de nouveau ce qu'ils ont fait.",
   healing_restored: "Restaurée depuis une sauvegarde.",
@@ -364,6 +374,9 @@ export function duration(seconds) {
 
 // A reason of the daemon or of a node, in the language of the page.
 export const sentence = (reason) => reason[current];
+
+// A text of an alarm in the language of the page; in English when nothing else was said.
+export const alarmText = (alarm, field) => (current === "fr" && alarm[`${field}_fr`]) || alarm[field];
 
 export function problemText(problem) {
   if (current === "fr" && PROBLEMS_FR[problem.code]) return PROBLEMS_FR[problem.code];

@@ -60,7 +60,8 @@ def overview(farm: FarmView, width: int) -> Iterator[Line]:
 def hands(farm: FarmView) -> list[str]:
     """What a technician is to do now, one line each, with the command that tells the farm that it is done.
 
-    A job whose parts were noted already is not asked for again while its node has not answered.
+    A job whose parts were noted already is not asked for again while its node has not answered. A daemon that only watches takes
+    no word of a hand.
     """
     noted = _noted(farm)
     lines = []
@@ -70,7 +71,7 @@ def hands(farm: FarmView) -> list[str]:
             lines.append(f"{name}: {printer.fault.meaning_en or printer.fault.text} {printer.fault.action_en}")
         if on_bed is not None and on_bed.running and on_bed.recalled:
             lines.append(f"{name}: it prints a revision that was recalled: cancel the job, or set its parts aside.")
-        if on_bed is None or on_bed.running:
+        if on_bed is None or on_bed.running or farm.fence is not None:
             continue
         if on_bed.job is None:
             lines.append(f"{name}: the bed is not clear: {command_name()} clear-bed {printer.id}")
@@ -102,8 +103,8 @@ def _to_collect(printer: PrinterView) -> str:
 
 
 def silences(nodes: Iterable[NodeView]) -> list[str]:
-    """The nodes that are not connected, and since when."""
-    quiet = (node for node in nodes if node.suspect or not node.online)
+    """The nodes that are not connected, and since when; or why that is not known."""
+    quiet = (node for node in nodes if node.suspect or not node.online or node.not_known)
     return [plain(f"Node {node.name}: {_silence(node)}.") for node in quiet]
 
 
@@ -125,6 +126,8 @@ def _in_stock(view: StockView) -> str:
 
 
 def _silence(node: NodeView) -> str:
+    if node.not_known is not None:
+        return node.not_known.en.rstrip(".").lower()
     if node.silent_s is None:
         return "not heard since the daemon started"
     return f"not connected for {duration(node.silent_s)}"

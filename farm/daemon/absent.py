@@ -4,6 +4,7 @@ Ids of what is on the bed come from jobs that nobody has collected, so that a ha
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from drivers.base import PrinterState
@@ -20,7 +21,25 @@ NOT_REPORTED: Final = ReasonNote(
     en="Its node does not report it any more; a job on it was not collected.",
     fr="Son nœud ne l'annonce plus ; une impression n'y a pas été collectée.",
 )
+ONLY_WATCHES: Final = ReasonNote(
+    code="only-watches",
+    en="Not known: this daemon only watches.",
+    fr="Inconnu : ce démon ne fait que regarder.",
+)
+NOT_TAKEN_IN: Final = ReasonNote(
+    code="not-taken-in",
+    en="Not known while the disk of the farm is full.",
+    fr="Inconnu tant que le disque de la ferme est plein.",
+)
 REASONS: Final = frozenset({NOT_HEARD.code, NOT_REPORTED.code})
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """Nothing that nodes say is taken in, for this reason, since this moment of the boot clock: what was known then is shown."""
+
+    reason: ReasonNote
+    since_s: float
 
 
 def record_of(node: str, report: PrinterReport) -> PrinterRecord:
