@@ -1,5 +1,6 @@
-"""`farm node` and `farm node join`: the agent beside one or more printers."""
+"""`farm node` and `farm node join`: the agent beside one or more printers; and its page for people without a browser."""
 
+import json
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farm.config import NodeSettings, load
-from farm.errors import ConflictError, command_name
+from farm.errors import ConflictError, as_typed, command_name
 
 if TYPE_CHECKING:
     from farm.node.page.client import PageClient
@@ -18,6 +19,7 @@ node_app = typer.Typer(help="Run the agent beside your printers, or join a farm 
 
 _Config = Annotated[Path | None, typer.Option(help="node.toml; without it the defaults hold.")]
 _Data = Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 
 
 @node_app.callback()
@@ -58,35 +60,87 @@ def _page(config: Path | None, data: Path | None) -> "PageClient":
     return PageClient(settings if data is None else settings.model_copy(update={"data": data}))
 
 
+def _say_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
 @node_app.command()
-def page(config: _Config = None, data: _Data = None) -> None:
+def page(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -> None:
     """Show the address of this node's own page, with its token if it needs one: whoever has it may collect and stop printers."""
-    for url in _page(config, data).urls():
+    urls = _page(config, data).urls()
+    if as_json:
+        _say_json({"urls": urls})
+        return
+    for url in urls:
         typer.echo(url)
 
 
-def _row(printer: dict[str, Any]) -> str:
+def about(seconds: float) -> str:
+    """A time span for people, in one figure: about 40 s, about 12 min, about 12 h, about 3 d."""
+    for unit, unit_s, from_s in (("d", 86_400, 172_800), ("h", 3_600, 5_400), ("min", 60, 90)):
+        if seconds >= from_s:
+            return f"about {seconds / unit_s:.0f} {unit}"
+    return f"about {seconds:.0f} s"
+
+
+def _number_of(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def _contact(farm: dict[str, Any]) -> str:
+    age_s = farm["contact_age_s"]
+    if age_s is None:
+        return "no contact with the farm since the agent started"
+    what = 'somebody here said "go on"' if farm["by_person"] else "last contact with the farm"
+    return f"{what} {about(age_s)} ago"
+
+
+def _untold(count: int) -> str:
+    if not count:
+        return "Everything is told."
+    return f"{_number_of(count, 'event')} {'waits' if count == 1 else 'wait'} to be told to the farm, safe on this computer."
+
+
+def _next(farm: dict[str, Any]) -> str:
+    """What still starts here, and what a person may do about it."""
+    waiting = farm["waiting"]
+    if not waiting:
+        return "Nothing waits to be started: what comes next is for the farm to give."
+    jobs = _number_of(waiting, "job")
+    if farm["goes_on_s"]:
+        return f"{jobs} may still start, also without the farm for {about(farm['goes_on_s'])} more."
+    return f"{jobs} may still start, but not before the farm is back. If the parts are needed all the same: farm node go-on"
+
+
+def _on_the_bed(printer: dict[str, Any]) -> str:
     occupation = printer["occupation"]
-    job = occupation["job"] if occupation else None
-    progress = "" if printer["progress"] is None or occupation is None else f" {printer['progress']:.0%}"
-    outcome = "" if not occupation or occupation["outcome"] is None else f", {occupation['outcome']}: collect it"
-    what = f", {job['job']} ({job['parts']} parts{outcome})" if job else f", {occupation['id']}" if occupation else ""
-    reason = f"  {printer['reason']['en']}" if printer["reason"] else ""
-    return f"{printer['name']}: {printer['state']}{progress}, bed {printer['bed']}{what}.{reason}"
+    if occupation is None:
+        return ""
+    job = occupation["job"]
+    if job is not None:
+        outcome = "" if occupation["outcome"] is None else f", {occupation['outcome']}: collect it"
+        return f", {job['job']} ({_number_of(job['parts'], 'part')}{outcome})"
+    if printer["state"] == "foreign":
+        return ", somebody else's print"
+    return f", look at it, clear it and say so (`{command_name()} node clear-bed {printer['id']}`)"
+
+
+def _row(printer: dict[str, Any]) -> str:
+    progress = "" if printer["progress"] is None or printer["occupation"] is None else f" {printer['progress']:.0%}"
+    reason = f" {printer['reason']['en']}" if printer["reason"] else ""
+    return f"{printer['name']}: {printer['state']}{progress}, bed {printer['bed']}{_on_the_bed(printer)}.{reason}"
 
 
 @node_app.command()
-def status(config: _Config = None, data: _Data = None) -> None:
+def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -> None:
     """Show the printers of this node and its contact with the farm, also when the farm cannot be reached."""
     state = _page(config, data).state()
+    if as_json:
+        _say_json(state)
+        return
     farm, disk = state["farm"], state["disk"]
-    age_s = farm["contact_age_s"]
-    contact = (
-        "none since the start" if age_s is None else f"{age_s:.0f} s ago" + (", go on by a person" if farm["by_person"] else "")
-    )
-    typer.echo(f"{state['name']}: last contact {contact}; {farm['untold']} facts to tell; {farm['waiting']} jobs may still start.")
-    if farm["waiting"]:
-        typer.echo(f"Without the farm it starts jobs for {farm['goes_on_s'] or 0:.0f} s more.")
+    typer.echo(f"{state['name']}: {_contact(farm)}. {_untold(farm['untold'])}")
+    typer.echo(as_typed(_next(farm)))
     if disk["nearly_full"] or not disk["writable"]:
         typer.echo("The disk is full or nearly full: nothing new starts. Free some space.")
     for printer in state["printers"]:
@@ -100,6 +154,7 @@ def collect(
     job: Annotated[str, typer.Option(help="The job that is meant; what lies on the bed if left out.")] = "",
     config: _Config = None,
     data: _Data = None,
+    as_json: _AsJson = False,
 ) -> None:
     """Take the parts of an ended job off a bed of this node: what is not good is scrap."""
     client = _page(config, data)
@@ -110,19 +165,48 @@ def collect(
         raise ConflictError(f"No such job is on the bed of {printer}.", next_step="Look at `farm node status`.")
     body = {"printer": chosen["id"], "job": reference["job"], "good": good, "scrap": max(0, reference["parts"] - good)}
     client.post("collect", body)
-    typer.echo(f"Collected {reference['job']}: {good} good, {body['scrap']} scrap.")
+    if as_json:
+        _say_json(body)
+    else:
+        typer.echo(f"Collected {reference['job']}: {good} good, {body['scrap']} scrap.")
+
+
+@node_app.command("clear-bed")
+def clear_bed(
+    printer: Annotated[str, typer.Argument(help="The printer's name or id")],
+    config: _Config = None,
+    data: _Data = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Say that a bed of this node is clear, whatever was on it; no parts are counted."""
+    client = _page(config, data)
+    chosen = client.printer(client.state(), printer)
+    if chosen["occupation"] is None:
+        raise ConflictError(f"Nothing is on the bed of {printer}.", next_step="There is nothing to clear.")
+    body = {"printer": chosen["id"], "occupation": chosen["occupation"]["id"]}
+    client.post("clear", {**body, "by": "farm node clear-bed"})
+    if as_json:
+        _say_json(body)
+    else:
+        typer.echo(f"{chosen['name']}: noted that the bed is clear.")
 
 
 @node_app.command("go-on")
 def go_on(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, config: _Config = None, data: _Data = None
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for scripts.")] = False,
+    config: _Config = None,
+    data: _Data = None,
+    as_json: _AsJson = False,
 ) -> None:
     """Have this node go on without the farm for one autonomy more. It may make parts too many."""
     client = _page(config, data)
     if not yes:
-        typer.confirm("It may make parts too many: the farm may have given this work to others. Go on?", abort=True)
-    state = client.post("go-on", {"sure": True, "by": "farm node go-on"})
-    typer.echo(f"The printers go on for {state['farm']['goes_on_s'] or 0:.0f} s: {state['farm']['waiting']} jobs may start.")
+        typer.confirm("It may make parts too many: the farm may have given this work to others. Go on?", abort=True, err=True)
+    farm = client.post("go-on", {"sure": True, "by": "farm node go-on"})["farm"]
+    if as_json:
+        _say_json({"goes_on_s": farm["goes_on_s"], "jobs": farm["waiting"]})
+    else:
+        typer.echo(f"The printers go on for {about(farm['goes_on_s'] or 0.0)}: {_number_of(farm['waiting'], 'job')} may start.")
 
 
 def register(app: typer.Typer) -> None:

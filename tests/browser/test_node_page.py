@@ -267,7 +267,7 @@ def test_go_on_warns_and_asks(eyes: Eyes) -> None:
     unit.farm.connected = True
     unit.does(unit.farm.want, work)
     eyes.wait(lambda: "3 jobs to start" in eyes.text("#farm-text"))
-    assert eyes.text("#farm-title") == "No contact with the farm since this computer was started"
+    assert eyes.text("#farm-title") == "No contact with the farm since the agent on this computer was started"
     assert "may make parts too many" in eyes.text("#go-on-text")
     assert not any(driver.status.job for driver in unit.drivers.values())
     eyes.picture("go-on-1280")

@@ -24,6 +24,12 @@ _FILES: Final = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+_REFUSALS: Final = {
+    "wrong-host": (
+        "This name is not one of this computer's. Open the page by its address, or add the name to [page] names in node.toml.",
+        "Ce nom n'est pas celui de cet ordinateur. Ouvrez la page par son adresse, ou ajoutez-le à [page] names dans node.toml.",
+    )
+}
 _ByHand = TypeVar("_ByHand", CollectAction, ClearBedAction)
 _STATUS: Final = ((NotFoundError, 404), (ConflictError, 409), (LedgerWriteError, 507))
 
@@ -71,6 +77,15 @@ def _json(content: Any, status: int = 200) -> Answer:
     return Answer(status, json.dumps(content, ensure_ascii=False).encode())
 
 
+def _refusal(request: Request, status: int, code: str) -> Answer:
+    """A sentence where there is one: as text to who opens the page in a browser."""
+    english, french = _REFUSALS.get(code, ("", ""))
+    if not english or request.path.startswith("/api/"):
+        return problem(status, code, english, french)
+    chosen = french if language(request.headers.get("accept-language", "")) == "fr" else english
+    return Answer(status, f"{chosen}\n".encode(), "text/plain; charset=utf-8")
+
+
 def language(accepted: str) -> str:
     """French or English, whichever an Accept-Language header names first with the greater weight."""
     best = ("en", 0.0)
@@ -105,7 +120,7 @@ class Service:
         """The answer to any request."""
         refused = self._gate.refuse(request)
         if refused is not None:
-            return problem(*refused)
+            return _refusal(request, *refused)
         if request.path in self._actions:
             return await self._act(request) if request.method == "POST" else problem(405, "not-allowed")
         if request.method == "POST":

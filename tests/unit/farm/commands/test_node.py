@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from farm.commands.node import node_app
+from farm.commands import node as node_command
+from farm.commands.node import about, node_app
 from farm.config import PageSection
 from farm.errors import ConflictError, FarmError
 from farm.node.page.local_page import LocalPage
@@ -74,8 +75,9 @@ def run(folder: Path, *words: str) -> str:
 
 def test_status_shows_printers_jobs_and_contact(beside: Beside) -> None:
     said = run(beside.folder, "status")
-    assert "left bench: last contact " in said
-    assert "2 jobs may still start" in said
+    assert "left bench: last contact with the farm about " in said
+    assert " ago. Everything is told." in said
+    assert "2 jobs may still start, also without the farm for about " in said
     assert f"left: printing 0%, bed occupied, {beside.job} (2 parts)" in said
     beside.finish()
     assert f"{beside.job} (2 parts, printed: collect it)" in run(beside.folder, "status")
@@ -105,5 +107,95 @@ def test_go_on_asks_first(beside: Beside) -> None:
     assert beside.shop is not None
     assert beside.shop.agent.state.gone_on_s is None
     said = run(beside.folder, "go-on", "--yes")
-    assert "The printers go on for 36" in said or "The printers go on for 35" in said
+    assert said.endswith("The printers go on for about 60 min: 2 jobs may start.\n")
     assert beside.shop.agent.state.gone_on_s is not None
+
+
+def read_json(folder: Path, *words: str) -> Any:
+    said = run(folder, *words, "--json")
+    return json.loads(said[said.index("{\n") :])  # the agent of this test logs beside it
+
+
+def test_programs_are_answered_in_json(beside: Beside) -> None:
+    assert read_json(beside.folder, "page")["urls"] == [run(beside.folder, "page").splitlines()[-1]]
+    state = read_json(beside.folder, "status")
+    assert [printer["name"] for printer in state["printers"]] == ["left"]
+    gone_on = read_json(beside.folder, "go-on", "-y")
+    assert gone_on["jobs"] == 2
+    assert 3_500 < gone_on["goes_on_s"] <= 3_600
+    beside.finish()
+    collected = read_json(beside.folder, "collect", "left", "--good", "2")
+    assert collected == {"printer": state["printers"][0]["id"], "job": beside.job, "good": 2, "scrap": 0}
+
+
+def test_a_bed_is_cleared_without_a_browser(beside: Beside) -> None:
+    with pytest.raises(ConflictError):  # it prints
+        run(beside.folder, "clear-bed", "left")
+    beside.finish()
+    assert run(beside.folder, "clear-bed", "left").endswith("left: noted that the bed is clear.\n")
+
+
+def test_the_occupation_that_was_cleared_is_told_to_programs(beside: Beside) -> None:
+    beside.finish()
+    told = read_json(beside.folder, "clear-bed", "left")
+    assert told["occupation"] == beside.job
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (700, "12 min"),
+        (5_400, "2 h"),
+        (43_184, "12 h"),
+        (172_800, "2 d"),
+        (250_000, "3 d"),
+    ],
+)
+def test_a_time_is_told_in_one_figure(seconds: float, text: str) -> None:
+    assert about(seconds) == f"about {text}"
+
+
+def shown(**farm: Any) -> dict[str, Any]:
+    told = {"contact_age_s": None, "by_person": False, "untold": 0, "waiting": 0, "goes_on_s": None, **farm}
+    printer = {
+        "id": "p1", "name": "left", "state": "idle", "progress": None, "bed": "unknown", "reason": None,
+        "occupation": {"id": "unknown-1", "kind": "unknown", "job": None, "outcome": None},
+    }  # fmt: skip
+    return {"name": "left bench", "farm": told, "disk": {"writable": True, "nearly_full": False}, "printers": [printer]}
+
+
+class Told:
+    """A page that shows a state."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self._state = state
+
+    def state(self) -> dict[str, Any]:
+        return self._state
+
+
+def status_lines(monkeypatch: pytest.MonkeyPatch, state: dict[str, Any]) -> list[str]:
+    monkeypatch.setattr(node_command, "_page", lambda *_: Told(state))
+    return CliRunner().invoke(node_app, ["status"]).output.splitlines()
+
+
+def test_after_a_start_without_the_farm_a_person_is_told_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    contact, may_start, printer = status_lines(monkeypatch, shown(waiting=1, goes_on_s=0.0, untold=1))
+    assert contact == (
+        "left bench: no contact with the farm since the agent started. 1 event waits to be told to the farm, safe on this computer."
+    )
+    assert may_start.startswith("1 job may still start, but not before the farm is back.")
+    assert may_start.endswith(" node go-on")
+    assert printer.startswith("left: idle, bed unknown, look at it, clear it and say so (`")
+    assert printer.endswith(" node clear-bed p1`).")
+
+
+def test_with_nothing_to_start_nobody_is_asked_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    contact, may_start, _ = status_lines(monkeypatch, shown(contact_age_s=7_300.0, by_person=True, untold=2))
+    assert contact == (
+        'left bench: somebody here said "go on" about 2 h ago. 2 events wait to be told to the farm, safe on this computer.'
+    )
+    assert may_start == "Nothing waits to be started: what comes next is for the farm to give."

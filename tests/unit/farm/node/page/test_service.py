@@ -151,3 +151,18 @@ async def test_its_files_are_served_in_the_readers_language(beside: Beside) -> N
 )  # fmt: skip
 def test_the_language_that_a_browser_asks_for(accepted: str, chosen: str) -> None:
     assert language(accepted) == chosen
+
+
+async def test_a_name_that_is_not_ours_is_answered_with_a_sentence_and_the_way_out(beside: Beside) -> None:
+    async def asks(path: str, **headers: str) -> Answer:
+        return await beside.service.answer(Request("GET", path, {"host": "farm.example", **headers}))
+
+    page = await asks("/")
+    assert (page.status, page.kind) == (421, "text/plain; charset=utf-8")
+    assert "[page] names" in page.content.decode()
+    assert (await asks("/", **{"accept-language": "fr"})).content.startswith(b"Ce nom")
+    refused = await asks("/api/state")
+    told = json.loads(refused.content)
+    assert (refused.status, told["code"]) == (421, "wrong-host")
+    assert "[page] names" in told["detail"]
+    assert "[page] names" in told["detail_fr"]
