@@ -84,7 +84,7 @@ def _bracketed(host: str) -> str:
 
 
 def serve(
-    config: Annotated[Path | None, typer.Option(help="farm.toml; without it the defaults hold.")] = None,
+    config: Annotated[Path | None, typer.Option(help="farm.toml; without it FARM_CONFIG, or the defaults.")] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")] = None,
     port: Annotated[int | None, typer.Option(help="HTTP port, instead of the configuration's.")] = None,
 ) -> None:
@@ -95,7 +95,8 @@ def serve(
         os.environ["FARM_DATA"] = str(data.resolve())
     if port is not None:
         os.environ["FARM_HTTP__PORT"] = str(port)
-    settings = load(DaemonSettings, config)
+    named = os.environ.get("FARM_CONFIG")  # which the application reads too
+    settings = load(DaemonSettings, Path(named) if named else None)
     _check_free(settings)
 
     log.configure(level=settings.log.level, json=settings.log.json_lines)

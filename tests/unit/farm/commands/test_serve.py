@@ -81,6 +81,18 @@ def test_who_starts_one_daemon_twice_hears_of_the_folder_and_not_of_the_port(tmp
     assert refused.value.code == "data-folder-in-use"
 
 
+def test_the_configuration_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "farm.toml").write_text(f'data = "{tmp_path / "d"}"\n')
+    monkeypatch.setenv("FARM_CONFIG", str(tmp_path / "farm.toml"))
+    monkeypatch.delenv("FARM_DATA", raising=False)
+    lock = DataLock(tmp_path / "d")
+    try:
+        with pytest.raises(ConfigurationError, match=f"uses the data folder {tmp_path / 'd'} "):
+            command.serve()
+    finally:
+        lock.release()
+
+
 @pytest.mark.real
 def test_a_second_daemon_on_one_data_folder_is_refused_in_one_line(tmp_path: Path) -> None:
     lock = DataLock(tmp_path)
