@@ -3,10 +3,10 @@
 The Marlin driver gets a path and a baud rate like any other; nothing in it knows that the machine is virtual.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -15,6 +15,7 @@ from drivers.errors import AddressError, UnreachableError
 from drivers.virtual.bed import PartRule
 from drivers.virtual.faults import Faults
 from drivers.virtual.firmware import Firmware
+from drivers.virtual.folder import PortFolder, remove_leftovers
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 
@@ -126,7 +127,7 @@ class VirtualPrinter:
         self._settings = settings
         self._listener = listener
         self._marlin: Driver | None = None
-        self._folder: TemporaryDirectory[str] | None = None
+        self._folder: PortFolder | None = None
 
     @property
     def status(self) -> PrinterStatus:
@@ -142,12 +143,14 @@ class VirtualPrinter:
     async def connect(self) -> None:
         """Switch the printer on and connect the Marlin driver to its port."""
         if self._marlin is None:
+            await asyncio.to_thread(remove_leftovers)
+        if self._marlin is None:
             # Imported when needed: the driver brings pyserial.
             from drivers.marlin.printer import from_url as marlin_from_url  # noqa: PLC0415
 
             # A link that outlives replugging, as /dev/serial/by-id does for hardware.
-            self._folder = TemporaryDirectory(prefix="essaim-virtual-")
-            link = Path(self._folder.name) / "printer"
+            self._folder = PortFolder()
+            link = self._folder.path / "printer"
             self.port = make_port(self._settings, link=link)
             self._marlin = marlin_from_url(urlsplit(f"marlin://{link}?baud=115200"), self._listener)
             self.info = replace(INFO, capabilities=self._marlin.info.capabilities)
@@ -165,7 +168,7 @@ class VirtualPrinter:
             if port:
                 port.close()
             if folder:
-                folder.cleanup()
+                folder.close()
 
     async def start(self, program: Path, job: str) -> None:
         """Print a file: see `drivers.base.Driver`."""
