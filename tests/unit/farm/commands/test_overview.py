@@ -9,7 +9,7 @@ from api.testing import MemoryControl
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.commands.overview import duration, hands, number_of, overview, silences
-from farm.views import AlarmView, FarmView, JobView, OccupationView, OrderView, StockView
+from farm.views import AlarmView, FarmView, FenceView, JobView, OccupationView, OrderView, StockView
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 WHY = [
@@ -162,6 +162,21 @@ def test_a_recalled_revision_is_to_be_cancelled_or_set_aside(control: MemoryCont
         "Ender: it prints a revision that was recalled: cancel the job, or set its parts aside.",
         "Prusa: 2 parts of a recalled revision, set them aside: farm collect prn-2 --good 0",
     ]
+
+
+def test_a_daemon_that_only_watches_asks_for_no_hand_and_calls_nobody_lost(control: MemoryControl) -> None:
+    done = OccupationView(id="job-1", kind=OccupationKind.JOB, job="job-1", outcome=JobOutcome.PRINTED, good_at_most=2)
+    control.add_printer("prn-1", "Ender", occupation=done)
+    note = ReasonNote(code="only-watches", en="Not known: this daemon only watches.", fr="Inconnu.")
+    control.add_node("nod-9", name="garage")
+    unknown = {"online": False, "suspect": True, "silent_s": None, "not_known": note}
+    control.node_rows["nod-9"] = control.node("nod-9").model_copy(update=unknown)
+    seen = control.snapshot().model_copy(update={"waiting": [WAITING.model_copy(update={"printer": "prn-1"})]})
+    assert any("collect prn-1" in line for line in hands(seen))
+    fenced = seen.model_copy(update={"fence": FenceView(why="put-back", node="garage", heard=6, known=1, counted="plan")})
+    assert hands(fenced) == []
+    assert "Node garage: not known: this daemon only watches." in silences(seen.nodes)
+    assert not any("connected for" in line or "not heard" in line for line in silences(seen.nodes) if "garage" in line)
 
 
 def test_a_farm_that_heals_is_no_disaster(control: MemoryControl) -> None:

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from drivers.base import PrinterState
 from farm.bus.messages import Link, PrinterTelemetry, Telemetry
 from farm.bus.topics import Stream
+from farm.daemon.absent import NOT_TAKEN_IN, ONLY_WATCHES, Blind
 from farm.daemon.inbox import Request
+from farm.daemon.presenter import Presenter
 from farm.daemon.world import NEVER
 from farm.errors import FarmError, InvalidError, StoreFullError
 from scheduler.draft import Draft
@@ -46,6 +49,35 @@ async def test_a_full_disk_acknowledges_nothing_and_heals_by_itself(farm: Farm, 
     await farm.hear(farm.journal(started(), ended(), collected()))
     assert farm.world.durable.orders["o1"].good == 1
     assert farm.alarms == []
+
+
+async def test_a_full_disk_makes_no_node_silent(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("farm.daemon.engine._FULL_RETRY_REAL_S", 0.0)
+    await joined(farm)
+    assert farm.engine.blind is None
+    store = FullStore(farm.store)
+    farm.engine._store = store
+    await farm.hear(farm.journal(started()))
+    since_s = farm.clock.boot_s()
+    farm.clock.advance(10_000.0)
+    await farm.hear(farm.report(printer_report()))
+    assert farm.engine.blind == Blind(NOT_TAKEN_IN, since_s), "of the first failure, not of the newest"
+    seen = present(farm)
+    node = next(view for view in seen.nodes() if view.id == "n1")
+    assert (node.online, node.suspect, node.not_known) == (True, False, NOT_TAKEN_IN)
+    (printer,) = seen.printers()
+    assert (printer.online, printer.state, printer.why_not) == (True, PrinterState.IDLE, [NOT_TAKEN_IN])
+    assert [view.why_waiting for view in seen.orders() if view.state == "open"] == [[NOT_TAKEN_IN]]
+    store.full = False
+    await farm.turn()
+    assert farm.engine.blind is None
+    (node,) = [view for view in present(farm).nodes() if view.id == "n1"]
+    assert (node.suspect, node.not_known) == (True, None), "now its silence is its own again"
+
+
+def present(farm: Farm) -> Presenter:
+    engine = farm.engine
+    return Presenter(farm.world, engine.rules, farm.clock, blind=engine.blind)
 
 
 async def _long_after_a_print_began(farm: Farm) -> float:
@@ -249,6 +281,13 @@ async def test_a_higher_generation_fences_the_daemon(farm: Farm) -> None:
     said = len(farm.bus.said)
     await farm.hear(farm.report(printer_report(), generation=GENERATION + 1))
     assert farm.alarms == ["fenced"]
+    assert farm.engine.blind == Blind(ONLY_WATCHES, farm.clock.boot_s())
+    farm.clock.advance(10_000.0)
+    assert {view.not_known for view in present(farm).nodes()} == {ONLY_WATCHES}
+    assert [(view.online, view.why_not) for view in present(farm).printers()] == [(True, [ONLY_WATCHES])]
+    fence = present(farm).fence()
+    assert fence is not None
+    assert (fence.counted, fence.heard, fence.known) == ("generation", GENERATION + 1, GENERATION)
     await farm.hear(farm.journal(started()), farm.report(printer_report()))
     assert len(farm.bus.said) == said
     assert farm.world.durable.node_records["n1"].seq == 0
