@@ -30,10 +30,8 @@ RESERVE_BYTES = 8 * 1024**2
 RECOVERS_S = 60.0  # the store is tried again every 30 s at most
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """The data folder of the daemon, on a disk of its own."""
-    folder = tmp_path / "farm-data"
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
     require("root with mount", os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0)
@@ -41,6 +39,20 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """The data folder of the daemon, on a disk of its own."""
+    with small_disk(tmp_path / "farm-data") as folder:
+        yield folder
+
+
+@pytest.fixture
+def node_disk(tmp_path: Path) -> Iterator[Path]:
+    """The data folder of the node `workshop`, on a disk of its own."""
+    with small_disk(tmp_path / "node-workshop") as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -209,3 +221,29 @@ def test_a_daemon_waits_for_room_when_it_has_nothing_to_start_with(farm: LocalFa
     ballast.unlink()
     farm.wait_until(lambda: farm.answers("/readyz"), what="the daemon to start", child=farm.daemon)
     assert farm.daemon.log.read_text().count("waits for room") == 1
+
+
+def test_a_node_whose_disk_is_full_is_named_until_there_is_room(
+    node_disk: Path, farm: LocalFarm, printers: VirtualPrinters
+) -> None:
+    farm.start_daemon()
+    node = farm.add_node("workshop", printers.sections())
+    hands = Hands(farm, printers)
+    farm.wait_until(lambda: len(farm.get("/printers")) == 2, what="the node", child=node)
+    ballast = fill(node_disk)
+    farm.wait_until(lambda: "node-disk-full" in alarms(farm), what="the alarm", child=node)
+    alarm = alarms(farm)["node-disk-full"]
+    assert alarm["text"] == "workshop: its disk is full: it starts nothing until there is room."
+    assert alarm["text_fr"].startswith("workshop : son disque est plein")
+    order_id = order(farm, small_program())
+    codes = {"disk-nearly-full", "ledger-not-writable", "bed-unknown"}
+    assert {why["code"] for why in farm.get(f"/orders/{order_id}")["why_waiting"]} <= codes
+    for printer in farm.get("/printers"):
+        assert printer["why_not"][0]["code"] in codes - {"bed-unknown"}
+    ballast.unlink()
+    farm.wait_until(lambda: "node-disk-full" not in alarms(farm), what="the end of the alarm", timeout_s=RECOVERS_S)
+    hands.until_met(order_id)
+
+
+def alarms(farm: LocalFarm) -> dict[str, Any]:
+    return {alarm["code"]: alarm for alarm in farm.get("/alarms")}
