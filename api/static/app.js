@@ -38,6 +38,8 @@ function draw() {
   show(find("orders-rows"), sorted(farm.orders.values()), (order) => order.id, orderRow);
   mark(find("orders-table"), "hidden", farm.orders.size ? null : "");
   mark(find("orders-none"), "hidden", farm.orders.size || !farm.heardAt ? "" : null);
+  say(find("stock"), word("stock", { parts: farm.stock.map((row) => word(row.recalled ? "stock_recalled" : "stock_of", row)).join(", ") }));
+  mark(find("stock"), "hidden", farm.stock.length ? null : "");
   show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
   mark(find("printers-none"), "hidden", farm.printers.size || !farm.heardAt ? "" : null);
   show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);

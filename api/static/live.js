@@ -7,7 +7,7 @@ const SILENCE_MS = 40_000; // the daemon says at least every 15 s that it is ali
 const LONGEST_WAIT_MS = 30_000;
 
 export const farm = {
-  name: "", now: 0, alarms: [], fence: null, healing: null, state: "connecting", heardAt: null,
+  name: "", now: 0, alarms: [], stock: [], fence: null, healing: null, state: "connecting", heardAt: null,
   printers: new Map(), nodes: new Map(), orders: new Map(), waiting: new Map(),
   heardNow: new Map(), // node id -> farm time of its row, from which its silence is counted on
 };
@@ -25,7 +25,7 @@ export function take(message) {
   }
   if (rows.now !== undefined) farm.now = rows.now;
   if (rows.name !== undefined) farm.name = rows.name;
-  for (const name of ["alarms", "fence", "healing"]) if (rows[name] !== undefined) farm[name] = rows[name];
+  for (const name of ["alarms", "stock", "fence", "healing"]) if (rows[name] !== undefined) farm[name] = rows[name];
   for (const name of COLLECTIONS) {
     for (const row of rows[name] ?? []) {
       farm[name].set(row.id, row);

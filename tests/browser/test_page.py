@@ -11,7 +11,7 @@ from api.app import create_app
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.config import DaemonSettings, HttpSection
-from farm.views import AlarmView, OccupationView, OrderRequest
+from farm.views import AlarmView, OccupationView, OrderRequest, StockView
 from scheduler.model import BedState, OccupationKind
 from tests.browser.conftest import PHONE, WIDE, Page, small_farm
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
@@ -334,3 +334,17 @@ def test_beyond_loopback_the_page_asks_for_the_token(chromium: webdriver.Chrome,
         page.wait(lambda: page.text("#connection") == "Live")
         chromium.delete_all_cookies()
         chromium.get("about:blank")
+
+
+def test_stock_is_one_line_and_says_what_was_recalled(page: Page) -> None:
+    assert not page.all("#stock")[0].is_displayed()
+    page.control.stock_rows = {
+        "r1": StockView(revision="r1", parts=4, recalled=True),
+        "r2": StockView(revision="r<b>2", parts=1),
+    }
+    page.does(page.control.touch)
+    page.wait(lambda: page.text("#stock") == "In stock: 4 × r1 (recalled: set aside), 1 × r<b>2")
+    page.control.stock_rows = {}
+    page.does(page.control.touch)
+    page.wait(lambda: not page.all("#stock")[0].is_displayed())
+    assert page.complaints() == []
