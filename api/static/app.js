@@ -33,7 +33,7 @@ function draw() {
   show(find("hands-list"), todo, (item) => item.key, handItem);
   const busy = [...farm.printers.values()].some((printer) => printer.occupation?.running);
   say(find("hands-none"), word(busy ? "hands_none" : "hands_none_idle"));
-  mark(find("hands-none"), "hidden", todo.length || !farm.heardAt ? "" : null);
+  mark(find("hands-none"), "hidden", todo.length || otherAlarms().length || !farm.heardAt ? "" : null);
   say(find("hands-count"), todo.length ? String(todo.length) : "");
   show(find("orders-rows"), sorted(farm.orders.values()), (order) => order.id, orderRow);
   mark(find("orders-table"), "hidden", farm.orders.size ? null : "");
