@@ -76,7 +76,8 @@ export function handItem(item) {
     const text = texts(now);
     say(name, nameOf(now));
     say(title, text.title);
-    say(what, text.what);
+    const off = farm.fence && (now.kind === "collect" || now.kind === "clear");
+    say(what, off ? word("fence_button") : text.what);
     say(says, text.says ? word("machine_says", { text: text.says }) : "");
   };
   return { element, update };

@@ -53,15 +53,16 @@ def show(alarms: Alarms, farm: Farm) -> None:
 
 
 def _text(count: int, names: list[str]) -> Saying:
-    named = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    of, du = (f"of node {listed}", f"du nœud {listed}") if len(names) == 1 else (f"of nodes {listed}", f"des nœuds {listed}")
     if count == 1:
         return Saying(
-            f"1 fact of {named} could not be understood; nothing else waits for it.",
-            f"1 fait de {named} n'a pas pu être compris ; rien d'autre ne l'attend.",
+            f"1 fact {of} could not be understood; nothing else waits for it.",
+            f"1 fait {du} n'a pas pu être compris ; rien d'autre ne l'attend.",
         )
     return Saying(
-        f"{count} facts of {named} could not be understood; nothing else waits for them.",
-        f"{count} faits de {named} n'ont pas pu être compris ; rien d'autre ne les attend.",
+        f"{count} facts {of} could not be understood; nothing else waits for them.",
+        f"{count} faits {du} n'ont pas pu être compris ; rien d'autre ne les attend.",
     )
 
 

@@ -59,6 +59,7 @@ def test_while_it_only_watches_nobody_is_lost_and_no_button_can_be_pressed(page:
     assert len(buttons) > 3
     assert not any(button.is_enabled() for button in buttons)
     assert {button.get_attribute("title") for button in buttons} == {"This daemon only watches: nothing can be noted here."}
+    assert "nothing can be noted here" in page.text("#hands-list"), "also where nothing hovers"
     assert page.one(".standing button").is_enabled(), "taking over is the way out"
     page.one("#language").click()
     page.wait(lambda: "4 de ses faits ici, 12 là-bas" in shown(page))

@@ -194,7 +194,7 @@ def check_set_aside(farm: LocalFarm, node: str) -> None:
     assert MARKUP in next(row["content"] for row in rows if row["number"] == 2)
     assert all(row["reason"] for row in rows)
     assert not any(is_harmful(character) for row in rows for text in (row["reason"], row["content"]) for character in text)
-    assert f"{len(SET_ASIDE)} facts of garage could not be understood" in alarm_texts(farm)
+    assert f"{len(SET_ASIDE)} facts of node garage could not be understood" in alarm_texts(farm)
     assert not any(is_harmful(character) for character in alarm_texts(farm).replace("\n", ""))
     shown = run_farm("set-aside", "--url", farm.url)
     assert shown.code == 0

@@ -44,16 +44,16 @@ def test_one_alarm_stands_for_all_and_follows_their_number() -> None:
     set_aside.show(alarms, known(fact("a", 5.0)))
     ((code, text, since),) = [(alarm.code, alarm.text, alarm.since) for alarm in alarms.all()]
     assert (code, since) == ("fact.set-aside", 5.0)
-    assert text == "1 fact of left bench could not be understood; nothing else waits for it."
+    assert text == "1 fact of node left bench could not be understood; nothing else waits for it."
     set_aside.show(alarms, known(fact("a", 5.0), fact("b", 6.0)))
     (alarm,) = alarms.all()
-    assert alarm.text.startswith("2 facts of left bench could")
-    assert alarm.text_fr.startswith("2 faits de left bench n'ont pas pu")
+    assert alarm.text.startswith("2 facts of node left bench could")
+    assert alarm.text_fr.startswith("2 faits du nœud left bench n'ont pas pu")
     assert alarm.since == 5.0
     assert "farm set-aside" in alarm.next_step
     several = [fact(f"f{number}", float(number), f"n{number}") for number in range(1, 6)]
     set_aside.show(alarms, known(*several))
-    assert "5 facts of n5, n4, n3, ... could not" in alarms.all()[0].text
+    assert "5 facts of nodes n5, n4, n3, ... could not" in alarms.all()[0].text
     set_aside.show(alarms, known())
     assert alarms.all() == []
 
