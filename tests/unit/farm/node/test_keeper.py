@@ -388,3 +388,14 @@ async def test_every_boot_has_a_greater_number(kept: Kept, tmp_path: Path, monke
     assert (await again.keeper.facts(again.keeper.state.journal, 0, 10)) == []
     assert await again.keeper.printer_ids(["a"]) == await again.keeper.printer_ids(["a"])
     await again.keeper.close()
+
+
+async def test_a_ledger_that_turns_out_to_be_an_old_copy_is_logged_once(kept: Kept) -> None:
+    epoch = kept.keeper.state.journal.epoch
+    beyond = Ack(generation=kept.keeper.state.generation, epoch=epoch, seq=1_000)
+    with structlog.testing.capture_logs() as logs:
+        await kept.keeper.apply(lambda state, now: core.on_ack(state, beyond, now))
+        await kept.keeper.apply(lambda state, now: core.on_ack(state, beyond, now))
+    (line,) = [line for line in logs if line["event"] == "ledger.old"]
+    assert (line["log_level"], line["before"], line["epoch"]) == ("warning", epoch, kept.keeper.state.journal.epoch)
+    assert epoch != kept.keeper.state.journal.epoch
