@@ -140,7 +140,7 @@ def test_a_restore_beside_a_daemon_that_runs_is_refused_and_changes_nothing(farm
     before = (farm.data / FILE_NAME).stat().st_ino
     refused = command(farm, "restore", backup, "--yes", code=2)
     assert "Another daemon uses the data folder" in refused.stderr
-    assert "Stop it first" in refused.stderr
+    assert "Stop that daemon first" in refused.stderr
     assert (farm.data / FILE_NAME).stat().st_ino == before
     assert farm.get("/farm")["generation"] == 1
 
