@@ -149,7 +149,7 @@ class Faults:
             node.die()
             if node.awake:
                 node.write_card_back(self._images[node.name])
-                self.truth.forget_card(node.name)
+                self.truth.forget_card(node.name, node.disk.load().journal.epoch)
                 world.at(world.random.uniform(10.0, 600.0), partial(node.boot, machine=True))
 
     def _lines(self) -> None:

@@ -31,6 +31,7 @@ RULES: Final = Rules(
 )
 SPACES: Final = {"small": BuildSpace(120, 120, 100), "large": BuildSpace(250, 250, 200)}
 HOUR_S: Final = 3600.0
+_NOZZLE_MM: Final = 0.4
 _QUIET: Final = ((), (), (), ((22 * HOUR_S, 7 * HOUR_S),), ((13 * HOUR_S, 14.5 * HOUR_S), (0.0, 2 * HOUR_S)))
 _REST_S: Final = 120 * HOUR_S  # how long everything may take once nothing breaks any more
 _MOST_PARTS: Final = 4
@@ -55,7 +56,7 @@ def _program(revision: str, profile: str, parts: int, estimated_s: float) -> Pro
         profile=profile,
         parts=parts,
         material="PLA",
-        nozzle_mm=0.4,
+        nozzle_mm=_NOZZLE_MM,
         size_bytes=10,
         estimated_s=estimated_s,
         filament_mm=1.0,
@@ -89,6 +90,7 @@ def _setups(random: Random, name: str) -> list[PrinterSetup]:
                 name=f"printer {number} of {name}",
                 driver="simulated",
                 profile=random.choice(("small", "small", "large")),
+                nozzle_mm=random.choice((*[_NOZZLE_MM] * 9, 0.6)),  # the last prints none of the programs
                 autonomy_s=random.choice((None, None, HOUR_S)),
                 quiet_hours=random.choice(_QUIET),
                 capabilities=frozenset(capabilities),
@@ -163,7 +165,7 @@ class Scenario:
         return [node for node in self.nodes if node.name not in self.faults.lost_for_good]
 
     def _can_be_met(self, profile_of: str) -> bool:
-        profiles = {setup.profile for node in self.reachable for setup in node.setups}
+        profiles = {setup.profile for node in self.reachable for setup in node.setups if setup.nozzle_mm == _NOZZLE_MM}
         return any(program.revision == profile_of and program.profile in profiles for program in PROGRAMS)
 
     def unmet(self) -> list[str]:

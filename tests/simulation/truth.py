@@ -58,6 +58,7 @@ class Truth:
         self.words: set[str] = set()  # of hands, that were committed
         self.closed: set[str] = set()  # orders that were taken back, and all of recalled revisions
         self._lasting: set[str] = set()
+        self._stale: dict[str, tuple[str, set[str]]] = {}  # node -> the ledger on its old card, allocations from before
         self.highest = 1  # generation that any daemon ever said
         self.gone_on: dict[tuple[str, int], float] = {}  # (node, boot) -> when a person there said "go on"
         self._most: dict[str, int] = {}
@@ -83,9 +84,10 @@ class Truth:
         self._shown[node.name] = max(self._shown.get(node.name, (0, 0)), shown)
         self.bounded(node)
 
-    def forget_card(self, node: str) -> None:
-        """A card was written back: it shows what it showed then."""
+    def forget_card(self, node: str, epoch: str) -> None:
+        """A card was written back, with the ledger `epoch`: it shows what it showed then."""
         self.old_cards.add(node)
+        self._stale[node] = epoch, set(self._most)
         self._shown.pop(node, None)
         self.excused |= {job for job, owner in self.owners.items() if owner == node and job not in self.counted}
         self._acked.pop(node, None)  # its boots may be numbered afresh, when its clock is behind
@@ -112,6 +114,9 @@ class Truth:
         self.owners[start.job] = node.name
         self._started[allocation] += 1
         number = self._started[allocation]
+        epoch, before = self._stale.get(node.name, ("", set()))
+        if allocation in before and state.journal.epoch != epoch:
+            self.fail(7, f"{node.name} starts {start.job} under {allocation}, which was given to the ledger before this one")
         if node.name in self.old_cards:
             pass  # it forgot starts that nobody had heard of: nothing can know of them
         elif number > self._most.get(allocation, 0):
