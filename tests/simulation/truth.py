@@ -319,6 +319,8 @@ class Truth:
     def restore(self, stored: StoredFarm) -> None:
         """A backup is put back: what came after it is forgotten, and heals."""
         self.restored = True
+        # a card and a database that both came back from before: what only they knew is gone
+        self.excused |= {job for job, owner in self.owners.items() if owner in self.old_cards}
         self.good = {key: order.good for key, order in stored.orders.items()}
         self.counted.clear()
         self.jobs.clear()
