@@ -16,6 +16,7 @@ import structlog
 from farm.node.core.pruning import KEEP_S
 from tests.simulation.faults import Plan
 from tests.simulation.mutants import Mutant
+from tests.simulation.node import at_once
 from tests.simulation.scenario import Result, Scenario
 from tests.simulation.world import Violation, WorldLoop
 
@@ -111,7 +112,7 @@ def run_seed(
     age = mock.patch.multiple("farm.node.core", KEEP_S=kept_s), mock.patch.multiple("farm.node.core.pruning", KEEP_S=kept_s)
     loop.world = scenario.world
     try:
-        with ids, age[0], age[1], closing(scenario):
+        with ids, age[0], age[1], mock.patch("farm.node.keeper._whole", at_once), closing(scenario):
             return loop.run_until_complete(scenario.run()), list(scenario.world.trace or ())
     except (Exception, Violation) as error:  # noqa: BLE001 - whatever a seed brings to light is what it is for
         what = str(error) if isinstance(error, Violation) else BUG + "".join(format_exception(error)[-6:])

@@ -215,19 +215,6 @@ def _untold_nodes_get_work() -> Patches:
     return patched(scheduler.matching, "STANDING", rest)
 
 
-def _recalled_parts_count() -> Patches:
-    original = Intake.collect
-
-    def collect(self: Intake, fact: Any) -> None:
-        revision = self.draft.farm.revisions[fact.reference.revision]
-        self.draft.remember(replace(revision, recalled=False))
-        original(self, fact)
-        self.draft.remember(revision)
-
-    steps = {key: tuple(collect if step is original else step for step in some) for key, some in scheduler.lifecycle.TABLE.items()}
-    return patched(scheduler.lifecycle, "TABLE", steps)
-
-
 def _what_nobody_wants_goes_on() -> Patches:
     rules = tuple(rule for rule in scheduler.reconcile.TABLE if rule is not scheduler.reconcile.over_allocation)
     return patched(scheduler.reconcile, "TABLE", rules)
@@ -284,7 +271,6 @@ MORE: Final[tuple[Mutant, ...]] = (
     Mutant("any printer will do", _any_printer_will_do),
     Mutant("a daemon is never fenced", _never_fenced, RESTORES),
     Mutant("nodes that have not told everything get work", _untold_nodes_get_work, RESTORES),
-    Mutant("parts of a recalled revision count", _recalled_parts_count, Plan(operators=True)),
     Mutant("what nobody wants any more goes on", _what_nobody_wants_goes_on, Plan(operators=True)),
     Mutant("no patience after a start", _no_patience),
     Mutant("the words of hands are not kept", _words_are_not_kept),
@@ -294,5 +280,5 @@ MORE: Final[tuple[Mutant, ...]] = (
 # Tried and not among them. Other rules keep these from doing harm: a retained report taken for life (only reports of the current
 # desired state are acknowledged, and what a broker kept is soon not one), a desired state that is not durable (its report is not
 # acknowledged, so there is no contact). These need more chance than sixty seeds have, and have unit tests: an acknowledgement of
-# another boot, and tags that are not compared.
+# another boot, tags that are not compared, and parts of a recalled revision that count.
 ALL: Final = PROTOCOL + MORE
