@@ -292,3 +292,8 @@ TokenFile = Annotated[
 ]
 AuthorityFile = Annotated[Path | None, typer.Option("--ca-file", help="The farm's certificate authority (ca.pem); also FARM_CA.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+
+
+def farm_client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
+    """A client of the daemon that the options of a command mean; use it as a context manager. ConfigurationError: `find_daemon`."""
+    return FarmClient(find_daemon(url, token_file, ca_file))

@@ -1,15 +1,12 @@
 """`farm orders`, `farm nodes` and `farm recall`: what was attempted, and what is gone."""
 
-import json
-import sys
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.overview import duration, number_of, plain, rejected
+from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.overview import duration, number_of, plain, rejected, say, say_json
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
 
@@ -20,24 +17,10 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for scripts.
 _MOST_ATTEMPTS = 1_000
 
 
-def say(text: str) -> None:
-    """One line for people."""
-    sys.stdout.write(plain(text) + "\n")
-
-
-def say_json(value: Any) -> None:
-    """JSON for programs."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
 def make_sure(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be taken back; no answer is no."""
     if not yes:
         typer.confirm(plain(question), abort=True, err=True)
-
-
-def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
-    return FarmClient(find_daemon(url, token_file, ca_file))
 
 
 # --- farm orders
@@ -46,7 +29,7 @@ def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> F
 @orders_app.command("list")
 def list_orders(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
     """All orders: open ones first."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.get("/orders")
     if as_json:
         say_json(answer)
@@ -69,7 +52,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One order with every attempt to print it: where, how it ended and why, and what was good of it."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         view = client.get(f"/orders/{order}")
         attempts = client.get(f"/orders/{order}/jobs", limit=_MOST_ATTEMPTS)
         names = {printer["id"]: printer["name"] for printer in client.get("/printers")}
@@ -108,7 +91,7 @@ def change(  # noqa: PLR0913, PLR0917 - one parameter for each option
     wish = {key: value for key, value in (("quantity", quantity), ("priority", priority)) if value is not None}
     if not wish:
         raise InvalidError("Nothing was to be changed.", next_step="Give --quantity or --priority.")
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.patch(f"/orders/{order}", wish)
     if as_json:
         say_json(answer)
@@ -128,7 +111,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Take an order back. This cannot be undone; place it again instead."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         view = OrderView.model_validate(client.get(f"/orders/{order}"))
         named = f"{view.id} ({view.good} of {view.quantity} x {view.revision})"
         make_sure(f"Cancel {named}? What is printing goes on and becomes stock.", yes=yes)
@@ -158,7 +141,7 @@ def _attempt(job: JobView, printer: str) -> str:
 @nodes_app.command("list")
 def list_nodes(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
     """All nodes with their ids."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.get("/nodes")
     if as_json:
         say_json(answer)
@@ -198,7 +181,7 @@ def remove(
     ca_file: AuthorityFile = None,
 ) -> None:
     """Shut a node out for good: its password is void at once. It can come back only with a new invitation."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         farm = FarmView.model_validate(client.get("/farm"))
         view = find_node(farm.nodes, node)
         running = sum(printer.node == view.id and printer.occupation is not None for printer in farm.printers)
@@ -220,7 +203,7 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Recall a revision: nothing more of it is started, counted or given out. This cannot be taken back."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         known = [key for design in client.get("/designs") for key in design["revisions"]]
         if revision not in known:
             near = f"Known revisions: {', '.join(known[:10])}." if known else "The farm knows none yet."

@@ -1,31 +1,17 @@
 """What people ask of a running farm: `farm order`, `status`, `collect`, `clear-bed`, `invite` and `program`."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.overview import overview, plain
+from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.overview import overview, plain, say, say_json
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView, ProgramView
 from scheduler.model import JobOutcome
 
 program_app = typer.Typer(help="G-code files of the farm.", no_args_is_help=True)
-
-
-def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
-    return FarmClient(find_daemon(url, token_file, ca_file))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(plain(text) + "\n")
-
-
-def _say_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 # --- farm order
@@ -45,15 +31,13 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """Order parts of a design."""
     body: dict[str, Any] = {"quantity": quantity, "priority": priority, "destination": destination}
     body |= {"revision": revision} if revision else {"design": design}
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.post("/orders", body)
     if as_json:
-        _say_json(answer)
+        say_json(answer)
         return
     view = OrderView.model_validate(answer)
-    _say(
-        f"{view.id}: {view.quantity} x {view.revision}; {view.expected} being made already. Watch it with: {command_name()} status"
-    )
+    say(f"{view.id}: {view.quantity} x {view.revision}; {view.expected} being made already. Watch it with: {command_name()} status")
 
 
 # --- farm status
@@ -61,10 +45,10 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 def status(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
     """Show the farm: what needs a hand first, then orders and printers."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.get("/farm")
     if as_json:
-        _say_json(answer)
+        say_json(answer)
         return
     from rich.console import Console  # noqa: PLC0415 - only for people
 
@@ -121,7 +105,7 @@ def collect(  # noqa: PLR0913, PLR0917 - one parameter for each option
     as_json: AsJson = False,
 ) -> None:
     """Say that the parts are off the bed, and how many are good: only then they count."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
         on_bed = view.occupation
         if on_bed is None or on_bed.job is None:
@@ -137,10 +121,10 @@ def collect(  # noqa: PLR0913, PLR0917 - one parameter for each option
             f"/printers/{view.id}/collect", {"job": on_bed.job, "good": good_parts, "scrap": scrap_parts, "by": by}
         )
     if as_json:
-        _say_json({**answer, "job": on_bed.job, "good": good_parts, "scrap": scrap_parts})
+        say_json({**answer, "job": on_bed.job, "good": good_parts, "scrap": scrap_parts})
         return
     assumed = " (all of them, because you gave no numbers)" if good is None and scrap is None else ""
-    _say(f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed}.{_when(view)}")
+    say(f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed}.{_when(view)}")
 
 
 def _check_printed(view: PrinterView, on_bed: OccupationView) -> None:
@@ -166,12 +150,12 @@ def clear_bed(
     ca_file: AuthorityFile = None,
 ) -> None:
     """Say that a bed is clear, whatever was on it; no parts are counted."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
         if view.occupation is None:
             raise ConflictError(f"Nothing is on the bed of {plain(view.name)}.", next_step="There is nothing to clear.")
         client.post(f"/printers/{view.id}/clear-bed", {"occupation": view.occupation.id, "by": by})
-    _say(f"{view.name}: noted that the bed is clear.{_when(view)}")
+    say(f"{view.name}: noted that the bed is clear.{_when(view)}")
 
 
 # --- farm invite
@@ -185,14 +169,14 @@ def invite(
     as_json: AsJson = False,
 ) -> None:
     """Make a code with which one maker joins the farm."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.post("/enrolments/invites", {"name": name})
     if as_json:
-        _say_json(answer)
+        say_json(answer)
         return
     view = InviteView.model_validate(answer)
-    _say(f"Code: {view.code}")
-    _say(f"The maker types, once: {view.command}")
+    say(f"Code: {view.code}")
+    say(f"The maker types, once: {view.command}")
 
 
 # --- farm program
@@ -215,35 +199,35 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """Add a G-code file; the farm checks it first. The same file again changes nothing."""
     fields = {"design": design, "revision": revision, "profile": profile, "parts": str(parts), "material": material}
     try:
-        with file.open("rb") as stream, _client(url, token_file, ca_file) as client:
+        with file.open("rb") as stream, farm_client(url, token_file, ca_file) as client:
             answer = client.upload("/programs", {**fields, "name": name or file.name}, file.name, stream)
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", next_step="Check the path.") from error
     if as_json:
-        _say_json(answer)
+        say_json(answer)
         return
     view = ProgramView.model_validate(answer)
-    _say(f"{_line(view)}, {view.filament_g:.0f} g")
+    say(f"{_line(view)}, {view.filament_g:.0f} g")
     _say_warnings(answer)
 
 
 @program_app.command("list")
 def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
     """List the G-code files of the farm."""
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         answer = client.get("/programs")
     if as_json:
-        _say_json(answer)
+        say_json(answer)
         return
     for row in answer:
         view = ProgramView.model_validate(row)
-        _say(f"{_line(view)}, {view.name}")
+        say(f"{_line(view)}, {view.name}")
         _say_warnings(row)
 
 
 def _say_warnings(row: dict[str, Any]) -> None:
     for warning in row.get("warnings", ()):
-        _say(f"    warning: {warning['en']}")
+        say(f"    warning: {warning['en']}")
 
 
 def _line(view: ProgramView) -> str:

@@ -1,5 +1,7 @@
 """What `farm status` shows: what needs a hand first, then silent nodes, orders and printers, in lines that fit the terminal."""
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,16 @@ _NUMBERS: Final = frozenset({"good", "wanted", "owed", "done"})
 def plain(text: str) -> str:
     """Text from a printer or a maker, made safe for a terminal: no control characters, so no escape sequences."""
     return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def say(text: str) -> None:
+    """One line for people."""
+    sys.stdout.write(plain(text) + "\n")
+
+
+def say_json(value: object) -> None:
+    """JSON for programs."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def number_of(count: int, thing: str) -> str:

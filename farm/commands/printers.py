@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from farm.commands.client import AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.manage import Yes, make_sure, say
+from farm.commands.client import AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.manage import Yes, make_sure
 from farm.commands.orders import find_printer
+from farm.commands.overview import say
 from farm.errors import as_typed
 from farm.views import FarmView
 
@@ -43,7 +44,7 @@ def remove(
     ca_file: AuthorityFile = None,
 ) -> None:
     """Let the farm forget a printer that is gone: what lies on it is made again by others."""
-    with FarmClient(find_daemon(url, token_file, ca_file)) as client:
+    with farm_client(url, token_file, ca_file) as client:
         view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
         make_sure(f"Forget {view.name} ({view.id})? What lies on it is not expected any more.", yes=yes)
         client.delete(f"/printers/{view.id}")

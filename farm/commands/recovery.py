@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.manage import Yes, make_sure, say, say_json
-from farm.commands.overview import duration, number_of
+from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, farm_client
+from farm.commands.manage import Yes, make_sure
+from farm.commands.overview import duration, number_of, say, say_json
 from farm.config import DaemonSettings, load
 from farm.errors import ConfigurationError, command_name
 from farm.views import BackupView, FarmView, HealedView
@@ -46,10 +46,6 @@ def _settings(config: Path | None, data: Path | None) -> DaemonSettings:
         os.environ["FARM_DATA"] = str(data.resolve())
     named = os.environ.get("FARM_CONFIG")
     return load(DaemonSettings, Path(named) if named else None)
-
-
-def _client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
-    return FarmClient(find_daemon(url, token_file, ca_file))
 
 
 @contextmanager
@@ -89,7 +85,7 @@ def backup(  # noqa: PLR0913, PLR0917 - one parameter for each option
     with _unused(settings, url) as unused:
         views = _directly(settings, to, list_them=list_them) if unused else None
     if views is None:
-        with _client(url, token_file, ca_file) as client:
+        with farm_client(url, token_file, ca_file) as client:
             views = _by_daemon(client, to, list_them=list_them)
     if as_json:
         say_json([view.model_dump() for view in views] if list_them else views[0].model_dump())
@@ -287,7 +283,7 @@ def take_over(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> None:
     """Let this daemon act from now on, above every other one that the nodes have heard of."""
     _settings(config, data)
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         farm = FarmView.model_validate(client.get("/farm"))
         for alarm in farm.alarms:
             if alarm.code == "fenced" and not as_json:
@@ -314,7 +310,7 @@ def healing(  # noqa: PLR0913, PLR0917 - one parameter for each option
 ) -> None:
     """Show how far the farm has healed after a restore or a take-over; when it has, how that ended."""
     _settings(config, data)
-    with _client(url, token_file, ca_file) as client:
+    with farm_client(url, token_file, ca_file) as client:
         farm = _look(client)
         was_healing = farm.healing is not None
         if done:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, find_daemon
-from farm.commands.manage import say, say_json
+from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.overview import say, say_json
 from farm.errors import as_typed
 from farm.views import SetAsideView
 
@@ -19,7 +19,7 @@ def set_aside(
     as_json: AsJson = False,
 ) -> None:
     """Show the facts of nodes that could not be understood and were passed over; with --seen, take them off the list."""
-    with FarmClient(find_daemon(url, token_file, ca_file)) as client:
+    with farm_client(url, token_file, ca_file) as client:
         for key in seen or []:
             client.delete(f"/set-aside/{key}")
         answer = client.get("/set-aside", limit=1_000)
