@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class PrinterState(StrEnum):
@@ -45,6 +45,11 @@ class Capability(StrEnum):
     CONSOLE = "console"
     SURVIVES_AGENT = "survives-agent"  # a print goes on when our process dies (OctoPrint), or stops (serial streaming)
     PROVES_IDLE = "proves-idle"  # can prove that nothing was printed while we were away
+    PROMPTS = "prompts"  # asks questions that a person answers from afar (`Answering`)
+    SNAPSHOT = "snapshot"  # has a camera (`Camera`)
+    EJECT = "eject"  # can push a finished part off its bed (`Ejecting`)
+    POWER = "power"  # its mains can be switched (`Powered`)
+    TRANSCRIPT = "transcript"  # keeps the last minutes of what was said on the wire (`Recorded`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class Temperature:
 
     actual_c: float
     target_c: float
+
+
+class Recovery(StrEnum):
+    """What it takes until the printer can print again after a fault."""
+
+    BY_ITSELF = "by-itself"  # the driver goes on without anybody
+    BY_HAND = "by-hand"  # a person looks, clears or resets, and then it prints again
+    NEVER = "never"  # not before it is repaired: a part is broken, or this machine cannot be driven at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,19 @@ class Fault:
     meaning_fr: str
     action_en: str
     action_fr: str
+    recovery: Recovery = Recovery.BY_HAND
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question of the machine. `id` is new for each question, so that a late answer does not answer the next one.
+
+    `text` and `choices` are the machine's (untrusted text). A prompt without choices is answered by choice 0: "go on".
+    """
+
+    id: str
+    text: str
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,7 @@ class PrinterStatus:
     firmware: str | None = None
     fault: Fault | None = None
     note: str | None = None  # what the machine says or waits for, as text
+    prompt: Prompt | None = None  # with PROMPTS: what it asks now
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +127,20 @@ class PrintEnded:
     by_person: bool = False  # cancelled at the machine: do not send it to the same printer again unasked
 
 
-DriverEvent = StatusChanged | PrintEnded
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """What the driver wants to have back in `trace` when this process dies under `job`: opaque, at most BOOKMARK_CHARACTERS.
+
+    Only the newest of a job matters, and it need not survive a power cut: whoever keeps it never waits for the disk.
+    """
+
+    job: str
+    text: str
+
+
+BOOKMARK_CHARACTERS: Final = 512
+
+DriverEvent = StatusChanged | PrintEnded | Bookmark
 EventListener = Callable[[DriverEvent], None]
 
 
@@ -179,6 +219,99 @@ class Driver(Protocol):
         """Stop heat and motion at once, whatever is running."""
         ...
 
-    async def trace(self, job: str) -> JobTrace:
-        """Ask the machine what became of `job`, which an earlier process started. Reattaches to it when it still runs."""
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:
+        """Ask the machine what became of `job`, which an earlier process started. Reattaches to it when it still runs.
+
+        `program` is the job's file when it is still there, `bookmark` the newest one that an earlier process gave for it: a driver
+        that feeds its machine line by line needs both to go on, and otherwise makes the machine safe.
+        """
         ...
+
+
+# What some kinds of printer can do besides. A driver that names the capability has the method; `CAPABILITY_PROTOCOLS` says which.
+
+
+class Answering(Protocol):
+    """PROMPTS."""
+
+    async def answer(self, prompt: str, choice: int) -> None:
+        """Answer the question `prompt` (its id) by the choice with this index. No-op when it is not asked any more."""
+        ...
+
+
+class Console(Protocol):
+    """CONSOLE."""
+
+    async def console(self, line: str) -> list[str]:
+        """Send one line of G-code and return what the machine said to it, at most 200 lines, after at most 30 s.
+
+        Raises:
+            PrinterBusyError: a job runs; nothing was sent.
+
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A camera picture: `media_type` is image/jpeg or image/png, checked by the content's first bytes."""
+
+    content: bytes
+    media_type: str
+
+
+class Camera(Protocol):
+    """SNAPSHOT."""
+
+    async def snapshot(self) -> Picture:
+        """Take a picture now; at most 4 MB.
+
+        Raises:
+            UnreachableError, NotAPrinterError: the camera does not answer, or what answers is no picture.
+
+        """
+        ...
+
+
+class Ejecting(Protocol):
+    """EJECT."""
+
+    async def eject(self) -> None:
+        """Push what is on the bed off it, and return when the machine has done so. Nobody has seen that the bed is clear.
+
+        Raises:
+            PrinterBusyError: it prints, or the bed is too warm still.
+
+        """
+        ...
+
+
+class Powered(Protocol):
+    """POWER."""
+
+    async def power(self, *, on: bool) -> None:
+        """Switch the printer's mains, and return when it is so.
+
+        Raises:
+            PrinterBusyError: it prints, or its nozzle is too hot to lose its fan.
+
+        """
+        ...
+
+
+class Recorded(Protocol):
+    """TRANSCRIPT."""
+
+    def transcript(self) -> list[str]:
+        """The last minutes on the wire, oldest first: `12.345 > G1 X5`, `12.350 < ok`; without secrets, at most 4,000 lines."""
+        ...
+
+
+CAPABILITY_PROTOCOLS: Final[dict[Capability, tuple[str, type]]] = {
+    Capability.PROMPTS: ("answer", Answering),
+    Capability.CONSOLE: ("console", Console),
+    Capability.SNAPSHOT: ("snapshot", Camera),
+    Capability.EJECT: ("eject", Ejecting),
+    Capability.POWER: ("power", Powered),
+    Capability.TRANSCRIPT: ("transcript", Recorded),
+}

@@ -12,21 +12,42 @@ DriverError
 └── FirmwareError           the machine itself reports a fault (`fault` has the record)
 """
 
+from typing import NamedTuple
+
 from drivers.base import Fault
 
 
+class Bilingual(NamedTuple):
+    """The same sentence in English and in French."""
+
+    en: str
+    fr: str
+
+
 class DriverError(Exception):
-    """A printer could not be used: `detail` says what is wrong, `next_step` what a technician does about it."""
+    """A printer could not be used: `detail` says what is wrong, `next_step` what a technician does about it.
+
+    Both in English and, with `_fr`, in French; drivers of others may give English only, which then stands for both.
+    """
 
     code = "driver-error"
 
-    def __init__(self, detail: str, *, next_step: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.next_step = next_step
+    def __init__(self, detail: str | Bilingual, *, next_step: str | Bilingual) -> None:
+        self.detail, self.detail_fr = _both(detail)
+        self.next_step, self.next_step_fr = _both(next_step)
+        super().__init__(self.detail)
+
+    @property
+    def bilingual(self) -> Bilingual:
+        """Detail and next step as one text."""
+        return Bilingual(str(self), f"{self.detail_fr} {self.next_step_fr}")
 
     def __str__(self) -> str:
         return f"{self.detail} {self.next_step}"
+
+
+def _both(text: str | Bilingual) -> Bilingual:
+    return Bilingual(text, text) if isinstance(text, str) else text
 
 
 class AddressError(DriverError):
@@ -82,6 +103,7 @@ class FirmwareError(DriverError):
 
     code = "firmware"
 
-    def __init__(self, fault: Fault, *, next_step: str) -> None:
-        super().__init__(f"The printer reports: {fault.text}", next_step=next_step)
+    def __init__(self, fault: Fault, *, next_step: str | Bilingual) -> None:
+        said = Bilingual(f"The printer reports: {fault.text}", f"L'imprimante signale : {fault.text}")
+        super().__init__(said, next_step=next_step)
         self.fault = fault

@@ -104,7 +104,7 @@ class ManualPrinter:
         if self._job is not None:
             self._end(self._job, PrintEnd.CANCELLED, "stopped")
 
-    async def trace(self, job: str) -> JobTrace:
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
         """The person still has the job."""
         self._job = job
         if job == self._accepted_before:

@@ -105,7 +105,7 @@ class ScriptedDriver:
         await self._act("emergency-stop")
         self.becomes(PrinterState.FAULT)
 
-    async def trace(self, job: str) -> JobTrace:
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
         """Answer as the script says; a job that runs is the machine's from then on."""
         self.calls.append(("trace", job))
         if self.script.trace_errors:

@@ -398,7 +398,7 @@ class MarlinPrinter:
             await asyncio.wait_for(self._stopped.wait(), STOP_CONFIRM_S)
         self._stopped = None
 
-    async def trace(self, job: str) -> JobTrace:
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
         """What became of `job`. A serial print does not survive the process that feeds it: the machine is made safe."""
         if self._runs(job):
             return JobTrace(running=True)

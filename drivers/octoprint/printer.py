@@ -233,7 +233,7 @@ class OctoPrintDriver:
 
     # --- after a restart of the agent -------------------------------------------------------------------------------------------
 
-    async def trace(self, job: str) -> JobTrace:
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
         """Ask OctoPrint what became of `job`; follow it from now on when it still runs.
 
         Raises:

@@ -190,9 +190,9 @@ class VirtualPrinter:
         """Stop heat and motion at once."""
         await self._driver.emergency_stop()
 
-    async def trace(self, job: str) -> JobTrace:
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:
         """What became of a job of an earlier process: this machine was born with this process, so it cannot have run it."""
-        return await self._driver.trace(job)
+        return await self._driver.trace(job, program=program, bookmark=bookmark)
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> Driver:

@@ -148,7 +148,7 @@ class Trial:
     def _listen(self, event: DriverEvent) -> None:
         if isinstance(event, StatusChanged):
             self._display.show(event.status)
-        elif event.job == self.job and not self._ended.done():
+        elif isinstance(event, PrintEnded) and event.job == self.job and not self._ended.done():
             self._ended.set_result(event)
 
     async def run(self) -> PrintEnded:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Driver, DriverEvent, PrintEnded, PrinterState
+from drivers.base import Driver, DriverEvent, PrintEnded, PrinterState, StatusChanged
 from drivers.errors import DriverError
 from farm.bus.client import Callbacks, Received, Will
 from farm.bus.messages import Ack, ClearBedAction, CollectAction, Command, Desired, Envelope
@@ -413,6 +413,8 @@ class Agent:
         if isinstance(event, PrintEnded):
             _log.info("job.ended", job=event.job, printer=printer, end=str(event.end), detail=event.detail)
             self._spawn(self._keeper.apply_surely(lambda state, now: core.on_ended(state, printer, event, now)), "event")
+            return
+        if not isinstance(event, StatusChanged):
             return
         known = self.state.printers.get(printer)
         if event.status.state is PrinterState.FOREIGN and known is not None and known.status.state is not PrinterState.FOREIGN:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from drivers.base import Capability, Driver, Fault, PrinterState, PrinterStatus, Temperature
-from drivers.errors import DriverError, FirmwareError
+from drivers.base import CAPABILITY_PROTOCOLS, Capability, Driver, Fault, PrinterState, PrinterStatus, Temperature
+from drivers.errors import Bilingual, DriverError, FirmwareError
 from drivers.registry import open_driver
 
 METHODS = [name for name, _ in inspect.getmembers(Driver, inspect.isfunction) if not name.startswith("_")]
@@ -48,3 +48,16 @@ def test_a_firmware_error_carries_the_record() -> None:
     error = FirmwareError(fault, next_step="Reset it.")
     assert error.fault is fault
     assert "Printer halted" in str(error)
+
+
+def test_a_driver_error_speaks_both_languages_and_english_stands_for_both_when_there_is_no_french() -> None:
+    both = DriverError(
+        Bilingual("The cable is out.", "Le câble est débranché."), next_step=Bilingual("Plug it in.", "Branchez-le.")
+    )
+    assert both.bilingual == ("The cable is out. Plug it in.", "Le câble est débranché. Branchez-le.")
+    assert DriverError("Broken.", next_step="Mend it.").bilingual == ("Broken. Mend it.", "Broken. Mend it.")
+
+
+def test_each_optional_capability_names_a_method_of_its_protocol() -> None:
+    for capability, (method, protocol) in CAPABILITY_PROTOCOLS.items():
+        assert callable(getattr(protocol, method)), capability

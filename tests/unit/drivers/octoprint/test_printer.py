@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import Capability, DriverEvent, PrintEnd, PrintEnded, PrinterState
+from drivers.base import Capability, DriverEvent, PrintEnd, PrintEnded, PrinterState, StatusChanged
 from drivers.errors import AuthenticationError, FirmwareError, PrinterBusyError, TransferError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.printer import OctoPrintDriver
@@ -202,7 +202,7 @@ async def test_nothing_is_sent_to_a_busy_printer(bench: Bench, state: str, path:
     with pytest.raises(PrinterBusyError, match=says):
         await bench.start()
     assert bench.fake.count("POST", "/api/files/local") == 0
-    assert not any(event.status.state is PrinterState.PREPARING for event in bench.events if not isinstance(event, PrintEnded))
+    assert not any(event.status.state is PrinterState.PREPARING for event in bench.events if isinstance(event, StatusChanged))
 
 
 async def test_nothing_is_sent_to_a_faulty_printer(bench: Bench) -> None:

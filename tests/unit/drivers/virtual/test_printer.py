@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState
+from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState, StatusChanged
 from drivers.errors import AddressError, UnreachableError
 from drivers.registry import open_driver
 from drivers.virtual.control import obey, snapshot
@@ -71,6 +71,8 @@ class Listener:
     def __call__(self, event: DriverEvent) -> None:
         if isinstance(event, PrintEnded):
             self.ended.put_nowait(event)
+        elif not isinstance(event, StatusChanged):
+            return
         elif event.status.state is PrinterState.FAULT:
             self.faulty.set()
         elif event.status.state is PrinterState.IDLE:
