@@ -70,7 +70,7 @@ async def until(done: Callable[[], bool], *, limit_s: float = 30.0) -> None:
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual board does not reset when its port opens: no need to wait for its greeting."""
-    monkeypatch.setattr("drivers.marlin.protocol.GREETING_S", 0.05)
+    monkeypatch.setattr("drivers.marlin.greeting.GREETING_S", 0.05)
     monkeypatch.setattr(printer, "FIRST_RETRY_S", 0.05)
 
 
@@ -394,7 +394,7 @@ def FOREIGN(line: bytes) -> bytes:  # noqa: N802 - it is data
 
 
 async def test_an_echo_is_no_printer(monkeypatch: pytest.MonkeyPatch, ear: Ear) -> None:
-    monkeypatch.setattr("drivers.marlin.protocol.IDENTIFY_S", 0.3)
+    monkeypatch.setattr("drivers.marlin.greeting.IDENTIFY_S", 0.3)
     monkeypatch.setattr(identity, "ASK_S", 0.1)
     async with Script(lambda line: line + b"\n") as machine:
         driver = MarlinPrinter(machine.path, 115_200, ear)
@@ -405,7 +405,7 @@ async def test_an_echo_is_no_printer(monkeypatch: pytest.MonkeyPatch, ear: Ear) 
 
 
 async def test_silence_is_no_printer(monkeypatch: pytest.MonkeyPatch, ear: Ear) -> None:
-    monkeypatch.setattr("drivers.marlin.protocol.IDENTIFY_S", 0.3)
+    monkeypatch.setattr("drivers.marlin.greeting.IDENTIFY_S", 0.3)
     monkeypatch.setattr(identity, "ASK_S", 0.1)
     async with Script(lambda _line: b"") as machine:
         driver = MarlinPrinter(machine.path, 115_200, ear)

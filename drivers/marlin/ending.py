@@ -1,0 +1,95 @@
+"""How jobs end and machines are stopped: safely, at once, or by themselves. Pure."""
+
+from typing import Final
+
+from drivers.base import Fault, PrintEnd
+from drivers.marlin import faults
+from drivers.marlin.events import JobEnded
+from drivers.marlin.faults import FaultRule, Severity
+from drivers.marlin.job import IN_JOB, Ending, Phase, make_safe
+from drivers.marlin.lines import BREAKABLE, word
+from drivers.marlin.session import Session
+
+BREAK_S: Final = 3.0  # between two M108
+MAX_BREAKS: Final = 5
+STOP_S: Final = 2.0  # between two M112
+MAX_STOPS: Final = 3
+
+
+def finish(session: Session, found: Ending) -> None:
+    """The job is over as `found` says."""
+    job, session.job = session.job, None
+    session.reported.calm()
+    if session.phase in IN_JOB:
+        session.enter(Phase.READY)
+    if job is not None:
+        session.tell(JobEnded(job.name, found))
+
+
+def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = False) -> None:
+    """End the job as `found` says: heaters off and nozzle away first, as far as the machine can be reached."""
+    job = session.job
+    if job is None or (session.phase is Phase.ABORTING and not renumber):
+        return
+    job.ending = job.ending or found
+    job.lines.clear()
+    if session.phase is Phase.CLOSED or (session.phase not in IN_JOB and not renumber):
+        session.abandoned = True
+        finish(session, job.ending)
+        return
+    session.enter(Phase.ABORTING, make_safe(session.identity.extruders, homed=job.modes.homed))
+    session.tries = 0
+    if renumber:
+        session.channel.renumber(now_s)
+    else:
+        break_wait(session, now_s)
+
+
+def break_wait(session: Session, now_s: float) -> None:
+    """M108 ends a wait for heat or for a person. Its surplus ok does no harm: the script begins with a fence."""
+    line = session.channel.in_flight
+    waits = line is not None and (session.reported.user_wait or word(line.command) in BREAKABLE)
+    if not waits or session.tries >= MAX_BREAKS:
+        return
+    session.tries += 1
+    session.write(b"M108\n")
+    session.timer_s = now_s + BREAK_S
+
+
+def abandon(session: Session, code: str) -> None:
+    """The job is over for us, and nobody knows how the machine fares."""
+    job = session.job
+    session.abandoned = True
+    found = faults.fault(code, faults.BY_CODE[code].meaning_en)
+    if job is not None:
+        finish(session, job.ending or Ending(PrintEnd.INTERRUPTED, found.meaning_en, found))
+
+
+def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None:
+    """The machine reports a fault."""
+    found = rule.fault(text)
+    if rule.severity is not Severity.KILLED:
+        abort(session, Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
+    elif session.phase is not Phase.KILLED:
+        kill(session, found, PrintEnd.FAILED)
+    else:
+        session.timer_s = None  # the stop is confirmed, or the second line of the same fault
+
+
+def kill(session: Session, found: Fault, end: PrintEnd) -> None:
+    """The machine is deaf, or is to be."""
+    session.fault = found
+    session.channel.close()
+    session.enter(Phase.KILLED)
+    if session.job is not None:
+        finish(session, Ending(end, found.meaning_en, found))
+
+
+def stop(session: Session, now_s: float) -> None:
+    """M112 once more, until it is confirmed or was said often enough."""
+    session.tries += 1
+    if session.tries > MAX_STOPS:
+        session.fault = faults.fault("stop-unconfirmed", "M112")
+        return
+    session.write(b"\nM112\n")
+    session.timer_s = now_s + STOP_S

@@ -1,0 +1,88 @@
+"""Who is at the other end, and where we stand with it: from the open port to READY, or back into the job that was cut off. Pure."""
+
+from typing import Final
+
+from drivers.base import PrintEnd
+from drivers.marlin import ending, faults
+from drivers.marlin.events import NotUnderstood
+from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, Identity
+from drivers.marlin.job import Ending, Job, Phase, make_safe
+from drivers.marlin.replies import Reply
+from drivers.marlin.session import Session
+
+REATTACH_S: Final = 15.0  # after a longer gap the nozzle has sat on the part
+
+
+def greet(session: Session, now_s: float) -> None:
+    """Begin: wait for `start`, then ask."""
+    session.channel.close()
+    session.enter(Phase.GREETING)
+    session.was_reset = False
+    session.identity = Identity(until_s=now_s + IDENTIFY_S)
+    session.timer_s = now_s + GREETING_S
+
+
+def started_anew(session: Session, text: str, now_s: float) -> None:
+    """`start`: the firmware has just begun. A print that ran is gone; go on only from the beginning."""
+    if session.job is not None:
+        ending.finish(session, Ending(PrintEnd.FAILED, "The printer was reset.", faults.fault("reset", text)))
+    session.fault = None
+    session.abandoned = session.reported.foreign = False
+    greet(session, now_s)
+    session.was_reset = True
+
+
+def greeted(session: Session, reply: Reply, now_s: float) -> None:
+    """A line while we wait for its name."""
+    if session.identity.learn(reply, now_s):
+        session.enter(Phase.LOCATING)
+        session.timer_s = now_s + IDENTIFY_S
+        session.channel.locate(now_s)
+
+
+def ask(session: Session, now_s: float) -> None:
+    """Ask M115; when the time is over, say so once and go on asking slowly."""
+    if session.identity.overdue(now_s):
+        session.tell(NotUnderstood(session.identity.heard_noise, "gave no name when asked (M115)"))
+    if session.identity.may_ask(now_s):
+        session.write(ASK)
+    session.timer_s = now_s + session.identity.ask_again_s
+
+
+def unnumbered(session: Session, now_s: float) -> None:
+    """It has a name, but no answer to our probe."""
+    detail = f"is {session.identity.firmware}, which does not number lines as Marlin does"
+    session.tell(NotUnderstood(heard=True, detail=detail))
+    session.channel.close()
+    session.identity = Identity()
+    session.enter(Phase.GREETING)
+    session.timer_s = now_s + OFFLINE_ASK_S
+
+
+def located(session: Session, now_s: float) -> None:
+    """The machine's line number is known: go on with the job, or begin anew."""
+    session.timer_s = None
+    job = session.job
+    session.was_reset = session.was_reset or session.channel.last_line == 0
+    if job is None or job.lost_at_s is None:
+        set_up(session, now_s)
+    elif now_s - job.lost_at_s <= REATTACH_S:
+        session.enter(job.phase, job.script)
+        job.lost_at_s = None
+        session.channel.resync(now_s)
+    else:
+        _lost_too_long(session, job, now_s)
+
+
+def _lost_too_long(session: Session, job: Job, now_s: float) -> None:
+    gap_s = now_s - (job.lost_at_s or now_s)
+    job.lost_at_s = None
+    detail = f"Contact was lost for {gap_s:.0f} s."
+    ending.abort(session, Ending(PrintEnd.FAILED, detail, faults.fault("unplugged", detail)), now_s, renumber=True)
+
+
+def set_up(session: Session, now_s: float) -> None:
+    """Numbers from 0, reports on, and safe if a job was abandoned."""
+    safe = make_safe(session.identity.extruders, homed=not session.was_reset) if session.abandoned else []
+    session.enter(Phase.SETUP, [*session.identity.setup(), *safe])
+    session.channel.renumber(now_s)
