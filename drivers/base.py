@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 
 class PrinterState(StrEnum):
@@ -231,6 +231,7 @@ class Driver(Protocol):
 # What some kinds of printer can do besides. A driver that names the capability has the method; `CAPABILITY_PROTOCOLS` says which.
 
 
+@runtime_checkable
 class Answering(Protocol):
     """PROMPTS."""
 
@@ -239,6 +240,7 @@ class Answering(Protocol):
         ...
 
 
+@runtime_checkable
 class Console(Protocol):
     """CONSOLE."""
 
@@ -260,6 +262,7 @@ class Picture:
     media_type: str
 
 
+@runtime_checkable
 class Camera(Protocol):
     """SNAPSHOT."""
 
@@ -273,6 +276,7 @@ class Camera(Protocol):
         ...
 
 
+@runtime_checkable
 class Ejecting(Protocol):
     """EJECT."""
 
@@ -286,6 +290,7 @@ class Ejecting(Protocol):
         ...
 
 
+@runtime_checkable
 class Powered(Protocol):
     """POWER."""
 
@@ -299,6 +304,7 @@ class Powered(Protocol):
         ...
 
 
+@runtime_checkable
 class Recorded(Protocol):
     """TRANSCRIPT."""
 

@@ -20,6 +20,7 @@ MAX_PACKET_BYTES: Final = 262_144
 MAX_FACTS: Final = 64
 MAX_PRINTERS: Final = 128
 MAX_ALLOCATIONS: Final = 16
+MAX_CHOICES: Final = 10
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -156,6 +157,14 @@ class StopAction(Action):
     kind: Literal["emergency-stop"] = "emergency-stop"
 
 
+class AnswerAction(Action):
+    """Answer the question `prompt` (its id) of the printer by the choice with this index; 0 when it has no choices."""
+
+    kind: Literal["answer"] = "answer"
+    prompt: Word
+    choice: Annotated[int, Field(ge=0, lt=MAX_CHOICES)] = 0
+
+
 class Command(Envelope):
     """Idempotent by `id`. With a deadline it is void `deadline_s` after the node sent report `report` of boot `boot`.
 
@@ -164,7 +173,7 @@ class Command(Envelope):
 
     generation: Number
     id: Id
-    action: Annotated[CollectAction | ClearBedAction | JobAction | StopAction, Field(discriminator="kind")]
+    action: Annotated[CollectAction | ClearBedAction | JobAction | StopAction | AnswerAction, Field(discriminator="kind")]
     boot: Number | None = None
     report: Number | None = None
     deadline_s: Seconds | None = None
@@ -204,6 +213,15 @@ class FaultNote(Message):
     meaning_fr: Text = ""
     action_en: Text = ""
     action_fr: Text = ""
+    recovery: Word = ""  # `drivers.base.Recovery`; empty: an older node, which does not say
+
+
+class PromptNote(Message):
+    """What a machine asks now. Its words are the machine's; `id` is another one for each question. No choices: "go on"."""
+
+    id: Word
+    text: Text
+    choices: Annotated[list[Word], Field(max_length=MAX_CHOICES)] = []
 
 
 class ReasonNote(Message):
@@ -232,6 +250,7 @@ class PrinterReport(Message):
     autonomy_s: Seconds | None = None  # the most that this printer's owner allows; None: the daemon's default
     capabilities: Annotated[list[Word], Field(max_length=20)] = []
     firmware: Text | None = None
+    prompt: PromptNote | None = None  # None also from an older node
 
 
 class JournalPosition(Message):
@@ -319,12 +338,14 @@ class FaultRaised(FactBase):
 
 
 class CommandDone(FactBase):
-    """What came of a command."""
+    """What came of a command; what kept it has a stable code and a sentence in both languages (older nodes: only `detail`)."""
 
     kind: Literal["command-done"] = "command-done"
     command: Id
     ok: bool
     detail: Text = ""
+    detail_fr: Text = ""
+    code: Word = ""
 
 
 Fact = Annotated[JobStarted | JobEnded | JobCollected | BedCleared | FaultRaised | CommandDone, Field(discriminator="kind")]

@@ -9,12 +9,13 @@ Everything runs on one event loop; the ledger, files and downloads have threads 
 import asyncio
 import socket
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Driver, DriverEvent, PrintEnded, PrinterState, StatusChanged
+from drivers.base import Bookmark, Driver, DriverEvent, PrintEnded, PrinterState
 from drivers.errors import DriverError
 from farm.bus.client import Callbacks, Received, Will
 from farm.bus.messages import Ack, ClearBedAction, CollectAction, Command, Desired, Envelope
@@ -24,7 +25,9 @@ from farm.errors import ConfigurationError, ConflictError, NotFoundError
 from farm.log import get_logger
 from farm.node import core, memory
 from farm.node.ballast import Ballast
-from farm.node.core import Instruction, NodeState, PrinterSetup, StartJob, Step, TraceJob
+from farm.node.bookmarks import Bookmarks, ended, running
+from farm.node.core import NodeState, PrinterSetup, Step
+from farm.node.core.refusals import Refusal
 from farm.node.core.state import UNSEEN
 from farm.node.folder import DataFolder, machine_id
 from farm.node.hands import Answers, Hand
@@ -35,7 +38,8 @@ from farm.node.ledger import LedgerWriteError
 from farm.node.onsite import OnSite
 from farm.node.parts import Parts, check_profile, check_setup
 from farm.node.speaker import Bus, Speaker
-from scheduler.model import JobOutcome
+from farm.node.transcripts import Transcripts
+from farm.node.work import Work
 
 _log = get_logger(__name__)
 _TICK_S: Final = 1.0  # farm time; a fast clock ticks 20 times a real second at most
@@ -75,6 +79,11 @@ class Agent:
         self._tasks: set[asyncio.Task[None]] = set()
         self._status_queued: set[str] = set()
         self.on_site = OnSite(self._keeper, self._hands.get)
+        self._work = Work(self._keeper, clock, self._hands.get, self._file_of)
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
+        self._bookmarks = Bookmarks(settings.data.absolute() / "bookmarks", self._notes)
+        reserve = settings.ledger.ballast_bytes
+        self._transcripts = Transcripts(settings.data.absolute(), self._notes, self._said_by, reserve_bytes=reserve)
         self._folder: DataFolder | None = None
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
@@ -135,6 +144,7 @@ class Agent:
         """
         folder = await asyncio.to_thread(DataFolder, self._settings.data)
         self._stack.callback(folder.close)
+        self._stack.push_async_callback(asyncio.to_thread, self._notes.shutdown)
         self._stack.push_async_callback(self._keeper.close)
         remembered = await self._keeper.open(str(folder.path / "ledger.sqlite"))
         self._stack.push_async_callback(self._close_hands)
@@ -155,6 +165,7 @@ class Agent:
         self._start_bus()
         for hand in self._hands.values():
             hand.connect()
+        self._spawn(self._bookmarks.keep(running(self.state)))
         self._spawn(self._tick_on())
         self._spawn(self._mark_on(folder))
         self._spawn(self._pay_on())
@@ -200,6 +211,9 @@ class Agent:
     def program(self, sha256: str) -> Path | None:
         """The file of a program that is here, or None."""
         return self._programs.take(sha256) if sha256 in self._programs.present else None
+
+    def _file_of(self, sha256: str) -> Path | None:
+        return self._programs.take(sha256)
 
     def driver(self, printer: str) -> Driver:
         """The driver of a printer. NotFoundError."""
@@ -358,7 +372,9 @@ class Agent:
         if _needs_programs(before) != _needs_programs(step.state):
             self._want_programs(step.state)
         for instruction in step.instructions:
-            self._spawn(self._carry_out(instruction), "work")
+            self._spawn(self._work.carry_out(instruction, self._bookmarks), "work")
+        self._bookmarks.forget(ended(before, step.state))
+        self._transcripts.after(before, step, now.wall_s)
 
     def _want_programs(self, state: NodeState) -> None:
         wanted = [one for printer in state.printers for one in core.open_allocations(state, printer)]
@@ -372,49 +388,13 @@ class Agent:
 
     # --- printers ----------------------------------------------------------------------------------------------------------
 
-    async def _carry_out(self, instruction: Instruction) -> None:
-        hand = self._hands.get(instruction.printer)
-        if isinstance(instruction, StartJob):
-            await self._start_job(hand, instruction)
-        elif isinstance(instruction, TraceJob):
-            trace = None if hand is None else await hand.trace(instruction)
-            if trace is None:
-                await self._keeper.apply_surely(lambda state, now: core.on_trace_failed(state, instruction, now))
-            else:
-                await self._keeper.apply_surely(lambda state, now: core.on_trace(state, instruction, trace, now))
-        else:
-            why_not = "The printer was removed." if hand is None else await hand.act(instruction)
-            key = f"act {instruction.command}"
-            await self._keeper.apply_surely(lambda state, now: core.on_act_done(state, instruction, why_not, now), key=key)
-
-    async def _start_job(self, hand: Hand | None, start: StartJob) -> None:
-        program = self._programs.take(start.program)
-        why_not = core.may_begin(self.state, start, moment(self._clock))
-        if hand is None or program is None or why_not is not None:
-            reason = why_not or ("The printer was removed." if hand is None else "Its program is gone from the cache.")
-            await self._not_begun(start, reason, JobOutcome.CANCELLED)
-            return
-        _log.info("job.start", job=start.job, printer=start.printer)
-        failure = await hand.start(program, start)
-        if failure is None:
-            await self._keeper.apply_surely(lambda state, now: core.on_started(state, start, now))
-            return
-        reason, certain = failure
-        _log.warning("job.not-started", job=start.job, printer=start.printer, detail=reason, certain=certain)
-        if certain:
-            await self._not_begun(start, reason, JobOutcome.FAILED)
-        else:
-            await self._keeper.apply_surely(lambda state, _now: core.doubt(state, start.job))
-
-    async def _not_begun(self, start: StartJob, reason: str, outcome: JobOutcome) -> None:
-        await self._keeper.apply_surely(lambda state, now: core.on_not_begun(state, start, reason, now, outcome=outcome))
-
     def _on_driver(self, printer: str, event: DriverEvent) -> None:
         if isinstance(event, PrintEnded):
             _log.info("job.ended", job=event.job, printer=printer, end=str(event.end), detail=event.detail)
             self._spawn(self._keeper.apply_surely(lambda state, now: core.on_ended(state, printer, event, now)), "event")
             return
-        if not isinstance(event, StatusChanged):
+        if isinstance(event, Bookmark):
+            self._bookmarks.note(printer, event)
             return
         known = self.state.printers.get(printer)
         if event.status.state is PrinterState.FOREIGN and known is not None and known.status.state is not PrinterState.FOREIGN:
@@ -439,7 +419,11 @@ class Agent:
             log("printer.lost" if after.state in UNSEEN else "printer.found", printer=printer, state=str(after.state))
         return core.on_status(state, printer, after, now)
 
-    def _on_trouble(self, printer: str, trouble: str | None) -> None:
+    def _said_by(self, printer: str) -> list[str]:
+        hand = self._hands.get(printer)
+        return [] if hand is None else hand.transcript()
+
+    def _on_trouble(self, printer: str, trouble: Refusal | None) -> None:
         self._spawn(self._try(lambda state, _now: core.on_trouble(state, printer, trouble)), "event")
 
     # --- messages ----------------------------------------------------------------------------------------------------------

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.base import Driver, DriverEvent, JobTrace
-from drivers.errors import DriverError, FirmwareError, PrinterBusyError, TransferError
+from drivers.base import Answering, Capability, Driver, DriverEvent, JobTrace, Recorded
+from drivers.errors import Bilingual, DriverError, FirmwareError, PrinterBusyError, TransferError
 from farm.log import get_logger
 from farm.node.core import Act, ActKind, StartJob, TraceJob
+from farm.node.core.refusals import ANSWER_THERE, Refusal
 from farm.node.core.state import UNSEEN
 
 _log = get_logger(__name__)
@@ -19,6 +20,11 @@ _ACT_TIMEOUT_S: Final = 60.0  # a pause waits for the moves that the machine has
 _CLOSE_TIMEOUT_S: Final = 10.0
 # after these nothing is printing: drivers.base.Driver.start, and both built-in drivers for a fault before the first line
 _NOT_BEGUN: Final = (PrinterBusyError, TransferError, FirmwareError)
+
+
+def in_words(error: DriverError) -> Refusal:
+    """What a driver says, in both languages, under its stable code."""
+    return Refusal(error.code, error.bilingual.en, error.bilingual.fr)
 
 
 class DriverBugError(DriverError):
@@ -34,7 +40,9 @@ async def _guarded(call: Coroutine[Any, Any, Any]) -> Any:
     except DriverError:
         raise
     except Exception as error:  # drivers may come from third parties: a bug in one must not end the other printers
-        raise DriverBugError(f"The driver failed: {type(error).__name__}: {error}.", next_step="Report this bug.") from error
+        what = f"{type(error).__name__}: {error}"
+        detail = Bilingual(f"The driver failed: {what}.", f"Le pilote a échoué : {what}.")
+        raise DriverBugError(detail, next_step=Bilingual("Report this bug.", "Signalez ce défaut.")) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class Answers:
     """Where results go. All are called on the loop."""
 
     on_event: Callable[[str, DriverEvent], None]
-    on_trouble: Callable[[str, str | None], None]
+    on_trouble: Callable[[str, Refusal | None], None]
 
 
 class Hand:
@@ -78,14 +86,14 @@ class Hand:
 
     async def _stay_connecting(self) -> None:
         """Drivers reconnect by themselves once `connect` was called; asking again renews the reason that people see."""
-        trouble: str | None = None
+        trouble: Refusal | None = None
         retry_s = _FIRST_RETRY_S
         while True:
             try:
                 await _guarded(self.driver.connect())
             except DriverError as error:
                 if trouble != str(error):
-                    trouble = str(error)
+                    trouble = in_words(error)
                     _log.warning("printer.unreachable", printer=self.printer, detail=error.detail, next_step=error.next_step)
                     self._answers.on_trouble(self.printer, trouble)
                 await asyncio.sleep(retry_s)
@@ -96,41 +104,62 @@ class Hand:
             self._answers.on_trouble(self.printer, None)
             return
 
-    async def start(self, program: Path, start: StartJob) -> tuple[str, bool] | None:
+    async def start(self, program: Path, start: StartJob) -> tuple[Refusal, bool] | None:
         """Print. None: it has begun; otherwise (why not, whether it is certain that nothing began)."""
         try:
             await _guarded(self.driver.start(program, start.job))
         except _NOT_BEGUN as error:
-            return str(error), True
+            return in_words(error), True
         except DriverError as error:
-            return str(error), False
+            return in_words(error), False
         return None
 
-    async def trace(self, asked: TraceJob) -> JobTrace | None:
-        """Ask the machine about a job of an earlier process; None: it did not answer."""
+    async def trace(self, asked: TraceJob, program: Path | None = None, bookmark: str | None = None) -> JobTrace | None:
+        """Ask the machine about a job of an earlier process, with its file and its newest bookmark; None: it did not answer."""
         try:
-            trace: JobTrace = await _guarded(self.driver.trace(asked.job))
+            trace: JobTrace = await _guarded(self.driver.trace(asked.job, program=program, bookmark=bookmark))
         except DriverError as error:
             _log.info("job.untraced", job=asked.job, detail=error.detail)
             return None
         return trace
 
-    async def act(self, act: Act) -> str | None:
+    async def act(self, act: Act) -> Refusal | None:
         """Carry out a person's command; return what kept it, or None."""
-        job = act.job or ""
+        if act.kind is ActKind.ANSWER and not isinstance(self.driver, Answering):
+            return ANSWER_THERE
         try:
             async with asyncio.timeout(_ACT_TIMEOUT_S):
-                match act.kind:
-                    case ActKind.PAUSE:
-                        await _guarded(self.driver.pause(job))
-                    case ActKind.RESUME:
-                        await _guarded(self.driver.resume(job))
-                    case ActKind.CANCEL:
-                        await _guarded(self.driver.cancel(job))
-                    case ActKind.EMERGENCY_STOP:
-                        await _guarded(self.driver.emergency_stop())
+                await _guarded(self._asked(act))
         except DriverError as error:
-            return str(error)
+            return in_words(error)
         except TimeoutError:
-            return f"The printer did not answer within {_ACT_TIMEOUT_S:.0f} s."
+            return Refusal(
+                "printer-does-not-answer",
+                f"The printer did not answer within {_ACT_TIMEOUT_S:.0f} s.",
+                f"L'imprimante n'a pas répondu en {_ACT_TIMEOUT_S:.0f} s.",
+            )
         return None
+
+    async def _asked(self, act: Act) -> None:
+        driver: Any = self.driver
+        match act.kind:
+            case ActKind.PAUSE:
+                await driver.pause(act.job or "")
+            case ActKind.RESUME:
+                await driver.resume(act.job or "")
+            case ActKind.CANCEL:
+                await driver.cancel(act.job or "")
+            case ActKind.EMERGENCY_STOP:
+                await driver.emergency_stop()
+            case ActKind.ANSWER:
+                await driver.answer(act.prompt, act.choice)
+
+    def transcript(self) -> list[str]:
+        """What was said on the wire lately; empty when the driver keeps no record, or cannot give it."""
+        if Capability.TRANSCRIPT not in self.driver.info.capabilities or not isinstance(self.driver, Recorded):
+            return []
+        try:
+            return self.driver.transcript()
+        except Exception as error:  # noqa: BLE001 - a driver of others: what only helps to find a fault must not become one
+            _log.warning("transcript.failed", printer=self.printer, detail=f"{type(error).__name__}: {error}")
+            return []

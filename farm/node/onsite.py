@@ -1,4 +1,4 @@
-"""What people beside the printers ask of a node themselves, without the daemon: collect, clear, pause, stop, go on.
+"""What people beside the printers ask of a node themselves, without the daemon: collect, clear, pause, stop, answer, go on.
 
 Everything names the job or the occupation that a person saw: a second click, or one that comes too late, changes nothing.
 """
@@ -6,12 +6,12 @@ Everything names the job or the occupation that a person saw: a second click, or
 from collections.abc import Callable
 from typing import Final
 
-from farm.bus.messages import ClearBedAction, CollectAction, JobAction, StopAction
+from farm.bus.messages import ClearBedAction, CollectAction
 from farm.errors import ConflictError, NotFoundError
 from farm.log import get_logger
 from farm.node import core
-from farm.node.core import Act, ActKind, NodeState, Step
-from farm.node.core.refusals import NOT_RUNNING, Refusal
+from farm.node.core import DriverAction, Step
+from farm.node.core.refusals import refusal_of
 from farm.node.hands import Hand
 from farm.node.keeper import Event, Keeper
 
@@ -23,9 +23,9 @@ class RefusedError(ConflictError):
     """A hand is refused; `detail_fr` says why in French."""
 
     def __init__(self, refused: str) -> None:
-        code = refused.code if isinstance(refused, Refusal) else "refused"
-        super().__init__(str(refused), next_step=_LOOK_AGAIN, code=code)
-        self.detail_fr = refused.fr if isinstance(refused, Refusal) else str(refused)
+        said = refusal_of(refused)
+        super().__init__(str(said), next_step=_LOOK_AGAIN, code=said.code)
+        self.detail_fr = said.fr
 
 
 class OnSite:
@@ -55,24 +55,26 @@ class OnSite:
         """
         await self._do(lambda state, now: core.on_clear(state, action, now))
 
-    async def act(self, action: JobAction | StopAction) -> None:
-        """Pause, resume or cancel the job that runs, or stop the machine. What becomes of a job is a fact of the journal.
+    async def act(self, action: DriverAction) -> None:
+        """Pause, resume or cancel the job that runs, stop the machine, or answer its question.
+
+        What becomes of a job is a fact of the journal.
 
         Raises:
             NotFoundError: there is no such printer here.
-            RefusedError: that job does not run, or the driver could not.
+            RefusedError: that job does not run, that question is not asked any more, or the driver could not.
 
         """
         hand = self._hand_of(action.printer)
         if hand is None:
             raise NotFoundError(f"There is no printer {action.printer} at this node.", next_step=_LOOK_AGAIN)
-        job = action.job if isinstance(action, JobAction) else None
-        if job is not None and not _runs(self._keeper.state, action.printer, job):
-            raise RefusedError(NOT_RUNNING)
-        _log.info("person.act", printer=action.printer, act=action.kind, job=job)
-        refused = await hand.act(Act(action.printer, "", ActKind(action.kind), job))
+        refused = core.why_not_act(self._keeper.state, action)
+        if refused is None:
+            act = core.act_of(self._keeper.state, action)
+            _log.info("person.act", printer=act.printer, act=act.kind, job=act.job)
+            refused = await hand.act(act)
         if refused is not None:
-            raise RefusedError(refused)  # the driver's own words
+            raise RefusedError(refused)
 
     async def go_on(self, *, by: str) -> None:
         """Have the node go on without the farm for one autonomy more. It may make parts that nobody needs any more.
@@ -89,8 +91,3 @@ class OnSite:
         if step.refused is not None:
             raise RefusedError(step.refused)
         return step
-
-
-def _runs(state: NodeState, printer: str, job: str) -> bool:
-    occupied = state.occupations.get(printer)
-    return occupied is not None and occupied.id == job and occupied.running

@@ -6,11 +6,13 @@
     starts   which job, and when          changes  what the ledger must hold
     jobs     how a job begins and ends    draft    a step in the making
     pruning  what may be forgotten        quiet    at which hours nothing starts
+    acts     what a machine is asked for  refusals why something does not happen
 
 A caller computes a step, commits `changes.between(old, step.state)`, and only then takes over `step.state` and carries out
 `step.instructions`. When the commit fails it drops the step: nothing has happened.
 """
 
+from farm.node.core.acts import DriverAction, act_of, why_not_act
 from farm.node.core.beds import on_clear, on_collect, on_doubt
 from farm.node.core.changes import Changes, DesiredNow, between
 from farm.node.core.commands import on_act_done, on_command
@@ -43,6 +45,7 @@ __all__ = [
     "ActKind",
     "Changes",
     "DesiredNow",
+    "DriverAction",
     "Instruction",
     "JournalPlace",
     "Moment",
@@ -54,6 +57,7 @@ __all__ = [
     "StartJob",
     "Step",
     "TraceJob",
+    "act_of",
     "add_printer",
     "belonging_to",
     "between",
@@ -88,4 +92,5 @@ __all__ = [
     "tick",
     "too_old",
     "unwanted",
+    "why_not_act",
 ]

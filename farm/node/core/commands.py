@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
-from farm.bus.messages import ClearBedAction, CollectAction, Command, CommandDone, JobAction, StopAction
+from farm.bus.messages import ClearBedAction, CollectAction, Command, CommandDone
 from farm.node.core import beds
+from farm.node.core.acts import DriverAction, act_of, why_not_act
 from farm.node.core.draft import Draft, clip
-from farm.node.core.jobs import running_job
-from farm.node.core.refusals import NOT_RUNNING
-from farm.node.core.state import KEEP_COMMANDS, Act, ActKind, Moment, NodeState, Step
+from farm.node.core.refusals import TOO_LATE, refusal_of
+from farm.node.core.state import KEEP_COMMANDS, Act, Moment, NodeState, Step
 
 
 def _done(draft: Draft, printer: str, command: str, why_not: str | None) -> None:
-    draft.write(CommandDone, printer=printer, command=command, ok=why_not is None, detail=clip(why_not or ""))
+    said = refusal_of(why_not or "", "")
+    sentences = {"detail": clip(said), "detail_fr": clip(said.fr), "code": clip(said.code, 80)}
+    draft.write(CommandDone, printer=printer, command=command, ok=why_not is None, **sentences)
     draft.change(commands=(*draft.state.commands, command)[-KEEP_COMMANDS:], pending=draft.state.pending - {command})
 
 
@@ -25,15 +27,13 @@ def _too_late(state: NodeState, command: Command, now_s: float) -> bool:
     return sent_s is None or now_s - sent_s > command.deadline_s
 
 
-def _to_driver(draft: Draft, command: Command, action: JobAction | StopAction) -> None:
-    job = action.job if isinstance(action, JobAction) else None
-    if action.printer not in draft.state.printers:
-        _done(draft, action.printer, command.id, "There is no such printer at this node.")
-    elif job is not None and running_job(draft.state, action.printer, job) is None:
-        _done(draft, action.printer, command.id, NOT_RUNNING)
-    else:
-        draft.change(pending=draft.state.pending | {command.id})
-        draft.instruct(Act(action.printer, command.id, ActKind(action.kind), job))
+def _to_driver(draft: Draft, command: Command, action: DriverAction) -> None:
+    refused = why_not_act(draft.state, action)
+    if refused is not None:
+        _done(draft, action.printer, command.id, refused)
+        return
+    draft.change(pending=draft.state.pending | {command.id})
+    draft.instruct(act_of(draft.state, action, command.id))
 
 
 def on_command(state: NodeState, command: Command, moment: Moment) -> Step:
@@ -43,12 +43,12 @@ def on_command(state: NodeState, command: Command, moment: Moment) -> Step:
     """
     draft = Draft(state, moment)
     action = command.action
-    if command.generation != state.generation and not isinstance(action, StopAction):
+    if command.generation != state.generation and action.kind != "emergency-stop":
         return draft.step(refused="another generation")
     if command.id in state.commands or command.id in state.pending:
         return draft.step(refused="done before")
     if _too_late(state, command, moment.boot_s):
-        _done(draft, action.printer, command.id, "It came too late.")
+        _done(draft, action.printer, command.id, TOO_LATE)
     elif isinstance(action, CollectAction):
         refused = beds.collect(draft, action.printer, action.job, (action.good, action.scrap), action.by)
         _done(draft, action.printer, command.id, refused)

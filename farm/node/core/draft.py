@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from drivers.base import Fault
-from farm.bus.messages import Fact, FaultNote
+from drivers.base import Fault, Prompt
+from farm.bus.messages import MAX_CHOICES, Fact, FaultNote, PromptNote
 from farm.node.core.state import Instruction, Moment, NodeState, Occupied, Printer, Step
 
 _LATEST_S = 1e10  # the limit of `farm.bus.messages.Seconds`
@@ -25,7 +25,14 @@ def fault_note(fault: Fault) -> FaultNote:
         meaning_fr=clip(fault.meaning_fr),
         action_en=clip(fault.action_en),
         action_fr=clip(fault.action_fr),
+        recovery=fault.recovery.value,
     )
+
+
+def prompt_note(prompt: Prompt) -> PromptNote:
+    """A machine's question as it goes into messages."""
+    choices = [clip(choice, 80) for choice in prompt.choices[:MAX_CHOICES]]
+    return PromptNote(id=clip(prompt.id, 80), text=clip(prompt.text), choices=choices)
 
 
 class Draft:

@@ -8,6 +8,7 @@ from farm.bus.messages import FaultRaised
 from farm.node.core.beds import foreign_began, look
 from farm.node.core.draft import Draft, fault_note
 from farm.node.core.jobs import ask_about_old_jobs
+from farm.node.core.refusals import Refusal
 from farm.node.core.starts import start_what_may
 from farm.node.core.state import (
     BLIND_S,
@@ -131,7 +132,7 @@ def on_status(state: NodeState, printer: str, status: PrinterStatus, moment: Mom
     return draft.step()
 
 
-def on_trouble(state: NodeState, printer: str, trouble: str | None) -> Step:
+def on_trouble(state: NodeState, printer: str, trouble: Refusal | None) -> Step:
     """A driver could not connect, or could again (None)."""
     if printer not in state.printers:
         return Step(state, refused="no such printer")

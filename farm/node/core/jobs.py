@@ -7,6 +7,7 @@ from drivers.base import JobTrace, PrintEnd, PrintEnded
 from farm.bus.messages import JobEnded
 from farm.node.core.beds import collect
 from farm.node.core.draft import Draft, clip
+from farm.node.core.refusals import Refusal
 from farm.node.core.state import (
     FIRST_ASK_S,
     FIRST_HOLD_S,
@@ -62,7 +63,7 @@ def on_started(state: NodeState, started: StartJob, moment: Moment) -> Step:
     """The driver has provably begun."""
     draft = Draft(state, moment)
     if started.printer in state.printers:
-        draft.change_printer(started.printer, failed_starts=0)
+        draft.change_printer(started.printer, failed_starts=0, failed_because=None)
     return draft.step()
 
 
@@ -80,7 +81,8 @@ def on_not_begun(state: NodeState, start: StartJob, detail: str, moment: Moment,
     if (printer := state.printers.get(start.printer)) is not None:
         hold_s = min(FIRST_HOLD_S * 2**printer.failed_starts, LAST_HOLD_S)
         failed = min(printer.failed_starts + 1, 10)
-        draft.change_printer(start.printer, hold_until_s=moment.boot_s + hold_s, failed_starts=failed)
+        because = detail if isinstance(detail, Refusal) else None
+        draft.change_printer(start.printer, hold_until_s=moment.boot_s + hold_s, failed_starts=failed, failed_because=because)
     return draft.step()
 
 

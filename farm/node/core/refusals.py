@@ -1,4 +1,4 @@
-"""Why a hand is refused: the English sentence, which is also what a command's fact says, with its code and its French."""
+"""Why something does not happen: the English sentence, which is also what a command's fact says, with its code and its French."""
 
 from typing import Self
 
@@ -31,6 +31,21 @@ NOTHING_TO_START = Refusal(
     "The farm left nothing to start here: there is nothing to go on with.",
     "La ferme n'a rien laissé à lancer ici : il n'y a rien à continuer.",
 )
+
+NO_SUCH_PRINTER = Refusal("no-such-printer", "There is no such printer at this node.", "Cette imprimante n'est pas sur ce nœud.")
+TOO_LATE = Refusal("too-late", "It came too late.", "C'est arrivé trop tard.")
+NOT_ASKED = Refusal("prompt-gone", "The printer does not ask that any more.", "L'imprimante ne pose plus cette question.")
+NO_SUCH_CHOICE = Refusal("no-such-choice", "The question has no such choice.", "La question n'a pas ce choix.")
+ANSWER_THERE = Refusal(
+    "answer-at-the-printer",
+    "This kind of printer is answered at its own screen.",
+    "On répond à ce type d'imprimante sur son propre écran.",
+)
+
+
+def refusal_of(text: str, code: str = "refused") -> Refusal:
+    """The text as a refusal; one of which nobody knows the French says the same in both."""
+    return text if isinstance(text, Refusal) else Refusal(code, text, text)
 
 
 def too_many(has: int, said: int) -> Refusal:

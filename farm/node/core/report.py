@@ -3,9 +3,18 @@
 from math import isfinite
 
 from drivers.base import PrinterStatus, Temperature
-from farm.bus.messages import MAX_PACKET_BYTES, JournalPosition, Occupation, PrinterReport, PrinterTelemetry, ReasonNote, Report
+from farm.bus.messages import (
+    MAX_PACKET_BYTES,
+    JournalPosition,
+    Occupation,
+    PrinterReport,
+    PrinterTelemetry,
+    PromptNote,
+    ReasonNote,
+    Report,
+)
 from farm.node.core.contact import remember_sent
-from farm.node.core.draft import clip, fault_note
+from farm.node.core.draft import clip, fault_note, prompt_note
 from farm.node.core.starts import why_not_ready
 from farm.node.core.state import Moment, NodeState, Occupied, Printer
 
@@ -39,6 +48,7 @@ def printer_report(state: NodeState, printer: Printer, moment: Moment) -> Printe
         autonomy_s=setup.autonomy_s,
         capabilities=sorted(setup.capabilities),
         firmware=None if status.firmware is None else clip(status.firmware),
+        prompt=None if status.prompt is None else prompt_note(status.prompt),
     )
 
 
@@ -66,7 +76,9 @@ def _fitting(message: Report) -> Report:
     if len(message.printers) <= _FEW_PRINTERS or len(message.model_dump_json().encode()) <= MAX_PACKET_BYTES * 0.9:
         return message
     short = [
-        printer.model_copy(update={"fault": None, "firmware": None, "reason": _shortened(printer.reason)})
+        printer.model_copy(
+            update={"fault": None, "firmware": None, "reason": _shortened(printer.reason), "prompt": _brief(printer.prompt)}
+        )
         for printer in message.printers
     ]
     return message.model_copy(update={"printers": short})
@@ -76,10 +88,22 @@ def _shortened(reason: ReasonNote | None) -> ReasonNote | None:
     return reason and ReasonNote(code=reason.code, en=clip(reason.en, 40), fr=clip(reason.fr, 40))
 
 
+def _brief(prompt: PromptNote | None) -> PromptNote | None:
+    return prompt and PromptNote(id=prompt.id, text=clip(prompt.text, 40), choices=[clip(one, 12) for one in prompt.choices])
+
+
 def face(state: NodeState, moment: Moment) -> tuple[object, ...]:
     """What of a state the daemon should hear of at once: when this differs, a report is due."""
     printers = tuple(
-        (key, value.status.state, value.status.fault, why_not_ready(state, value, moment), state.occupations.get(key), value.setup)
+        (
+            key,
+            value.status.state,
+            value.status.fault,
+            value.status.prompt,
+            why_not_ready(state, value, moment),
+            state.occupations.get(key),
+            value.setup,
+        )
         for key, value in state.printers.items()
     )
     return (state.generation, state.version, state.journal.epoch, printers)

@@ -7,6 +7,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import AllocationOrder, JobReference, JobStarted, ReasonNote
 from farm.node.core.draft import Draft, clip
 from farm.node.core.quiet import why_all_quiet, why_quiet
+from farm.node.core.refusals import Refusal
 from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
 from scheduler.model import BedState, OccupationKind
 
@@ -57,8 +58,7 @@ def _of_the_node(state: NodeState) -> ReasonNote | None:
 def _of_the_machine(state: NodeState, printer: Printer) -> ReasonNote | None:
     bed, shown = state.bed(printer.setup.id), printer.status.state
     if printer.trouble is not None and shown is PrinterState.OFFLINE:
-        trouble = clip(printer.trouble)  # the driver's own words
-        return ReasonNote(code="printer-trouble", en=trouble, fr=trouble)
+        return ReasonNote(code="printer-trouble", en=clip(printer.trouble), fr=clip(printer.trouble.fr))
     if shown is not PrinterState.IDLE:
         return ReasonNote(code=f"printer-{shown}", en=f"The printer is {shown}.", fr=_STATES_FR[shown])
     if bed is not BedState.CLEAR:
@@ -66,10 +66,17 @@ def _of_the_machine(state: NodeState, printer: Printer) -> ReasonNote | None:
     return None
 
 
+def _start_failed(because: Refusal | None) -> ReasonNote:
+    if because is None:
+        return _START_FAILED
+    en, fr = f"{_START_FAILED.en} {because}", f"{_START_FAILED.fr} {because.fr}"
+    return ReasonNote(code=_START_FAILED.code, en=clip(en), fr=clip(fr))
+
+
 def _of_the_hour(state: NodeState, printer: Printer, moment: Moment) -> ReasonNote | None:
     """A printer that could start nothing of what it holds is not ready: otherwise the daemon would count on it as idle."""
     if moment.boot_s < printer.hold_until_s:
-        return _START_FAILED
+        return _start_failed(printer.failed_because)
     if not (hours := printer.setup.quiet_hours):
         return None
     waiting = [allocation.program.estimated_s for allocation in open_allocations(state, printer.setup.id)]

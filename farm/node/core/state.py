@@ -11,6 +11,7 @@ from typing import Final
 
 from drivers.base import Capability, PrinterState, PrinterStatus
 from farm.bus.messages import AllocationOrder, Fact, JobReference, Settings
+from farm.node.core.refusals import Refusal
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 # protocol.md: blind for longer than this, somebody may have printed from the panel
@@ -91,9 +92,10 @@ class Printer:
     setup: PrinterSetup
     status: PrinterStatus = field(default_factory=PrinterStatus)
     seen_s: float | None = None  # when its driver last saw the machine; None: not that we can prove
-    trouble: str | None = None  # why the driver could not connect
+    trouble: Refusal | None = None  # why the driver could not connect
     hold_until_s: float = 0.0
     failed_starts: int = 0
+    failed_because: Refusal | None = None  # the last start, while `failed_starts` is not 0
     ask_after_s: float = 0.0
     failed_traces: int = 0  # of the job on the bed
     noted_fault: tuple[str, float] | None = None  # (code, when it was written)
@@ -180,6 +182,7 @@ class ActKind(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     EMERGENCY_STOP = "emergency-stop"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,8 @@ class Act:
     command: str
     kind: ActKind
     job: str | None = None
+    prompt: str = ""  # of an answer, as the driver calls it
+    choice: int = 0
 
 
 Instruction = StartJob | TraceJob | Act

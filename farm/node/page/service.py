@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from farm.bus.messages import ClearBedAction, CollectAction, JobAction, StopAction, Word
+from farm.bus.messages import AnswerAction, ClearBedAction, CollectAction, JobAction, StopAction, Word
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.node.core import Moment, NodeState
 from farm.node.ledger import LedgerWriteError
@@ -113,6 +113,7 @@ class Service:
             "/api/clear": lambda body: hand.clear(_by_page(ClearBedAction.model_validate_json(body))),
             "/api/act": lambda body: hand.act(JobAction.model_validate_json(body)),
             "/api/stop": lambda body: hand.act(StopAction.model_validate_json(body)),
+            "/api/answer": lambda body: hand.act(AnswerAction.model_validate_json(body)),
             "/api/go-on": lambda body: hand.go_on(by=GoOn.model_validate_json(body).by),
         }
 

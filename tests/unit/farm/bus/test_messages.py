@@ -8,9 +8,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from drivers.base import PrinterState
 from farm.bus.messages import (
+    MAX_CHOICES,
     MAX_FACTS,
     Ack,
     AllocationOrder,
+    AnswerAction,
     Command,
     Desired,
     Envelope,
@@ -89,6 +91,25 @@ def test_a_newer_peer_may_add_fields_but_not_change_the_version(message: Envelop
 )
 def test_every_kind_of_fact_is_known_by_its_kind(fact: dict[str, Any], kind: str) -> None:
     assert type(facts.validate_python({"seq": 1, "printer": "p-1", **fact})).__name__ == kind
+
+
+def test_what_an_older_node_does_not_say_is_empty() -> None:
+    old = PrinterReport.model_validate({"id": "p-1", "name": "p", "driver": "d", "profile": "x", "state": "idle", "bed": "clear"})
+    assert old.prompt is None
+    assert FaultNote(code="hot", text="hot").recovery == ""
+    done = facts.validate_python({"seq": 1, "printer": "p-1", "kind": "command-done", "command": "c", "ok": False, "detail": "no"})
+    assert (done.detail_fr, done.code) == ("", "")
+
+
+@pytest.mark.parametrize("choice", [-1, MAX_CHOICES, 1.5, "x"])
+def test_an_answer_is_one_of_the_choices_that_a_question_may_have(choice: object) -> None:
+    document = {"generation": 1, "id": "c-1", "action": {"kind": "answer", "printer": "p-1", "prompt": "q-1", "choice": choice}}
+    with pytest.raises(ValidationError):
+        commands.validate_python(document)
+    document["action"] = {"kind": "answer", "printer": "p-1", "prompt": "q-1"}
+    action = commands.validate_python(document).action
+    assert isinstance(action, AnswerAction)
+    assert action.choice == 0
 
 
 @pytest.mark.parametrize(("good", "scrap"), [(5, 0), (0, 5), (3, 2)])
@@ -214,6 +235,6 @@ def test_any_number_survives_the_journey(number: int, online: bool) -> None:
     ],
 )
 def test_what_would_harm_its_reader_is_replaced_in_every_text(text: str, shown: str) -> None:
-    note = FaultNote(code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text)
+    note = FaultNote(code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text, recovery=text)
     assert set(note.model_dump().values()) == {shown}
     assert FaultNote.model_validate_json(json.dumps(dict.fromkeys(FaultNote.model_fields, text))) == note

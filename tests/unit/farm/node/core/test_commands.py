@@ -4,6 +4,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import ClearBedAction, CommandDone, JobAction, StopAction
 from farm.node import core
 from farm.node.core import Act, ActKind
+from farm.node.core.refusals import Refusal
 from farm.node.core.state import KEEP_COMMANDS
 from scheduler.model import BedState
 from tests.unit.farm.node.bench import A, Bench
@@ -56,9 +57,10 @@ def test_a_job_command_goes_to_the_driver_and_its_outcome_is_a_fact(kind: str) -
     (act,) = step.instructions
     assert act == Act(A, "command-x", ActKind(kind), start.job)
     assert bench.command(action, id="command-x").refused == "done before", "also while it is being done"
-    bench.do(core.on_act_done, act, "The printer does not answer.")
+    bench.do(core.on_act_done, act, Refusal("printer-busy", "The printer does not answer.", "L'imprimante ne répond pas."))
     fact = bench.of(CommandDone)[-1]
     assert (fact.command, fact.ok, fact.detail) == ("command-x", False, "The printer does not answer.")
+    assert (fact.code, fact.detail_fr) == ("printer-busy", "L'imprimante ne répond pas.")
     assert bench.do(core.on_act_done, act, None).refused == "not pending"
 
 

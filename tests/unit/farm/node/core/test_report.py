@@ -1,9 +1,10 @@
 from dataclasses import replace
 from math import inf, nan
 
-from drivers.base import Capability, PrinterState, PrinterStatus, Temperature
+from drivers.base import Capability, PrinterState, PrinterStatus, Prompt, Recovery, Temperature
 from farm.bus.messages import MAX_PACKET_BYTES, Report
 from farm.node import core
+from farm.node.core.refusals import Refusal
 from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.unit.farm.node.bench import FAULT, A, Bench, allocation, setup
 
@@ -57,9 +58,12 @@ def test_boots_are_numbered_even_by_a_ledger_from_an_image() -> None:
 def test_why_a_printer_is_not_ready_is_told() -> None:
     bench = Bench()
     assert bench.report().printers[0].ready
-    bench.do(core.on_trouble, A, "Nothing answers at /dev/ttyUSB0. Check the cable.", timed=False)
+    trouble = Refusal("printer-unreachable", "Nothing answers. Check the cable.", "Rien ne répond. Vérifiez le câble.")
+    bench.do(core.on_trouble, A, trouble, timed=False)
     bench.status(A, PrinterState.OFFLINE)
-    assert why(bench.report()) == "Nothing answers at /dev/ttyUSB0. Check the cable."
+    reason = bench.report().printers[0].reason
+    assert reason is not None
+    assert (reason.code, reason.en, reason.fr) == ("printer-trouble", str(trouble), "Rien ne répond. Vérifiez le câble.")
     bench.do(core.on_trouble, A, None, timed=False)
     assert why(bench.report()) == "The printer is offline."
 
@@ -135,7 +139,35 @@ def test_texts_of_machines_are_one_line() -> None:
 
 def test_a_report_of_many_printers_fits_a_packet() -> None:
     bench = Bench(*(setup(f"printer-{number}") for number in range(128)), ready=False)
+    prompt = Prompt("prompt-1", "é" * 500, ("喷" * 80,) * 10)
     for number in range(128):
-        bench.status(f"printer-{number}", PrinterState.IDLE, firmware="é" * 500, fault=replace(FAULT, text="é" * 500))
+        said = {"firmware": "é" * 500, "fault": replace(FAULT, text="é" * 500), "prompt": prompt}
+        bench.status(f"printer-{number}", PrinterState.IDLE, **said)
     _, report = core.report(bench.state, bench.moment)
     assert len(report.model_dump_json().encode()) <= MAX_PACKET_BYTES
+    shown = report.printers[-1].prompt
+    assert shown is not None
+    assert (shown.id, len(shown.choices)) == ("prompt-1", 10), "shorter, but it can be answered"
+
+
+def test_a_question_is_told_at_once_and_gone_with_its_answer() -> None:
+    bench = Bench()
+    calm = core.face(bench.state, bench.moment)
+    bench.status(A, PrinterState.ATTENTION, prompt=Prompt("prompt-1", "Ready?\x1b[2J", ("Yes\n", "No")))
+    assert core.face(bench.state, bench.moment) != calm, "a report is due"
+    shown = bench.report().printers[0].prompt
+    assert shown is not None
+    assert (shown.id, shown.text, shown.choices) == ("prompt-1", "Ready? [2J", ["Yes ", "No"])
+    first = core.face(bench.state, bench.moment)
+    bench.status(A, PrinterState.ATTENTION, prompt=Prompt("prompt-2", "Ready?", ("Yes", "No")))
+    assert core.face(bench.state, bench.moment) != first, "the same words are another question"
+    bench.status(A, PrinterState.IDLE)
+    assert bench.report().printers[0].prompt is None
+
+
+def test_a_fault_says_what_it_takes_until_it_prints_again() -> None:
+    bench = Bench()
+    bench.status(A, PrinterState.FAULT, fault=replace(FAULT, recovery=Recovery.NEVER))
+    note = bench.report().printers[0].fault
+    assert note is not None
+    assert note.recovery == "never"

@@ -8,6 +8,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import JobStarted
 from farm.node import core
 from farm.node.core import StartJob
+from farm.node.core.refusals import Refusal
 from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import OTHER_SHA, SHA, A, B, Bench, allocation, desired, setup
 
@@ -217,6 +218,20 @@ def test_a_start_that_provably_did_not_begin_leaves_the_bed_clear_and_waits() ->
     assert bench.starts == 2, "the second time it waits twice as long"
     bench.pass_time(2)
     assert bench.starts == 3
+
+
+def test_why_the_last_start_failed_is_told_in_both_languages() -> None:
+    bench = Bench()
+    bench.allocate(allocation(jobs=5))
+    (start,) = bench.tick().instructions
+    assert isinstance(start, StartJob)
+    because = Refusal("transfer", "The upload was cut. Try again.", "L'envoi a été coupé. Recommencez.")
+    bench.do(core.on_not_begun, start, because, outcome=JobOutcome.FAILED)
+    reason = bench.report().printers[0].reason
+    assert reason is not None
+    assert reason.code == "start-failed"
+    assert reason.en.endswith("tried again later. The upload was cut. Try again.")
+    assert reason.fr.endswith("tenté de nouveau plus tard. L'envoi a été coupé. Recommencez.")
 
 
 def test_a_start_that_began_forgets_the_failures_before() -> None:
