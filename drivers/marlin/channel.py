@@ -4,16 +4,21 @@ The rule that everything rests on: an `ok` only paces us; what the firmware has 
 line far beyond any real one executes nothing and is answered `Last Line: K` (measured on Marlin bugfix-2.1.x). So every error,
 resend request and stall ends in: wait for quiet, probe, go on at K+1. A *fence* is a numbered `M118` whose text comes back when it
 is executed: it proves that everything before it was executed, however many oks were lost or doubled on the way.
+
+Moves may be sent beside others that are still unanswered (`stream`) when the machine starves; `window` says when, and why so few.
+Everything else goes alone: nothing is sent behind a command that may block. A number keeps its command for ever, so that a line
+that comes twice is dropped by the machine. When oks may be missing or still to come after a resync (`_unsure`), lines go one at a
+time and padded, and a fence ends the doubt before the window may open again.
 """
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from drivers.marlin.lines import BLOCKING, frame, probe, word
+from drivers.marlin.lines import BLOCKING, Frame, frame, probe, word
 from drivers.marlin.replies import Kind, Reply
+from drivers.marlin.window import MOVES, Flight, Window, beside, padded
 
 SETTLE_S: Final = 0.06  # quiet that ends a burst of late answers
 SETTLE_MAX_S: Final = 1.0  # reports every second must not keep us from probing
@@ -32,6 +37,7 @@ MAX_UNBELIEVABLE: Final = 3  # the same number outside the history: it is no noi
 MAX_FENCES: Final = 5
 MAX_UNANSWERED_FENCES: Final = 3  # they stay in the firmware's four slots
 MAX_RENUMBERINGS: Final = 10
+MAX_MISNUMBERED: Final = 8  # oks in a row with a number that is not the line's: this firmware means something else by it
 _WORKING: Final = frozenset({Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
 _LIVELY: Final = _WORKING | {Kind.OK}
 
@@ -40,8 +46,8 @@ class Mode(Enum):
     """What the channel does."""
 
     CLOSED = auto()
-    IDLE = auto()  # the next line may be sent
-    WAITING = auto()  # for the ok of a line
+    IDLE = auto()  # everything is acknowledged
+    WAITING = auto()  # for the ok of one line or more
     SETTLE = auto()  # for quiet
     PROBE = auto()  # for Last Line
     RENUMBER = auto()  # for the ok of M110 N0
@@ -56,23 +62,13 @@ class Purpose(Enum):
     RENUMBER = auto()  # verify that numbers begin at 0 again
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A line with its number. `offset` is where it ends in the file, None for our own lines."""
-
-    number: int
-    command: bytes
-    offset: int | None = None
-    blocking: bool = False
-    fence: bool = False
-
-
 class Channel:
     """See the module's text. `write` takes bytes for the wire, `accepted` is told of each frame, after noise perhaps twice."""
 
-    def __init__(self, write: Callable[[bytes], None], accepted: Callable[[Frame], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], accepted: Callable[[Frame], None], window: Window | None = None) -> None:
         self._write = write
         self._accepted = accepted
+        self.window = window or Window()
         self.mode = Mode.CLOSED
         self.failure: str | None = None
         self.last_line: int | None = None  # what the machine said when probed last
@@ -86,13 +82,16 @@ class Channel:
         self._history: deque[Frame] = deque(maxlen=HISTORY_LINES)
         self._sent = 0  # the highest number given to a line
         self._acked = 0  # the highest number that we hold for accepted
-        self._cursor = 0  # the number in flight
-        self._evidence = 0  # the number in flight when the machine said that it refused a line
+        self._cursor = 0  # the highest number in flight
+        self._evidence = 0  # the number that the machine said it refused
+        self._flight = Flight()
+        self._moving = False  # only moves are in flight
+        self._unsure = False  # oks of lines before a resync may still come
+        self._answered_s = 0.0  # when the last ok came
+        self._misnumbered = 0
         self._token_seen = False
         self._ok_since_fence = False
-        self._fences = 0
-        self._same_resends = 0
-        self._resent = 0
+        self._fences = self._same_resends = self._resent = 0
         self._doubt: int | None = None
         self._unbelievable: list[int] = []
         self._renumberings = 0
@@ -105,13 +104,20 @@ class Channel:
     # what others ask
     @property
     def idle(self) -> bool:
-        """Whether the next line may be sent."""
+        """Whether everything is acknowledged, so that any line may be sent."""
         return self.mode is Mode.IDLE
 
     @property
+    def room(self) -> bool:
+        """Whether a move may be sent, though others may still be unanswered; `stream` tells whether this one fits."""
+        return self.mode is Mode.IDLE or (
+            self._moving and self.window.wide and self.mode is Mode.WAITING and len(self._flight) < self.window.lines
+        )
+
+    @property
     def in_flight(self) -> Frame | None:
-        """The line whose ok we wait for."""
-        return self._frame(self._cursor) if self._cursor > self._acked or self.mode is Mode.WAITING else None
+        """The oldest line whose ok we wait for."""
+        return self._frame(min(self._acked + 1, self._cursor)) if self._cursor > self._acked else None
 
     def _frame(self, number: int) -> Frame | None:
         index = number - self._history[0].number if self._history else -1
@@ -141,10 +147,29 @@ class Channel:
 
     def send(self, command: bytes, now_s: float, *, offset: int | None = None) -> None:
         """Send the next line. Only when idle."""
-        assert self.idle
+        assert self.mode is Mode.IDLE
         self._sent += 1
-        self._history.append(Frame(self._sent, command, offset, word(command) in BLOCKING))
-        self._transmit(self._history[-1], now_s)
+        moves = command[:3] in MOVES
+        line = Frame(self._sent, command, offset, not moves and word(command) in BLOCKING)
+        self._history.append(line)
+        self._transmit(line, now_s)
+        self._moving = moves and not self._unsure
+
+    def stream(self, command: bytes, now_s: float, *, offset: int | None = None) -> bool:
+        """Send the next line if it may go now, alone or beside moves in flight; False means: after the next ok."""
+        if self.mode is Mode.IDLE:
+            self.send(command, now_s, offset=offset)
+            return True
+        if command[:3] not in MOVES or not self.room:
+            return False
+        data = padded(frame(self._sent + 1, beside(command)))
+        if not self._flight.takes(data):
+            return False
+        self._sent = self._cursor = self._sent + 1
+        self._history.append(Frame(self._sent, command, offset))
+        self._flight.launch(data, now_s)
+        self._write(data)
+        return True
 
     def fence(self, now_s: float) -> None:
         """Send a line that proves, when it comes back, that all before it were executed. Only when idle."""
@@ -165,12 +190,17 @@ class Channel:
         return any(line is not None and line.blocking for line in unacked)
 
     def _transmit(self, line: Frame, now_s: float) -> None:
+        """Send `line` alone."""
         self._cursor = line.number
         self._token_seen = False
         self.mode = Mode.WAITING
+        self._moving = False
         self._heard_s = self._lively_s = self._silent_since_s = now_s
-        self._write(frame(line.number, line.command))
-        self._arm(line)
+        data = padded(frame(line.number, line.command)) if self._unsure else frame(line.number, line.command)
+        self._flight.land()
+        self._flight.launch(data, now_s)
+        self._write(data)
+        self.deadline_s = now_s + (STALL_BLOCKING_S if line.blocking else STALL_S)
 
     def _arm(self, line: Frame) -> None:
         stall_s, reports_only_s = (STALL_BLOCKING_S, REPORTS_ONLY_BLOCKING_S) if line.blocking else (STALL_S, REPORTS_ONLY_S)
@@ -179,6 +209,14 @@ class Channel:
     # what the machine says
     def _heard(self, now_s: float) -> None:
         self._heard_s = self._lively_s = self._silent_since_s = now_s
+
+    def on_plain_ok(self, now_s: float) -> bool:
+        """Take an `ok` without any more words, by the shortest way; False when it needs `on_reply`."""
+        if not self._moving or self.mode is not Mode.WAITING:
+            return False
+        self._heard_s = self._lively_s = now_s
+        self._move_answered(now_s, -1)
+        return True
 
     def on_reply(self, reply: Reply, now_s: float) -> None:
         """Take a line of the machine."""
@@ -200,40 +238,88 @@ class Channel:
             self._settle(Purpose.RENUMBER, now_s)
 
     def _in_stream(self, reply: Reply, now_s: float) -> None:
-        if _refuses(reply):
-            self._evidence = self._cursor
         if reply.kind in {Kind.REJECTED, Kind.RESEND}:  # in idle it is late, or noise: our place must be sure all the same
+            self._note_refusal(reply)
             self._settle(Purpose.RESYNC, now_s)
         elif self.mode is Mode.WAITING:
+            self._note_refusal(reply)
             self._in_waiting(reply, now_s)
+
+    def _note_refusal(self, reply: Reply) -> None:
+        """Which line the machine did not execute: it says the number before, or executes in the order in which we sent."""
+        if reply.kind is Kind.REJECTED and "checksum" in reply.text.lower():
+            self._evidence = reply.number + 1
+        elif reply.kind is Kind.OTHER and 'Unknown command: "' in reply.text:
+            self._evidence = self._acked + 1
 
     def _in_waiting(self, reply: Reply, now_s: float) -> None:
         line = self._frame(self._cursor)
         assert line is not None
         if reply.kind is Kind.OK:
-            self._ok(line, now_s)
+            self._ok(line, reply, now_s)
             return
         if line.fence and line.command[5:].decode() in reply.text:
             self._token_seen = True
         self._arm(line)
 
-    def _ok(self, line: Frame, now_s: float) -> None:
-        if line.fence and not self._token_seen:
+    def _ok(self, line: Frame, reply: Reply, now_s: float) -> None:
+        if line.fence:
+            self._fence_answered(line, now_s)
+        elif not self._believes(reply, now_s):
+            return
+        elif self._moving:
+            self._move_answered(now_s, reply.free)
+        else:
+            self._ack(line.number)
+            self._next(now_s)
+
+    def _believes(self, reply: Reply, now_s: float) -> bool:
+        """Whether this ok is that of the oldest line in flight, as far as it says (ADVANCED_OK)."""
+        if not reply.number or self._misnumbered >= MAX_MISNUMBERED:
+            return True
+        if reply.number == self._acked + 1:
+            self._misnumbered = 0
+            return True
+        self._misnumbered += 1
+        if reply.number > self._acked + 1:  # an ok was lost, or a digit damaged
+            self._settle(Purpose.RESYNC, now_s)
+        return False  # a late one, or doubled: if it was ours with a damaged digit, the stall finds out
+
+    def _fence_answered(self, line: Frame, now_s: float) -> None:
+        if not self._token_seen:
             self._ok_since_fence = True
             self._arm(line)
             return
+        self._unsure = False
         self._ack(line.number)
-        following = self._frame(line.number + 1)
-        if following is None:
+        self._next(now_s)
+
+    def _move_answered(self, now_s: float, free: int) -> None:
+        sent_s, length = self._flight.answered()
+        self.window.answered(now_s - max(sent_s, self._answered_s), length, free)
+        self._answered_s = now_s
+        self._ack(self._acked + 1)
+        if self._acked < self._cursor:
+            self.deadline_s = now_s + STALL_S
+        else:
+            self._next(now_s)
+
+    def _next(self, now_s: float) -> None:
+        """All in flight is acknowledged: a line that must be sent again, or a fence, or room for new ones."""
+        following = self._frame(self._cursor + 1)
+        if following is not None:
+            self._transmit(following, now_s)
+        elif self._unsure:
+            self._fences = 0
+            self._send_fence(now_s)
+        else:
             self.mode = Mode.IDLE
             self.deadline_s = None
-        else:
-            self._transmit(following, now_s)
 
     def _ack(self, number: int) -> None:
-        for accepted in range(self._acked + 1, number + 1):
-            line = self._frame(accepted)
-            self._acked = accepted
+        while self._acked < number:
+            self._acked += 1
+            line = self._frame(self._acked)
             if line is not None:
                 self._accepted(line)
 
@@ -268,7 +354,12 @@ class Channel:
             self._probe_over(now_s)
 
     def _settle(self, purpose: Purpose, now_s: float) -> None:
-        self.resyncs += purpose is Purpose.RESYNC
+        if purpose is Purpose.RESYNC:
+            self.resyncs += 1
+            self.window.trouble()
+            self._unsure = self._unsure or len(self._flight) > 1
+        self._flight.land()
+        self._moving = False
         self._purpose = purpose
         self.mode = Mode.SETTLE
         self._settle_until_s = now_s + SETTLE_MAX_S
@@ -298,8 +389,8 @@ class Channel:
             self._located(self.last_line, now_s)
 
     def _probe_again(self, now_s: float) -> None:
-        limit_s = SILENCE_BLOCKING_S if self._purpose is Purpose.RESYNC and self._blocked() else SILENCE_S
-        if now_s - self._silent_since_s >= limit_s:
+        blocked = self._purpose is Purpose.RESYNC and self._blocked()
+        if now_s - self._silent_since_s >= (SILENCE_BLOCKING_S if blocked else SILENCE_S):
             self._fail("no-answer")
             return
         self._probe_wait_s = min(self._probe_wait_s * 2, PROBE_MAX_S)
@@ -322,14 +413,12 @@ class Channel:
 
     # where we are
     def _located(self, last: int, now_s: float) -> None:
-        if self._purpose is Purpose.LOCATE:
-            self.mode = Mode.IDLE
-        elif self._purpose is Purpose.RESYNC:
+        if self._purpose is Purpose.RESYNC:
             self._go_on(last, now_s)
-        elif last == 0:
-            self.mode = Mode.IDLE
-        else:
+        elif self._purpose is Purpose.RENUMBER and last != 0:
             self._ask_renumber(now_s)
+        else:
+            self.mode = Mode.IDLE
 
     def _go_on(self, last: int, now_s: float) -> None:
         oldest = self._history[0].number if self._history else self._sent + 1
@@ -362,6 +451,8 @@ class Channel:
 
     def _resend(self, last: int, now_s: float) -> None:
         self._doubt = None
+        self._unsure = self._unsure or last > self._acked
+        self._evidence = 0
         self._ack(last)
         self._acked = min(self._acked, last)
         self._same_resends = self._same_resends + 1 if self._resent == last + 1 else 1
@@ -383,16 +474,17 @@ class Channel:
             self._send_fence(now_s)
         elif self._token_seen or (self._ok_since_fence and self._fences >= MAX_FENCES):
             self._ack(self._sent)  # only its ok is lost; or a firmware that never echoes: its oks must do
+            self._unsure = False
             self.mode = Mode.IDLE
-        elif self._fences < self._fences_allowed() and not self._stuck(line, now_s):
+        elif self._fences < (MAX_FENCES if self._answers() else MAX_UNANSWERED_FENCES) and not self._stuck(line, now_s):
             self._send_fence(now_s)
         elif now_s - self._working_s >= SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
             self._wait_for_fence(line, now_s)
 
-    def _fences_allowed(self) -> int:
-        return MAX_FENCES if self._ok_since_fence or self._tells_busy else MAX_UNANSWERED_FENCES
+    def _answers(self) -> bool:
+        return self._ok_since_fence or self._tells_busy
 
     def _stuck(self, fence: Frame, now_s: float) -> bool:
         """Whether the fence may still wait behind a long command; a second one would only fill the queue."""
@@ -406,8 +498,3 @@ class Channel:
         self.mode = Mode.WAITING
         self._heard_s = self._lively_s = now_s
         self._arm(line)
-
-
-def _refuses(reply: Reply) -> bool:
-    text = reply.text
-    return "checksum" in text.lower() or 'Unknown command: "' in text

@@ -30,7 +30,7 @@ class Protocol(Session):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pending = bytearray()
+        self._pending = b""
 
     # what the caller takes
     @property
@@ -69,7 +69,7 @@ class Protocol(Session):
     # commands
     def opened(self, now_s: float) -> None:
         """The port is open: find out who is there."""
-        self._pending.clear()
+        self._pending = b""
         greeting.greet(self, now_s)
 
     def lost(self, now_s: float) -> None:
@@ -141,10 +141,13 @@ class Protocol(Session):
     # bytes
     def receive(self, data: bytes, now_s: float) -> None:
         """Take bytes from the wire."""
-        self._pending += data
-        *lines, rest = self._pending.split(b"\n")
-        self._pending = bytearray(rest[-MAX_LINE_BYTES:])
+        lines = (self._pending + data).split(b"\n")
+        self._pending = lines.pop()[-MAX_LINE_BYTES:]
+        streaming = self.phase is Phase.RUNNING and self.job is not None and self.job.begun and not self.reported.user_wait
         for line in lines:
+            if streaming and line == b"ok" and self.channel.on_plain_ok(now_s):
+                continue  # the short way of nearly all lines: there is nothing else to learn from it
+            streaming = False
             text = line.strip(b"\r\0").decode("ascii", "replace")
             if text:
                 self._line(text, now_s)

@@ -35,9 +35,11 @@ class Reply:
     kind: Kind
     text: str
     number: int = 0
+    free: int = -1  # places of the planner, where an ok tells them (ADVANCED_OK)
 
 
 _OK: Final = Reply(Kind.OK, "ok")
+_ADVANCED_OK: Final = re.compile(r"^ok N(\d{1,9}) P(\d{1,3}) B\d{1,3}$", re.ASCII)
 _LAST_LINE: Final = re.compile(r"Last Line: ?(\d+)")
 _RESEND: Final = re.compile(r"^\s*(?:Resend|rs)[: ]\s*N?(\d+)", re.IGNORECASE)
 _START: Final = re.compile(r"^[^ -~]*start$")
@@ -55,7 +57,7 @@ def understand(line: str) -> Reply:
         return _OK
     text = line.strip()
     if text.startswith("ok"):
-        return Reply(Kind.OK, text) if len(text) == 2 or not text[2].isalnum() else Reply(Kind.OTHER, text)
+        return _ok(text)
     if text.startswith("echo:"):
         return _echo(text)
     if match := _RESEND.match(text):
@@ -63,6 +65,12 @@ def understand(line: str) -> Reply:
     if match := _LAST_LINE.search(text):
         return Reply(Kind.REJECTED, text, int(match.group(1)))
     return _report(text)
+
+
+def _ok(text: str) -> Reply:
+    if match := _ADVANCED_OK.match(text):
+        return Reply(Kind.OK, text, int(match.group(1)), int(match.group(2)))
+    return Reply(Kind.OK, text) if len(text) == 2 or not text[2].isalnum() else Reply(Kind.OTHER, text)
 
 
 def _echo(text: str) -> Reply:

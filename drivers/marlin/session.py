@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from drivers.base import Fault
-from drivers.marlin.channel import Channel, Frame
+from drivers.marlin.channel import Channel
 from drivers.marlin.events import Event
 from drivers.marlin.identity import Identity
 from drivers.marlin.job import FENCE, Job, Phase
+from drivers.marlin.lines import Frame
 from drivers.marlin.reported import Reported
 
 

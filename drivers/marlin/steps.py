@@ -19,8 +19,11 @@ def pump(session: Session, now_s: float) -> None:
     if session.channel.mode is Mode.FAILED:
         _channel_failed(session, now_s)
     going_on = True
-    while session.channel.idle and going_on:
-        going_on = session.send_script(now_s) or _STEPS[session.phase](session, now_s)
+    while going_on and session.channel.room:
+        if session.channel.idle:
+            going_on = session.send_script(now_s) or _STEPS[session.phase](session, now_s)
+        else:
+            going_on = _beside(session, now_s)
 
 
 def _channel_failed(session: Session, now_s: float) -> None:
@@ -83,6 +86,20 @@ def _running(session: Session, now_s: float) -> bool:
         session.enter(Phase.DRAINING, [b"M400", FENCE])
     else:
         return False
+    return True
+
+
+def _beside(session: Session, now_s: float) -> bool:
+    """RUNNING, with moves in flight and room for more: the next line if it is one, and nothing else is to be said."""
+    job = session.job
+    if session.phase is not Phase.RUNNING or job is None or job.hold or not job.lines or session.script:
+        return False
+    if not session.identity.reports and now_s >= session.next_poll_s:
+        return False
+    command, offset = job.lines[0]
+    if not session.channel.stream(command, now_s, offset=offset):
+        return False
+    job.lines.popleft()
     return True
 
 

@@ -8,7 +8,7 @@ from drivers.marlin.replies import Kind, extruders, firmware_name, position, tem
 LINES = [
     ("ok", Kind.OK, 0),
     ("ok P15 B3", Kind.OK, 0),
-    ("ok N12 P14 B3", Kind.OK, 0),
+    ("ok N12 P14 B3", Kind.OK, 12),
     ("ok T:25.00 /0.00 B:25.00 /0.00 @:0 B@:0", Kind.OK, 0),
     ("okay", Kind.OTHER, 0),
     ("Error:checksum mismatch, Last Line: 3", Kind.REJECTED, 3),
