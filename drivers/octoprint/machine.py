@@ -24,6 +24,7 @@ from drivers.octoprint.reading import (
     text_of,
 )
 
+OUR_DISCONNECT_S: Final = 5.0  # from our command to the event that tells of it
 AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
 
 
@@ -84,6 +85,7 @@ class Machine:
         self._reset = False
         self._ended_path: str | None = None
         self._ended_s = 0.0
+        self._ours_until_s = float("-inf")
         self._now_s = 0.0
 
     # --- our job ----------------------------------------------------------------------------------------------------------------
@@ -265,8 +267,13 @@ class Machine:
         self.kept_apart = False
         return None
 
+    def expect_disconnect(self, now_s: float) -> None:
+        """Take the next Disconnect for ours, when it comes soon."""
+        self._ours_until_s = now_s + OUR_DISCONNECT_S
+
     def _disconnecting(self) -> Effect:
-        self.kept_apart = True  # only a person's or a program's Disconnect says so beforehand (measured)
+        # only a person's or a program's Disconnect says so beforehand (measured)
+        self.kept_apart = self._now_s > self._ours_until_s
         return None
 
     def _disconnected(self) -> Effect:

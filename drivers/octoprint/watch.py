@@ -6,6 +6,7 @@ what happened while we were away is known by its effects.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ class Timing:
     refused_wait_s: float = 300.0  # a wrong key does not get right by itself
     printer_connect_s: float = 30.0  # OctoPrint tries several baud rates
     printer_retry_s: float = 300.0
+    printer_stuck_s: float = 120.0  # longer than OctoPrint takes to try every baud rate
     settle_s: float = 3.0  # OctoPrint's own verdict (PrintFailed, the print record) arrives within this time of its cause
     record_s: float = 1.5  # OctoPrint writes a file's print record in a thread, just after the event
     proof_s: float = 30.0  # from the start command until it provably prints
@@ -65,6 +67,7 @@ class Watch:
         self._push_wait_s = timing.push_wait_s
         self._connect_at_s = 0.0
         self._connect_wait_s = 0.0
+        self._connecting_s: float | None = None
         self._session_s = 0.0
 
     # --- life ---------------------------------------------------------------------------------------------------------------------
@@ -274,9 +277,12 @@ class Watch:
 
     async def _bring_printer_up(self) -> None:
         machine, now_s = self.machine, self.now_s()
+        if machine.reading.phase is Phase.CONNECTING:
+            await self._unstick(now_s)
+            return
+        self._connecting_s = None
         if machine.reading.phase not in APART:
-            if machine.reading.phase is not Phase.CONNECTING:
-                self._connect_at_s = self._connect_wait_s = 0.0
+            self._connect_at_s = self._connect_wait_s = 0.0
             return
         # never by itself after a firmware error or an emergency stop: a person looks first
         if machine.fault or machine.kept_apart or machine.job or now_s < self._connect_at_s:
@@ -287,6 +293,18 @@ class Watch:
             await self.call(self._client.connect)
         except AnswerError:
             return  # no such port at the moment: the printer is off or unplugged
+
+    async def _unstick(self, now_s: float) -> None:
+        # 1.11.8 stays "Opening serial connection" for ever when its port was not there, also after the port is back; to connect is
+        # then answered 204 and nothing happens (measured): only Disconnect frees it
+        if self._connecting_s is None:
+            self._connecting_s = now_s
+        if now_s - self._connecting_s < self._timing.printer_stuck_s:
+            return
+        self._connecting_s = None
+        self.machine.expect_disconnect(now_s)
+        with contextlib.suppress(AnswerError):
+            await self.call(self._client.disconnect)
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

@@ -4,10 +4,12 @@ Configuration keys and the commands that break the virtual printer are those of 
 Temperatures are reached at once (ambient 215 degrees C), so that files may begin with M109 and M190.
 """
 
+import json
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,42 +41,70 @@ DISABLED_PLUGINS: Final = (
     "health_check, achievements, pi_support, firmware_check, file_check, classicwebcam"
 )
 
-_CONFIG: Final = """\
-server: {{host: 127.0.0.1, port: {port}, firstRun: false, onlineCheck: {{enabled: false}}, pluginBlacklist: {{enabled: false}},
-  pythonEolCheck: {{enabled: false}}, ignoreIncompleteStartup: true}}
-gcodeAnalysis: {{runAt: never}}
-plugins:
-  _disabled: [{disabled}]
-  virtual_printer: {{enabled: true, simulated_errors: [], ambientTemperature: 215.0}}
-serial: {{port: VIRTUAL, baudrate: 115200, autoconnect: true,
-  timeout: {{communication: 1.0, communicationBusy: 1.0, connection: 3.0}}}}
-"""
+Changes = Mapping[str, Any]
+
+_CONFIG: Final[Changes] = {
+    "server": {
+        "host": "127.0.0.1",
+        "firstRun": False,
+        "onlineCheck": {"enabled": False},
+        "pluginBlacklist": {"enabled": False},
+        "pythonEolCheck": {"enabled": False},
+        "ignoreIncompleteStartup": True,
+    },
+    "gcodeAnalysis": {"runAt": "never"},
+    "plugins": {
+        "_disabled": DISABLED_PLUGINS.split(", "),
+        "virtual_printer": {"enabled": True, "simulated_errors": [], "ambientTemperature": 215.0},
+    },
+    "serial": {
+        "port": "VIRTUAL",
+        "baudrate": 115200,
+        "autoconnect": True,
+        "timeout": {"communication": 1.0, "communicationBusy": 1.0, "connection": 3.0},
+    },
+}
 _USER: Final = (
     "{name}: {{active: true, apikey: {key}, groups: [{groups}], password: '', permissions: [{permissions}], "
     "roles: [user], settings: {{}}}}\n"
 )
 
 
+def merged(base: Changes, changes: Changes) -> dict[str, Any]:
+    """`base` with `changes` laid over it, table by table; a None takes the key away: OctoPrint's default."""
+    result = {**base}
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key) or {}, value) if isinstance(value, Mapping) else value
+    return result
+
+
 class OctoPrintServer:
     """One OctoPrint. All methods block: call them with `asyncio.to_thread` from a test that runs a driver."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, changes: Changes | None = None) -> None:
         require("OctoPrint", OCTOPRINT.exists())
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key_file = folder / "farm.key"
         self._process: subprocess.Popen[bytes] | None = None
-        self._configure()
+        self._changes = changes or {}
+        self.configure()
 
     @property
     def printer_url(self) -> str:
         """The URL that the driver takes."""
         return f"octoprint+http://127.0.0.1:{self.port}?key_file={self.key_file}"
 
-    def _configure(self) -> None:
+    def configure(self, changes: Changes | None = None) -> None:
+        """Write its configuration anew, `changes` over those of the beginning; it is read at the next `start`."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.yaml").write_text(_CONFIG.format(port=self.port, disabled=DISABLED_PLUGINS))
+        config = merged(merged(merged(_CONFIG, {"server": {"port": self.port}}), self._changes), changes or {})
+        (self.folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+        self.changed = changes is not None
         users = (
             ("farm", FARM_KEY, "", ", ".join(FARM_PERMISSIONS)),
             ("maker", MAKER_KEY, "users, admins", ""),
@@ -85,12 +115,21 @@ class OctoPrintServer:
         self.key_file.write_text(FARM_KEY + "\n")
         self.key_file.chmod(0o600)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it and wait until its printer is operational."""
+        self.launch()
+        self.wait_for("Operational", START_TIMEOUT_S)
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
         command = [str(OCTOPRINT), "-b", str(self.folder), "serve", "--iknowwhatimdoing"]
         with (self.folder / "output.txt").open("ab") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        self.wait_for("Operational", START_TIMEOUT_S)
 
     def stop(self) -> None:
         """End it gently, then by force."""
@@ -144,9 +183,16 @@ class OctoPrintServer:
         content: dict[str, Any] = answer.json()
         return content
 
-    def post(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> None:
-        """What a person's click in the browser would send."""
-        requests.post(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
+    def post(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> dict[str, Any]:
+        """What a person's click in the browser would send; the answer's JSON, empty when there is none."""
+        answer = requests.post(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10)
+        answer.raise_for_status()
+        content: dict[str, Any] = answer.json() if answer.content else {}
+        return content
+
+    def put(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> None:
+        """What saving a form in the browser would send."""
+        requests.put(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
 
     def delete(self, path: str, key: str = MAKER_KEY) -> None:
         """What a person's click on the bin would send."""
@@ -162,6 +208,33 @@ class OctoPrintServer:
             timeout=30,
         )
         answer.raise_for_status()
+
+    def new_key(self, app: str) -> Path:
+        """Make an application key for the user `farm` as its owner would; the file that holds it."""
+        answer = self.post("/api/plugin/appkeys", {"command": "generate", "app": app, "user": "farm"})
+        file = self.folder / f"{app}.key"
+        file.write_text(answer["api_key"])
+        return file
+
+    def revoke_key(self, app: str) -> None:
+        """Take an application key of the user `farm` back, as an administrator does."""
+        self.post("/api/plugin/appkeys", {"command": "revoke", "app": app, "user": "farm"})
+
+    def decide(self, app: str, *, accept: bool, timeout_s: float = 30.0) -> None:
+        """Be the person who answers when the application `app` asks for a key; waits until it has asked."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            asked = self.get("/api/plugin/appkeys")["pending"]
+            if tokens := [token for token, request in asked.items() if request["app_id"] == app]:
+                break
+            assert time.monotonic() < deadline_s, f"{app} did not ask for a key"
+            time.sleep(0.1)
+        self.post(f"/plugin/appkeys/decision/{tokens[-1]}", {"decision": accept})
+
+    def firmware_log(self) -> str:
+        """What its printer's firmware heard (`<<<`) and said (`>>>`), of the newest connection and those before."""
+        logs = sorted((self.folder / "logs").glob("*virtual_printer*serial*.log*"))
+        return "".join(log.read_text(errors="replace") for log in logs)
 
     def break_printer(self, command: str) -> None:
         """Give the virtual printer one of its `!!DEBUG:` commands."""

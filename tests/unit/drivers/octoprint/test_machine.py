@@ -204,6 +204,16 @@ def test_disconnected_while_paused_is_doubted_then_failed() -> None:
     assert (effect.end, effect.detail) == (PrintEnd.FAILED, "SerialTimeoutException: ")
 
 
+def test_our_own_disconnect_is_not_taken_for_a_persons() -> None:
+    machine = idle()
+    machine.expect_disconnect(1)
+    machine.take_event("Disconnecting", None, 2)
+    machine.take_event("PrinterStateChanged", {"state_string": "Offline"}, 2)
+    assert not machine.kept_apart
+    machine.take_event("Disconnecting", None, 20)  # that was not ours any more
+    assert machine.kept_apart
+
+
 def test_a_persons_disconnect_is_remembered_until_the_printer_is_back() -> None:
     machine = idle()
     machine.take_event("Disconnecting", None, 1)

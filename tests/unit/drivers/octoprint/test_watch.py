@@ -1,6 +1,7 @@
 """Sessions: how they begin, what ends them, and what is done when there is no socket or no printer."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -24,6 +25,7 @@ QUICK = Timing(
     refused_wait_s=0.1,
     printer_connect_s=0.3,
     printer_retry_s=0.6,
+    printer_stuck_s=0.4,
     settle_s=0.1,
     record_s=0.02,
     proof_s=0.5,
@@ -195,6 +197,25 @@ async def test_a_printer_that_stays_away_is_named_and_asked_seldom(
     assert fake.count("POST", "/api/connection") <= 2
     fake.state = "Operational"
     await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_a_connection_stuck_in_opening_is_freed_and_tried_again(fake: FakeOctoPrint, watched: Watched) -> None:
+    """1.11.8 stays so for ever after the port was missing once; "connect" is a no-op then."""
+
+    def command(body: bytes) -> tuple[int, object]:
+        if json.loads(body)["command"] == "disconnect":
+            fake.event("Disconnecting")
+            fake.state = "Offline"
+        elif fake.state == "Offline":
+            fake.state = "Operational"
+        return 204, None
+
+    fake.state = "Opening serial connection"
+    fake.answers["POST", "/api/connection"] = command
+    with pytest.raises(UnreachableError, match="its printer does not"):
+        await watched.watch.open()
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+    assert not watched.watch.machine.kept_apart
 
 
 async def test_after_a_firmware_error_nobody_but_a_person_connects(fake: FakeOctoPrint, watched: Watched) -> None:
