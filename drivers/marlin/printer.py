@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote
 
 from drivers.base import (
@@ -23,21 +23,18 @@ from drivers.errors import (
     AddressError,
     DriverError,
     FirmwareError,
-    NotAPrinterError,
     PrinterBusyError,
     TransferError,
     UnreachableError,
 )
 from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
 from drivers.marlin.job import IN_JOB, Ending, Phase
-from drivers.marlin.link import Link, close_port, open_port
+from drivers.marlin.link import Link, close_port
+from drivers.marlin.opening import PortOpener
 from drivers.marlin.program import ProgramReader, check
 from drivers.marlin.protocol import Protocol
+from drivers.marlin.transcript import Transcript
 
-if TYPE_CHECKING:
-    from serial import Serial
-
-DEFAULT_BAUD: Final = 115_200
 CONNECT_S: Final = 40.0  # opening, boot loader and identification end long before; longer is a machine at something long
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 10.0
@@ -45,7 +42,6 @@ STOP_CONFIRM_S: Final = 3.0
 SAFE_S: Final = 6.0  # for `close` in mid-print: a firmware without emergency parser may be busy heating for minutes
 LAST_WORDS_S: Final = 0.3  # so many bytes take 5 ms at 115200 baud; the rest is for a slow USB adapter
 MAX_ENDED: Final = 32  # how many ends we remember for `trace`
-_COMMON_BAUDS: Final = (115_200, 250_000)
 # Unnumbered, so that a machine that lost our place obeys too; it reads them when it is through with what it does.
 _LAST_WORDS: Final = b"\nM108\nM104 S0\nM140 S0\nM107\n"
 _INTERRUPTED: Final = "The agent was stopped in mid-print: heaters off, nozzle up."
@@ -72,17 +68,27 @@ _STATES: Final = {
 
 
 class MarlinPrinter:
-    """One printer. `device` is the port's path, `baud` its speed. See `drivers.base.Driver` for the methods."""
+    """One printer. `device` is the port's path, `baud` its speed, None to find it. See `drivers.base.Driver` for the methods."""
 
     info = DriverInfo(
         "marlin",
-        frozenset({Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP, Capability.TEMPERATURES}),
+        frozenset(
+            {
+                Capability.PAUSE,
+                Capability.CANCEL,
+                Capability.EMERGENCY_STOP,
+                Capability.TEMPERATURES,
+                Capability.TRANSCRIPT,
+            }
+        ),
     )
 
-    def __init__(self, device: str, baud: int, listener: EventListener) -> None:
+    def __init__(self, device: str, baud: int | None, listener: EventListener) -> None:
         self._device = device
-        self._baud = baud
         self._listener = listener
+        self._transcript = Transcript()
+        self._port = PortOpener(device, baud, self._transcript)
+        self._lost: asyncio.Future[str] | None = None
         self._protocol = Protocol()
         self._status = PrinterStatus()
         self._link: Link | None = None
@@ -183,14 +189,14 @@ class MarlinPrinter:
                 self._connected(error)
             self._protocol.lost(self._now_s())
             self._flush()
-            await asyncio.sleep(retry_s)
+            await self._port.wait(retry_s)
             retry_s = min(retry_s * 2, MAX_RETRY_S)
 
     async def _hold_port(self) -> None:
         """Open the port and serve it until it is gone."""
-        port = await self._open()
-        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        link = Link(port, self._receive, lost.set_result)
+        port = await self._port.open(self._run, self._publish)
+        self._lost = lost = asyncio.get_running_loop().create_future()
+        link = Link(port, self._receive, self._lose)
         try:
             self._link = link
             self._protocol.opened(self._now_s())
@@ -201,14 +207,9 @@ class MarlinPrinter:
             self._link = None
             await self._run(close_port, link.detach())
 
-    async def _open(self) -> "Serial":
-        opening = asyncio.ensure_future(self._run(open_port, self._device, self._baud))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            with suppress(DriverError):
-                close_port(await opening)
-            raise
+    def _lose(self, reason: str) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(reason)
 
     async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **keywords: _P.kwargs) -> _T:
         assert not keywords
@@ -221,6 +222,7 @@ class MarlinPrinter:
         return asyncio.get_running_loop().time()
 
     def _receive(self, data: bytes) -> None:
+        self._transcript.heard(data, self._now_s())
         self._protocol.receive(data, self._now_s())
         self._flush()
 
@@ -233,6 +235,7 @@ class MarlinPrinter:
         """After anything happened: send, tell, arm the timer, read ahead."""
         data = self._protocol.data_to_send()
         if self._link is not None:
+            self._transcript.sent(data, self._now_s())
             self._link.write(data)
         for event in self._protocol.events():
             self._tell(event)
@@ -273,23 +276,14 @@ class MarlinPrinter:
         if isinstance(event, Ready):
             self._connected(None)
         elif isinstance(event, NotUnderstood):
-            self._connected(self._not_a_printer(event))
+            self._connected(self._port.not_understood(self._now_s()))
+            if self._port.must_search:
+                self._lose("its speed is another now")
         elif isinstance(event, JobBegun):
             if self._begun is not None and not self._begun.done():
                 self._begun.set_result(None)
         else:
             self._job_ended(event)
-
-    def _not_a_printer(self, event: NotUnderstood) -> DriverError:
-        if not event.heard:
-            return NotAPrinterError(
-                f"Nothing at {self._device} answers at {self._baud} baud.",
-                next_step=f"Switch the printer on; if it is on, try another speed: {_other_speeds(self._baud)}.",
-            )
-        return NotAPrinterError(
-            f"What is at {self._device} answers at {self._baud} baud, but it {event.detail}.",
-            next_step=f"Try another speed ({_other_speeds(self._baud)}). Klipper is driven through OctoPrint: octoprint+http://...",
-        )
 
     def _job_ended(self, event: JobEnded) -> None:
         self._over.set()
@@ -317,13 +311,28 @@ class MarlinPrinter:
             progress=round(job.progress, 3) if job is not None else None,
             nozzle=protocol.reported.nozzle,
             bed=protocol.reported.bed,
-            firmware=protocol.identity.firmware,
+            firmware=self._firmware(),
             fault=protocol.fault,
-            note=protocol.reported.note,
+            note=protocol.reported.note or self._port_note(),
         )
+
+    def _firmware(self) -> str | None:
+        name, found = self._protocol.identity.firmware, self._port.found
+        return f"{name}, {found} baud" if name and found else name
+
+    def _port_note(self) -> str | None:
+        if self._port.searching is not None:
+            return f"Looking for the speed: {self._port.searching} baud."
+        return self._port.note
+
+    def transcript(self) -> list[str]:
+        """The last minutes on the wire. See `drivers.base.Recorded`."""
+        return self._transcript.lines()
 
     def _state(self) -> PrinterState:
         protocol, job = self._protocol, self._protocol.job
+        if self._port.searching is not None:
+            return PrinterState.CONNECTING
         if protocol.silent:
             return PrinterState.OFFLINE
         if protocol.phase is Phase.READY and protocol.reported.foreign:
@@ -413,10 +422,6 @@ class MarlinPrinter:
         return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=detail)
 
 
-def _other_speeds(tried: int) -> str:
-    return " or ".join(f"?baud={baud}" for baud in _COMMON_BAUDS if baud != tried)
-
-
 def _not_begun(event: JobEnded) -> DriverError:
     ending = event.ending
     if ending.fault is not None:
@@ -425,7 +430,7 @@ def _not_begun(event: JobEnded) -> DriverError:
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> MarlinPrinter:
-    """Make the driver for `marlin:///dev/...?baud=N`; no I/O.
+    """Make the driver for `marlin:///dev/...?baud=N`; without `baud`, or with `auto`, the speed is looked for. No I/O.
 
     Raises:
         AddressError: no device path, an unknown key, or a baud rate that is no number.
@@ -440,7 +445,9 @@ def from_url(parts: SplitResult, listener: EventListener) -> MarlinPrinter:
         raise AddressError(
             f"The printer URL has an unknown key: {', '.join(unknown)}.", next_step=f"The only key is baud. {example}"
         )
-    baud = options.get("baud", str(DEFAULT_BAUD))
+    baud = options.get("baud", "auto")
+    if baud == "auto":
+        return MarlinPrinter(device, None, listener)
     if not baud.isascii() or not baud.isdigit() or not 1_200 <= int(baud) <= 4_000_000:
-        raise AddressError(f"{baud!r} is not a baud rate.", next_step=f"Use a number such as 115200 or 250000. {example}")
+        raise AddressError(f"{baud!r} is not a baud rate.", next_step=f"Use auto, or a number such as 115200 or 250000. {example}")
     return MarlinPrinter(device, int(baud), listener)

@@ -104,12 +104,12 @@ class Transcript:
         return self._size_bytes + self._block_bytes > self._keep_bytes or now_s - self._blocks[0].newest_s > self._keep_s
 
     # for readers
-    def recent_heard(self, limit_bytes: int) -> bytes:
-        """The last bytes that the machine said, raw."""
+    def recent_heard(self, limit_bytes: int, since_s: float = 0.0) -> bytes:
+        """The last bytes that the machine said from `since_s` on, raw."""
         found = bytearray()
         for block in reversed(self._blocks):
-            found[:0] = b"".join(data for _, direction, data in block.chunks() if direction == _HEARD)
-            if len(found) >= limit_bytes:
+            found[:0] = b"".join(data for time_s, direction, data in block.chunks() if direction == _HEARD and time_s >= since_s)
+            if len(found) >= limit_bytes or block.began_s < since_s:
                 break
         return bytes(found[-limit_bytes:])
 

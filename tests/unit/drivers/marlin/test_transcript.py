@@ -179,6 +179,8 @@ def test_the_last_bytes_of_the_machine_are_there_raw() -> None:
         transcript.sent(b"AT\n", 0.0)
         transcript.heard(b"%02d\xff\n" % number, 0.0)
     assert transcript.recent_heard(8) == b"98\xff\n99\xff\n"
+    transcript.heard(b"new", 5.0)
+    assert transcript.recent_heard(100, since_s=4.0) == b"new"
 
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=300), st.floats(0, 5)), max_size=60))
