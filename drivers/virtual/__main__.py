@@ -14,12 +14,23 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from drivers.errors import AddressError
-from drivers.virtual.control import obey, snapshot
+from drivers.virtual.control import describe_faults, obey, snapshot
 from drivers.virtual.port import VirtualPort
 from drivers.virtual.printer import VirtualSettings, make_port, read_settings
 
 STATE_PERIOD_S: Final = 0.2
 LONGEST_LINE_BYTES: Final = 4096
+MOST_PRINTERS: Final = 128
+
+_EPILOG: Final = """\
+One JSON command a line on standard input, one answer a line on standard output:
+  {"printer": 1, "snapshot": true}      the truth: parts, millimetres, executed lines and their SHA-256
+  {"printer": 1, "executed": true}      the newest executed numbered commands
+  {"printer": 1, "remove_parts": true}  a hand clears the bed
+  {"printer": 1, "fault": NAME, ...}    break it; times are the firmware's
+
+Faults:
+"""
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: somebody asked us to end
@@ -28,11 +39,14 @@ class _Stop(Exception):  # noqa: N818 - not an error: somebody asked us to end
 
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m drivers.virtual", description="Virtual Marlin printers, each on a pty of its own."
+        prog="python -m drivers.virtual",
+        description="Virtual Marlin printers, each on a pty of its own.",
+        epilog=f"{_EPILOG}{describe_faults()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--speed", type=float, default=60.0, help="firmware seconds per real second")
     parser.add_argument("--bed", type=float, default=210.0, metavar="MM", help="side of the bed")
-    parser.add_argument("--count", type=int, default=1, help="how many printers (at most 64)")
+    parser.add_argument("--count", type=int, default=1, help=f"how many printers (at most {MOST_PRINTERS})")
     parser.add_argument("--link", type=Path, metavar="PATH", help="make symbolic links PATH-1, PATH-2, ... to the ptys")
     parser.add_argument("--state", type=Path, metavar="FILE.json", help="keep the truth about all printers in this file")
     parser.add_argument("--set", default="", metavar="KEY=VALUE&...", help="more settings, as in the query of a virtual:// URL")
@@ -50,7 +64,7 @@ def _settings(chosen: argparse.Namespace, number: int) -> VirtualSettings:
 
 
 def _open_ports(chosen: argparse.Namespace, ports: list[VirtualPort]) -> None:
-    for number in range(1, min(max(1, chosen.count), 64) + 1):
+    for number in range(1, min(max(1, chosen.count), MOST_PRINTERS) + 1):
         link = chosen.link.with_name(f"{chosen.link.name}-{number}") if chosen.link else None
         ports.append(make_port(_settings(chosen, number), link=link))
         _tell({"printer": number, "path": ports[-1].path, "link": str(link) if link else None})

@@ -10,7 +10,8 @@ from typing import Final
 
 from drivers.virtual import texts
 from drivers.virtual.heaters import Heater
-from drivers.virtual.machine import FOR_SPACE, FOR_STILLNESS, FOR_USER, Blocking, Machine, Wait, Waiting
+from drivers.virtual.machine import FOR_SPACE, FOR_STILLNESS, Blocking, Machine, Reason, Wait, Waiting
+from drivers.virtual.pause import RUNOUT_DEBOUNCE_S, change_filament
 from drivers.virtual.words import Command
 
 Handler = Callable[[Machine, Command], Blocking | None]
@@ -71,8 +72,7 @@ def _arc(machine: Machine, command: Command) -> Blocking:
 def _dwell(machine: Machine, command: Command) -> Blocking:
     yield FOR_STILLNESS
     seconds = command.number("S", command.number("P", 0.0) / 1000.0)
-    if machine.options.host_actions:
-        machine.say("//action:notification Sleep...")
+    machine.act("notification Sleep...")
     yield Wait(Waiting.TIME, machine.now_s + min(max(0.0, seconds), LONGEST_WAIT_S))
 
 
@@ -179,11 +179,13 @@ def _set_temperature(machine: Machine, command: Command) -> None:
     if command.words.get("S") is not None:
         _heater(machine, command).set_target(command.number("S", 0.0), machine.now_s)
         _tell_bed_heats(machine, command)
+        if not (machine.hotend.target_c or machine.heated_bed.target_c):
+            machine.job_runs = False
 
 
 def _tell_bed_heats(machine: Machine, command: Command) -> None:
-    if machine.options.host_actions and command.code in {"M140", "M190"} and machine.heated_bed.target_c:
-        machine.say("//action:notification Bed Heating...")
+    if command.code in {"M140", "M190"} and machine.heated_bed.target_c:
+        machine.act("notification Bed Heating...")
 
 
 def _heat_and_wait(machine: Machine, command: Command) -> Blocking:
@@ -194,9 +196,12 @@ def _heat_and_wait(machine: Machine, command: Command) -> Blocking:
         return
     heater.set_target(command.number("R" if waits_for_cooling else "S", 0.0), machine.now_s)
     _tell_bed_heats(machine, command)
+    if heater.target_c:
+        _job_timer(machine, runs=True)
     if not waits_for_cooling and heater.reading_c() > heater.target_c:
         return
     since_s: float | None = None
+    earliest_s = machine.now_s + machine.least_heating_s()
     machine.wait_for_heat = True
     while machine.wait_for_heat:
         left = "?" if since_s is None else f"{max(0, int(HEAT_RESIDENCY_S - (machine.now_s - since_s)))}"
@@ -206,10 +211,20 @@ def _heat_and_wait(machine: Machine, command: Command) -> Blocking:
             since_s = machine.now_s if off_by < HEAT_WINDOW_C else None
         elif off_by > HEAT_HYSTERESIS_C:
             since_s = machine.now_s  # it slipped away: Marlin counts anew
-        elif machine.now_s - since_s >= HEAT_RESIDENCY_S:
+        elif machine.now_s - since_s >= HEAT_RESIDENCY_S and machine.now_s >= earliest_s:
             break
         yield Wait(Waiting.HEAT, machine.now_s + 1.0)
     machine.wait_for_heat = False
+
+
+def _job_timer(machine: Machine, *, runs: bool) -> None:
+    machine.job_runs = runs
+    machine.watch_filament(RUNOUT_DEBOUNCE_S)
+
+
+def _print_timer(machine: Machine, command: Command) -> None:
+    """M75 starts it, M76 and M77 hold and end it. The runout sensor is looked at while it runs."""
+    _job_timer(machine, runs=command.code == "M75")
 
 
 def _fan(machine: Machine, command: Command) -> None:
@@ -222,6 +237,9 @@ def _cold_extrusion(machine: Machine, command: Command) -> None:
         machine.cold_extrusion = coldest <= 0
     if (allowed := command.words.get("P")) is not None:
         machine.cold_extrusion = bool(allowed)
+    if not command.words:
+        state = "en" if machine.cold_extrusion else "dis"
+        machine.say(f"echo:Cold extrudes are {state}abled (min temp {machine.coldest_extrusion_c:.0f}C)")
 
 
 def _whole_seconds(interval: float) -> float:
@@ -261,18 +279,13 @@ def _where(machine: Machine, command: Command) -> None:
     machine.say(machine.where(real))
 
 
-def _identify(machine: Machine, _command: Command) -> None:
-    for line in texts.identity(machine.options):
-        machine.say(line)
-
-
 def _settings(machine: Machine, _command: Command) -> None:
     for line in texts.settings(machine.options):
         machine.say(line)
 
 
 def _endstops(machine: Machine, _command: Command) -> None:
-    for line in texts.endstops(machine.options):
+    for line in texts.endstops(machine.options, filament_out=machine.filament_out):
         machine.say(line)
 
 
@@ -287,17 +300,91 @@ def _echo(machine: Machine, command: Command) -> None:
     machine.say(f"{'echo:' if flags.get('E') == '1' else ''}{'//' if flags.get('A') == '1' else ''}{text}")
 
 
+_PATIENCE: Final = re.compile(r"(?:[PS]\d+ *)*")
+
+
 def _wait_for_user(machine: Machine, command: Command) -> Blocking:
+    """M0, M1: for a person, or for S seconds (P milliseconds) at most; the rest of the line is shown."""
+    patience = _PATIENCE.match(command.rest)
+    limits = {letter: float(number) for letter, number in re.findall(r"([PS])(\d+)", patience[0] if patience else "")}
+    text = command.rest[patience.end() :] if patience else command.rest
+    seconds = limits.get("S", limits.get("P", 0.0) / 1000.0)
     yield FOR_STILLNESS
-    if command.rest:
-        machine.say(f"echo:{command.rest}")
-    if machine.options.host_actions:
-        title = command.rest or ("M0 Stop" if command.code == "M0" else "M1 Stop")
-        for action in ("prompt_end", f"prompt_begin {title}", "prompt_button Continue", "prompt_show"):
-            machine.say(f"//action:{action}")
+    if text:
+        machine.say(f"echo:{text}")
+    machine.prompt(Reason.CONTINUE, text or ("M0 Stop" if command.code == "M0" else "M1 Stop"), "Continue")
     machine.wait_for_user = True
-    while machine.wait_for_user:
-        yield FOR_USER
+    until_s = machine.now_s + seconds if seconds else inf
+    while machine.wait_for_user and machine.now_s < until_s:
+        yield Wait(Waiting.USER, until_s, for_a_person=True)
+    machine.wait_for_user = False
+
+
+# -- filament
+
+
+def _runout_sensor(machine: Machine, command: Command) -> None:
+    if (enabled := command.words.get("S")) is not None:
+        machine.runout_enabled = bool(enabled)
+    elif "R" not in command.words:
+        machine.say(f"echo:Filament runout {'ON' if machine.runout_enabled else 'OFF'}")
+    machine.watch_filament(RUNOUT_DEBOUNCE_S)
+
+
+def _change_lengths(machine: Machine, command: Command) -> None:
+    """M603: how much a filament change loads and unloads."""
+    machine.load_mm = abs(command.number("L", machine.load_mm))
+    machine.unload_mm = abs(command.number("U", machine.unload_mm))
+
+
+def _change_filament(machine: Machine, _command: Command) -> Blocking | None:
+    return None if machine.paused else change_filament(machine)
+
+
+# -- what this build does not have
+
+
+def _no_eeprom(machine: Machine, command: Command) -> None:
+    """M500-M502 of a board without EEPROM (Marlin's published behaviour): nothing is stored, the built-in settings come back."""
+    if command.code == "M500":
+        machine.say("Error:EEPROM disabled")
+        return
+    machine.say(f"echo:{texts.DEFAULTS_LOADED}")
+    if command.code == "M501":
+        _settings(machine, command)
+
+
+_SD_ANSWERS: Final = {
+    "M20": ("Begin file list", "End file list"),
+    "M21": ("echo:No media",),
+    "M22": (),
+    "M23": ("open failed, File: .",),
+    "M24": (),
+    "M25": (),
+    "M26": (),
+    "M27": ("Not SD printing",),
+    "M413": ("echo:Power-loss recovery OFF",),
+    "M524": (),
+}
+
+
+def _no_card(machine: Machine, command: Command) -> None:
+    """A card slot without a card (Marlin's G-code reference): nothing is listed, nothing prints, nothing is recovered."""
+    for line in _SD_ANSWERS[command.code]:
+        machine.say(line)
+
+
+def _no_mesh(machine: Machine, command: Command) -> None:
+    """M420 of a build with bed levelling that has not probed since its reset."""
+    if command.words.get("S"):
+        machine.say("Error:Failed to enable Bed Leveling")
+    machine.say("echo:Bed Leveling OFF")
+    machine.say("echo:Fade Height OFF")
+
+
+def _message(machine: Machine, _command: Command) -> None:
+    if machine.flavour.after_message:
+        machine.say(machine.flavour.after_message)
 
 
 def _tool(machine: Machine, command: Command) -> None:
@@ -307,7 +394,7 @@ def _tool(machine: Machine, command: Command) -> None:
 
 # These, like M105, M110, M112 and M999, are done by the firmware itself: see firmware.py.
 _WITHOUT_EFFECT: Final = (
-    *("G17", "M17", "M31", "M75", "M76", "M77", "M92", "M108", "M111", "M117", "M120", "M121", "M200", "M205", "M206"),
+    *("G17", "M17", "M31", "M92", "M108", "M111", "M120", "M121", "M200", "M205", "M206"),
     *("M301", "M428"),
 )
 
@@ -322,13 +409,14 @@ HANDLERS: Final[dict[str, Handler]] = {
     "G92": _set_position,
     **dict.fromkeys(("M18", "M84"), _motors_off),
     **dict.fromkeys(("M82", "M83"), _extruder_mode),
+    **dict.fromkeys(("M75", "M76", "M77"), _print_timer),
     "M85": _inactivity,
     **dict.fromkeys(("M104", "M140"), _set_temperature),
     **dict.fromkeys(("M109", "M190"), _heat_and_wait),
     **dict.fromkeys(("M106", "M107"), _fan),
     "M113": _busy_interval,
     "M114": _where,
-    "M115": _identify,
+    "M117": _message,
     "M118": _echo,
     "M119": _endstops,
     "M155": _report_temperatures,
@@ -340,6 +428,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "M302": _cold_extrusion,
     "M400": _finish_moves,
     "M410": _quick_stop,
+    **dict.fromkeys(("M500", "M501", "M502"), _no_eeprom),
     "M503": _settings,
     "T0": _tool,
     "T1": _tool,
@@ -353,11 +442,17 @@ _OPTIONAL: Final[dict[str, tuple[str, Handler]]] = {
     **dict.fromkeys(("M0", "M1"), ("emergency_parser", _wait_for_user)),
     "M876": ("emergency_parser", _accept),
     "M154": ("position_reports", _report_position),
-    **dict.fromkeys(("M412", "M603"), ("runout_sensor", _accept)),
+    "M412": ("runout_sensor", _runout_sensor),
+    "M600": ("runout_sensor", _change_filament),
+    "M603": ("runout_sensor", _change_lengths),
+    "M420": ("bed_levelling", _no_mesh),
+    **dict.fromkeys(_SD_ANSWERS, ("sd_slot", _no_card)),
 }
 
 
 def handler_of(machine: Machine, code: str) -> Handler | None:
     """The handler of a code in this build; None for an unknown command."""
+    if code in machine.flavour.missing:
+        return None
     option, handler = _OPTIONAL.get(code, ("", None))
     return handler if handler and getattr(machine.options, option) else HANDLERS.get(code)

@@ -40,6 +40,7 @@ class Heater:
         self.ambient_c = ambient_c
         self.target_c = 0.0
         self.works = True
+        self.resting = False  # the nozzle's time-out in a filament change: no power, the target is kept
         self.sensor = Sensor.GOOD
         self.failure: HeaterFailure | None = None
         self._actual_c = ambient_c
@@ -57,7 +58,7 @@ class Heater:
 
     def duty(self) -> int:
         """Power now, 0..127."""
-        if not self.target_c:
+        if not self.target_c or self.resting:
             return 0
         missing = self.target_c - self._actual_c
         options = self.options
@@ -71,6 +72,21 @@ class Heater:
         """M104, M140 and their waiting sisters."""
         self.advance(now_s)
         self.target_c = min(max(0.0, target_c), self.options.maximum_c - 15.0)
+        self._heat_anew(now_s)
+
+    def rest(self, now_s: float) -> None:
+        """Take the power away and keep the target: Marlin's idle time-out. Its protection sleeps, too."""
+        self.advance(now_s)
+        self.resting = True
+        self._watch_until_s = inf
+
+    def wake(self, now_s: float) -> None:
+        """Heat again for the target."""
+        self.advance(now_s)
+        self._heat_anew(now_s)
+
+    def _heat_anew(self, now_s: float) -> None:
+        self.resting = False
         self._was_hot = False
         self._low_since_s = None
         self._watch(now_s)
@@ -114,7 +130,7 @@ class Heater:
             self._fail("MINTEMP triggered", "Err: MINTEMP")
 
     def _judge_runaway(self) -> None:
-        if not self.target_c:
+        if not self.target_c or self.resting:
             return
         reading = self.reading_c()
         self._was_hot = self._was_hot or reading >= self.target_c - 0.5
@@ -152,7 +168,7 @@ class Heater:
         """Where the temperature tends to, its time constant, and the temperature at which another law begins."""
         options = self.options
         low, high = self.target_c - options.band_c, self.target_c + options.band_c
-        if not self.target_c or not self.works:
+        if not self.target_c or not self.works or self.resting:
             return self.ambient_c, options.losses_s, None
         if self._actual_c < low:
             return options.hottest_c, options.losses_s, low

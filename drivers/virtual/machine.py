@@ -7,6 +7,8 @@ from math import inf
 from typing import Final
 
 from drivers.virtual.bed import Bed
+from drivers.virtual.faults import Faults
+from drivers.virtual.flavours import FLAVOURS
 from drivers.virtual.heaters import Heater
 from drivers.virtual.motion import STEPS_PER_MM, Block, Limits, Move, Planner, Position
 from drivers.virtual.options import FirmwareOptions
@@ -23,7 +25,16 @@ class Waiting(Enum):
     STILLNESS = auto()  # all planned moves made
     TIME = auto()
     HEAT = auto()  # like TIME, but M108 ends it
-    USER = auto()  # M108 or M876
+    USER = auto()  # M108 or M876, or the time
+
+
+class Reason(Enum):
+    """Why the newest host prompt was opened: decides what M108 and M876 mean."""
+
+    NONE = auto()
+    INFO = auto()
+    CONTINUE = auto()  # any answer goes on, and so does M108
+    PURGE = auto()  # M876 S0 purges more, S1 goes on; M108 is not heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +43,29 @@ class Wait:
 
     what: Waiting
     until_s: float = inf
+    for_a_person: bool = False  # `busy: paused for user` is said meanwhile
 
 
 FOR_SPACE: Final = Wait(Waiting.SPACE)
 FOR_STILLNESS: Final = Wait(Waiting.STILLNESS)
-FOR_USER: Final = Wait(Waiting.USER)
+FOR_USER: Final = Wait(Waiting.USER, for_a_person=True)
 Blocking = Iterator[Wait]
 
 
 class Machine:
     """One printer between two resets, except for what outlives a reset: heat, and what stands on the bed."""
 
-    def __init__(self, options: FirmwareOptions, bed: Bed, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: FirmwareOptions, bed: Bed, say: Callable[[str], None], faults: Callable[[], Faults] = Faults
+    ) -> None:
+        self.faults = faults
         self.options = options
         self.bed = bed
         self.say = say
+        self.flavour = FLAVOURS[options.flavour]
         self.now_s = 0.0
+        self.filament_out = False  # what the runout sensor sees
+        self.purged_mm = 0.0  # filament of changes: loaded and purged, less what was unloaded
         self.hotend = Heater(options.hotend, options.ambient_c)
         self.heated_bed = Heater(options.bed, options.ambient_c)
         self.cold_start()
@@ -55,7 +73,7 @@ class Machine:
     def cold_start(self) -> None:
         """What a reset sets back. Heaters lose their targets, not their heat."""
         self.limits = Limits()
-        self.planner = Planner(self.limits, self._executed)
+        self.planner = Planner(self.limits, self._executed, self.options.planned_moves)
         self.place: Position = (0.0, 0.0, 0.0, 0.0)  # planned, machine coordinates
         self.offset = [0.0, 0.0, 0.0, 0.0]  # machine = logical + offset (G92)
         self.homed = [False, False, False]
@@ -79,10 +97,21 @@ class Machine:
         self.wait_for_heat = False
         self.wait_for_user = False
         self.last_text = ""  # the command in hand, quoted by the M85 kill
+        self.job_runs = False  # Marlin's print timer: M109, M190 and M75 start it, M77 or cold targets stop it
+        self.paused = False  # in a filament change
+        self.reason = Reason.NONE
+        self.person_chose = 0
+        self.runout_enabled = True  # M412
+        self.runout_s = inf  # when the sensor has convinced Marlin
+        self.load_mm, self.unload_mm = 0.0, 100.0  # M603
         for heater in (self.hotend, self.heated_bed):
             heater.set_target(0.0, self.now_s)
 
     # -- heat
+
+    def least_heating_s(self) -> float:
+        """How long a wait for heat takes at least; a fault sets it."""
+        return self.faults().long_heat_s
 
     def advance_heaters(self) -> None:
         """Let the heaters follow the clock."""
@@ -93,15 +122,60 @@ class Machine:
         """The report of M105 and M155, without its `ok`."""
         self.advance_heaters()
         hotend, bed = self.hotend, self.heated_bed
-        return (
-            f" T:{hotend.reading_c():.2f} /{hotend.target_c:.2f} B:{bed.reading_c():.2f} /{bed.target_c:.2f}"
-            f" @:{hotend.duty()} B@:{bed.duty()}"
+        return self.flavour.temperatures.format(
+            t=hotend.reading_c(),
+            tt=hotend.target_c,
+            b=bed.reading_c(),
+            bt=bed.target_c,
+            duty=hotend.duty(),
+            bed_duty=bed.duty(),
+            ambient=self.options.ambient_c,
         )
 
     def heaters_off(self) -> None:
         """All targets to 0."""
         self.hotend.set_target(0.0, self.now_s)
         self.heated_bed.set_target(0.0, self.now_s)
+
+    # -- the person
+
+    def act(self, action: str) -> None:
+        """Tell the host (`//action:`), in builds that do."""
+        if self.options.host_actions:
+            self.say(f"//action:{action}")
+
+    def prompt(self, reason: Reason, title: str, *buttons: str) -> None:
+        """Ask the host to show a question."""
+        self.reason = reason
+        for action in ("prompt_end", f"prompt_begin {title}", *(f"prompt_button {button}" for button in buttons), "prompt_show"):
+            self.act(action)
+
+    def open_prompt(self, title: str, *buttons: str) -> None:
+        """Tell the host something, unless a question stands there."""
+        if self.reason is Reason.NONE:
+            self.prompt(Reason.INFO, title, *buttons)
+
+    def go_on(self) -> None:
+        """M108: stop waiting for heat or for a person."""
+        self.wait_for_heat = False
+        if self.reason is not Reason.PURGE:
+            self.wait_for_user = False
+
+    def answer(self, choice: int) -> None:
+        """M876: the person chose a button."""
+        reason, self.reason = self.reason, Reason.NONE
+        self.person_chose = choice
+        if reason in {Reason.CONTINUE, Reason.PURGE}:
+            self.wait_for_user = False
+
+    def watch_filament(self, debounce_s: float) -> None:
+        """Something changed: see whether, and when, the runout sensor stops the print. Nobody looks outside a print."""
+        watched = self.options.runout_sensor and self.runout_enabled and self.job_runs and not self.paused
+        self.runout_s = self.now_s + debounce_s if watched and self.filament_out else inf
+
+    def runout_tripped(self) -> bool:
+        """The sensor of this build sees no filament."""
+        return self.options.runout_sensor and self.filament_out
 
     # -- motion
 

@@ -66,8 +66,9 @@ class Block:
 class Planner:
     """The queue of moves and the clock of the one that is being executed."""
 
-    def __init__(self, limits: Limits, on_done: Callable[[Block], None]) -> None:
+    def __init__(self, limits: Limits, on_done: Callable[[Block], None], room: int = PLANNED_MOVES) -> None:
         self._limits = limits
+        self._room = room
         self._on_done = on_done
         self._blocks: deque[Block] = deque()  # the first is being executed
         self._exit_speed = 0.0
@@ -77,7 +78,7 @@ class Planner:
     @property
     def free(self) -> int:
         """How many more moves it takes."""
-        return PLANNED_MOVES - len(self._blocks)
+        return self._room - len(self._blocks)
 
     @property
     def busy(self) -> bool:

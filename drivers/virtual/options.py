@@ -49,10 +49,15 @@ class FirmwareOptions:
     """How the firmware was built. The defaults are Marlin's own: no emergency parser, no advanced ok, no host actions.
 
     `bed_mm` is the side of the square bed, `beyond_bed_mm` how far the head goes over its edges. `boot_s` is how long the board
-    stays deaf after a reset before it says `start`.
+    stays deaf after a reset before it says `start`. `flavour` names one of `drivers.virtual.flavours.FLAVOURS`. A build with
+    `runout_sensor` also has Marlin's advanced pause and its parking before a thermal kill, as the recorded one had.
+
+    `uart_baud` is the speed of the wire between host and board; 0 is a USB board: bytes are there at once. `latency_s` is added
+    each way. `rx_buffer` bytes are kept while all `command_slots` are taken, what comes then is lost.
     """
 
     name: str = "Virtual"
+    flavour: str = "marlin-2.1"
     uuid: str = "00000000-0000-4000-8000-000000000000"
     bed_mm: float = 210.0
     beyond_bed_mm: float = 5.0
@@ -67,5 +72,11 @@ class FirmwareOptions:
     quoted_strings: bool = False
     area_report: bool = False  # M115 tells the size of the bed
     bed_levelling: bool = False  # G29 is known and takes a minute
+    sd_slot: bool = False  # M20, M27 and their like are known; no card is ever in it
+    rx_buffer: int = RX_RING_BYTES
+    command_slots: int = COMMAND_SLOTS
+    planned_moves: int = PLANNED_MOVES
+    uart_baud: int = 0
+    latency_s: float = 0.0
     hotend: HeaterOptions = field(default=HOTEND)
     bed: HeaterOptions = field(default=BED)

@@ -19,12 +19,17 @@ from math import ceil
 from pathlib import Path
 from typing import Final, TypeVar
 
+from drivers.virtual.faults import Noise
 from drivers.virtual.firmware import Firmware
+from drivers.virtual.tty import Intruder, host_baud
+from drivers.virtual.wire import Board, Wire
 
 T = TypeVar("T")
 
-LOOK_FOR_OPENING_MS: Final = 50
-LONGEST_SLEEP_MS: Final = 60_000
+LOOK_FOR_OPENING_S: Final = 0.05
+LONGEST_SLEEP_S: Final = 60.0
+PRECISE_BELOW_S: Final = 0.02
+SELECTABLE_DESCRIPTORS: Final = 1024  # the limit of select(2)
 READ_BYTES: Final = 4096
 LARGEST_BACKLOG_BYTES: Final = 65_536  # nobody reads: what comes after is lost
 CALL_TIMEOUT_S: Final = 10.0
@@ -35,6 +40,8 @@ class VirtualPort:
 
     `link`, when given, is a symbolic link to the newest pty, as those of /dev/serial/by-id are: replugging changes the number, and
     while it is unplugged there is no link. The firmware belongs to the port's thread: use `call` to touch it.
+
+    With `strict_baud` only a host that has set this speed is understood, and understands; 0: any speed will do.
     """
 
     def __init__(
@@ -44,18 +51,27 @@ class VirtualPort:
         speed: float = 1.0,
         link: Path | None = None,
         reset_on_open: bool = False,
+        strict_baud: int = 0,
         name: str = "virtual",
     ) -> None:
         self.speed = speed
         self.path = ""
+        self.reset_on_open = reset_on_open
+        self.strict_baud = strict_baud
+        self.reads = True  # False: the pty fills up
         self._firmware = firmware
+        options = firmware.options
+        paced = bool(options.uart_baud or options.latency_s)
+        self._wire = Wire(firmware, baud=options.uart_baud, latency_s=options.latency_s) if paced else None
+        self._board: Board = self._wire or firmware
+        self._garbler = Noise(options.uart_baud)
+        self._intruder: Intruder | None = None
         self._link = link
-        self._reset_on_open = reset_on_open
         self._began_s = time.monotonic()
         self._master: int | None = None
         self._open = False  # somebody has the other side open
         self._backlog = bytearray()
-        self._awaiting_room = False
+        self._polled = select.POLLIN
         self._calls: deque[Callable[[], None]] = deque()
         self._closing = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -98,6 +114,18 @@ class VirtualPort:
         """Plug in again: a new pty, most often with another number; returns its path."""
         return self.call(lambda _firmware, _now_s: self._plug())
 
+    def renumber(self) -> str:
+        """Unplug and plug in again so that the number is certainly another one; returns the new path."""
+        return self.call(lambda _firmware, _now_s: self._renumber())
+
+    def intrude(self, *, locks: bool) -> None:
+        """A second program opens the port, and holds its lock or reads along. Raises OSError: it cannot."""
+        self.call(lambda _firmware, _now_s: self._let_in(Intruder(self.path, locks=locks)))
+
+    def expel(self) -> int:
+        """The second program goes; returns how many bytes it has stolen."""
+        return self.call(lambda _firmware, _now_s: self._let_in(None))
+
     def close(self) -> None:
         """End the thread and the pty. Idempotent."""
         if self._closing:
@@ -105,6 +133,7 @@ class VirtualPort:
         self._closing = True
         self._ring()
         self._thread.join(CALL_TIMEOUT_S)
+        self._let_in(None)
         self._unplug()
         os.close(self._bell)
         if self._link:
@@ -135,7 +164,25 @@ class VirtualPort:
             fresh.replace(self._link)
         return self.path
 
+    def _renumber(self) -> str:
+        self._let_in(None)
+        self._shut()
+        held, self._master = self._master, None  # as long as it is there nobody gets its number
+        try:
+            return self._plug()
+        finally:
+            if held is not None:
+                os.close(held)
+
+    def _let_in(self, intruder: Intruder | None) -> int:
+        gone, self._intruder = self._intruder, intruder
+        if gone is None:
+            return 0
+        gone.close()
+        return gone.stolen
+
     def _unplug(self) -> None:
+        self._let_in(None)
         self._shut()
         if self._link:
             # Before the pty: its number is free then, and who follows the link would print on whatever machine gets it next.
@@ -148,8 +195,11 @@ class VirtualPort:
         """The other side is gone: what was not read is lost, as in a serial adapter."""
         if self._open and self._master is not None:
             self._poller.unregister(self._master)
-        self._open = self._awaiting_room = False
+        self._open = False
+        self._polled = select.POLLIN
         self._backlog.clear()
+        if self._wire:
+            self._wire.cut()
 
     def _serve(self) -> None:
         while not self._closing:
@@ -162,8 +212,8 @@ class VirtualPort:
 
     def _idle(self) -> None:
         """Nobody has the port open: the firmware talks to the wall."""
-        self._sleep(LOOK_FOR_OPENING_MS)
-        self._firmware.advance(self._now_s())
+        self._sleep(LOOK_FOR_OPENING_S)
+        self._board.advance(self._now_s())
         if self._master is None:
             return
         look = select.poll()
@@ -173,33 +223,42 @@ class VirtualPort:
         self._open = True
         self._poller.register(self._master, select.POLLIN)
         tty.setraw(self._master)  # a reopened pty may have forgotten it, and would echo
-        if self._reset_on_open:
+        if self.reset_on_open:
             self._firmware.reset(self._now_s())
 
     def _exchange(self) -> None:
         """Say what the firmware has to say, then wait for bytes or for its next moment."""
-        self._write(self._firmware.advance(self._now_s()))
+        self._write(self._board.advance(self._now_s()))
         if self._master is None or not self._open:
             return
-        wake_s = self._firmware.next_wake_s()
-        timeout_ms = None
-        if wake_s is not None:
-            timeout_ms = min(LONGEST_SLEEP_MS, max(0, ceil((wake_s - self._now_s()) / self.speed * 1000)))
-        events = self._sleep(timeout_ms)
+        self._listen_for()
+        wake_s = self._board.next_wake_s()
+        timeout_s = None if wake_s is None else min(LONGEST_SLEEP_S, max(0.0, (wake_s - self._now_s()) / self.speed))
+        events = self._sleep_well(timeout_s) if self._wire and timeout_s is not None else self._sleep(timeout_s)
         if events & select.POLLIN:
             self._read()
         elif events & (select.POLLHUP | select.POLLERR):
             self._hang_up()
 
-    def _sleep(self, timeout_ms: int | None) -> int:
+    def _sleep(self, timeout_s: float | None) -> int:
         """Wait for bytes, the bell or the time; returns the poll events of the pty."""
         found = 0
-        for descriptor, events in self._poller.poll(timeout_ms):
+        for descriptor, events in self._poller.poll(None if timeout_s is None else ceil(timeout_s * 1000)):
             if descriptor == self._bell:
                 os.eventfd_read(self._bell)
             else:
                 found = events
         return found
+
+    def _sleep_well(self, timeout_s: float) -> int:
+        """Like `_sleep`, to the microsecond: a poll rounds up to milliseconds, which is a third of a line at 115200 baud."""
+        assert self._master is not None
+        if timeout_s > PRECISE_BELOW_S or max(self._bell, self._master) >= SELECTABLE_DESCRIPTORS:
+            return self._sleep(timeout_s)
+        if timeout_s:
+            readers = [self._bell, self._master] if self._polled & select.POLLIN else [self._bell]
+            select.select(readers, [self._master] if self._polled & select.POLLOUT else [], [], timeout_s)
+        return self._sleep(0.0)
 
     def _read(self) -> None:
         assert self._master is not None
@@ -210,7 +269,22 @@ class VirtualPort:
                 raise
             self._hang_up()
         else:
-            self._firmware.feed(data, self._now_s())
+            self._board.feed(self._as_heard(data), self._now_s())
+
+    def _as_heard(self, data: bytes) -> bytes:
+        """What comes out at the other end: noise when the two speeds differ."""
+        if not self.strict_baud or self._master is None or host_baud(self._master) == self.strict_baud:
+            return data
+        return self._garbler.garble(data)
+
+    def _listen_for(self) -> None:
+        """Asked for at each turn only when it changes: most answers go out in one piece."""
+        assert self._master is not None
+        reads = self.reads and not (self._wire and self._wire.full)
+        wanted = (select.POLLIN if reads else 0) | (select.POLLOUT if self._backlog else 0)
+        if wanted != self._polled:
+            self._polled = wanted
+            self._poller.modify(self._master, wanted)
 
     def _hang_up(self) -> None:
         assert self._master is not None
@@ -223,7 +297,7 @@ class VirtualPort:
             return
         assert self._master is not None
         if len(self._backlog) < LARGEST_BACKLOG_BYTES:
-            self._backlog += said
+            self._backlog += self._as_heard(said) if said else b""
         try:
             del self._backlog[: os.write(self._master, self._backlog)]
         except BlockingIOError:
@@ -233,7 +307,5 @@ class VirtualPort:
                 raise
             self._hang_up()
             return
-        # Asked for at each turn only while something is left: most answers go out in one piece.
-        if self._backlog or self._awaiting_room:
-            self._awaiting_room = bool(self._backlog)
-            self._poller.modify(self._master, select.POLLIN | (select.POLLOUT if self._awaiting_room else 0))
+        if self._intruder:
+            self._intruder.steal()

@@ -11,10 +11,11 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from drivers.base import Capability, Driver, DriverInfo, EventListener, JobTrace, PrinterStatus
-from drivers.errors import AddressError, UnreachableError
+from drivers.errors import AddressError, Bilingual, UnreachableError
 from drivers.virtual.bed import PartRule
-from drivers.virtual.faults import Faults
+from drivers.virtual.faults import NOISE_KINDS, Faults
 from drivers.virtual.firmware import Firmware
+from drivers.virtual.flavours import flavour_name
 from drivers.virtual.folder import PortFolder, remove_leftovers
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
@@ -32,6 +33,7 @@ class VirtualSettings:
     speed: float = 60.0
     seed: int = 0
     reset_on_open: bool = False
+    strict_baud: int = 0  # a host at another speed gets and gives garbage; 0: any will do
     firmware: FirmwareOptions = field(default_factory=FirmwareOptions)
     rule: PartRule = field(default_factory=PartRule)
     faults: Faults = field(default_factory=Faults)
@@ -63,6 +65,26 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
+def _milliseconds(text: str) -> float:
+    return _number(0, 1000)(text) / 1000.0
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = _whole(text)
+        if not low <= value <= high:
+            raise ValueError(f"it must be between {low} and {high}")
+        return value
+
+    return read
+
+
+def _noise_kind(text: str) -> str:
+    if text not in NOISE_KINDS:
+        raise ValueError(f"it must be one of {', '.join(NOISE_KINDS)}")
+    return text
+
+
 # query key -> (part of the settings, its field, how to read it)
 _KEYS: Final[dict[str, tuple[str, str, Callable[[str], object]]]] = {
     "speed": ("", "speed", _number(0.1, FASTEST)),
@@ -74,10 +96,32 @@ _KEYS: Final[dict[str, tuple[str, str, Callable[[str], object]]]] = {
     "emergency_parser": ("firmware", "emergency_parser", _switch),
     "advanced_ok": ("firmware", "advanced_ok", _switch),
     "host_actions": ("firmware", "host_actions", _switch),
+    "runout_sensor": ("firmware", "runout_sensor", _switch),
+    "position_reports": ("firmware", "position_reports", _switch),
+    "bed_levelling": ("firmware", "bed_levelling", _switch),
+    "sd_slot": ("firmware", "sd_slot", _switch),
+    "flavour": ("firmware", "flavour", flavour_name),
+    "uart_baud": ("firmware", "uart_baud", _between(0, 4_000_000)),
+    "latency_ms": ("firmware", "latency_s", _milliseconds),
+    "rx_buffer": ("firmware", "rx_buffer", _between(16, 65_536)),
+    "command_slots": ("firmware", "command_slots", _between(1, 64)),
+    "planned_moves": ("firmware", "planned_moves", _between(2, 256)),
+    "strict_baud": ("", "strict_baud", _between(0, 4_000_000)),
     "expected_mm": ("rule", "expected_mm", _number(0, 1e7)),
     "minimum_mm": ("rule", "minimum_mm", _number(0, 1e7)),
     "noise_in": ("faults", "noise_in", _number(0, 1)),
     "noise_out": ("faults", "noise_out", _number(0, 1)),
+    "noise_kind": ("faults", "noise_kind", _noise_kind),
+    "lose_oks": ("faults", "lose_oks", _between(0, 1_000_000)),
+    "double_oks": ("faults", "double_oks", _between(0, 1_000_000)),
+    "late_oks": ("faults", "late_oks", _between(0, 1_000_000)),
+    "late_ok": ("faults", "late_ok_s", _number(0, 86_400)),
+    "corrupt_oks": ("faults", "corrupt_oks", _between(0, 1_000_000)),
+    "corrupt_resends": ("faults", "corrupt_resends", _between(0, 1_000_000)),
+    "misnumber_resends": ("faults", "misnumber_resends", _between(0, 1_000_000)),
+    "silent_lines": ("faults", "silent_lines", _between(0, 1_000_000)),
+    "long_heat": ("faults", "long_heat_s", _number(0, 86_400)),
+    "kill_in_heat": ("faults", "kill_in_heat", _switch),
 }
 
 
@@ -92,14 +136,23 @@ def read_settings(parts: SplitResult) -> VirtualSettings:
     for key, text in parse_qsl(parts.query, keep_blank_values=True):
         if key not in _KEYS:
             known = ", ".join(sorted(_KEYS))
-            raise AddressError(f"A virtual printer has no setting {key!r}.", next_step=f"There are: {known}.")
+            raise AddressError(
+                Bilingual(f"A virtual printer has no setting {key!r}.", f"Une imprimante virtuelle n'a pas de réglage {key!r}."),
+                next_step=Bilingual(f"There are: {known}.", f"Il y a : {known}."),
+            )
         part, name, read = _KEYS[key]
         try:
             chosen[part][name] = read(text)
         except ValueError as error:
             raise AddressError(
-                f"The setting {key}={text} of the virtual printer is wrong: {error}.",
-                next_step="Correct it; example: virtual://?speed=60&bed=210",
+                Bilingual(
+                    f"The setting {key}={text} of the virtual printer is wrong: {error}.",
+                    f"Le réglage {key}={text} de l'imprimante virtuelle est faux : {error}.",
+                ),
+                next_step=Bilingual(
+                    "Correct it; example: virtual://?speed=60&bed=210",
+                    "Corrigez-le ; exemple : virtual://?speed=60&bed=210",
+                ),
             ) from error
     plain = VirtualSettings()
     return replace(
@@ -114,8 +167,15 @@ def read_settings(parts: SplitResult) -> VirtualSettings:
 def make_port(settings: VirtualSettings, *, link: Path | None = None) -> VirtualPort:
     """A virtual printer on a new pty, switched on."""
     firmware = Firmware(settings.firmware, rule=settings.rule, seed=settings.seed)
-    firmware.faults = replace(settings.faults)
-    return VirtualPort(firmware, speed=settings.speed, link=link, reset_on_open=settings.reset_on_open, name=settings.firmware.name)
+    firmware.faults = settings.faults.copy()
+    return VirtualPort(
+        firmware,
+        speed=settings.speed,
+        link=link,
+        reset_on_open=settings.reset_on_open,
+        strict_baud=settings.strict_baud,
+        name=settings.firmware.name,
+    )
 
 
 class VirtualPrinter:
@@ -137,7 +197,10 @@ class VirtualPrinter:
     @property
     def _driver(self) -> Driver:
         if self._marlin is None:
-            raise UnreachableError("The virtual printer is switched off.", next_step="Connect it first.")
+            raise UnreachableError(
+                Bilingual("The virtual printer is switched off.", "L'imprimante virtuelle est éteinte."),
+                next_step=Bilingual("Connect it first.", "Connectez-la d'abord."),
+            )
         return self._marlin
 
     async def connect(self) -> None:
@@ -152,7 +215,9 @@ class VirtualPrinter:
             self._folder = PortFolder()
             link = self._folder.path / "printer"
             self.port = make_port(self._settings, link=link)
-            self._marlin = marlin_from_url(urlsplit(f"marlin://{link}?baud=115200"), self._listener)
+            self._marlin = marlin_from_url(
+                urlsplit(f"marlin://{link}?baud={self._settings.strict_baud or 115_200}"), self._listener
+            )
             self.info = replace(INFO, capabilities=self._marlin.info.capabilities)
         await self._marlin.connect()
 

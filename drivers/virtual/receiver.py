@@ -4,13 +4,15 @@ Source of the rules: transcripts of real Marlin (bugfix-2.1.x of January 2023) a
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
+from drivers.virtual.flavours import FLAVOURS, Flavour
 from drivers.virtual.options import LINE_BYTES, RX_RING_BYTES
 
 _LEADING_NUMBER: Final = re.compile(rb"\s*([+-]?\d+)")
-_EMERGENCY: Final = re.compile(rb"(?:^|\n) *(?:N\d+ +)?M(108|112|410|876)(?!\d)")
+_EMERGENCY: Final = re.compile(rb"(?:^|\n) *(?:N\d+ +)?M(?:(108|112|410)(?!\d)|876 *S(\d))")
+_NUMBER: Final = re.compile(rb"N\d+ *")
 _LONGEST_EMERGENCY: Final = 32
 
 
@@ -38,15 +40,31 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A line that Marlin answers with an error and a Resend; `reason` is the machine's own wording."""
+    """A line that Marlin answers with an error and a Resend; `reason` is Marlin's own wording, `number` what the line claimed."""
 
     reason: str
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A line that came before, for the firmwares that say so."""
+
+    number: int
+
+
+WRONG_NUMBER: Final = "Line Number is not Last Line Number+1"
+WRONG_CHECKSUM: Final = "checksum mismatch"
+NO_CHECKSUM: Final = "No Checksum with line number"
+Line = Accepted | Refused | Duplicate
 
 
 class Receiver:
     """Collects bytes, cuts lines and checks them. Knows the number of the last good line."""
 
-    def __init__(self) -> None:
+    def __init__(self, flavour: Flavour = FLAVOURS["marlin-2.1"], ring_bytes: int = RX_RING_BYTES) -> None:
+        self._flavour = flavour
+        self._ring_bytes = ring_bytes
         self.last_number = 0
         self.dropped_bytes = 0  # lost because the ring was full
         self._ring = bytearray()
@@ -59,17 +77,17 @@ class Receiver:
 
     def overflow(self) -> None:
         """Lose what does not fit into the receive ring."""
-        excess = len(self._ring) - RX_RING_BYTES
+        excess = len(self._ring) - self._ring_bytes
         if excess > 0:
             self.dropped_bytes += excess
-            del self._ring[RX_RING_BYTES:]
+            del self._ring[self._ring_bytes :]
 
     def flush(self) -> None:
         """Forget the bytes in the ring and the unfinished line: what Marlin does when it asks for a resend."""
         self._ring.clear()
         self._partial.clear()
 
-    def next_line(self) -> Accepted | Refused | None:
+    def next_line(self) -> Line | None:
         """The next line that has a meaning; None when there is no whole line. Empty lines and duplicates vanish without a trace."""
         while self._ring:
             end = self._ring.find(b"\n")
@@ -86,9 +104,11 @@ class Receiver:
                 return line
         return None
 
-    def _check(self, frame: bytes) -> Accepted | Refused | None:
+    def _check(self, frame: bytes) -> Line | None:
         if frame[:1] != b"N":
             return Accepted(frame.decode("latin-1"), None)
+        if not self._flavour.checks_lines:
+            return self._unchecked(frame)
         sets_number = frame.find(b"M110")
         if sets_number >= 0:
             inner = frame.find(b"N", 4)
@@ -96,20 +116,30 @@ class Receiver:
         else:
             number = _leading_int(frame[1:])
             if number != self.last_number + 1:
-                if self.last_number - 1 <= number <= self.last_number:
-                    return None  # a duplicate is dropped without an ok (Marlin PR 24972)
-                return Refused("Line Number is not Last Line Number+1")
+                return self._out_of_order(number)
         body, star, digits = frame.rpartition(b"*")
         if not star:
-            return Refused("No Checksum with line number")
+            return Refused(NO_CHECKSUM, number)
         if _leading_int(digits) != checksum(body):
-            return Refused("checksum mismatch")
+            return Refused(WRONG_CHECKSUM, number)
         self.last_number = number
         return Accepted(frame.decode("latin-1"), number)
 
-    def emergencies(self, data: bytes) -> list[int]:
-        """M numbers that the emergency parser sees in the arriving bytes, whether they fit into the ring or not."""
+    def _out_of_order(self, number: int) -> Line | None:
+        if self.last_number - 1 <= number <= self.last_number:
+            if self._flavour.skip:
+                return Duplicate(number)
+            if self._flavour.drops_duplicates:
+                return None  # without an ok (Marlin PR 24972)
+        return Refused(WRONG_NUMBER, number)
+
+    def _unchecked(self, frame: bytes) -> Accepted:
+        number = _leading_int(frame[1:])
+        return Accepted(_NUMBER.sub(b"", frame, count=1).decode("latin-1"), number)
+
+    def emergencies(self, data: bytes) -> list[tuple[int, int]]:
+        """M numbers, and the S of M876, that the emergency parser sees in what arrives, whether it fits into the ring or not."""
         seen = self._tail + data.replace(b"\r", b"\n")
         found = [match for match in _EMERGENCY.finditer(seen) if len(self._tail) <= match.end() < len(seen)]
         self._tail = b"\n" if seen.endswith(b"\n") else seen[-_LONGEST_EMERGENCY:]
-        return [int(match[1]) for match in found]
+        return [(int(match[1]), 0) if match[1] else (876, int(match[2])) for match in found]

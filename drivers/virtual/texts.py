@@ -1,19 +1,13 @@
-"""What Marlin says about itself: banner, settings, identity. Source: transcripts of bugfix-2.1.x of January 2023."""
+"""What a firmware says about itself: banner, settings, identity.
+
+Source for Marlin 2.1: transcripts of bugfix-2.1.x of January 2023; for the others see flavours.py.
+"""
 
 from typing import Final
 
+from drivers.virtual.flavours import FLAVOURS
 from drivers.virtual.options import FirmwareOptions
 
-VERSION: Final = "Marlin bugfix-2.1.x"
-
-_BANNER: Final = (
-    "start",
-    "PowerUp",
-    VERSION,
-    "echo: Last Updated: 2023-01-07 | Author: (none, default config)",
-    "echo: Compiled: Nov 21 2026",
-    "echo: Free Memory: 0  PlannerBufferBytes: 1280",
-)
 DEFAULTS_LOADED: Final = "Hardcoded Default Settings Loaded"
 _SETTINGS: Final = (
     "echo:; Linear Units:",
@@ -85,9 +79,13 @@ _CAPABILITIES: Final = {
 
 def banner(options: FirmwareOptions) -> list[str]:
     """What a reset prints, line by line."""
+    flavour = FLAVOURS[options.flavour]
+    greeting = [line.format(version=flavour.version) for line in flavour.banner]
+    if not flavour.tells_settings:
+        return greeting
     notice = [f"//action:notification {DEFAULTS_LOADED}"] if options.host_actions else []
     closing = ["//action:prompt_end"] if options.host_actions else []
-    return [*_BANNER, *notice, f"echo:{DEFAULTS_LOADED}", *settings(options), *closing]
+    return [*greeting, *notice, f"echo:{DEFAULTS_LOADED}", *settings(options), *closing]
 
 
 def settings(options: FirmwareOptions) -> list[str]:
@@ -95,10 +93,11 @@ def settings(options: FirmwareOptions) -> list[str]:
     return [*_SETTINGS, *(_RUNOUT_SETTINGS if options.runout_sensor else ())]
 
 
-def endstops(options: FirmwareOptions) -> list[str]:
-    """The answer to M119."""
+def endstops(options: FirmwareOptions, *, filament_out: bool = False) -> list[str]:
+    """The answer to M119. The runout sensor is triggered as long as there is filament."""
     axes = ["x_min: open", "y_min: open", "z_min: open"]
-    return ["Reporting endstop status", *axes, *(["filament: TRIGGERED"] if options.runout_sensor else [])]
+    filament = [f"filament: {'open' if filament_out else 'TRIGGERED'}"] if options.runout_sensor else []
+    return ["Reporting endstop status", *axes, *filament]
 
 
 def identity(options: FirmwareOptions) -> list[str]:
@@ -112,10 +111,10 @@ def identity(options: FirmwareOptions) -> list[str]:
         "HOST_ACTION_COMMANDS": options.host_actions,
         "PROMPT_SUPPORT": options.host_actions,
     }
-    first = (
-        f"FIRMWARE_NAME:{VERSION} (Nov 21 2026 19:45:39) SOURCE_CODE_URL:github.com/MarlinFirmware/Marlin PROTOCOL_VERSION:1.0 "
-        f"MACHINE_TYPE:{options.name} EXTRUDER_COUNT:1 UUID:{options.uuid}"
-    )
+    flavour = FLAVOURS[options.flavour]
+    first = flavour.identity.format(version=flavour.version, name=options.name, uuid=options.uuid)
+    if flavour.capabilities is not None:
+        return [first, *(f"Cap:{capability}" for capability in flavour.capabilities)]
     quoted = ["Cap:QUOTED_STRINGS:1"] if options.quoted_strings else []
     area = [_area(options)] if options.area_report else []
     return [first, *quoted, *(f"Cap:{name}:{int(chosen.get(name, value))}" for name, value in _CAPABILITIES.items()), *area]

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from drivers.virtual.control import FAULTS, PORT_FAULTS, Order, obey
+from drivers.virtual.control import FAULTS, Order, obey
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
 from drivers.virtual.port import VirtualPort
@@ -83,5 +83,5 @@ def test_nonsense_is_refused(port: VirtualPort, order: Order) -> None:
 def test_the_refusal_names_what_there_is(port: VirtualPort) -> None:
     with pytest.raises(ValueError, match="thermal-runaway") as caught:
         obey(port, {"fault": "earthquake"})
-    for name in (*FAULTS, *PORT_FAULTS):
+    for name in FAULTS:
         assert name in str(caught.value)

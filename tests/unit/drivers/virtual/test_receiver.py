@@ -161,7 +161,7 @@ def test_noise_does_not_break_the_receiver() -> None:
 @pytest.mark.parametrize("line", ["M108", "  M108", "N7 M108*24", "M108 X"])
 def test_emergency_parser_sees_a_command_at_the_start_of_a_line(line: str) -> None:
     receiver = Receiver()
-    assert receiver.emergencies(b"G1 X1\n" + line.encode() + b"\n") == [108]
+    assert receiver.emergencies(b"G1 X1\n" + line.encode() + b"\n") == [(108, 0)]
 
 
 @pytest.mark.parametrize("line", ["M1080", "M117 M108", "G1 M112", "XM112"])
@@ -174,8 +174,8 @@ def test_emergency_parser_sees_a_command_once_when_it_comes_in_pieces() -> None:
     found = [
         number for piece in (b"G1 X1\nN7", b" M1", b"12", b"*", b"5\nM105\n", b"G1 X2\n") for number in receiver.emergencies(piece)
     ]
-    assert found == [112]
+    assert found == [(112, 0)]
 
 
 def test_emergency_parser_sees_two_commands_in_one_breath() -> None:
-    assert Receiver().emergencies(b"M108\nM112\n") == [108, 112]
+    assert Receiver().emergencies(b"M108\nM112\n") == [(108, 0), (112, 0)]
