@@ -134,10 +134,11 @@ class LocalPage:
         beyond = not is_loopback(page.host)
         token = await asyncio.to_thread(token_of, token_path(self._settings)) if beyond else None
         server = Server(Service(self._node, Gate(page.host, page.names, token)).answer)
-        self.port = await server.listen(page.host, page.port)
-        await asyncio.to_thread(_note_address, self._settings.data, page.host, self.port)
+        port = await server.listen(page.host, page.port)
+        await asyncio.to_thread(_note_address, self._settings.data, page.host, port)
+        self.port = port  # not before its address can be found
         how = "`farm node page` shows the address with its token" if beyond else "open it on this computer"
-        _log.info("page.open", url=url_of(page.host, self.port), how=how)
+        _log.info("page.open", url=url_of(page.host, port), how=how)
         return server
 
 
