@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.deps import ControlDep
 from api.problems import documented
-from farm.views import ClearBedRequest, CollectRequest, CommandAccepted, PrinterView
+from farm.views import AnswerRequest, ClearBedRequest, CollectRequest, CommandAccepted, PrinterView
 
 router = APIRouter(prefix="/printers", tags=["printers"])
 
@@ -37,6 +37,12 @@ async def clear_bed(printer: str, request: ClearBedRequest, control: ControlDep)
 async def emergency_stop(printer: str, control: ControlDep) -> CommandAccepted:
     """Stop heat and motion at once. Over a network this is no substitute for the switch at the machine."""
     return await control.emergency_stop(printer)
+
+
+@router.post("/{printer}/answer", status_code=202, responses=documented(404, 409, 422, 503))
+async def answer(printer: str, request: AnswerRequest, control: ControlDep) -> CommandAccepted:
+    """Answer what the machine asks (`prompt` of the printer). Names the question, so that a stale click does nothing."""
+    return await control.answer(printer, request)
 
 
 @router.delete("/{printer}", status_code=204, responses=documented(404, 409, 507))

@@ -22,6 +22,7 @@ _MODULES: Final = {
     "status": "orders",
     "collect": "orders",
     "clear-bed": "orders",
+    "answer": "answer",
     "invite": "orders",
     "program": "orders",
     "orders": "manage",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from farm.views import (
     AlarmView,
+    AnswerRequest,
     BackupView,
     ClearBedRequest,
     CollectRequest,
@@ -181,6 +182,10 @@ class Control(Protocol):
 
     async def emergency_stop(self, printer: str) -> CommandAccepted:
         """Stop heat and motion of the printer at once."""
+        ...
+
+    async def answer(self, printer: str, request: AnswerRequest) -> CommandAccepted:
+        """NotFoundError; ConflictError: it does not ask that any more; InvalidError: no such choice; UnreachableError: its node."""
         ...
 
     # enrolment

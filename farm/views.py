@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
-from farm.bus.messages import FaultNote, Id, ReasonNote, Sha256, is_harmful
+from farm.bus.messages import MAX_CHOICES, FaultNote, Id, PromptNote, ReasonNote, Sha256, is_harmful
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 
@@ -80,6 +80,7 @@ class PrinterView(View):
     bed_target_c: float | None = None
     note: str | None = None
     fault: FaultNote | None = None
+    prompt: PromptNote | None = None  # what the machine asks now
     firmware: str | None = None
     capabilities: list[str] = []
     allocation: str | None = None
@@ -336,6 +337,13 @@ class ClearBedRequest(RequestBody):
 
     occupation: Id
     by: Name = "operator"
+
+
+class AnswerRequest(RequestBody):
+    """Answer the question `prompt` (its id) by the choice with this index. It names the question: a stale click is refused."""
+
+    prompt: Name
+    choice: Whole = Field(default=0, ge=0, lt=MAX_CHOICES)
 
 
 class JobCommandRequest(RequestBody):

@@ -4,6 +4,7 @@ import { ask, Problem } from "./api.js";
 import { complain, icon, make, mark, say } from "./dom.js";
 import { farm, isNoted } from "./live.js";
 import { isSilent, nodeName, silence } from "./nodes.js";
+import { questionPlace } from "./prompts.js";
 import { language, word } from "./words.js";
 
 const URGENCY = { fault: 0, recalled: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
@@ -15,7 +16,8 @@ export function hands() {
   for (const printer of farm.printers.values()) {
     const on = printer.occupation;
     if (printer.fault) items.push({ kind: "fault", key: `fault-${printer.id}`, printer });
-    else if (printer.state === "attention") items.push({ kind: "attention", key: `attention-${printer.id}`, printer });
+    if (printer.prompt) items.push({ kind: "attention", key: `prompt-${printer.id}-${printer.prompt.id}`, printer, prompt: printer.prompt });
+    else if (printer.state === "attention" && !printer.fault) items.push({ kind: "attention", key: `attention-${printer.id}`, printer });
     if (on?.recalled && on.running) items.push({ kind: "recalled", key: `recalled-${on.id}`, printer });
     if (on && !on.running && !isNoted(printer)) {
       if (on.job) {
@@ -33,8 +35,11 @@ export function hands() {
   }
   for (const node of farm.nodes.values())
     if (isSilent(node)) items.push({ kind: "silent", key: `silent-${node.id}`, node });
-  return items.sort((a, b) => URGENCY[a.kind] - URGENCY[b.kind] || nameOf(a).localeCompare(nameOf(b)));
+  return items.sort((a, b) => urgency(a) - urgency(b) || nameOf(a).localeCompare(nameOf(b)));
 }
+
+// A fault that goes away by itself waits behind everything that needs a hand now.
+const urgency = (item) => (item.kind === "fault" && item.printer.fault.recovery === "by-itself" ? URGENCY.offline : URGENCY[item.kind]);
 
 const nameOf = (item) => item.printer?.name ?? nodeName(item.node);
 
@@ -43,8 +48,10 @@ function texts(item) {
   if (item.kind === "fault") {
     const fault = printer.fault;
     const meaning = fault[`meaning_${language()}`] || fault.meaning_en || fault.text;
-    return { title: meaning, what: fault[`action_${language()}`] || fault.action_en, says: fault.text === meaning ? "" : fault.text };
+    const action = fault[`action_${language()}`] || fault.action_en;
+    return { title: meaning, what: [action, recovery(fault)].filter(Boolean).join(" "), says: fault.text === meaning ? "" : fault.text };
   }
+  if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), says: item.prompt.text };
   if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: printer.note ?? "" };
   if (item.kind === "recalled") return { title: word("recalled_title"), what: word("recalled_running"), says: "" };
   if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
@@ -59,6 +66,9 @@ function texts(item) {
   if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: printer.note ?? "" };
   return { title: silence(item.node), what: word("silent"), says: "" };
 }
+
+// What it takes until the printer prints again; an older node does not say.
+export const recovery = (fault) => (["by-itself", "by-hand", "never"].includes(fault.recovery) ? word(`recovery_${fault.recovery.replace("-", "_")}`) : "");
 
 export function handItem(item) {
   const name = make("strong", { class: "hand-name" });
@@ -86,7 +96,13 @@ export function handItem(item) {
 function actions(item, said) {
   if (item.kind === "collect") return collectForm(item, said);
   if (item.kind === "clear") return clearForm(item, said);
-  return null;
+  return item.prompt ? answers(item.printer) : null;
+}
+
+function answers(printer) {
+  const place = questionPlace({ withText: false });
+  place.update(printer);
+  return place.element;
 }
 
 async function send(form, said, path, body, thanks) {

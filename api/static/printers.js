@@ -3,7 +3,9 @@
 import { ask, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { complain, draw, icon, make, mark, say } from "./dom.js";
+import { recovery } from "./hands.js";
 import { farm, isNoted } from "./live.js";
+import { questionPlace } from "./prompts.js";
 import { counted, duration, sentence, word } from "./words.js";
 
 const ICONS = {
@@ -48,8 +50,9 @@ function reasonsOf(printer, state) {
   if (state !== "offline" && RUNNING.has(state) && printer.occupation?.running) return { text: noteOf(printer), calm: printer.driver === "manual" };
   const reasons = printer.why_not.filter((reason) => state !== "offline" || reason.code !== "printing");
   const texts = reasons.map(sentence);
+  if (state === "fault" && printer.fault) texts.push(recovery(printer.fault));
   if (state === "offline" && printer.occupation?.running) texts.push(word("was_printing"));
-  return { text: texts.join(" "), calm: state === "offline" || reasons.every((reason) => CALM.has(reason.code)) };
+  return { text: texts.filter(Boolean).join(" "), calm: state === "offline" || reasons.every((reason) => CALM.has(reason.code)) };
 }
 
 export function printerCard(printer) {
@@ -64,11 +67,12 @@ export function printerCard(printer) {
   const job = make("p", { class: "about" });
   const reasons = make("p", { class: "reasons" });
   const kind = make("p", { class: "kind" });
+  const question = questionPlace({ withText: true });
   const menu = controls(printer.id);
   const element = make(
     "li", { class: "printer", "data-printer": printer.id },
     make("header", {}, name, make("p", { class: "state" }, stateIcon, stateWord)),
-    work, make("dl", { class: "readings" }, ...readings.map((row) => row.element)), job, reasons, kind, menu.element,
+    work, make("dl", { class: "readings" }, ...readings.map((row) => row.element)), job, reasons, question.element, kind, menu.element,
   );
   const update = (now) => {
     const state = stateOf(now);
@@ -90,6 +94,7 @@ export function printerCard(printer) {
     say(reasons, why.text);
     mark(reasons, "data-calm", why.calm ? "" : null);
     say(kind, `${now.profile} · ${now.material} · ${now.nozzle_mm} mm`);
+    question.update(now);
     menu.update(now);
   };
   return { element, update };

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from api.testing.nodes import MemoryNodes
+from api.testing.questions import MemoryQuestions
 from api.testing.recovery import MemoryRecovery
 from drivers.base import PrinterState
 from farm.bus.messages import ReasonNote
@@ -45,7 +46,7 @@ _Row = TypeVar("_Row")
 MAX_CLAIMS = 10  # wrong codes before everybody must wait
 
 
-class MemoryControl(MemoryRecovery, MemoryNodes):
+class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
     """A `Control` without disk, broker or nodes."""
 
     def __init__(self, folder: Path, *, name: str = "Essaim") -> None:
@@ -55,6 +56,7 @@ class MemoryControl(MemoryRecovery, MemoryNodes):
         self.full = False  # as if the disk were full
         self.health_checks = {"store": "ok", "broker": "ok", "scheduler": "ok"}
         self.alarm_rows: list[AlarmView] = []
+        self.answers = []
         self.printer_rows: dict[str, PrinterView] = {}
         self.node_rows = {}
         self.set_aside_rows = {}

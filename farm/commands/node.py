@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,6 +129,8 @@ def _on_the_bed(printer: dict[str, Any]) -> str:
 def _row(printer: dict[str, Any]) -> str:
     progress = "" if printer["progress"] is None or printer["occupation"] is None else f" {printer['progress']:.0%}"
     reason = f" {printer['reason']['en']}" if printer["reason"] else ""
+    if printer.get("prompt"):  # an older agent does not say
+        reason += f" It asks: {printer['prompt']['text']} ({command_name()} node answer {printer['id']})"
     return f"{printer['name']}: {printer['state']}{progress}, bed {printer['bed']}{_on_the_bed(printer)}.{reason}"
 
 
@@ -189,6 +192,60 @@ def clear_bed(
         _say_json(body)
     else:
         typer.echo(f"{chosen['name']}: noted that the bed is clear.")
+
+
+@node_app.command()
+def answer(
+    printer: Annotated[str, typer.Argument(help="The printer's name or id")],
+    choice: Annotated[str, typer.Argument(help="The number or the words of a choice; what is asked is shown if left out.")] = "",
+    config: _Config = None,
+    data: _Data = None,
+    as_json: _AsJson = False,
+) -> None:
+    """Show what a printer of this node asks; with CHOICE, answer it, also when the farm cannot be reached."""
+    from farm.bus.messages import PromptNote  # noqa: PLC0415 - only for this command
+    from farm.commands.answer import asked, choices_of, chosen, question  # noqa: PLC0415
+
+    client = _page(config, data)
+    shown = client.printer(client.state(), printer)
+    prompt = asked(shown["name"], shown.get("prompt") and PromptNote.model_validate(shown["prompt"]))
+    if not choice:
+        typer.echo(
+            json.dumps(prompt.model_dump(), ensure_ascii=False, indent=2) if as_json else "\n".join(question(shown["name"], prompt))
+        )
+        return
+    body = {"printer": shown["id"], "prompt": prompt.id, "choice": chosen(prompt, choice)}
+    client.post("answer", body)
+    if as_json:
+        _say_json(body)
+    else:
+        typer.echo(f"{shown['name']}: answered {choices_of(prompt)[body['choice']]!r}.")
+
+
+@node_app.command()
+def transcripts(
+    name: Annotated[str, typer.Argument(help="One of the names that are listed, to read it.")] = "",
+    config: _Config = None,
+    data: _Data = None,
+    as_json: _AsJson = False,
+) -> None:
+    """List what was recorded on the wire of printers that failed; with NAME, print one."""
+    from farm.node import transcripts as kept  # noqa: PLC0415 - only for this command
+
+    settings = load(NodeSettings, config)
+    folder = data or settings.data
+    if name:
+        text = kept.read(folder, name)
+        typer.echo(json.dumps({"name": name, "lines": text.splitlines()}, ensure_ascii=False) if as_json else text, nl=as_json)
+        return
+    found = kept.listed(folder)
+    if as_json:
+        _say_json([asdict(one) for one in found])
+        return
+    for one in found:
+        typer.echo(f"{one.name}  {max(1, one.size_bytes // 1024)} kB")
+    if not found:
+        typer.echo("None yet: one is kept when a printer that records its wire fails.")
 
 
 @node_app.command("go-on")

@@ -15,6 +15,11 @@ from farm.views import FarmView, NodeView, PrinterView, StockView
 Line = tuple[str, str]  # a text and its style
 _GAP: Final = "  "
 _NARROWEST: Final = 40  # below it lines are wrapped by the terminal
+RECOVERIES: Final = {
+    "by-itself": "It goes on by itself.",
+    "by-hand": "It needs a hand.",
+    "never": "It needs repair before it prints again.",
+}
 _NUMBERS: Final = frozenset({"good", "wanted", "owed", "done"})
 
 
@@ -80,7 +85,12 @@ def hands(farm: FarmView) -> list[str]:
     for printer, name in zip(farm.printers, _names(farm), strict=True):
         on_bed = printer.occupation
         if printer.fault is not None:
-            lines.append(f"{name}: {printer.fault.meaning_en or printer.fault.text} {printer.fault.action_en}")
+            fault = printer.fault
+            lines.append(
+                f"{name}: {fault.meaning_en or fault.text} {fault.action_en} {RECOVERIES.get(fault.recovery, '')}".rstrip()
+            )
+        if printer.prompt is not None:
+            lines.append(f"{name} asks: {printer.prompt.text} Answer it: {command_name()} answer {printer.id}")
         if on_bed is not None and on_bed.running and on_bed.recalled:
             lines.append(f"{name}: it prints a revision that was recalled: cancel the job, or set its parts aside.")
         if on_bed is None or on_bed.running or farm.fence is not None:

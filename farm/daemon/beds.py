@@ -1,13 +1,14 @@
-"""What hands and voices ask of a printer: collect, clear the bed, pause, resume, cancel, stop."""
+"""What hands and voices ask of a printer: collect, clear the bed, pause, resume, cancel, answer, stop."""
 
 from typing import Final, Literal, get_args
 
+from drivers.base import Capability
 from farm.bus import messages
 from farm.clock import Clock
 from farm.daemon.world import World
 from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.ids import new_id
-from farm.views import ClearBedRequest, CollectRequest
+from farm.views import AnswerRequest, ClearBedRequest, CollectRequest
 from scheduler.draft import Draft
 from scheduler.eligibility import is_suspect
 from scheduler.model import Farm, Job, PendingCollect, PrinterNow, Rules
@@ -158,23 +159,54 @@ def job_command(world: World, job: Job, action: str, clock: Clock, rules: Rules)
     wanted = next((known for known in get_args(JobAction) if known == action), None)
     if wanted is None:
         raise InvalidError(f"{action!r} is no action on a job.", next_step="Use pause, resume or cancel.")
-    link = world.links.get(job.node)
+    action_on_job = messages.JobAction(kind=wanted, printer=job.printer, job=job.id)
+    return _soon(world, job.node, action_on_job, clock, rules)
+
+
+def _soon(
+    world: World, key: str, action: messages.JobAction | messages.AnswerAction, clock: Clock, rules: Rules
+) -> messages.Command:
+    """A command that is void soon after now. UnreachableError: the node was not heard lately."""
+    link = world.links.get(key)
     now_s = clock.boot_s()
-    node = world.farm(now_s).nodes.get(job.node)
+    node = world.farm(now_s).nodes.get(key)
     if link is None or node is None or is_suspect(node, rules) or link.alive < (0, 0):
         raise UnreachableError(
-            "The node of this job has not been heard lately.", next_step="Go to the printer, or try again when it is back."
+            "The node of this printer has not been heard lately.", next_step="Go to the printer, or try again when it is back."
         )
     boot, report = link.alive
     patience_s = max(_DEADLINE_S, _DEADLINE_REAL_S * clock.factor)
     return messages.Command(
         generation=world.generation,
         id=new_id("cmd"),
-        action=messages.JobAction(kind=wanted, printer=job.printer, job=job.id),
+        action=action,
         boot=boot,
         report=report,
         deadline_s=now_s - link.alive_s + patience_s,
     )
+
+
+def answer_command(world: World, printer: PrinterNow, request: AnswerRequest, clock: Clock, rules: Rules) -> messages.Command:
+    """Answer what a machine asks: void soon after, because the next question is another one.
+
+    Raises:
+        ConflictError: it does not ask that any more, or is answered at its own screen.
+        InvalidError: the question has no such choice.
+        UnreachableError: its node was not heard lately.
+
+    """
+    report = world.reports[printer.id]
+    asked = report.prompt
+    if asked is None or asked.id != request.prompt:
+        raise ConflictError(f"{printer.name} does not ask that any more.", next_step=_LOOK, code="prompt-gone")
+    if request.choice >= max(1, len(asked.choices)):
+        raise InvalidError(f"The question has no choice {request.choice}.", next_step="Choose one of those that are shown.")
+    if Capability.PROMPTS not in report.capabilities:
+        raise ConflictError(
+            f"{printer.name} is answered at its own screen.", next_step="Go to the printer.", code="answer-at-the-printer"
+        )
+    action = messages.AnswerAction(printer=printer.id, prompt=asked.id, choice=request.choice)
+    return _soon(world, printer.node, action, clock, rules)
 
 
 def stop_command(world: World, printer: PrinterNow) -> messages.Command:

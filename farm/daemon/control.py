@@ -19,6 +19,7 @@ from farm.log import get_logger
 from farm.store.writer import Store
 from farm.views import (
     AlarmView,
+    AnswerRequest,
     BackupView,
     ClearBedRequest,
     CollectRequest,
@@ -294,6 +295,13 @@ class DaemonControl:
         """Stop heat and motion of the printer at once."""
         found = beds.find_printer(self._engine.world.durable, printer)
         return await self._command(found.node, beds.stop_command(self._engine.world, found))
+
+    async def answer(self, printer: str, request: AnswerRequest) -> CommandAccepted:
+        """NotFoundError; ConflictError: it does not ask that any more; InvalidError: no such choice; UnreachableError: its node."""
+        world = self._engine.world
+        found = beds.find_printer(world.durable, printer)
+        command = beds.answer_command(world, found, request, self._engine.clock, self._engine.rules)
+        return await self._command(found.node, command)
 
     async def _command(self, node: str, command: messages.Command) -> CommandAccepted:
         if not await self._bus.say(node, Stream.COMMAND, command):

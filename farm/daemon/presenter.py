@@ -215,6 +215,7 @@ class Presenter:
             bed_target_c=telemetry.bed_target_c if telemetry is not None else None,
             note=telemetry.note if telemetry is not None else None,
             fault=report.fault,
+            prompt=report.prompt if online else None,
             firmware=report.firmware,
             capabilities=report.capabilities,
             allocation=held.id if held is not None else None,

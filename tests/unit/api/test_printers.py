@@ -3,6 +3,8 @@
 import httpx
 
 from api.testing import MemoryControl
+from drivers.base import PrinterState
+from farm.bus.messages import PromptNote
 from farm.views import OccupationView, OrderRequest
 from scheduler.model import BedState, OccupationKind
 from tests.unit.api.test_problems import check
@@ -47,6 +49,22 @@ async def test_emergency_stop(client: httpx.AsyncClient, control: MemoryControl)
     assert (await client.post("/api/v1/printers/prn-1/emergency-stop")).status_code == 202
     assert control.printer("prn-1").state == "fault"
     check(await client.post("/api/v1/printers/prn-9/emergency-stop"), 404, "not-found")
+
+
+async def test_a_question_is_answered_once_and_by_its_id(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    path = "/api/v1/printers/prn-1/answer"
+    prompt = PromptNote(id="prompt-1", text="<b>Filament?</b>", choices=["Continue", "Cancel"])
+    control.change_printer("prn-1", state=PrinterState.ATTENTION, prompt=prompt)
+    assert (await client.get("/api/v1/printers/prn-1")).json()["prompt"] == prompt.model_dump()
+    check(await client.post(path, json={"prompt": "prompt-0", "choice": 0}), 409, "prompt-gone")
+    check(await client.post("/api/v1/printers/prn-9/answer", json={"prompt": "prompt-1"}), 404, "not-found")
+    for choice in (2, -1, 10, "1", True, 0.5):
+        check(await client.post(path, json={"prompt": "prompt-1", "choice": choice}), 422, "invalid")
+    check(await client.post(path, json={"prompt": "prompt-1", "answer": 1}), 422, "invalid")
+    answer = await client.post(path, json={"prompt": "prompt-1", "choice": 1})
+    assert (answer.status_code, list(answer.json())) == (202, ["command"])
+    assert control.answers == [("prn-1", "prompt-1", 1)]
+    check(await client.post(path, json={"prompt": "prompt-1", "choice": 1}), 409, "prompt-gone")  # a second click
 
 
 async def test_a_printer_that_is_gone_is_forgotten_and_one_that_is_there_is_not(

@@ -49,6 +49,7 @@ def test_every_word_that_is_used_is_in_the_dictionary() -> None:
         "manual_",
         "fence_",
         "healing_",
+        "recovery_",
         "live",
         "connecting",
         "lost",

@@ -205,6 +205,7 @@ function newCard() {
   card.fault = make("p", "bad fault", element);
   card.reason = make("p", "reason", element);
   card.job = make("p", "muted job", element);
+  card.question = make("div", "question", element);
   card.hand = make("div", "hand", element);
   card.said = make("p", "said", element);
   card.said.setAttribute("role", "status");
@@ -245,9 +246,11 @@ function drawPrinter(card, printer) {
   say(card.bed, word(`bed_${printer.bed}`));
   drawProgress(card, printer, busy);
   const fr = language() === "fr";
-  say(card.fault, fault ? [fr ? fault.meaning_fr : fault.meaning_en, fr ? fault.action_fr : fault.action_en, fault.text].filter(Boolean).join(" ") : "");
+  const told = fault ? [fr ? fault.meaning_fr : fault.meaning_en, fr ? fault.action_fr : fault.action_en, recovery(fault), fault.text] : [];
+  say(card.fault, told.filter(Boolean).join(" "));
   say(card.reason, reason && !busy && !reason.code.startsWith("bed-") ? (fr ? reason.fr : reason.en) : "");
   say(card.job, jobText(printer));
+  drawQuestion(card, printer);
   drawHand(card, printer);
   drawMachine(card, printer, busy && occupation?.kind === "job" && occupation.outcome === null);
 }
@@ -279,6 +282,36 @@ function drawMachine(card, printer, ours) {
     say(card[kind], word(kind));
     put(card[kind], "aria-label", word("of_printer", { what: word(kind), printer: printer.name }));
   }
+}
+
+// What it takes until the printer prints again; an older agent does not say.
+function recovery(fault) {
+  const known = ["by-itself", "by-hand", "never"].includes(fault.recovery);
+  return known ? word(`recovery_${fault.recovery.replace("-", "_")}`) : "";
+}
+
+// --- what the machine asks: its words, and a button for each choice. Made anew only for another question.
+
+function drawQuestion(card, printer) {
+  const { prompt, capabilities } = printer;
+  const key = prompt ? JSON.stringify([prompt.id, language(), capabilities.includes("prompts")]) : "";
+  if (card.questionKey === key) return;
+  card.questionKey = key;
+  card.question.replaceChildren();
+  if (!prompt) return;
+  make("p", "what", card.question).textContent = word("asks", { text: prompt.text });
+  if (!capabilities.includes("prompts")) {
+    make("p", "muted", card.question).textContent = word("asks_there");
+    return;
+  }
+  const row = make("div", "buttons", card.question);
+  row.setAttribute("role", "group");
+  row.setAttribute("aria-label", word("of_printer", { what: word("answers"), printer: printer.name }));
+  (prompt.choices.length ? prompt.choices : [word("asks_go_on")]).forEach((label, choice) => {
+    const button = make("button", choice === 0 ? "primary big" : "big", row);
+    button.textContent = label.trim() || word("asks_choice", { number: choice + 1 });
+    button.onclick = () => act(button, "/api/answer", { printer: printer.id, prompt: prompt.id, choice }, card.said, word("done"));
+  });
 }
 
 // --- what waits for a hand. Made anew only when it is about another thing, so that a count stays as it was set.

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.testing import MemoryControl
-from farm.commands import manage, orders, printers
+from farm.commands import answer, manage, orders, printers
 from farm.config import DaemonSettings
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
 
@@ -31,6 +31,7 @@ class Farm:
         orders.register(app)
         manage.register(app)
         printers.register(app)
+        answer.register(app)
         return CliRunner().invoke(app, list(arguments), env={"FARM_URL": self.url, "COLUMNS": "160"})
 
     def json(self, *arguments: str) -> Any:

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from api.testing import MemoryControl
 from drivers.base import PrinterState
-from farm.bus.messages import FaultNote, ReasonNote
+from farm.bus.messages import FaultNote, PromptNote, ReasonNote
 from farm.commands.overview import duration, hands, number_of, overview, silences
 from farm.views import AlarmView, FarmView, FenceView, JobView, OccupationView, OrderView, StockView
 from scheduler.model import BedState, JobOutcome, OccupationKind
@@ -100,6 +100,28 @@ def test_faults_are_hands_too(control: MemoryControl) -> None:
     fault = FaultNote(code="x", text="Error:x", meaning_en="Too hot.", action_en="Let it cool.")
     control.add_printer("prn-1", "one", state=PrinterState.FAULT, fault=fault, ready=False)
     assert hands(control.snapshot()) == ["one: Too hot. Let it cool."]
+
+
+@pytest.mark.parametrize(
+    ("recovery", "said"),
+    [
+        ("by-itself", "It goes on by itself."),
+        ("by-hand", "It needs a hand."),
+        ("never", "It needs repair before it prints again."),
+        ("by-magic", ""),  # a newer node
+    ],
+)
+def test_a_fault_says_what_it_takes(control: MemoryControl, recovery: str, said: str) -> None:
+    fault = FaultNote(code="x", text="Error:x", meaning_en="Too hot.", action_en="Let it cool.", recovery=recovery)
+    control.add_printer("prn-1", "one", state=PrinterState.FAULT, fault=fault, ready=False)
+    assert hands(control.snapshot()) == [f"one: Too hot. Let it cool. {said}".strip()]
+
+
+def test_a_question_comes_with_the_command_that_answers_it(control: MemoryControl) -> None:
+    prompt = PromptNote(id="prompt-1", text="Filament\x1b[31m?", choices=["Continue"])
+    control.add_printer("prn-1", "one", state=PrinterState.ATTENTION, prompt=prompt, ready=False)
+    (line,) = hands(control.snapshot())
+    assert line == "one asks: Filament\ufffd[31m? Answer it: farm answer prn-1"
 
 
 def on_bed(outcome: JobOutcome = JobOutcome.PRINTED, parts: int = 1) -> OccupationView:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from drivers.base import PrinterState
 from farm.bus import messages
 from farm.bus.topics import Stream
 from farm.daemon import beds
-from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
-from farm.views import ClearBedRequest, CollectRequest
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
+from farm.views import AnswerRequest, ClearBedRequest, CollectRequest
 from scheduler.draft import Draft
 from scheduler.facts import NOT_ON_THIS_BED
 from scheduler.model import BedState, Job, JobOutcome, OccupationKind, Rules
@@ -178,3 +179,56 @@ async def test_an_emergency_stop_has_no_deadline(farm: Farm) -> None:
     await farm.hear(farm.report(printer_report()))
     command = beds.stop_command(farm.world, farm.world.printers["p1"])
     assert (command.action.kind, command.deadline_s) == ("emergency-stop", None)
+
+
+QUESTION = messages.PromptNote(id="prompt-1", text="Filament?", choices=["Continue", "Cancel"])
+
+
+def asking(prompt: messages.PromptNote | None = QUESTION, **fields: object) -> messages.PrinterReport:
+    values = {"state": PrinterState.ATTENTION, "prompt": prompt, "capabilities": ["prompts"], **fields}
+    return occupied().model_copy(update=values)
+
+
+def answer(farm: Farm, prompt: str = "prompt-1", choice: int = 0) -> messages.Command:
+    printer = farm.world.durable.printers["p1"]
+    return beds.answer_command(farm.world, printer, AnswerRequest(prompt=prompt, choice=choice), farm.clock, Rules())
+
+
+async def test_an_answer_names_the_question_and_is_void_soon(farm: Farm) -> None:
+    await farm.hear(farm.report(asking()))
+    command = answer(farm, choice=1)
+    assert command.action == messages.AnswerAction(printer="p1", prompt="prompt-1", choice=1)
+    assert (command.generation, command.boot, command.report) == (GENERATION, 1, farm.count)
+    assert command.deadline_s is not None
+    assert 0 < command.deadline_s <= 60
+
+
+@pytest.mark.parametrize(
+    ("report", "prompt", "choice", "error", "code"),
+    [
+        (asking(), "prompt-0", 0, ConflictError, "prompt-gone"),
+        (asking(None), "prompt-1", 0, ConflictError, "prompt-gone"),
+        (asking(), "prompt-1", 2, InvalidError, "invalid"),
+        (asking(QUESTION.model_copy(update={"choices": []})), "prompt-1", 1, InvalidError, "invalid"),
+        (asking(capabilities=[]), "prompt-1", 0, ConflictError, "answer-at-the-printer"),
+    ],
+)
+async def test_a_stale_or_impossible_answer_is_refused(
+    farm: Farm, report: messages.PrinterReport, prompt: str, choice: int, error: type[FarmError], code: str
+) -> None:
+    await farm.hear(farm.report(report))
+    with pytest.raises(error) as refused:
+        answer(farm, prompt, choice)
+    assert refused.value.code == code
+
+
+async def test_a_question_without_choices_has_one_answer(farm: Farm) -> None:
+    await farm.hear(farm.report(asking(QUESTION.model_copy(update={"choices": []}))))
+    assert answer(farm).action.kind == "answer"
+
+
+async def test_a_node_that_is_not_heard_is_not_answered(farm: Farm) -> None:
+    await farm.hear(farm.report(asking()))
+    farm.clock.advance(91.0)
+    with pytest.raises(UnreachableError):
+        answer(farm)

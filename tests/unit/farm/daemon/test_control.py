@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from drivers.base import PrinterState
 from farm.bus.client import Login
+from farm.bus.messages import PromptNote
 from farm.bus.topics import Stream
 from farm.daemon.control import DaemonControl, Reach
 from farm.daemon.fence import Fence, FenceWhy
@@ -16,7 +18,16 @@ from farm.daemon.healing import Healed, HealingWhy
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
 from farm.store.library import Library
-from farm.views import ClearBedRequest, CollectRequest, EnrolmentClaim, InviteRequest, OrderChange, OrderRequest, ProgramRequest
+from farm.views import (
+    AnswerRequest,
+    ClearBedRequest,
+    CollectRequest,
+    EnrolmentClaim,
+    InviteRequest,
+    OrderChange,
+    OrderRequest,
+    ProgramRequest,
+)
 from gcode.profile import bundled_profiles
 from scheduler.model import Job, JobOutcome, Revision, Stock
 from tests.integration.small_program import small_program
@@ -190,6 +201,34 @@ async def test_commands_are_sent_or_refused_at_once(farm: Farm, control: DaemonC
     farm.bus.connected = False
     with pytest.raises(UnreachableError):
         await control.emergency_stop("p1")
+
+
+async def test_a_question_is_shown_answered_and_gone(farm: Farm, control: DaemonControl) -> None:
+    prompt = PromptNote(id="prompt-1", text="Filament?", choices=["Continue"])
+    asking = occupied().model_copy(update={"state": PrinterState.ATTENTION, "prompt": prompt, "capabilities": ["prompts"]})
+    await joined(farm)
+    await farm.hear(farm.report(asking))
+    assert control.printer("p1").prompt == prompt
+    accepted = await control.answer("p1", AnswerRequest(prompt="prompt-1"))
+    (sent,) = farm.bus.of(Stream.COMMAND)
+    assert (sent.id, sent.action.kind, sent.action.prompt, sent.action.choice) == (accepted.command, "answer", "prompt-1", 0)
+    with pytest.raises(NotFoundError):
+        await control.answer("p9", AnswerRequest(prompt="prompt-1"))
+    farm.bus.connected = False
+    with pytest.raises(UnreachableError):
+        await control.answer("p1", AnswerRequest(prompt="prompt-1"))
+    await farm.hear(farm.report(occupied()))
+    assert control.printer("p1").prompt is None
+    with pytest.raises(ConflictError):
+        await control.answer("p1", AnswerRequest(prompt="prompt-1"))
+
+
+async def test_what_a_silent_node_asked_is_not_shown(farm: Farm, control: DaemonControl) -> None:
+    await joined(farm)
+    await farm.hear(farm.report(printer_report(prompt=PromptNote(id="prompt-1", text="Filament?"))))
+    farm.clock.advance(91.0)
+    view = control.printer("p1")
+    assert (view.online, view.prompt) == (False, None)
 
 
 # --- enrolment --------------------------------------------------------------------------------------------------------------------

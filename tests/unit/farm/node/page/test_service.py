@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from drivers.errors import Bilingual, PrinterBusyError
 from farm.node.page.gate import Gate
 from farm.node.page.server import Answer, Request
 from farm.node.page.service import Service, language
@@ -77,6 +78,36 @@ async def test_pause_and_stop_reach_the_machine(beside: Beside) -> None:
     assert (await beside.post("stop", printer=beside.printer))[0] == 200
     assert beside.driver.calls[-1][0] == "emergency-stop"
     assert (await beside.post("stop", printer="printer-other"))[0] == 404
+
+
+async def test_a_question_is_answered_without_the_farm(beside: Beside) -> None:
+    beside.shop.farm.cut()
+    prompt = beside.driver.asks("<b>Filament?</b>", "Continue", "Cancel")
+    await beside.shop.agent.settle()
+    (printer,) = json.loads((await beside.get("/api/state")).content)["printers"]
+    assert printer["prompt"] == {"id": prompt.id, "text": "<b>Filament?</b>", "choices": ["Continue", "Cancel"]}
+    status, problem = await beside.post("answer", printer=beside.printer, prompt="prompt-of-before", choice=0)
+    assert (status, problem["code"]) == (409, "prompt-gone")
+    assert problem["detail_fr"] == "L'imprimante ne pose plus cette question."
+    assert (await beside.post("answer", printer=beside.printer, prompt=prompt.id, choice=2))[1]["code"] == "no-such-choice"
+    assert (await beside.post("answer", printer=beside.printer, prompt=prompt.id, choice="x"))[0] == 422
+    assert (await beside.post("answer", printer="printer-of-nobody", prompt=prompt.id))[0] == 404
+    assert "answer" not in [call[0] for call in beside.driver.calls]
+    assert (await beside.post("answer", printer=beside.printer, prompt=prompt.id, choice=1))[0] == 200
+    assert beside.driver.calls[-1] == ("answer", prompt.id, 1)
+    await beside.shop.agent.settle()
+    (printer,) = json.loads((await beside.get("/api/state")).content)["printers"]
+    assert (printer["prompt"], printer["state"]) == (None, "printing")
+    assert (await beside.post("answer", printer=beside.printer, prompt=prompt.id, choice=1))[0] == 409, "a second click"
+
+
+async def test_what_a_driver_says_to_a_hand_comes_in_both_languages(beside: Beside) -> None:
+    said = Bilingual("It is hot.", "Elle est chaude.")
+    beside.driver.script.act_error = PrinterBusyError(said, next_step=Bilingual("Wait.", "Attendez."))
+    status, problem = await beside.post("stop", printer=beside.printer)
+    assert (status, problem["code"], problem["detail"], problem["detail_fr"]) == (
+        409, "printer-busy", "It is hot. Wait.", "Elle est chaude. Attendez.",
+    )  # fmt: skip
 
 
 async def test_a_bed_is_cleared_by_the_occupation_that_was_seen(beside: Beside) -> None:

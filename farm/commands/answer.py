@@ -1,0 +1,85 @@
+"""`farm answer`: what a machine asks, and a person's answer to it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from farm.bus.messages import PromptNote
+from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.orders import find_printer
+from farm.commands.overview import plain, say, say_json
+from farm.errors import ConflictError, InvalidError
+from farm.views import FarmView
+
+Choice = Annotated[str, typer.Argument(help="The number or the words of a choice; what is asked is shown if left out.")]
+_GO_ON = "go on"
+
+
+def choices_of(prompt: PromptNote) -> list[str]:
+    """The choices in words; without any there is one."""
+    return list(prompt.choices) or [_GO_ON]
+
+
+def question(name: str, prompt: PromptNote) -> list[str]:
+    """A question with its choices, one a line, numbered from 1."""
+    return [f"{name} asks: {prompt.text}", *(f"  {number}. {words}" for number, words in enumerate(choices_of(prompt), 1))]
+
+
+def chosen(prompt: PromptNote, wanted: str) -> int:
+    """The index of the choice with these words, or this number.
+
+    Raises:
+        InvalidError: there is none, or several have these words; the message names all choices.
+
+    """
+    words = choices_of(prompt)
+    found = [index for index, choice in enumerate(words) if choice.strip().casefold() == wanted.strip().casefold()]
+    if not found and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(words):
+        found = [int(wanted) - 1]
+    if len(found) != 1:
+        named = ", ".join(f"{number} ({choice})" for number, choice in enumerate(words, 1))
+        raise InvalidError(f"{plain(wanted)!r} is no choice of this question.", next_step=plain(f"Choose one of: {named}."))
+    return found[0]
+
+
+def asked(name: str, prompt: PromptNote | None) -> PromptNote:
+    """What a printer asks. ConflictError: nothing."""
+    if prompt is None:
+        raise ConflictError(f"{plain(name)} asks nothing.", next_step="There is nothing to answer.", code="nothing-asked")
+    return prompt
+
+
+def answer(
+    printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
+    choice: Choice = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a printer asks; with CHOICE, answer it."""
+    with farm_client(url, token_file, ca_file) as client:
+        view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
+        prompt = asked(view.name, view.prompt)
+        if not choice:
+            _show(view.name, prompt, as_json=as_json)
+            return
+        body: dict[str, Any] = {"prompt": prompt.id, "choice": chosen(prompt, choice)}
+        sent = client.post(f"/printers/{view.id}/answer", body)
+    if as_json:
+        say_json({**sent, **body})
+    else:
+        say(f"{view.name}: answered {choices_of(prompt)[body['choice']]!r}. It goes on as soon as its node has heard it.")
+
+
+def _show(name: str, prompt: PromptNote, *, as_json: bool) -> None:
+    if as_json:
+        say_json(prompt.model_dump())
+        return
+    for line in question(name, prompt):
+        say(line)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(answer)
