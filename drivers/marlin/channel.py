@@ -7,8 +7,7 @@ is executed: it proves that everything before it was executed, however many oks 
 
 Moves may be sent beside others that are still unanswered (`stream`) when the machine starves; `window` says when, and why so few.
 Everything else goes alone: nothing is sent behind a command that may block. A number keeps its command for ever, so that a line
-that comes twice is dropped by the machine. When oks may be missing or still to come after a resync (`_unsure`), lines go one at a
-time and padded, and a fence ends the doubt before the window may open again.
+that comes twice is dropped by the machine. When oks may still come after a resync (`_unsure`), lines go alone until a fence.
 """
 
 from collections import deque
@@ -79,11 +78,11 @@ class Channel:
         self._forget()
 
     def _forget(self) -> None:
-        self._history: deque[Frame] = deque(maxlen=HISTORY_LINES)
+        self.history: deque[Frame] = deque(maxlen=HISTORY_LINES)
         self._sent = 0  # the highest number given to a line
-        self._acked = 0  # the highest number that we hold for accepted
+        self.acked = 0  # the highest number that we hold for accepted
         self._cursor = 0  # the highest number in flight
-        self._evidence = 0  # the number that the machine said it refused
+        self._refused: deque[int] = deque(maxlen=HISTORY_LINES)  # numbers of lines that the machine said it did not execute
         self._flight = Flight()
         self._moving = False  # only moves are in flight
         self._unsure = False  # oks of lines before a resync may still come
@@ -117,11 +116,11 @@ class Channel:
     @property
     def in_flight(self) -> Frame | None:
         """The oldest line whose ok we wait for."""
-        return self._frame(min(self._acked + 1, self._cursor)) if self._cursor > self._acked else None
+        return self._frame(min(self.acked + 1, self._cursor)) if self._cursor > self.acked else None
 
     def _frame(self, number: int) -> Frame | None:
-        index = number - self._history[0].number if self._history else -1
-        return self._history[index] if 0 <= index < len(self._history) else None
+        index = number - self.history[0].number if self.history else -1
+        return self.history[index] if 0 <= index < len(self.history) else None
 
     # commands
     def close(self) -> None:
@@ -151,7 +150,7 @@ class Channel:
         self._sent += 1
         moves = command[:3] in MOVES
         line = Frame(self._sent, command, offset, not moves and word(command) in BLOCKING)
-        self._history.append(line)
+        self.history.append(line)
         self._transmit(line, now_s)
         self._moving = moves and not self._unsure
 
@@ -166,7 +165,7 @@ class Channel:
         if not self._flight.takes(data):
             return False
         self._sent = self._cursor = self._sent + 1
-        self._history.append(Frame(self._sent, command, offset))
+        self.history.append(Frame(self._sent, command, offset))
         self._flight.launch(data, now_s)
         self._write(data)
         return True
@@ -182,11 +181,11 @@ class Channel:
         self._fences += 1
         self._ok_since_fence = False
         self._working_s = now_s
-        self._history.append(Frame(self._sent, b"M118 fence-%d." % self._sent, blocking=self._blocked(), fence=True))
-        self._transmit(self._history[-1], now_s)
+        self.history.append(Frame(self._sent, b"M118 fence-%d." % self._sent, blocking=self._blocked(), fence=True))
+        self._transmit(self.history[-1], now_s)
 
     def _blocked(self) -> bool:
-        unacked = (self._frame(number) for number in range(self._acked + 1, self._sent + 1))
+        unacked = (self._frame(number) for number in range(self.acked + 1, self._sent + 1))
         return any(line is not None and line.blocking for line in unacked)
 
     def _transmit(self, line: Frame, now_s: float) -> None:
@@ -228,7 +227,7 @@ class Channel:
         if reply.kind in _WORKING:
             self._working_s = now_s
             self._tells_busy = self._tells_busy or reply.kind is Kind.BUSY
-        if self.mode is Mode.WAITING or self.mode is Mode.IDLE:
+        if self.mode in {Mode.WAITING, Mode.IDLE}:
             self._in_stream(reply, now_s)
         elif self.mode is Mode.SETTLE:
             self._not_yet_quiet(reply, now_s)
@@ -242,25 +241,28 @@ class Channel:
             self._note_refusal(reply)
             self._settle(Purpose.RESYNC, now_s)
         elif self.mode is Mode.WAITING:
-            self._note_refusal(reply)
             self._in_waiting(reply, now_s)
 
     def _note_refusal(self, reply: Reply) -> None:
         """Which line the machine did not execute: it says the number before, or executes in the order in which we sent."""
         if reply.kind is Kind.REJECTED and "checksum" in reply.text.lower():
-            self._evidence = reply.number + 1
+            self._refused.append(reply.number + 1)
         elif reply.kind is Kind.OTHER and 'Unknown command: "' in reply.text:
-            self._evidence = self._acked + 1
+            self._refused.append(self.acked + 1)
 
     def _in_waiting(self, reply: Reply, now_s: float) -> None:
+        self._note_refusal(reply)
         line = self._frame(self._cursor)
         assert line is not None
         if reply.kind is Kind.OK:
             self._ok(line, reply, now_s)
             return
-        if line.fence and line.command[5:].decode() in reply.text:
-            self._token_seen = True
+        before, token, _ = reply.text.partition(line.command[5:].decode() if line.fence else "\n")
         self._arm(line)
+        if token and any(map(str.isdigit, before.replace("M118", ""))):
+            self._settle(Purpose.RESYNC, now_s)  # it complains of the whole frame: the fence came without its number
+        elif token:
+            self._token_seen = True
 
     def _ok(self, line: Frame, reply: Reply, now_s: float) -> None:
         if line.fence:
@@ -270,36 +272,34 @@ class Channel:
         elif self._moving:
             self._move_answered(now_s, reply.free)
         else:
-            self._ack(line.number)
+            if not self._unsure:  # else it may be that of a line before; the fence accepts them all
+                self._ack(line.number)
             self._next(now_s)
 
     def _believes(self, reply: Reply, now_s: float) -> bool:
         """Whether this ok is that of the oldest line in flight, as far as it says (ADVANCED_OK)."""
+        expected = self.acked + 1 if self._moving else self._cursor
         if not reply.number or self._misnumbered >= MAX_MISNUMBERED:
             return True
-        if reply.number == self._acked + 1:
-            self._misnumbered = 0
-            return True
-        self._misnumbered += 1
-        if reply.number > self._acked + 1:  # an ok was lost, or a digit damaged
+        self._misnumbered = 0 if reply.number == expected else self._misnumbered + 1
+        if reply.number > expected:  # an ok was lost, or a digit damaged
             self._settle(Purpose.RESYNC, now_s)
-        return False  # a late one, or doubled: if it was ours with a damaged digit, the stall finds out
+        return reply.number == expected  # less: late, or doubled; if it was ours with a damaged digit, the stall finds out
 
     def _fence_answered(self, line: Frame, now_s: float) -> None:
         if not self._token_seen:
             self._ok_since_fence = True
-            self._arm(line)
-            return
+            return self._arm(line)
         self._unsure = False
         self._ack(line.number)
-        self._next(now_s)
+        return self._next(now_s)
 
     def _move_answered(self, now_s: float, free: int) -> None:
         sent_s, length = self._flight.answered()
         self.window.answered(now_s - max(sent_s, self._answered_s), length, free)
         self._answered_s = now_s
-        self._ack(self._acked + 1)
-        if self._acked < self._cursor:
+        self._ack(self.acked + 1)
+        if self.acked < self._cursor:
             self.deadline_s = now_s + STALL_S
         else:
             self._next(now_s)
@@ -317,9 +317,9 @@ class Channel:
             self.deadline_s = None
 
     def _ack(self, number: int) -> None:
-        while self._acked < number:
-            self._acked += 1
-            line = self._frame(self._acked)
+        while self.acked < number:
+            self.acked += 1
+            line = self._frame(self.acked)
             if line is not None:
                 self._accepted(line)
 
@@ -389,8 +389,8 @@ class Channel:
             self._located(self.last_line, now_s)
 
     def _probe_again(self, now_s: float) -> None:
-        blocked = self._purpose is Purpose.RESYNC and self._blocked()
-        if now_s - self._silent_since_s >= (SILENCE_BLOCKING_S if blocked else SILENCE_S):
+        patient = self._purpose is Purpose.RESYNC and self._blocked()
+        if now_s - self._silent_since_s >= (SILENCE_BLOCKING_S if patient else SILENCE_S):
             self._fail("no-answer")
             return
         self._probe_wait_s = min(self._probe_wait_s * 2, PROBE_MAX_S)
@@ -421,12 +421,12 @@ class Channel:
             self.mode = Mode.IDLE
 
     def _go_on(self, last: int, now_s: float) -> None:
-        oldest = self._history[0].number if self._history else self._sent + 1
+        oldest = self.history[0].number if self.history else self._sent + 1
         if not oldest - 1 <= last <= self._sent:
             self._disbelieve(last, now_s)
             return
         self._unbelievable.clear()
-        doubtful = last < self._acked and self._evidence != last + 1
+        doubtful = any(number not in self._refused for number in range(last + 1, self.acked + 1))
         if doubtful and self._doubt != last:
             self._doubt = last  # the machine may have executed a line that it did not count: ask once more
             self._write_probe_again(now_s)
@@ -451,10 +451,10 @@ class Channel:
 
     def _resend(self, last: int, now_s: float) -> None:
         self._doubt = None
-        self._unsure = self._unsure or last > self._acked
-        self._evidence = 0
+        self._unsure = self._unsure or last > self.acked
+        self._refused.clear()
         self._ack(last)
-        self._acked = min(self._acked, last)
+        self.acked = min(self.acked, last)
         self._same_resends = self._same_resends + 1 if self._resent == last + 1 else 1
         self._resent = last + 1
         line = self._frame(last + 1)
@@ -467,7 +467,7 @@ class Channel:
         """The machine has accepted all that was sent; an ok may be lost or only late: a fence tells."""
         self._doubt = None
         line = self._frame(self._sent)
-        if self._acked == self._sent or line is None:
+        if self.acked == self._sent or line is None:
             self.mode = Mode.IDLE
         elif not line.fence:
             self._fences = 0

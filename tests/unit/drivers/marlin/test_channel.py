@@ -494,3 +494,46 @@ def test_a_stall_counts_from_the_last_ok() -> None:
     assert bench.channel.deadline_s == bench.now_s + STALL_S
     assert bench.channel.in_flight is not None
     assert bench.channel.in_flight.number == 2
+
+
+def test_a_complaint_of_a_fence_that_came_without_its_number_proves_nothing(bench: Bench) -> None:
+    bench.channel.fence(bench.now_s)
+    bench.hear('echo:Unknown command: "O1 M118 fence-1."', "ok")
+    assert bench.channel.mode is Mode.SETTLE
+    bench.quiet()
+    bench.last_line(0)
+    assert bench.sent[-1] == frame(1, b"M118 fence-1.")
+
+
+def test_two_lines_that_the_machine_called_unknown_are_both_sent_again() -> None:
+    bench = _wide()
+    _stream(bench, b"G1 X1", b"G1 X2", b"G1 X3")
+    bench.hear('echo:Unknown command: "(N1 G1 X1"', "ok", 'echo:Unknown command: "(  N2 G1X2"', "ok")
+    bench.hear("Error:Line Number is not Last Line Number+1, Last Line: 0", "Resend: 1", "ok")
+    bench.quiet()
+    bench.last_line(0)
+    assert bench.sent[-1].endswith(frame(1, b"G1 X1"))
+
+
+def test_one_of_two_that_was_confirmed_without_a_complaint_is_never_sent_again() -> None:
+    bench = _wide()
+    _stream(bench, b"G1 X1", b"G1 X2", b"G1 X3")
+    bench.hear('echo:Unknown command: "(N1 G1 X1"', "ok", "ok")
+    bench.hear("Error:Line Number is not Last Line Number+1, Last Line: 0", "Resend: 1", "ok")
+    bench.quiet()
+    bench.last_line(0)
+    bench.last_line(0)
+    assert bench.channel.failure == "reset"
+
+
+def test_numbered_oks_count_the_lines_that_are_sent_again() -> None:
+    bench = _wide()
+    _stream(bench, b"G1 X1", b"G1 X2", b"G1 X3")
+    bench.hear("Error:checksum mismatch, Last Line: 1", "Resend: 2", "ok P15 B3")
+    bench.quiet()
+    bench.last_line(1)
+    bench.hear("ok N1 P15 B3")  # late
+    assert bench.sent[-1] == padded(frame(2, b"G1 X2"))
+    bench.hear("ok N2 P15 B3", "ok N3 P15 B3", "fence-4.", "ok N4 P15 B3")
+    assert bench.idle()
+    assert bench.channel.resyncs == 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.base import PrintEnd
 from drivers.marlin.faults import BY_CODE
+from drivers.marlin.window import Window
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
@@ -44,6 +45,11 @@ class Noise:
         return line[:index] + bytes([flipped]) + line[index + 1 :]
 
 
+def _window(lines: int) -> Window:
+    """So many lines beside each other without waiting for hunger, and again soon after trouble: more than ever happens."""
+    return Window(lines, hungry_answers=0, clean_lines=0)
+
+
 def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
     """Print `moves(COUNT)` over the noise and judge what came of it."""
     # a dropped byte can turn `N7 G1...` into ` G1...` only by luck with the number; flips are enough towards the machine
@@ -54,6 +60,7 @@ def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
     executed = printed(world.firmware.executed)
     if ending.end is PrintEnd.DONE:
         assert executed == moves(COUNT)
+        assert world.firmware.bed.extruded_mm == pytest.approx(COUNT * 0.04, abs=1e-6)
     else:
         assert ending.fault is not None
         assert ending.fault.code in BY_CODE
@@ -65,10 +72,36 @@ def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
     back=st.sampled_from([0.0, 0.02, 0.1, 0.2]),
     seed=st.integers(0, 2**32),
     advanced=st.booleans(),
+    lines=st.integers(1, 3),
+    baud=st.sampled_from([0, 115_200, 250_000]),
 )
-@settings(max_examples=100, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
-def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool) -> None:
-    _noisy_print(World(FirmwareOptions(advanced_ok=advanced)).connected(), towards, back, seed)
+@settings(max_examples=200, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
+def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool, lines: int, baud: int) -> None:
+    options = FirmwareOptions(advanced_ok=advanced, uart_baud=baud)
+    _noisy_print(World(options, window=_window(lines)).connected(), towards, back, seed)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+@pytest.mark.parametrize("baud", [0, 115_200])
+def test_ten_percent_of_bad_lines_extrude_not_a_hair_more(lines: int, baud: int) -> None:
+    world = World(FirmwareOptions(uart_baud=baud), window=_window(lines)).connected()
+    noise = Noise(lines, 0.1, drops=False)
+    world.to_machine = noise
+    world.print_lines([*HEATED, *moves(800)], begun=False)
+    assert world.ended(limit_s=7200).end is PrintEnd.DONE
+    assert printed(world.firmware.executed) == moves(800)
+    assert world.firmware.bed.extruded_mm == pytest.approx(800 * 0.04, abs=1e-6)
+    assert noise.hits > 40
+
+
+@pytest.mark.parametrize("baud", [115_200, 250_000])
+def test_a_window_drops_no_byte(baud: int) -> None:
+    world = World(FirmwareOptions(uart_baud=baud), window=_window(3)).connected()
+    world.print_lines([*HEATED, *moves(400)])
+    assert world.ended(limit_s=7200).end is PrintEnd.DONE
+    assert world.firmware.receiver.dropped_bytes == 0
+    assert bytes(world.sent).count(b" " * 12 + b"N") > 200  # it was used
+    assert printed(world.firmware.executed) == moves(400)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -83,10 +116,18 @@ def test_two_percent_of_bad_lines_are_printed_through(seed: int) -> None:
     assert noise.hits > 0
 
 
-@given(st.lists(st.sampled_from(["lose", "double", "freeze"]), max_size=6), st.integers(0, 1000))
-@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
-def test_lost_and_doubled_oks_and_freezes_cost_no_line(faults: list[str], seed: int) -> None:
-    world = World().connected()
+@given(
+    faults=st.lists(st.sampled_from(["lose", "double", "late", "freeze"]), max_size=8),
+    seed=st.integers(0, 1000),
+    lines=st.integers(1, 3),
+    advanced=st.booleans(),
+    baud=st.sampled_from([0, 115_200]),
+)
+@settings(max_examples=120, deadline=None, phases=NO_SHRINKING)
+def test_lost_doubled_and_late_oks_and_freezes_cost_no_line(
+    faults: list[str], seed: int, lines: int, advanced: bool, baud: int
+) -> None:
+    world = World(FirmwareOptions(advanced_ok=advanced, uart_baud=baud), window=_window(lines)).connected()
     world.print_lines([*HEATED, *moves(COUNT)])
     pause = random.Random(seed)
     for fault in faults:
@@ -95,6 +136,9 @@ def test_lost_and_doubled_oks_and_freezes_cost_no_line(faults: list[str], seed: 
             world.firmware.faults.lose_oks += 1
         elif fault == "double":
             world.firmware.faults.double_oks += 1
+        elif fault == "late":
+            world.firmware.faults.late_ok_s = pause.random() * 8
+            world.firmware.faults.late_oks += 1
         else:
             world.firmware.freeze(pause.random() * 25, world.now_s)
     assert world.ended(limit_s=7200).end is PrintEnd.DONE

@@ -1,5 +1,6 @@
 """A Marlin session and a virtual firmware in memory, on one simulated clock: minutes of printing in milliseconds of test."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -7,15 +8,16 @@ from drivers.marlin.events import Event, JobBegun, JobEnded, Ready
 from drivers.marlin.job import Ending, Phase
 from drivers.marlin.lines import ProgramLine
 from drivers.marlin.protocol import Protocol
+from drivers.marlin.window import Window
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.machine import Blocking
 from drivers.virtual.options import FirmwareOptions
-from drivers.virtual.words import Command
+from drivers.virtual.wire import Wire
 
 _Kind = TypeVar("_Kind", bound=Event)
 
 LATENCY_S = 0.001
-Wire = Callable[[bytes], bytes]
+Spoiling = Callable[[bytes], bytes]
 
 
 class RecordingFirmware(Firmware):
@@ -25,24 +27,29 @@ class RecordingFirmware(Firmware):
         self.executed: list[str] = []
         super().__init__(options, seed=seed)
 
-    def _begin(self, command: Command) -> Blocking | None:
-        self.executed.append(command.text)
-        return super()._begin(command)
+    def _next_command(self) -> Blocking | None:
+        blocking = super()._next_command()
+        self.executed.append(self._current.text)
+        return blocking
 
 
 class World:
-    """`to_machine` and `to_host` may spoil what passes."""
+    """`to_machine` and `to_host` may spoil what passes; with `uart_baud` in the options bytes take their time on the way."""
 
-    def __init__(self, options: FirmwareOptions | None = None, *, seed: int = 0) -> None:
+    def __init__(self, options: FirmwareOptions | None = None, *, seed: int = 0, window: Window | None = None) -> None:
         self.now_s = 0.0
         self.protocol = Protocol()
+        if window is not None:
+            self.protocol.channel.window = window
         self.firmware = RecordingFirmware(options, seed=seed)
+        chosen = self.firmware.options
+        self.wire = Wire(self.firmware, baud=chosen.uart_baud, latency_s=chosen.latency_s)
         self.events: list[Event] = []
         self.sent = bytearray()
         self.heard = bytearray()
         self.plugged = True
-        self.to_machine: Wire = bytes
-        self.to_host: Wire = bytes
+        self.to_machine: Spoiling = bytes
+        self.to_host: Spoiling = bytes
         self._program: list[ProgramLine] = []
         self.started: str | None = None
 
@@ -110,7 +117,7 @@ class World:
         wakes = [self.now_s + 1.0, no_later_s]
         if self.protocol.deadline_s is not None:
             wakes.append(self.protocol.deadline_s)
-        if (wake_s := self.firmware.next_wake_s()) is not None:
+        if (wake_s := self.wire.next_wake_s()) is not None:
             wakes.append(wake_s)
         self.now_s = max(self.now_s, min(wakes))
         self.protocol.on_timeout(self.now_s)
@@ -120,8 +127,8 @@ class World:
         data = self.protocol.data_to_send()
         if data and self.plugged:
             self.sent += data
-            self.firmware.feed(self.to_machine(data), self.now_s)
-        said = self.firmware.advance(self.now_s)
+            self.wire.feed(self.to_machine(data), self.now_s)
+        said = self.wire.advance(self.now_s)
         if said and self.plugged:
             said = self.to_host(said)
             self.heard += said
@@ -142,5 +149,6 @@ def moves(count: int, *, start: int = 0) -> list[str]:
 
 
 def printed(executed: Sequence[str]) -> list[str]:
-    """The moves of `moves` among what a firmware executed."""
-    return [text for text in executed if text.startswith("G1 X") and " E" in text]
+    """The moves of `moves` among what a firmware executed. A move that was sent beside others has no spaces."""
+    found = (text.replace(" ", "") for text in executed)
+    return [re.sub(r"(?=[XYEF])", " ", text) for text in found if text.startswith("G1X") and "E" in text]
