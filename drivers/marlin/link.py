@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.errors import (
     AddressError,
+    Bilingual,
     BusyPortError,
     DriverError,
     NotAPrinterError,
@@ -50,7 +51,7 @@ def open_port(device: str, baud: int) -> "Serial":
     except (SerialException, OSError, ValueError, termios.error) as error:
         raise explain(error, device, baud) from error
     try:
-        _keep_on_close(port.fileno())
+        keep_on_close(port.fileno())
     except termios.error as error:
         port.close()
         raise explain(error, device, baud) from error
@@ -63,7 +64,8 @@ def _must_be_terminal(device: str) -> None:
         raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
 
-def _keep_on_close(descriptor: int) -> None:
+def keep_on_close(descriptor: int) -> None:
+    """No hang-up when the port is closed, and a read of nothing means that it is gone. pyserial undoes that at a new speed."""
     attributes = termios.tcgetattr(descriptor)
     attributes[2] &= ~termios.HUPCL
     attributes[_VMIN][termios.VMIN] = 1  # so that a read of nothing means hang-up, and of no data EAGAIN
@@ -74,45 +76,75 @@ def explain(error: Exception, device: str, baud: int) -> DriverError:
     """The typed error for what the system said when `device` was opened."""
     number = getattr(error, "errno", None) or (error.args[0] if error.args and isinstance(error.args[0], int) else None)
     if isinstance(error, ValueError) and not isinstance(error, OSError):
-        others = " or ".join(f"?baud={speed}" for speed in (115_200, 250_000) if speed != baud)
-        return AddressError(f"{device} cannot run at {baud} baud.", next_step=f"Use {others}.")
-    if number in {errno.EACCES, errno.EPERM}:
-        return PortPermissionError(f"You may not open {device}.", next_step=_join_group(device))
-    if number in {errno.EAGAIN, errno.EBUSY}:
-        return BusyPortError(
-            f"{device} is in use by {_holder(device)}.", next_step="Close that program; a port has room for one at a time."
+        return AddressError(
+            Bilingual(f"{device} cannot run at {baud} baud.", f"{device} ne peut pas aller à {baud} bauds."),
+            next_step=Bilingual("Leave ?baud= out: the speed is looked for.", "Enlevez ?baud= : la vitesse est alors cherchée."),
         )
+    if number in {errno.EACCES, errno.EPERM}:
+        told = Bilingual(f"You may not open {device}.", f"Vous n'avez pas le droit d'ouvrir {device}.")
+        return PortPermissionError(told, next_step=_join_group(device))
+    if number in {errno.EAGAIN, errno.EBUSY}:
+        return _busy(device)
     if number in {errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO, errno.ENOTDIR}:
-        return UnreachableError(f"There is no printer at {device}.", next_step=_which_ports())
+        told = Bilingual(f"There is no printer at {device}.", f"Il n'y a pas d'imprimante sur {device}.")
+        return UnreachableError(told, next_step=_which_ports())
     if number in {errno.ENOTTY, errno.EISDIR, errno.EINVAL} or isinstance(error, termios.error):
-        return NotAPrinterError(f"{device} is not a serial port.", next_step=_which_ports())
+        return _no_port(device)
     return _unsettled(error, number, device)
+
+
+def _busy(device: str) -> DriverError:
+    holder = _holder(device)
+    return BusyPortError(
+        Bilingual(
+            f"{device} is in use by {holder or 'another program'}.", f"{device} est utilisé par {holder or 'un autre programme'}."
+        ),
+        next_step=Bilingual(
+            "Close that program; a port has room for one at a time.", "Fermez ce programme ; un port n'a de place que pour un seul."
+        ),
+    )
+
+
+def _no_port(device: str) -> DriverError:
+    told = Bilingual(f"{device} is not a serial port.", f"{device} n'est pas un port série.")
+    return NotAPrinterError(told, next_step=_which_ports())
 
 
 def _unsettled(error: Exception, number: int | None, device: str) -> DriverError:
     if "configure port" in str(error):  # pyserial drops the errno of tcgetattr here
-        return NotAPrinterError(f"{device} is not a serial port.", next_step=_which_ports())
+        return _no_port(device)
     reason = os.strerror(number) if number else "the system does not say why"
-    return UnreachableError(f"{device} cannot be opened: {reason}.", next_step="Plug the printer in again and check the cable.")
+    reason_fr = os.strerror(number) if number else "le système ne dit pas pourquoi"
+    return UnreachableError(
+        Bilingual(f"{device} cannot be opened: {reason}.", f"{device} ne peut pas être ouvert : {reason_fr}."),
+        next_step=Bilingual("Plug the printer in again and check the cable.", "Rebranchez l'imprimante et vérifiez le câble."),
+    )
 
 
-def _join_group(device: str) -> str:
+def _join_group(device: str) -> Bilingual:
     try:
         group = grp.getgrgid(Path(device).stat().st_gid).gr_name
     except (OSError, KeyError):
         group = "dialout"
-    return f"It belongs to the group {group}: run `sudo usermod -aG {group} $USER`, then log out and in again."
+    command = f"`sudo usermod -aG {group} $USER`"
+    return Bilingual(
+        f"It belongs to the group {group}: run {command}, then log out and in again.",
+        f"Il appartient au groupe {group} : lancez {command}, puis déconnectez-vous et reconnectez-vous.",
+    )
 
 
-def _which_ports() -> str:
-    names = [port.device for port in ports.scan()]
+def _which_ports() -> Bilingual:
+    names = ", ".join(port.device for port in ports.scan()[:8])
     if not names:
-        return "This computer has no serial port now: plug the printer's USB cable in and switch it on."
-    return f"Ports there are: {', '.join(names[:8])}."
+        return Bilingual(
+            "This computer has no serial port now: plug the printer's USB cable in and switch it on.",
+            "Cet ordinateur n'a pas de port série pour l'instant : branchez le câble USB de l'imprimante et allumez-la.",
+        )
+    return Bilingual(f"Ports there are: {names}.", f"Les ports présents : {names}.")
 
 
-def _holder(device: str) -> str:
-    """The name of the program that holds `device`, as far as this user may see."""
+def _holder(device: str) -> str | None:
+    """The name of the program that holds `device`, None when this user may not see it."""
     real = os.path.realpath(device)
     for process in Path("/proc").glob("[0-9]*"):
         if process.name == str(os.getpid()):
@@ -122,7 +154,7 @@ def _holder(device: str) -> str:
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
         except OSError:
             continue  # another user's process, or one that has just ended
-    return "another program"
+    return None
 
 
 class Link:

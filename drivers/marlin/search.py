@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from drivers.errors import UnreachableError
 from drivers.marlin.identity import ASK, GREETING_S
-from drivers.marlin.link import Link
+from drivers.marlin.link import Link, keep_on_close
 from drivers.marlin.replies import Kind, understand
 from drivers.marlin.strangers import is_noise, is_text, not_a_printer
 from drivers.marlin.transcript import Transcript
@@ -83,6 +83,7 @@ def set_speed(port: "Serial", baud: int) -> None:
     """
     try:
         port.baudrate = baud
+        keep_on_close(port.fileno())
         termios.tcflush(port.fileno(), termios.TCIOFLUSH)
     except (OSError, ValueError, termios.error) as error:
         raise UnreachableError(f"{port.name} cannot run at {baud} baud.", next_step="Plug the printer in again.") from error
@@ -153,37 +154,37 @@ class BaudSearch:
 
         """
         order = [first, *(rate for rate in RATES if rate != first)]
-        link = Link(self._port, self._heard, self._gone)
         try:
             async with asyncio.timeout(TOTAL_S):
-                return await self._rounds(link, order)
+                return await self._rounds(order)
         except TimeoutError:
             raise not_a_printer(self._device, self._best, order) from None
-        finally:
-            link.detach()
 
-    async def _rounds(self, link: Link, order: list[int]) -> int:
+    async def _rounds(self, order: list[int]) -> int:
         greeting_s = GREETING_S  # the boot loader of a board that was reset must not hear us
         for patience_s in PATIENCE_S:
             for baud in order:
-                if await self._answers(link, baud, patience_s, greeting_s):
+                if await self._try(baud, patience_s, greeting_s):
                     return baud
                 greeting_s = 0.0
-        if await self._answers(link, NAMING_RATE, ASK_AGAIN_S, 0.0):
+        if await self._try(NAMING_RATE, ASK_AGAIN_S, 0.0):
             return NAMING_RATE
         raise not_a_printer(self._device, self._best, order)
 
-    async def _answers(self, link: Link, baud: int, patience_s: float, greeting_s: float) -> bool:
-        """Whether a printer answers at `baud`.
-
-        Raises:
-            NotAPrinterError: this is the right speed, and what answers is no printer.
-
-        """
+    async def _try(self, baud: int, patience_s: float, greeting_s: float) -> bool:
+        """Whether a printer answers at `baud`; raises as `find`."""
         self._tell(baud)
         await self._run(set_speed, self._port, baud)
         await asyncio.sleep(STALE_S)
         self._ear.clear()
+        # one for each speed: while it changes, an empty read does not mean that nothing is there
+        link = Link(self._port, self._heard, self._gone)
+        try:
+            return await self._answers(link, baud, patience_s, greeting_s)
+        finally:
+            link.detach()
+
+    async def _answers(self, link: Link, baud: int, patience_s: float, greeting_s: float) -> bool:
         if await self._listen(greeting_s):
             return True
         if await self._ask(link, patience_s):
@@ -192,7 +193,9 @@ class BaudSearch:
         if is_text(heard):
             if await self._ask(link, TEXT_PATIENCE_S):
                 return True
-            raise not_a_printer(self._device, bytes(self._ear.heard), [baud])
+            heard = bytes(self._ear.heard)
+            if is_text(heard):
+                raise not_a_printer(self._device, heard, [baud])
         self._best = heard or self._best
         return False
 

@@ -118,19 +118,26 @@ def printable_share(heard: bytes) -> float:
     return sum(byte in _PRINTABLE for byte in heard) / len(heard) if heard else 1.0
 
 
+def _whole_lines(heard: bytes) -> bytes:
+    """`heard` without its first line when that alone is noise: it began at another speed, or was cut."""
+    rest = heard.partition(b"\n")[2]
+    return rest if len(rest) > len(_ASKED) and printable_share(heard) < _TEXT_SHARE <= printable_share(rest) else heard
+
+
 def is_text(heard: bytes) -> bool:
     """Whether the speed is right: at least a line, and hardly anything that cannot be printed."""
-    return len(heard) >= _ENOUGH_BYTES and b"\n" in heard and printable_share(heard) >= _TEXT_SHARE
+    heard = _whole_lines(heard)
+    return len(heard) > len(_ASKED) and b"\n" in heard and printable_share(heard) >= _TEXT_SHARE
 
 
 def is_noise(heard: bytes) -> bool:
     """Whether the speed is wrong, or the device speaks no text."""
-    return len(heard) >= _ENOUGH_BYTES and printable_share(heard) < _TEXT_SHARE
+    return len(heard) >= _ENOUGH_BYTES and printable_share(_whole_lines(heard)) < _TEXT_SHARE
 
 
 def recognise(heard: bytes) -> Stranger:
     """What kind of device says `heard`."""
-    heard = heard[-READ_BYTES:]
+    heard = _whole_lines(heard[-READ_BYTES:])
     if not heard.strip(b"\0\r\n"):
         return _SILENT
     for is_it, stranger in _KNOWN:

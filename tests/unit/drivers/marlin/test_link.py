@@ -195,6 +195,8 @@ def test_every_error_is_typed_and_has_a_next_step(error: Exception, kind: type[D
     assert type(explained) is kind
     assert explained.next_step.endswith(".")
     assert "/dev/ttyUSB0" in explained.detail
+    assert "/dev/ttyUSB0" in explained.detail_fr
+    assert (explained.detail, explained.next_step) != (explained.detail_fr, explained.next_step_fr)
 
 
 @pytest.mark.parametrize(
