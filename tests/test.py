@@ -1,7 +1,7 @@
 """`./farm.sh test [--quick] [PYTEST ARGUMENTS]`: make the test environment if it is missing, then run pytest.
 
-The full run uses real parts: mosquitto, OctoPrint, PrusaSlicer, Chromium, network namespaces. As root they are installed with
-apt-get; otherwise the command to type is printed and their tests are skipped, except in CI (`CI=true`), where they fail.
+The full run uses real parts: mosquitto, OctoPrint, nginx, PrusaSlicer, Chromium, network namespaces. As root they are installed
+with apt-get; otherwise the command to type is printed and their tests are skipped, except in CI (`CI=true`), where they fail.
 `--quick` leaves out what needs real parts or takes more than ten seconds.
 """
 
@@ -24,6 +24,7 @@ DEBIAN: Final = {
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
     "ip": "iproute2",
+    "nginx": "nginx-light",
 }
 
 

@@ -46,8 +46,8 @@ async def test_done_is_found_where_no_event_told_it(bench: Bench, monkeypatch: p
 async def test_done_right_in_spite_of_resends(octoprint_noisy: OctoPrintServer, tmp_path: Path) -> None:
     """The virtual printer's default errors: resends, one with a time-out, a missing number, a wrong checksum.
 
-    Each line moves the nozzle on by 0.1 mm relative to where it is, so that a line too many or too few shows in the position. One is
-    lost by the simulation itself: with `105:resend_with_timeout` the virtual printer counts line 105 as received and drops it.
+    Each line moves the nozzle on by 0.1 mm relative to where it is, so that a line too many or too few shows in the position. One
+    is lost by the simulation itself: with `105:resend_with_timeout` the virtual printer counts line 105 as received and drops it.
     """
     moves = 150
     content = b"M220 S100000\nG28\nG91\n" + b"G1 X0.1 F6000\n" * moves + b"M400\nM114\nG90\n"
