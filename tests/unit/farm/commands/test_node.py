@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from farm.commands import node as node_command
 from farm.commands.node import about, node_app
 from farm.config import PageSection
-from farm.errors import ConflictError, FarmError
+from farm.errors import ConflictError, FarmError, NotFoundError
+from farm.node import transcripts
 from farm.node.page.local_page import LocalPage
 from tests.unit.farm.node.fake_farm import Workshop, printing, until
 
@@ -57,6 +58,14 @@ class Beside:
             await self.shop.agent.settle()
 
         asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+
+    def asks(self, text: str, *choices: str) -> None:
+        async def ask() -> None:
+            assert self.shop is not None
+            self.shop.drivers["left"].asks(text, *choices)
+            await self.shop.agent.settle()
+
+        asyncio.run_coroutine_threadsafe(ask(), self._loop).result(10)
 
 
 @pytest.fixture
@@ -139,6 +148,32 @@ def test_the_occupation_that_was_cleared_is_told_to_programs(beside: Beside) -> 
     beside.finish()
     told = read_json(beside.folder, "clear-bed", "left")
     assert told["occupation"] == beside.job
+
+
+def test_a_question_is_answered_beside_the_printer(beside: Beside) -> None:
+    with pytest.raises(ConflictError, match="asks nothing"):
+        run(beside.folder, "answer", "left", "1")
+    beside.asks("Load filament", "Continue", "Cancel")
+    assert "It asks: Load filament (farm node answer " in run(beside.folder, "status")
+    assert run(beside.folder, "answer", "left").endswith("left asks: Load filament\n  1. Continue\n  2. Cancel\n")
+    assert read_json(beside.folder, "answer", "left")["choices"] == ["Continue", "Cancel"]
+    assert run(beside.folder, "answer", "left", "cancel").endswith("left: answered 'Cancel'.\n")
+    assert beside.shop is not None
+    assert beside.shop.drivers["left"].calls[-1] == ("answer", "prompt-1", 1)
+    beside.asks("Again", "Continue")
+    assert read_json(beside.folder, "answer", "left", "1")["prompt"] == "prompt-2"
+
+
+def test_transcripts_are_listed_and_read_without_an_agent(tmp_path: Path) -> None:
+    assert run(tmp_path, "transcripts") == "None yet: one is kept when a printer that records its wire fails.\n"
+    name = transcripts.file_name("prn-1", 1_800_000_000.0)
+    transcripts.write(tmp_path / transcripts.FOLDER, name, b"# printer left\n1.0 > G28\n", reserve_bytes=0)
+    assert run(tmp_path, "transcripts") == f"{name}  1 kB\n"
+    assert json.loads(run(tmp_path, "transcripts", "--json")) == [{"name": name, "printer": "prn-1", "size_bytes": 25}]
+    assert run(tmp_path, "transcripts", name) == "# printer left\n1.0 > G28\n"
+    assert json.loads(run(tmp_path, "transcripts", name, "--json")) == {"name": name, "lines": ["# printer left", "1.0 > G28"]}
+    with pytest.raises(NotFoundError):
+        run(tmp_path, "transcripts", "../page.token")
 
 
 @pytest.mark.parametrize(

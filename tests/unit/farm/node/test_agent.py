@@ -7,7 +7,7 @@ import structlog.testing
 
 from drivers.base import JobTrace, PrintEnd, PrinterState
 from drivers.errors import FirmwareError, TransferError, UnreachableError
-from farm.bus.messages import CollectAction, Desired, JobAction, Link, Report, StopAction
+from farm.bus.messages import AnswerAction, CollectAction, Desired, JobAction, Link, Report, StopAction
 from farm.bus.topics import Stream
 from farm.clock import Clock
 from farm.config import NodeSettings, PrinterSection
@@ -321,6 +321,30 @@ async def test_commands_reach_the_driver_and_their_outcome_the_farm(tmp_path: Pa
         await until(lambda: "job-ended" in shop.farm.kinds())
         shop.farm.command(StopAction(printer=printer))
         await until(lambda: driver.status.state is PrinterState.FAULT)
+
+
+async def test_an_answer_reaches_the_driver_once_and_a_stale_one_never(tmp_path: Path) -> None:
+    async with printing(tmp_path) as (shop, printer, driver):
+        first = driver.asks("Load filament", "Continue", "Cancel")
+        await until(lambda: shop.farm.report.printers[0].prompt is not None, what="a report of the question")
+        shown = shop.farm.report.printers[0].prompt
+        assert shown is not None
+        assert (shown.id, shown.choices) == (first.id, ["Continue", "Cancel"])
+        shop.farm.command(AnswerAction(printer=printer, prompt=first.id, choice=1))
+        await until(lambda: driver.status.prompt is None)
+        assert [call for call in driver.calls if call[0] == "answer"] == [("answer", first.id, 1)]
+        await until(lambda: shop.farm.report.printers[0].prompt is None, what="a report without it")
+        second = driver.asks("Load filament", "Continue", "Cancel")
+        await shop.agent.settle()
+        late = shop.farm.command(AnswerAction(printer=printer, prompt=first.id, choice=1))
+
+        def done() -> list[dict[str, Any]]:
+            facts = [fact.model_dump() for fact in shop.farm.facts.values()]
+            return [fact for fact in facts if fact.get("command") == late]
+
+        await until(done)
+        assert (done()[0]["ok"], done()[0]["code"]) == (False, "prompt-gone")
+        assert driver.status.prompt == second, "a late answer does not answer the next question"
 
 
 # --- bad input

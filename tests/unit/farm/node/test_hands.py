@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from drivers.base import DriverEvent, JobTrace, PrintEnd, PrinterState, StatusChanged
-from drivers.errors import FirmwareError, PrinterBusyError, TransferError, UnreachableError
+from drivers.base import DriverEvent, DriverInfo, JobTrace, PrintEnd, PrinterState, StatusChanged
+from drivers.errors import Bilingual, FirmwareError, PrinterBusyError, TransferError, UnreachableError
 from drivers.testing import Script, ScriptedDriver
 from farm.node import hands as module
 from farm.node.core import Act, ActKind, StartJob, TraceJob
+from farm.node.core.refusals import ANSWER_THERE, Refusal
 from farm.node.hands import Answers, Hand
 from tests.unit.farm.node.bench import FAULT
 from tests.unit.farm.node.fake_farm import until
@@ -24,7 +25,7 @@ class Told:
     def __init__(self) -> None:
         self.script = Script()
         self.events: list[DriverEvent] = []
-        self.troubles: list[str | None] = []
+        self.troubles: list[Refusal | None] = []
         self.hand = Hand("printer-a", self.make, Answers(self.on_event, lambda _printer, trouble: self.troubles.append(trouble)))
 
     def make(self, listener: Any) -> ScriptedDriver:
@@ -57,6 +58,7 @@ async def test_it_tries_again_and_logs_each_reason_once(told: Told) -> None:
         told.hand.connect()
         await until(lambda: told.troubles[-1:] == [None])
     assert told.troubles == [str(GONE), str(other), None]
+    assert [trouble.code for trouble in told.troubles if trouble is not None] == ["printer-unreachable", "printer-busy"]
     assert [line["event"] for line in logs] == ["printer.unreachable", "printer.unreachable", "printer.connected"]
     await told.hand.close()
 
@@ -113,7 +115,8 @@ async def test_a_machine_that_does_not_answer_a_question(told: Told) -> None:
     told.script.trace = JobTrace(running=False, end=PrintEnd.DONE)
     asked = TraceJob("printer-a", "job-1")
     assert await told.hand.trace(asked) is None
-    assert await told.hand.trace(asked) == JobTrace(running=False, end=PrintEnd.DONE)
+    assert await told.hand.trace(asked, Path("frame.gcode"), "line 7") == JobTrace(running=False, end=PrintEnd.DONE)
+    assert told.driver.traced == [("job-1", None, None), ("job-1", Path("frame.gcode"), "line 7")]
 
 
 @pytest.mark.parametrize(
@@ -123,14 +126,42 @@ async def test_a_machine_that_does_not_answer_a_question(told: Told) -> None:
         (ActKind.RESUME, ("resume", "job-1")),
         (ActKind.CANCEL, ("cancel", "job-1")),
         (ActKind.EMERGENCY_STOP, ("emergency-stop",)),
+        (ActKind.ANSWER, ("answer", "prompt-1", 2)),
     ],
 )
-async def test_every_command_has_its_method(told: Told, kind: ActKind, call: tuple[str, ...]) -> None:
-    act = Act("printer-a", "command-1", kind, "job-1")
+async def test_every_command_has_its_method(told: Told, kind: ActKind, call: tuple[Any, ...]) -> None:
+    act = Act("printer-a", "command-1", kind, "job-1", prompt="prompt-1", choice=2)
     assert await told.hand.act(act) is None
     assert told.driver.calls == [call]
-    told.script.act_error = GONE
-    assert await told.hand.act(act) == str(GONE)
+    told.script.act_error = PrinterBusyError(Bilingual("It heats.", "Elle chauffe."), next_step=Bilingual("Wait.", "Attendez."))
+    refused = await told.hand.act(act)
+    assert refused is not None
+    assert (refused.code, str(refused), refused.fr) == ("printer-busy", "It heats. Wait.", "Elle chauffe. Attendez.")
+
+
+async def test_a_driver_without_the_method_is_not_asked_to_answer(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf:
+        """A driver of others."""
+
+    monkeypatch.setattr(told.hand, "driver", Deaf())
+    assert await told.hand.act(Act("printer-a", "command-1", ActKind.ANSWER, prompt="p")) is ANSWER_THERE
+
+
+async def test_a_bug_of_a_driver_is_told_in_both_languages(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_job: str) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(told.driver, "pause", broken)
+    refused = await told.hand.act(Act("printer-a", "command-1", ActKind.PAUSE, "job-1"))
+    assert refused is not None
+    assert (refused.code, refused.fr) == ("driver-bug", "Le pilote a échoué : KeyError: 'x'. Signalez ce défaut.")
+
+
+async def test_a_transcript_is_asked_for_where_there_is_one(told: Told) -> None:
+    told.script.transcript = ["1 > G28"]
+    assert told.hand.transcript() == ["1 > G28"]
+    told.driver.info = DriverInfo("scripted", frozenset())
+    assert told.hand.transcript() == [], "what is not promised is not asked for"
 
 
 async def test_a_command_that_hangs_ends(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
