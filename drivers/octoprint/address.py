@@ -1,25 +1,43 @@
 """The URL of an OctoPrint printer: `octoprint+http://host:port/prefix?key_file=/path` (or `octoprint+https`, with `ca_file=`).
 
 The application key is never in the URL, because URLs end up in logs, reports and screenshots: it is in a file of its own.
+Options: `key_file` (needed), `ca_file`, `snapshot_url` (a camera on OctoPrint's host: a path or a whole URL) and `power=psucontrol`
+(switch the printer on by OctoPrint's PSU Control plugin when the driver begins).
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
-from drivers.errors import AddressError
+from drivers.errors import AddressError, Bilingual
 
 _EXAMPLE: Final = "octoprint+http://octopi.local:5000?key_file=/etc/essaim/printer1.key"
 _SCHEMES: Final = {"octoprint+http": "http", "octoprint+https": "https"}
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"^[A-Za-z0-9._-]{1,253}$|^[0-9A-Fa-f:.]{2,45}$")
 _PREFIX: Final = re.compile(r"^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$")
+_TARGET: Final = re.compile(r"^/[\x21\x24-\x7e]{0,500}$")  # a path with its query, fit for the first line of a request
 # A key must be fit for a header: an HTTP library quotes an unfit header, and so the key, in its error message.
-_KEY: Final = re.compile(r"^[A-Za-z0-9_-]{8,128}$")
+KEY: Final = re.compile(r"^[A-Za-z0-9_-]{8,128}$")
 _MAX_KEY_FILE_BYTES: Final = 1024
-_KEY_STEPS: Final = "Make an application key in OctoPrint (Settings > Application Keys) and write it, alone, into that file."
+_OPTIONS: Final = ("key_file", "ca_file", "snapshot_url", "power")
+_POWER: Final = "psucontrol"
+_FORM: Final = Bilingual(f"Write it like {_EXAMPLE}", f"Écrivez-la comme {_EXAMPLE}")
+_KEY_STEPS: Final = Bilingual(
+    "Make an application key in OctoPrint (Settings > Application Keys) and write it, alone, into that file.",
+    "Créez une clé d'application dans OctoPrint (Settings > Application Keys) et écrivez-la, seule, dans ce fichier.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Where a camera's pictures are: on OctoPrint's own host, perhaps at another port. `target` is path and query."""
+
+    scheme: str
+    authority: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,8 @@ class OctoPrintAddress:
     prefix: str
     key_file: Path
     ca_file: Path | None = None
+    camera: Camera | None = None
+    switches_power: bool = False  # power=psucontrol
 
     @property
     def base_url(self) -> str:
@@ -53,39 +73,88 @@ class OctoPrintAddress:
             with self.key_file.open("rb") as file:
                 content = file.read(_MAX_KEY_FILE_BYTES + 1)
         except OSError as error:
-            raise AddressError(f"The key file {self.key_file} cannot be read: {error.strerror}.", next_step=_KEY_STEPS) from error
+            detail = Bilingual(
+                f"The key file {self.key_file} cannot be read: {error.strerror}.",
+                f"Le fichier de clé {self.key_file} est illisible : {error.strerror}.",
+            )
+            raise AddressError(detail, next_step=_KEY_STEPS) from error
         key = content.decode("ascii", "replace").strip()
-        if len(content) > _MAX_KEY_FILE_BYTES or not _KEY.match(key):
-            raise AddressError(f"The key file {self.key_file} does not hold one OctoPrint key.", next_step=_KEY_STEPS)
+        if len(content) > _MAX_KEY_FILE_BYTES or not KEY.match(key):
+            detail = Bilingual(
+                f"The key file {self.key_file} does not hold one OctoPrint key.",
+                f"Le fichier {self.key_file} ne contient pas une clé OctoPrint.",
+            )
+            raise AddressError(detail, next_step=_KEY_STEPS)
         return key
 
 
-def _authority(parts: SplitResult, scheme: str) -> str:
+def _refuse(en: str, fr: str, step: Bilingual = _FORM) -> AddressError:
+    return AddressError(Bilingual(en, fr), next_step=step)
+
+
+def _host_and_port(parts: SplitResult, scheme: str) -> tuple[str, int]:
     try:
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[scheme]
     except ValueError as error:
-        raise AddressError("The port in the OctoPrint URL is not a number up to 65535.", next_step=_form()) from error
+        raise _refuse(
+            "The port in the OctoPrint URL is not a number up to 65535.", "Le port de l'URL n'est pas un nombre jusqu'à 65535."
+        ) from error
     if not _HOST.match(host):
-        raise AddressError("The OctoPrint URL names no host.", next_step=_form())
+        raise _refuse("The OctoPrint URL names no host.", "L'URL d'OctoPrint ne nomme pas d'hôte.")
+    return host, port
+
+
+def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _form() -> str:
-    return f"Write it like {_EXAMPLE}"
 
 
 def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     if options.keys() & {"key", "apikey", "api_key"}:
-        raise AddressError("The OctoPrint URL holds a key.", next_step=f"Write the key into a file and name that: {_EXAMPLE}")
-    if unknown := sorted(options.keys() - {"key_file", "ca_file"}):
-        raise AddressError(
-            f"The OctoPrint URL has an option that does not exist: {unknown[0][:40]!r}.",
-            next_step="The options are key_file and, with octoprint+https, ca_file.",
+        step = Bilingual(
+            f"Write the key into a file and name that: {_EXAMPLE}", f"Mettez la clé dans un fichier et nommez-le : {_EXAMPLE}"
         )
+        raise _refuse("The OctoPrint URL holds a key.", "L'URL d'OctoPrint contient une clé.", step)
+    if unknown := sorted(options.keys() - set(_OPTIONS)):
+        raise _refuse(
+            f"The OctoPrint URL has an option that does not exist: {unknown[0][:40]!r}.",
+            f"L'URL d'OctoPrint a une option qui n'existe pas : {unknown[0][:40]!r}.",
+            Bilingual(f"The options are {', '.join(_OPTIONS)}.", f"Les options sont {', '.join(_OPTIONS)}."),
+        )
+    if options.get("power", _POWER) != _POWER:
+        step = Bilingual("Write power=psucontrol or leave it out.", "Écrivez power=psucontrol ou rien.")
+        raise _refuse("power= has a value that does not exist.", "power= a une valeur qui n'existe pas.", step)
     if not options.get("key_file"):
-        raise AddressError("The OctoPrint URL names no key file.", next_step=f"{_form()} - {_KEY_STEPS}")
+        step = Bilingual(f"{_FORM.en} - {_KEY_STEPS.en}", f"{_FORM.fr} - {_KEY_STEPS.fr}")
+        raise _refuse("The OctoPrint URL names no key file.", "L'URL d'OctoPrint ne nomme pas de fichier de clé.", step)
     return options
+
+
+_CAMERA_STEP: Final = Bilingual(
+    "Write a path as /webcam/?action=snapshot, or an http URL on the same host.",
+    "Écrivez un chemin comme /webcam/?action=snapshot, ou une URL http sur le même hôte.",
+)
+
+
+def _camera(url: str, scheme: str, host: str, port: int) -> Camera:
+    """Only OctoPrint's own host: the URL may be copied out of settings that others can change."""
+    if url.startswith("/") and not url.startswith("//"):
+        camera = Camera(scheme, _authority(host, port), url)
+    else:
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise _refuse("snapshot_url is no URL.", "snapshot_url n'est pas une URL.", _CAMERA_STEP) from error
+        if parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc or parts.fragment:
+            raise _refuse("snapshot_url is no plain http URL.", "snapshot_url n'est pas une URL http simple.", _CAMERA_STEP)
+        other, other_port = _host_and_port(parts, parts.scheme)
+        if other.lower() != host.lower():
+            raise _refuse("snapshot_url names another host.", "snapshot_url nomme un autre hôte.", _CAMERA_STEP)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        camera = Camera(parts.scheme, _authority(other, other_port), target)
+    if not _TARGET.match(camera.target):
+        raise _refuse("snapshot_url has odd characters.", "snapshot_url a des caractères interdits", _CAMERA_STEP)
+    return camera
 
 
 def parse_address(parts: SplitResult) -> OctoPrintAddress:
@@ -98,19 +167,35 @@ def parse_address(parts: SplitResult) -> OctoPrintAddress:
     """
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None:
-        raise AddressError("This is no OctoPrint URL.", next_step=_form())
+        raise _refuse("This is no OctoPrint URL.", "Ce n'est pas une URL d'OctoPrint.")
     if "@" in parts.netloc:
-        raise AddressError("The OctoPrint URL holds a user name or password.", next_step=f"Leave it out: {_EXAMPLE}")
+        step = Bilingual(f"Leave it out: {_EXAMPLE}", f"Enlevez-le : {_EXAMPLE}")
+        raise _refuse("The OctoPrint URL holds a user name or password.", "L'URL contient un nom ou un mot de passe.", step)
     if not _PREFIX.match(parts.path) or parts.fragment:
-        raise AddressError("The path in the OctoPrint URL has characters that do not belong there.", next_step=_form())
+        raise _refuse(
+            "The path in the OctoPrint URL has odd characters.",
+            "Le chemin de l'URL a des caractères interdits.",
+        )
     options = _options(parts.query)
     ca_file = options.get("ca_file")
     if ca_file and scheme == "http":
-        raise AddressError("ca_file needs an encrypted connection.", next_step="Begin the URL with octoprint+https://")
+        step = Bilingual("Begin the URL with octoprint+https://", "Commencez l'URL par octoprint+https://")
+        raise _refuse("ca_file needs an encrypted connection.", "ca_file demande une connexion chiffrée.", step)
+    host, port = _host_and_port(parts, scheme)
+    camera = options.get("snapshot_url")
     return OctoPrintAddress(
         scheme=scheme,
-        authority=_authority(parts, scheme),
+        authority=_authority(host, port),
         prefix=parts.path.rstrip("/"),
         key_file=Path(options["key_file"]).expanduser(),
         ca_file=Path(ca_file).expanduser() if ca_file else None,
+        camera=_camera(camera, scheme, host, port) if camera else None,
+        switches_power="power" in options,
     )
+
+
+def with_key_file(url: str, key_file: Path) -> str:
+    """The printer's URL with its `key_file` option; one that is there already stays."""
+    if "key_file=" in url.partition("?")[2]:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}key_file={quote(str(key_file), safe='/~')}"

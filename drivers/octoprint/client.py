@@ -1,55 +1,64 @@
-"""OctoPrint's REST interface: octorest in a subclass. Every call blocks; the driver runs it in a thread of its own pool.
+"""OctoPrint's REST interface: octorest in a subclass. Every call blocks; the driver runs it in a thread.
 
 octorest 0.4 as it comes has no time limits, reads answers of any length, follows redirections, takes proxies from the environment,
-drops the URL's path and the fields of an upload, and raises RuntimeError for everything. Here each request has limits and each
-failure is a `DriverError`; its commands (`select`, `pause`, `job_info`...) are used as they are.
+drops the URL's path and the fields of an upload, and raises RuntimeError for everything. Here each request goes through
+`transport.py` and each failure is a `DriverError`; its commands (`select`, `pause`, `job_info`...) are used as they are.
 """
 
 import json
 import os
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http.client import BadStatusLine, RemoteDisconnected
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
-import requests
-import urllib3
 from octorest import OctoRest
 
 from drivers.base import Temperature
-from drivers.errors import AuthenticationError, DriverError, NotAPrinterError, TransferError, UnreachableError
+from drivers.errors import AuthenticationError, Bilingual, DriverError, NotAPrinterError, TransferError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.form import UploadForm
+from drivers.octoprint.permissions import PERMISSIONS, lacking
 from drivers.octoprint.reading import (
     FOLDER,
     PrintRecord,
+    Question,
     Reading,
     job_path,
+    log_lines_of,
     number_of,
+    question_of,
     reading_of_job,
     record_of,
     table_of,
     temperatures_of,
     text_of,
 )
+from drivers.octoprint.transport import TIMEOUT_S, URL_STEP, Transport
 
-TIMEOUT_S: Final = (3.05, 10.0)  # connect (just over one TCP retransmission), then each wait for bytes
+__all__ = ["PERMISSIONS", "AnswerError", "Client", "Login", "refusal"]
+
 UPLOAD_TIMEOUT_S: Final = (10.0, 120.0)  # a Raspberry Pi copies and hashes 64 MB on its SD card before it answers
-ANSWER_DEADLINE_S: Final = 30.0  # a server that drips one byte every nine seconds does not hold a thread for hours
-MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
+POWER_TIMEOUT_S: Final = (3.05, 60.0)  # PSU Control answers after its own post-on delay
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-# The smallest set with which everything works, measured with 1.11.8. FILES_DELETE is needed for overwriting too.
-PERMISSIONS: Final = frozenset(
-    {"STATUS", "CONNECTION", "FILES_LIST", "FILES_UPLOAD", "FILES_SELECT", "FILES_DELETE", "PRINT", "CONTROL"}
-)
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "essaim"}
 
-_KEY_STEP: Final = "Make a new application key in OctoPrint (Settings > Application Keys) and write it into the key file."
-_REACH_STEP: Final = "Check that OctoPrint is switched on, and the host and port in the printer's URL."
-_URL_STEP: Final = "Check the printer's URL: open it in a browser (without octoprint+), it must show OctoPrint."
+_KEY_STEP: Final = Bilingual(
+    "Make a new application key in OctoPrint (Settings > Application Keys) and write it into the key file.",
+    "Créez une nouvelle clé d'application dans OctoPrint (Settings > Application Keys) et mettez-la dans le fichier de clé.",
+)
+_LOG_STEP: Final = Bilingual("Look at OctoPrint's own page and log.", "Regardez la page et le journal d'OctoPrint.")
+_NOT_IT: Final = Bilingual("What answers there is not OctoPrint.", "Ce qui répond n'est pas OctoPrint.")
+_FILE_STEP: Final = Bilingual("Fetch or check the file, then start again.", "Récupérez ou vérifiez le fichier, puis recommencez.")
+_SLICE_STEP: Final = Bilingual("Slice it again, coarser if it is large.", "Tranchez-le de nouveau, plus grossièrement si besoin.")
+_STATUS_STEPS: Final = {
+    400: Bilingual("Raise server.uploads.maxSize in OctoPrint's configuration.", "Augmentez son server.uploads.maxSize."),
+    409: Bilingual("Wait until OctoPrint has finished with it.", "Attendez qu'OctoPrint en ait fini."),
+    415: Bilingual("Enable G-code uploads in OctoPrint.", "Autorisez l'envoi de G-code dans OctoPrint."),
+    500: Bilingual("Check the free disk space of OctoPrint.", "Vérifiez la place libre sur le disque d'OctoPrint."),
+}
 
 
 class AnswerError(DriverError):
@@ -58,7 +67,9 @@ class AnswerError(DriverError):
     code = "octoprint-answer"
 
     def __init__(self, status: int, said: str) -> None:
-        super().__init__(f"OctoPrint answered {status}: {said}", next_step="Look at OctoPrint's own page and log.")
+        super().__init__(
+            Bilingual(f"OctoPrint answered {status}: {said}", f"OctoPrint a répondu {status} : {said}"), next_step=_LOG_STEP
+        )
         self.status = status
 
 
@@ -70,30 +81,6 @@ class Login:
     session: str
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _unreachable(error: Exception, authority: str) -> DriverError:
-    """What a failed connection to `authority` (host:port) means. The texts of `error` are for programmers: not repeated."""
-    for cause in _causes(error):
-        if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
-            # while it starts, OctoPrint's stand-in server answers these bytes without a status line
-            if str(cause).strip("'\"").startswith("Not found"):
-                return UnreachableError(f"OctoPrint at {authority} is still starting.", next_step="Wait a minute.")
-            return NotAPrinterError(f"What answers at {authority} does not speak HTTP.", next_step=_URL_STEP)
-    if isinstance(error, requests.exceptions.SSLError):
-        return UnreachableError(
-            "The encrypted connection to OctoPrint failed: its certificate is not trusted or it speaks plain HTTP.",
-            next_step="Name its certificate authority with ca_file=, or use octoprint+http:// in a network you trust.",
-        )
-    if isinstance(error, requests.Timeout):
-        return UnreachableError(f"OctoPrint at {authority} did not answer in time.", next_step=_REACH_STEP)
-    return UnreachableError(f"OctoPrint at {authority} cannot be reached.", next_step=_REACH_STEP)
-
-
 def _said(body: bytes) -> str:
     try:
         content = json.loads(body)
@@ -102,27 +89,28 @@ def _said(body: bytes) -> str:
     return text_of(table_of(content).get("error")) or "no reason given"
 
 
-def _refusal(status: int, body: bytes) -> DriverError:
+def refusal(status: int, body: bytes) -> DriverError:
+    """What an answer that is no success means."""
     if 300 <= status < 400:
-        return NotAPrinterError("The server there sends us elsewhere; redirections are not followed.", next_step=_URL_STEP)
+        detail = Bilingual(
+            "The server there sends us elsewhere; redirections are not followed.",
+            "Le serveur nous renvoie ailleurs ; les redirections ne sont pas suivies.",
+        )
+        return NotAPrinterError(detail, next_step=URL_STEP)
     if status in {401, 403}:
-        return AuthenticationError("OctoPrint refuses our key, or the key's user may not do this.", next_step=_KEY_STEP)
+        detail = Bilingual(
+            "OctoPrint refuses our key, or the key's user may not do this.",
+            "OctoPrint refuse notre clé, ou l'utilisateur de la clé n'a pas ce droit.",
+        )
+        return AuthenticationError(detail, next_step=_KEY_STEP)
     if status == 400 and b"CSRF" in body:  # its answer to a POST with a wrong key
-        return AuthenticationError("OctoPrint refuses our key.", next_step=_KEY_STEP)
+        return AuthenticationError(Bilingual("OctoPrint refuses our key.", "OctoPrint refuse notre clé."), next_step=_KEY_STEP)
     if status in {502, 503, 504}:
-        return UnreachableError("The proxy before OctoPrint answers, OctoPrint does not.", next_step="Wait, or restart OctoPrint.")
+        detail = Bilingual(
+            "The proxy before OctoPrint answers, OctoPrint does not.", "Le proxy devant OctoPrint répond, OctoPrint ne répond pas."
+        )
+        return UnreachableError(detail, next_step=Bilingual("Wait, or restart OctoPrint.", "Patientez, ou redémarrez OctoPrint."))
     return AnswerError(status, _said(body))
-
-
-def _read_limited(response: requests.Response, deadline_s: float) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(16_384):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise NotAPrinterError("The answer is too long to be OctoPrint's.", next_step=_URL_STEP)
-        if time.monotonic() > deadline_s:
-            raise UnreachableError("OctoPrint's answer did not end in time.", next_step=_REACH_STEP)
-    return bytes(body)
 
 
 class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
@@ -132,45 +120,53 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         # octorest's own __init__ drops the path of the URL and asks the network when it is given a key
         self.address = address
         self.url = address.base_url
-        self.session = requests.Session()
-        self.session.trust_env = False  # no proxy, no .netrc, no certificates from the environment
-        self.session.verify = str(address.ca_file) if address.ca_file else True
-        self.session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "essaim"})
-        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.transport = Transport(address.scheme, address.authority, ca_file=address.ca_file)
+        self.permissions: frozenset[str] = frozenset()  # of the key's user, as of the last probe
+        self.user = ""  # that user's name
+        self._key: str | None = None
         self._stop = threading.Event()
 
     def close(self) -> None:
         """Give up a running upload and the idle connections."""
         self._stop.set()
-        self.session.close()
+        self.transport.close()
 
     # --- how a request is made; octorest's methods come through here ---------------------------------------------------------
 
-    def _send(self, method: str, path: str, *, timeout_s: tuple[float, float] = TIMEOUT_S, **content: Any) -> bytes:
-        deadline_s = time.monotonic() + sum(timeout_s) + ANSWER_DEADLINE_S
-        try:
-            with self.session.request(
-                method, self.url + path, timeout=timeout_s, allow_redirects=False, stream=True, **content
-            ) as response:
-                body, status = _read_limited(response, deadline_s), response.status_code
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unreachable(error, self.address.authority) from error
-        if not 200 <= status < 300:
-            raise _refusal(status, body)
-        return body
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        body: Iterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: tuple[float, float] = TIMEOUT_S,
+    ) -> bytes:
+        full = {**self._headers(), **(headers or {})}
+        content: Iterable[bytes] | bytes | None = body
+        if json is not None:
+            content, full["Content-Type"] = _json(json), "application/json"
+        answer = self.transport.request(method, self.address.prefix + path, headers=full, body=content, timeout_s=timeout_s)
+        if not 200 <= answer.status < 300:
+            raise refusal(answer.status, answer.body)
+        return answer.body
+
+    def _headers(self) -> dict[str, str]:
+        return {**_HEADERS, "X-Api-Key": self._key} if self._key else _HEADERS
 
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         body = self._send(method, path, **content)
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise NotAPrinterError("What answers there is not OctoPrint: no JSON.", next_step=_URL_STEP) from error
+            raise NotAPrinterError(_NOT_IT, next_step=URL_STEP) from error
         if not isinstance(answer, dict):
-            raise NotAPrinterError("What answers there is not OctoPrint: no JSON object.", next_step=_URL_STEP)
+            raise NotAPrinterError(_NOT_IT, next_step=URL_STEP)
         return answer
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        return self._ask("GET", path, params=params)
+        return self._ask("GET", f"{path}?{urlencode(params)}" if params else path)
 
     def _post(self, path: str, json: Any = None, *, ret: bool = True, **content: Any) -> dict[str, Any] | None:
         if ret:
@@ -190,32 +186,43 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             AddressError, UnreachableError, AuthenticationError, NotAPrinterError: see `drivers.errors`.
 
         """
-        self.session.headers["X-Api-Key"] = self.address.read_key()
+        self.use_key(self.address.read_key())
+        server = self.read_version()
+        self.read_permissions()
+        lacking(PERMISSIONS, self.permissions)
+        return server
+
+    def use_key(self, key: str | None) -> None:
+        """Send this key with every request from now on; None: none."""
+        self._key = key
+
+    def read_version(self) -> str:
+        """OctoPrint's version, when OctoPrint it is."""
         try:
             version = self.get_version()
         except AnswerError as error:
-            raise NotAPrinterError("What answers there is not OctoPrint.", next_step=_URL_STEP) from error
+            raise NotAPrinterError(_NOT_IT, next_step=URL_STEP) from error
         server, text = text_of(version.get("server")), text_of(version.get("text")) or "OctoPrint"
         if server is None or not text.startswith("OctoPrint"):
-            raise NotAPrinterError("What answers there is not OctoPrint.", next_step=_URL_STEP)
-        self._check_permissions()
+            raise NotAPrinterError(_NOT_IT, next_step=URL_STEP)
         return server
 
-    def _check_permissions(self) -> None:
-        allowed = self._get("/api/currentuser").get("permissions")
-        names = {name for name in allowed if isinstance(name, str)} if isinstance(allowed, list) else set()
-        if "ADMIN" not in names and (missing := sorted(PERMISSIONS - names)):
-            raise AuthenticationError(
-                f"The key's OctoPrint user lacks permissions: {', '.join(missing)}.",
-                next_step="Give them to that user in OctoPrint (Settings > Access Control).",
-            )
+    def read_permissions(self) -> None:
+        """Learn `user` and `permissions`."""
+        answer = self._get("/api/currentuser")
+        allowed = answer.get("permissions")
+        self.user = text_of(answer.get("name")) or ""
+        self.permissions = (
+            frozenset(name for name in allowed if isinstance(name, str)) if isinstance(allowed, list) else frozenset()
+        )
 
     def passive_login(self) -> Login:
         """Open a session for one socket. It goes stale when it is not used, so each socket gets a fresh one."""
         answer = self._ask("POST", "/api/login", json={"passive": True})
         name, session = text_of(answer.get("name")), text_of(answer.get("session"))
         if name is None or session is None:
-            raise AuthenticationError("OctoPrint does not know whose key this is.", next_step=_KEY_STEP)
+            detail = Bilingual("OctoPrint does not know whose key this is.", "OctoPrint ne sait pas à qui est cette clé.")
+            raise AuthenticationError(detail, next_step=_KEY_STEP)
         return Login(name, session)
 
     # --- the printer ------------------------------------------------------------------------------------------------------------
@@ -233,14 +240,61 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
                 return None, None
             raise
 
-    def read_error(self) -> tuple[str, str]:
-        """(reason, text) of the error that ended the last connection to the printer; both empty when there was none."""
+    def read_error(self) -> tuple[str, str, list[str]]:
+        """(reason, text, last lines) of the error that ended the last connection to the printer; empty when there was none.
+
+        The lines only with MONITOR_TERMINAL.
+        """
         answer = self._get("/api/printer/error")
-        return text_of(answer.get("reason")) or "", text_of(answer.get("error")) or ""
+        return text_of(answer.get("reason")) or "", text_of(answer.get("error")) or "", log_lines_of(answer.get("logs"))
 
     def send_gcode(self, *lines: str) -> None:
         """Give the printer G-code lines outside of a print."""
         self._post("/api/printer/command", json={"commands": list(lines)}, ret=False)
+
+    # --- plugins --------------------------------------------------------------------------------------------------------------
+
+    def read_question(self) -> Question | None:
+        """What the printer asks just now (OctoPrint's bundled Action Command Prompt plugin); None: nothing, or no such plugin."""
+        try:
+            body = self._send("GET", "/api/plugin/action_command_prompt")
+        except AnswerError:
+            return None
+        try:
+            return question_of(json.loads(body))  # null when it asks nothing
+        except (ValueError, RecursionError):
+            return None
+
+    def choose(self, choice: int) -> None:
+        """Answer the printer's question. No-op when it asks nothing any more."""
+        try:
+            self._post("/api/plugin/action_command_prompt", json={"command": "select", "choice": choice}, ret=False)
+        except AnswerError as error:
+            if error.status != 409:
+                raise
+
+    def read_camera(self, most_bytes: int) -> bytes:
+        """What the camera that OctoPrint knows shows now, as OctoPrint hands it on."""
+        target = f"{self.address.prefix}/downloads/camera/current"
+        answer = self.transport.request("GET", target, headers=self._headers(), most_bytes=most_bytes)
+        if answer.status != 200:
+            raise refusal(answer.status, answer.body)
+        return answer.body
+
+    def read_power(self) -> bool | None:
+        """Whether the printer's mains are on, as PSU Control knows it; None: OctoPrint has no such plugin."""
+        try:
+            state = self._get("/api/plugin/psucontrol").get("isPSUOn")
+        except AnswerError as error:
+            if error.status == 404:
+                return None
+            raise
+        return state if isinstance(state, bool) else None
+
+    def switch_power(self, on: bool) -> None:
+        """Switch the mains by PSU Control."""
+        command = {"command": "turnPSUOn" if on else "turnPSUOff"}
+        self._post("/api/plugin/psucontrol", json=command, ret=False, timeout_s=POWER_TIMEOUT_S)
 
     # --- files ------------------------------------------------------------------------------------------------------------------
 
@@ -310,39 +364,50 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
                 form = UploadForm(file, size_bytes, folder=FOLDER, name=f"{job}.gcode", job=job, stop=self._stop)
                 self._deliver(form, job, size_bytes)
         except OSError as error:
-            raise TransferError(
-                f"The G-code file cannot be read: {error.strerror}.", next_step="Fetch or check the file, then start again."
-            ) from error
+            detail = Bilingual(
+                f"The G-code file cannot be read: {error.strerror}.", f"Le fichier G-code est illisible : {error.strerror}."
+            )
+            raise TransferError(detail, next_step=_FILE_STEP) from error
 
     def _check_room(self, size_bytes: int) -> None:
         if size_bytes == 0:  # OctoPrint would report an empty file as printed
-            raise TransferError("The G-code file is empty.", next_step="Slice it again.")
+            raise TransferError(Bilingual("The G-code file is empty.", "Le fichier G-code est vide."), next_step=_SLICE_STEP)
         if size_bytes > MAX_FILE_BYTES:
-            raise TransferError("The G-code file is over 64 MB.", next_step="Slice it in a coarser resolution.")
+            detail = Bilingual("The G-code file is over 64 MB.", "Le fichier G-code dépasse 64 Mo.")
+            raise TransferError(detail, next_step=_SLICE_STEP)
         free = self.free_bytes()
         if free is not None and free < 2 * size_bytes:  # OctoPrint receives into a temporary file, then copies
-            raise TransferError(
-                f"OctoPrint has only {free // 1_000_000} MB of disk left.", next_step="Delete files and timelapses in OctoPrint."
-            )
+            left = free // 1_000_000
+            detail = Bilingual(f"OctoPrint has only {left} MB of disk left.", f"Il ne reste que {left} Mo à OctoPrint.")
+            step = Bilingual("Delete files and timelapses in OctoPrint.", "Supprimez des fichiers et timelapses dans OctoPrint.")
+            raise TransferError(detail, next_step=step)
 
     def _deliver(self, form: UploadForm, job: str, size_bytes: int) -> None:
         path = job_path(job)
         try:
-            headers = {"Content-Type": form.content_type}
-            answer = self._ask("POST", "/api/files/local", data=form, headers=headers, timeout_s=UPLOAD_TIMEOUT_S)
-            stored = text_of(table_of(table_of(answer.get("files")).get("local")).get("path"))
-            if stored != path:
-                raise TransferError(
-                    f"OctoPrint stored the file elsewhere: {stored!r}.", next_step="Check OctoPrint's upload plugins."
-                )
+            headers = {"Content-Type": form.content_type, "Content-Length": str(len(form))}
+            answer = self._ask("POST", "/api/files/local", body=form, headers=headers, timeout_s=UPLOAD_TIMEOUT_S)
+            self._check_stored(text_of(table_of(table_of(answer.get("files")).get("local")).get("path")), path)
             file = self.read_file(path) or {}
             if file.get("size") != size_bytes or file.get("hash") != form.sha1:
-                raise TransferError("OctoPrint stored another content than was sent.", next_step="Check its disk.")
+                detail = Bilingual(
+                    "OctoPrint stored another content than was sent.", "OctoPrint a enregistré autre chose que ce qui a été envoyé."
+                )
+                raise TransferError(detail, next_step=Bilingual("Check its disk.", "Vérifiez son disque."))
         except AuthenticationError:
             raise
         except DriverError as error:
             self._clean_up(path)
             raise _transfer_error(error) from error
+
+    @staticmethod
+    def _check_stored(stored: str | None, path: str) -> None:
+        if stored != path:
+            detail = Bilingual(
+                f"OctoPrint stored the file elsewhere: {stored!r}.", f"OctoPrint a mis le fichier ailleurs : {stored!r}."
+            )
+            step = Bilingual("Check OctoPrint's upload plugins.", "Vérifiez les extensions d'envoi d'OctoPrint.")
+            raise TransferError(detail, next_step=step)
 
     def _clean_up(self, path: str) -> None:
         try:
@@ -351,15 +416,14 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             return  # the transfer's own error is the one to tell; the next upload overwrites, the next tidy deletes
 
 
+def _json(content: Any) -> bytes:
+    return json.dumps(content).encode()
+
+
 def _transfer_error(error: DriverError) -> TransferError:
     if isinstance(error, TransferError):
         return error
-    status = error.status if isinstance(error, AnswerError) else None
-    steps = {
-        400: "Raise server.uploads.maxSize in OctoPrint's configuration.",
-        409: "Wait until OctoPrint has finished with it.",
-        415: "Enable G-code uploads in OctoPrint.",
-        500: "Check the free disk space of OctoPrint.",
-    }
-    next_step = steps.get(status, error.next_step) if status else error.next_step
-    return TransferError(f"The upload failed: {error.detail}", next_step=next_step)
+    status = error.status if isinstance(error, AnswerError) else 0
+    next_step = _STATUS_STEPS.get(status, Bilingual(error.next_step, error.next_step_fr))
+    detail = Bilingual(f"The upload failed: {error.detail}", f"L'envoi a échoué : {error.detail_fr}")
+    return TransferError(detail, next_step=next_step)

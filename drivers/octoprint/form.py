@@ -4,12 +4,15 @@ import hashlib
 import json
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from drivers.errors import TransferError
+from drivers.errors import Bilingual, TransferError
 
 _CHUNK_BYTES: Final = 65_536
+_LONGEST_S: Final = 1800.0  # 64 MB over the worst Wi-Fi that still works; a server that reads a byte a minute is given up
+_AGAIN: Final = Bilingual("Start the job again.", "Relancez le travail.")
 
 
 class UploadForm:
@@ -34,6 +37,7 @@ class UploadForm:
         self._length = len(self._head) + size_bytes + len(self._tail)
         self._hash = hashlib.sha1(usedforsecurity=False)
         self._stop = stop
+        self._deadline_s = time.monotonic() + _LONGEST_S
 
     def __len__(self) -> int:
         return self._length
@@ -51,11 +55,11 @@ class UploadForm:
         """The next bytes; empty at the end.
 
         Raises:
-            TransferError: the file became shorter, or `stop` was set.
+            TransferError: the file became shorter, `stop` was set, or it took over half an hour.
 
         """
-        if self._stop.is_set():
-            raise TransferError("The upload was given up.", next_step="Start the job again.")
+        if self._stop.is_set() or time.monotonic() > self._deadline_s:
+            raise TransferError(Bilingual("The upload was given up.", "L'envoi a été abandonné."), next_step=_AGAIN)
         if self._head:
             chunk, self._head = self._head, b""
             return chunk
@@ -67,7 +71,8 @@ class UploadForm:
     def _read_file(self, size: int) -> bytes:
         chunk = self._file.read(min(size if size > 0 else _CHUNK_BYTES, self._left_bytes))
         if not chunk:
-            raise TransferError("The G-code file became shorter while it was sent.", next_step="Start the job again.")
+            detail = Bilingual("The G-code file became shorter on the way.", "Le fichier G-code a raccourci pendant l'envoi.")
+            raise TransferError(detail, next_step=_AGAIN)
         self._left_bytes -= len(chunk)
         self._hash.update(chunk)
         return chunk

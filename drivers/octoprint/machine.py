@@ -5,19 +5,21 @@ throttled `current` message can show what was true seconds ago, so it only bring
 contradicts ours is a reason to ask. Nothing at all is told about the time when we were away: then the file's print record speaks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus
-from drivers.octoprint.faults import firmware_fault, named_fault, reset_fault, stopped_fault
+from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus, Prompt
+from drivers.octoprint.faults import firmware_fault, named_fault, reset_fault, stalled_fault, stopped_fault
 from drivers.octoprint.reading import (
     ACTIVE,
     APART,
     Phase,
     PrintRecord,
+    Question,
     Reading,
     job_path,
+    log_lines_of,
     phase_of,
     table_of,
     temperatures_of,
@@ -77,6 +79,9 @@ class Machine:
         self.user = ""  # our name at OctoPrint
         self.server: str | None = None  # "OctoPrint 1.11.8"
         self.firmware: str | None = None  # the printer's own; OctoPrint tells it only when it connects
+        self.hint: str | None = None  # what a technician could make better, shown when there is nothing else to say
+        self.prompt: Prompt | None = None  # what the printer asks
+        self.is_off = False  # its mains, as PSU Control knows it
         self.kept_apart = False  # a person pressed Disconnect: it is not for us to press Connect
         self.events = 0  # counts what was taken, so that a slow answer is not taken for newer than an event
         self._stall_s = stall_s
@@ -159,10 +164,13 @@ class Machine:
         job.lost = job.lost or (job.started and reading.phase is Phase.FAILED)
         return Doubt() if job.started and reading.phase is not Phase.UNKNOWN else None
 
-    def take_error(self, reason: str, text: str) -> None:
-        """Believe `GET /api/printer/error` and the error of `GET /api/job`, after a time when events were missed."""
+    def take_error(self, reason: str, text: str, lines: Sequence[str] = ()) -> None:
+        """Believe `GET /api/printer/error` and the error of `GET /api/job`, after a time when events were missed.
+
+        `lines`: the last ones of OctoPrint's terminal.
+        """
         if reason == "firmware":
-            self.fault = firmware_fault(text)
+            self.fault = firmware_fault(text, lines)
         elif "emergency stop" in text.lower():
             self.fault = stopped_fault(text)
 
@@ -253,8 +261,15 @@ class Machine:
 
     def _error(self, content: Mapping[str, Any]) -> Effect:
         self._error_reason = text_of(content.get("reason"))
-        self.take_error(self._error_reason or "", text_of(content.get("error")) or "")
+        self.take_error(self._error_reason or "", text_of(content.get("error")) or "", log_lines_of(content.get("logs")))
         return None
+
+    def take_question(self, question: Question | None, new_id: str) -> None:
+        """The printer asks this now, or (None) nothing any more. `new_id` is for a question that was not asked before."""
+        if question is None:
+            self.prompt = None
+        elif self.prompt is None or (self.prompt.text, self.prompt.choices) != (question.text, question.choices):
+            self.prompt = Prompt(new_id, question.text, question.choices)
 
     def _emergency_stop(self) -> Effect:
         # OctoPrint also sends M112 after a silence or too many resends: that is no quarantine
@@ -278,13 +293,15 @@ class Machine:
 
     def _disconnected(self) -> Effect:
         self.reading = replace(self.reading, nozzle=None, bed=None)
+        self.prompt = None
         if self.job is None or not self.job.started:
             return None
         self.job.lost = True
         return Doubt()
 
     def _state_changed(self, content: Mapping[str, Any]) -> Effect:
-        self.reading = replace(self.reading, phase=phase_of(content.get("state_string")))
+        said = content.get("state_string")
+        self.reading = replace(self.reading, phase=phase_of(said), state=text_of(said))
         return self._follow() if self.reading.phase in ACTIVE else None
 
     def _firmware_data(self, content: Mapping[str, Any]) -> Effect:
@@ -344,8 +361,9 @@ class Machine:
             nozzle=reading.nozzle,
             bed=reading.bed,
             firmware=self._versions(),
-            fault=self.fault,
-            note=note,
+            fault=self.fault or self._stall(now_s),
+            note=note or self.hint,
+            prompt=self.prompt,
         )
 
     def _versions(self) -> str | None:
@@ -366,8 +384,16 @@ class Machine:
             return PrinterState.PREPARING, None
         if reading.phase in ACTIVE:
             return self._active(now_s)
+        return self._waiting_for_work()
+
+    def _waiting_for_work(self) -> tuple[PrinterState, str | None]:
+        reading = self.reading
+        if reading.phase is Phase.UNKNOWN:
+            return PrinterState.ATTENTION, f"OctoPrint says: {reading.state or 'nothing'}"
         if self.job and reading.phase is Phase.OPERATIONAL:
             return PrinterState.FINISHING, None  # its verdict is not there yet
+        if reading.phase is Phase.OPERATIONAL and self.prompt:
+            return PrinterState.ATTENTION, self.prompt.text
         return _STATES[reading.phase], None
 
     def _apart(self) -> tuple[PrinterState, str | None]:
@@ -375,6 +401,8 @@ class Machine:
             return PrinterState.FAULT, self.fault.text
         if self.kept_apart:
             return PrinterState.OFFLINE, "A person has disconnected the printer in OctoPrint."
+        if self.is_off:
+            return PrinterState.OFFLINE, "The printer's mains are switched off (PSU Control)."
         return PrinterState.OFFLINE, self.reading.error or "OctoPrint is not connected to the printer."
 
     def _active(self, now_s: float) -> tuple[PrinterState, str | None]:
@@ -383,12 +411,19 @@ class Machine:
             return PrinterState.FINISHING, None
         if job is None or not reading.active_with(job.path):
             return PrinterState.FOREIGN, f"Prints {reading.path or 'something'}, which is not ours."
-        if self._waits_for:
-            return PrinterState.ATTENTION, self._waits_for
-        if reading.phase is Phase.PRINTING and now_s - job.moved_s > self._stall_s:
-            minutes = round((now_s - job.moved_s) / 60)
-            return PrinterState.ATTENTION, f"No line of the file was sent for {minutes} minutes: look at the printer."
+        if self.prompt or self._waits_for:
+            return PrinterState.ATTENTION, self.prompt.text if self.prompt else self._waits_for
+        if stall := self._stall(now_s):
+            return PrinterState.ATTENTION, stall.text
         return _STATES[reading.phase], None
+
+    def _stall(self, now_s: float) -> Fault | None:
+        """Our job prints but its place in the file has not moved for too long: OctoPrint itself notices that late or never."""
+        job, reading = self.job, self.reading
+        if job is None or reading.phase is not Phase.PRINTING or not reading.active_with(job.path):
+            return None
+        still_s = now_s - job.moved_s
+        return stalled_fault(still_s) if still_s > self._stall_s else None
 
     def _is_aftermath(self, now_s: float) -> bool:
         reading = self.reading

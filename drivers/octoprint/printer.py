@@ -11,43 +11,70 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult
 
-from drivers.base import Capability, DriverEvent, DriverInfo, EventListener, JobTrace, PrintEnd, PrintEnded, PrinterStatus
-from drivers.errors import AuthenticationError, DriverError, FirmwareError, PrinterBusyError, TransferError, UnreachableError
+from drivers.base import (
+    Capability,
+    DriverEvent,
+    DriverInfo,
+    EventListener,
+    JobTrace,
+    Picture,
+    PrintEnd,
+    PrintEnded,
+    PrinterStatus,
+)
+from drivers.errors import (
+    AuthenticationError,
+    Bilingual,
+    DriverError,
+    FirmwareError,
+    PrinterBusyError,
+    TransferError,
+    UnreachableError,
+)
 from drivers.octoprint.address import OctoPrintAddress, parse_address
+from drivers.octoprint.camera import take_picture
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.machine import OpenJob
+from drivers.octoprint.permissions import POWER, QUESTIONS, TERMINAL, lacking
 from drivers.octoprint.publisher import Publisher
-from drivers.octoprint.reading import ACTIVE, Phase, PrintRecord, Reading, job_path
-from drivers.octoprint.watch import Timing, Watch
+from drivers.octoprint.reading import ACTIVE, APART, Phase, PrintRecord, Reading, job_path
+from drivers.octoprint.terminal import checked
+from drivers.octoprint.timing import Timing
+from drivers.octoprint.watch import Watch
 
 KEEP_FILES: Final = 3  # uploads of ours that stay at OctoPrint: their print records answer `trace` after a restart of the agent
+_AGAIN: Final = Bilingual("Look at OctoPrint, then start again.", "Regardez OctoPrint, puis recommencez.")
 _JOB: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")
 # OctoPrint's own script after a cancel can be changed by its owner; heaters are off and the nozzle is away in any case
 _SAFE_GCODE: Final = ("M104 S0", "M140 S0", "M107", "G91", "G1 Z5 F600", "G90")
 
 
-class OctoPrintDriver:
-    """One printer behind an OctoPrint. See `drivers.base.Driver` for the contract."""
+_ALWAYS: Final = frozenset(
+    {Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP, Capability.TEMPERATURES, Capability.SURVIVES_AGENT}
+)
+TOUCHABLE_C: Final = 50.0  # below, a nozzle needs its fan no more
 
-    info = DriverInfo(
-        "octoprint",
-        frozenset(
-            {
-                Capability.PAUSE,
-                Capability.CANCEL,
-                Capability.EMERGENCY_STOP,
-                Capability.TEMPERATURES,
-                Capability.SURVIVES_AGENT,
-            }
-        ),
-    )
+
+class OctoPrintDriver:
+    """One printer behind an OctoPrint. See `drivers.base.Driver` for the contract.
+
+    `info` names what the URL promises, and after the first session what this OctoPrint has and the key's user may use.
+    """
+
+    info = DriverInfo("octoprint", _ALWAYS)
 
     def __init__(self, address: OctoPrintAddress, listener: EventListener, timing: Timing | None = None) -> None:
         self._timing = timing or Timing()
         self._listener = listener
         self._client = Client(address)
         self._publisher = Publisher(self._heard)
-        self._watch = Watch(self._client, self._publisher, self._timing)
+        self._console = asyncio.Lock()
+        self._watch = Watch(self._client, self._publisher, self._timing, self._learned)
+        promised = {Capability.SNAPSHOT: address.camera is not None, Capability.POWER: address.switches_power}
+        self._learned(frozenset(capability for capability, is_promised in promised.items() if is_promised))
+
+    def _learned(self, found: frozenset[Capability]) -> None:
+        self.info = DriverInfo("octoprint", _ALWAYS | found)
 
     @property
     def status(self) -> PrinterStatus:
@@ -81,7 +108,10 @@ class OctoPrintDriver:
 
         """
         if not _JOB.match(job):
-            raise TransferError("The job's id does not make a file name.", next_step="Use letters, digits, points and dashes.")
+            raise TransferError(
+                Bilingual("The job's id does not make a file name.", "L'identifiant du travail ne fait pas un nom de fichier."),
+                next_step=Bilingual("Use letters, digits, points and dashes.", "Utilisez lettres, chiffres, points et tirets."),
+            )
         self._check_free()
         await _certainly_not_begun(self._check_ready())
         self._check_free()  # somebody may have been faster while we asked
@@ -102,27 +132,47 @@ class OctoPrintDriver:
 
     def _check_free(self) -> None:
         if self._watch.machine.job is not None:
-            raise PrinterBusyError("A job is open on this printer.", next_step="Wait for its end.")
+            raise PrinterBusyError(
+                Bilingual("A job is open on this printer.", "Un travail est en cours sur cette imprimante."),
+                next_step=Bilingual("Wait for its end.", "Attendez sa fin."),
+            )
 
     async def _check_ready(self) -> None:
         reading = await self._watch.look()
         fault = self._watch.machine.fault
         if fault:
-            raise FirmwareError(fault, next_step=fault.action_en)
+            raise FirmwareError(fault, next_step=Bilingual(fault.action_en, fault.action_fr))
         if reading.phase in ACTIVE:
-            raise PrinterBusyError(f"OctoPrint prints {reading.path}.", next_step="Wait for its end or cancel it in OctoPrint.")
+            raise PrinterBusyError(
+                Bilingual(f"OctoPrint prints {reading.path}.", f"OctoPrint imprime {reading.path}."),
+                next_step=Bilingual("Wait for its end or cancel it in OctoPrint.", "Attendez la fin ou annulez dans OctoPrint."),
+            )
         if reading.phase is not Phase.OPERATIONAL:
-            raise PrinterBusyError("OctoPrint is not connected to its printer.", next_step="Press Connect in OctoPrint.")
+            raise PrinterBusyError(
+                Bilingual("OctoPrint is not connected to its printer.", "OctoPrint n'est pas connecté à son imprimante."),
+                next_step=Bilingual("Press Connect in OctoPrint.", "Cliquez sur « Connect » dans OctoPrint."),
+            )
+        if prompt := self._watch.machine.prompt:
+            raise PrinterBusyError(
+                Bilingual(f"The printer asks something: {prompt.text}", f"L'imprimante demande : {prompt.text}"),
+                next_step=Bilingual("Answer it first.", "Répondez-lui d'abord."),
+            )
 
     async def _transfer(self, program: Path, opened: OpenJob) -> None:
         earlier = await self._watch.call(self._client.read_record, opened.path)
         if earlier and (earlier.successes or earlier.failures):
-            raise PrinterBusyError("OctoPrint has printed this job before.", next_step="Start it again under a new id.")
+            raise PrinterBusyError(
+                Bilingual("OctoPrint has printed this job before.", "OctoPrint a déjà imprimé ce travail."),
+                next_step=Bilingual("Start it again under a new id.", "Recommencez sous un autre identifiant."),
+            )
         await self._tidy()
         await self._watch.call(self._client.upload_program, program, opened.job)
         if opened.cancel_asked:
             await self._watch.call(self._client.remove_file, opened.path)
-            raise TransferError("The job was cancelled before it began.", next_step="Start another one.")
+            raise TransferError(
+                Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer."),
+                next_step=Bilingual("Start another one.", "Lancez-en un autre."),
+            )
 
     async def _tidy(self) -> None:
         try:
@@ -135,9 +185,10 @@ class OctoPrintDriver:
             await self._watch.call(self._client.start_printing, opened.path)
         except (AnswerError, AuthenticationError) as error:
             if await self._is_gone(opened.path):
-                raise PrinterBusyError(
-                    f"OctoPrint did not take the job: {error.detail}", next_step="Look at OctoPrint, then start again."
-                ) from error
+                detail = Bilingual(
+                    f"OctoPrint did not take the job: {error.detail}", f"OctoPrint n'a pas pris le travail : {error.detail_fr}"
+                )
+                raise PrinterBusyError(detail, next_step=_AGAIN) from error
         except DriverError:
             return  # only the answer is missing: what OctoPrint does is the proof
 
@@ -181,9 +232,10 @@ class OctoPrintDriver:
             return
         self._watch.machine.drop(opened)
         self._watch.publish()
-        raise PrinterBusyError(
-            "OctoPrint took the start command but does not print.", next_step="Look at OctoPrint, then start again."
+        detail = Bilingual(
+            "OctoPrint took the start command but does not print.", "OctoPrint a accepté le départ mais n'imprime pas."
         )
+        raise PrinterBusyError(detail, next_step=_AGAIN)
 
     # --- commands -----------------------------------------------------------------------------------------------------------------
 
@@ -214,11 +266,14 @@ class OctoPrintDriver:
 
         """
         try:
-            await self._watch.call(self._client.send_gcode, "M112")
+            await self._watch.call_urgently(self._client.send_gcode, "M112")
         except AnswerError as error:
-            raise UnreachableError(
-                "OctoPrint is not connected to the printer: the stop cannot get there.", next_step="Switch the printer off by hand."
-            ) from error
+            detail = Bilingual(
+                "OctoPrint is not connected to the printer: the stop cannot get there.",
+                "OctoPrint n'est pas connecté à l'imprimante : l'arrêt ne peut pas lui parvenir.",
+            )
+            step = Bilingual("Switch the printer off by hand.", "Éteignez l'imprimante à la main.")
+            raise UnreachableError(detail, next_step=step) from error
 
     async def _reading_of(self, job: str) -> Reading | None:
         reading = await self._watch.look()
@@ -230,6 +285,91 @@ class OctoPrintDriver:
         except AnswerError as error:
             if error.status != 409:  # 409: it has ended meanwhile
                 raise
+
+    # --- what an OctoPrint may have besides -----------------------------------------------------------------------------------
+
+    async def answer(self, prompt: str, choice: int) -> None:
+        """Answer the printer's question. No-op when it is not asked any more.
+
+        Raises:
+            AuthenticationError: the key's user lacks PLUGIN_ACTION_COMMAND_PROMPT_INTERACT.
+
+        """
+        asked = self._watch.machine.prompt
+        if asked is None or asked.id != prompt:
+            return
+        if asked.choices:
+            self._check_allowed(QUESTIONS)
+            await self._watch.call(self._client.choose, choice)
+        else:  # OctoPrint answers only questions with choices; Marlin goes on at M876
+            await self._watch.call(self._client.send_gcode, "M876 S0")
+        if self._watch.machine.prompt is asked:
+            self._watch.machine.take_question(None, "")
+            self._watch.publish()
+
+    async def console(self, line: str) -> list[str]:
+        """Send one line of G-code and return what the machine said to it.
+
+        Raises:
+            PrinterBusyError: a job runs, another line is being answered, or it is no line; nothing was sent.
+            AuthenticationError: the key's user lacks MONITOR_TERMINAL: nobody would see the answer.
+
+        """
+        line = checked(line)
+        self._check_allowed(TERMINAL)
+        self._check_free()
+        await self._check_ready()
+        async with self._console:
+            return await self._watch.converse(line)
+
+    async def snapshot(self) -> Picture:
+        """Take a picture now.
+
+        Raises:
+            UnreachableError, NotAPrinterError, AuthenticationError: see `camera.take_picture`.
+
+        """
+        return await self._watch.call(take_picture, self._client)
+
+    async def power(self, *, on: bool) -> None:
+        """Switch the printer's mains by OctoPrint's PSU Control plugin.
+
+        Raises:
+            PrinterBusyError: it prints, or its nozzle is over 50 degrees C.
+            UnreachableError: OctoPrint has no such plugin, or the mains did not obey.
+
+        """
+        self._check_allowed(POWER)
+        if not on:
+            await self._check_cold()
+        await self._watch.call(self._client.switch_power, on)
+        if await self._watch.call(self._client.read_power) is not on:
+            raise UnreachableError(
+                Bilingual("The printer's mains did not obey.", "L'alimentation de l'imprimante n'a pas obéi."),
+                next_step=Bilingual("Look at PSU Control in OctoPrint.", "Regardez PSU Control dans OctoPrint."),
+            )
+        self._watch.machine.is_off = not on
+        if on:
+            await self._watch.want_printer()
+
+    async def _check_cold(self) -> None:
+        reading = await self._watch.look()
+        if self._watch.machine.job is not None or reading.phase in ACTIVE:
+            raise PrinterBusyError(
+                Bilingual("It prints.", "Elle imprime."), next_step=Bilingual("Wait for the end.", "Attendez la fin.")
+            )
+        if reading.phase in APART:
+            return  # nobody can know; and after a thermal fault the mains are what should go off
+        nozzle, _ = await self._watch.call(self._client.read_temperatures)
+        if nozzle is None or nozzle.actual_c > TOUCHABLE_C or nozzle.target_c > 0:
+            heat = "?" if nozzle is None else f"{nozzle.actual_c:.0f}"
+            detail = Bilingual(f"Its nozzle is too hot to lose its fan: {heat} °C.", f"Buse trop chaude : {heat} °C.")
+            step = Bilingual("Switch the heater off and wait.", "Coupez la chauffe et patientez.")
+            raise PrinterBusyError(detail, next_step=step)
+
+    def _check_allowed(self, permission: str) -> None:
+        if self._watch.version is not None:
+            lacking(frozenset({permission}), self._client.permissions)
 
     # --- after a restart of the agent -------------------------------------------------------------------------------------------
 
@@ -280,7 +420,8 @@ async def _certainly_not_begun(steps: Coroutine[Any, Any, None]) -> None:
     except (PrinterBusyError, FirmwareError, TransferError):
         raise
     except DriverError as error:
-        raise TransferError(error.detail, next_step=error.next_step) from error
+        detail, next_step = Bilingual(error.detail, error.detail_fr), Bilingual(error.next_step, error.next_step_fr)
+        raise TransferError(detail, next_step=next_step) from error
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> OctoPrintDriver:

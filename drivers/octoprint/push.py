@@ -15,9 +15,10 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from drivers.errors import DriverError
+from drivers.errors import Bilingual, DriverError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Login
+from drivers.octoprint.tls import context_for, trouble
 
 OPEN_TIMEOUT_S: Final = 10.0
 PING_EVERY_S: Final = 20.0
@@ -42,7 +43,18 @@ EVENTS: Final = (
     "PrinterStateChanged",
     "Waiting",
 )
-_SUBSCRIPTION: Final = {"state": {"logs": False, "messages": False}, "events": list(EVENTS), "plugins": False}
+_SUBSCRIPTION: Final = {"state": {"logs": False, "messages": False}, "events": list(EVENTS), "plugins": ["action_command_prompt"]}
+_LISTENING: Final = {**_SUBSCRIPTION, "state": {"logs": "^(Send|Recv): ", "messages": False}}
+_PROXY_STEP: Final = Bilingual(
+    "Let the proxy before OctoPrint pass websockets (proxy_http_version 1.1, Upgrade).",
+    "Laissez passer les websockets par le proxy devant OctoPrint (proxy_http_version 1.1, Upgrade).",
+)
+_CLOSED: Final = Bilingual("OctoPrint closed its socket after the login.", "OctoPrint a fermé sa connexion après l'identification.")
+_REFUSED: Final = Bilingual("OctoPrint's live socket cannot be opened.", "La connexion en direct ne s'ouvre pas.")
+_SILENT: Final = Bilingual(
+    "OctoPrint's live socket stays silent after the login.",
+    "La connexion en direct reste muette après l'identification.",
+)
 
 
 class PushError(DriverError):
@@ -50,8 +62,8 @@ class PushError(DriverError):
 
     code = "octoprint-push"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, next_step="Let the proxy before OctoPrint pass websockets (proxy_http_version 1.1, Upgrade).")
+    def __init__(self, detail: Bilingual, *, next_step: Bilingual = _PROXY_STEP) -> None:
+        super().__init__(detail, next_step=next_step)
 
 
 class _NoRedirect(connect):
@@ -85,6 +97,15 @@ class Push:
         except WebSocketException:
             return
 
+    async def listen(self, *, logs: bool) -> None:
+        """Have the printer's terminal lines in `current` messages, more often, or no more. A closed socket listens to nothing."""
+        wanted = _LISTENING if logs else _SUBSCRIPTION
+        try:
+            for message in ({"throttle": 1 if logs else THROTTLE}, {"subscribe": wanted}):
+                await self._connection.send(json.dumps(message))
+        except WebSocketException:
+            return
+
     async def authenticate(self, login: Login) -> dict[str, Any]:
         """Log in and subscribe; return the content of `history`.
 
@@ -97,7 +118,7 @@ class Push:
         async for message in self.messages():
             if isinstance(history := message.get("history"), dict):
                 return history
-        raise PushError("OctoPrint closed its socket after the login.")
+        raise PushError(_CLOSED)
 
 
 def _decode(frame: str | bytes) -> dict[str, Any]:
@@ -108,25 +129,28 @@ def _decode(frame: str | bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _context(address: OctoPrintAddress) -> ssl.SSLContext | None:
-    if address.scheme != "https":
-        return None
-    return ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
-
-
 @asynccontextmanager
-async def open_push(address: OctoPrintAddress, login: Login) -> AsyncIterator[tuple[Push, dict[str, Any]]]:
+async def open_push(
+    address: OctoPrintAddress, login: Login, *, host: str | None = None, context: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Push, dict[str, Any]]]:
     """Open and authenticate a socket; it is closed on leaving. Gives the socket and the content of `history`.
 
+    `host`: the numerical address that was checked, where OctoPrint answered; the name is still what a certificate has to have.
+
     Raises:
-        PushError: no websocket there, or the login was not accepted within `OPEN_TIMEOUT_S`.
+        PushError: no websocket there, its certificate is not trusted, or the login was not accepted within `OPEN_TIMEOUT_S`.
+        AddressError: the certificate authority's file cannot be used.
 
     """
+    if context is None and address.scheme == "https":
+        context = await asyncio.to_thread(context_for, address.ca_file)
+    elsewhere: dict[str, Any] = {"host": host, "port": int(address.authority.rpartition(":")[2])} if host else {}
     try:
         connection = await _NoRedirect(
             address.socket_url,
-            ssl=await asyncio.to_thread(_context, address),
+            ssl=context,
             proxy=None,
+            **elsewhere,
             compression=None,
             logger=_silent_logger(),
             max_size=MAX_MESSAGE_BYTES,
@@ -136,14 +160,18 @@ async def open_push(address: OctoPrintAddress, login: Login) -> AsyncIterator[tu
             close_timeout=2.0,
         )
     except (WebSocketException, OSError) as error:  # TimeoutError is an OSError
-        raise PushError("OctoPrint's live socket cannot be opened.") from error
+        if isinstance(error, ssl.SSLError):
+            untrusted = trouble(error)
+            next_step = Bilingual(untrusted.next_step, untrusted.next_step_fr)
+            raise PushError(Bilingual(untrusted.detail, untrusted.detail_fr), next_step=next_step) from error
+        raise PushError(_REFUSED) from error
     try:
         push = Push(connection)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 history = await push.authenticate(login)
         except (TimeoutError, WebSocketException) as error:
-            raise PushError("OctoPrint's live socket stays silent after the login.") from error
+            raise PushError(_SILENT) from error
         yield push, history
     finally:
         await connection.close()

@@ -4,6 +4,7 @@ The state texts are those of OctoPrint 1.11.8; `/api/job` and the socket say "Of
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,9 @@ from typing import Any, Final
 from drivers.base import Temperature
 
 MAX_TEXT: Final = 300
+MAX_CHOICES: Final = 20  # of a question: more than any printer's screen has
+_LOG_LINES: Final = 5  # the last ones: they show what was sent when the firmware complained
+_LOG_CHARACTERS: Final = 80
 FOLDER: Final = "farm"  # in OctoPrint's uploads
 
 
@@ -37,6 +41,8 @@ class Phase(StrEnum):
 
 ACTIVE: Final = frozenset({Phase.PRINTING, Phase.PAUSED, Phase.FINISHING, Phase.CANCELLING})
 APART: Final = frozenset({Phase.CLOSED, Phase.FAILED})
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 _PHASES: Final[dict[str, Phase]] = {
     "Offline": Phase.CLOSED,
@@ -68,8 +74,22 @@ def phase_of(text: object) -> Phase:
 
 
 def text_of(value: object) -> str | None:
-    """A text of limited length, or None."""
-    return value[:MAX_TEXT] if isinstance(value, str) and value else None
+    """A text of limited length, without control characters and half characters (lone surrogates cannot be sent on), or None."""
+    if not isinstance(value, str):
+        return None
+    text = value[:MAX_TEXT].encode("utf-8", "replace").decode()
+    return _CONTROL.sub(" ", text) or None
+
+
+def log_lines_of(value: object) -> list[str]:
+    """The last few lines of a terminal log, each of limited length."""
+    lines = [text_of(line) for line in value[-_LOG_LINES:]] if isinstance(value, list) else []
+    return [line[:_LOG_CHARACTERS] for line in lines if line]
+
+
+def log_lines(value: object) -> list[str]:
+    """All lines of a terminal log, each of limited length."""
+    return [line for entry in value if (line := text_of(entry))] if isinstance(value, list) else []
 
 
 def number_of(value: object) -> float | None:
@@ -102,17 +122,19 @@ class Reading:
     error: str | None = None
     nozzle: Temperature | None = None
     bed: Temperature | None = None
+    state: str | None = None  # OctoPrint's own word for the phase
 
     def active_with(self, path: str) -> bool:
         """Tell whether the local file `path` is being printed, paused, finished or cancelled at this moment."""
         return self.phase in ACTIVE and self.local and self.path == path
 
 
-def _reading(content: Mapping[str, Any], phase: Phase, error: object) -> Reading:
+def _reading(content: Mapping[str, Any], state: object, error: object) -> Reading:
     job, progress = table_of(content.get("job")), table_of(content.get("progress"))
     file = table_of(job.get("file"))
     return Reading(
-        phase=phase,
+        phase=phase_of(state),
+        state=text_of(state),
         path=text_of(file.get("path")),
         local=file.get("origin") != "sdcard",
         user=text_of(job.get("user")),
@@ -125,13 +147,13 @@ def _reading(content: Mapping[str, Any], phase: Phase, error: object) -> Reading
 
 def reading_of_job(content: Mapping[str, Any]) -> Reading:
     """Read the answer of `GET /api/job`; it has no temperatures."""
-    return _reading(content, phase_of(content.get("state")), content.get("error"))
+    return _reading(content, content.get("state"), content.get("error"))
 
 
 def reading_of_push(content: Mapping[str, Any]) -> Reading:
     """Read a `current` or `history` message of the socket."""
     state = table_of(content.get("state"))
-    return _reading(content, phase_of(state.get("text")), state.get("error"))
+    return _reading(content, state.get("text"), state.get("error"))
 
 
 def _temperature(entry: object) -> Temperature | None:
@@ -144,6 +166,24 @@ def temperatures_of(entry: object) -> tuple[Temperature | None, Temperature | No
     """(nozzle, bed) of one temperature entry, of the socket's `temps` or of `GET /api/printer`."""
     table = table_of(entry)
     return _temperature(table.get("tool0")), _temperature(table.get("bed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a printer asks by OctoPrint's Action Command Prompt plugin; `choices` may be empty."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+def question_of(content: object) -> Question | None:
+    """Read the plugin's answer or its `show` message; None when it asks nothing."""
+    table = table_of(content)
+    choices = table.get("choices")
+    if not isinstance(choices, list) and "text" not in table:
+        return None
+    names = [text_of(choice) or "-" for choice in choices[:MAX_CHOICES]] if isinstance(choices, list) else []
+    return Question(text_of(table.get("text")) or "?", tuple(names))
 
 
 @dataclass(frozen=True, slots=True)

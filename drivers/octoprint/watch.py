@@ -6,57 +6,54 @@ what happened while we were away is known by its effects.
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from drivers.base import PrintEnded
-from drivers.errors import AddressError, AuthenticationError, DriverError, UnreachableError
+from drivers.base import Capability, PrintEnded
+from drivers.errors import AddressError, AuthenticationError, Bilingual, DriverError, UnreachableError
 from drivers.octoprint.client import AnswerError, Client
+from drivers.octoprint.connecting import Connecting
 from drivers.octoprint.machine import Doubt, Effect, Machine
+from drivers.octoprint.permissions import QUESTIONS, capabilities_by, missing
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.push import Push, PushError, open_push
-from drivers.octoprint.reading import APART, Phase, PrintRecord, Reading, reading_of_push
+from drivers.octoprint.reading import APART, Phase, PrintRecord, Reading, log_lines, question_of, reading_of_push, table_of
+from drivers.octoprint.terminal import ANSWER_S, Conversation
+from drivers.octoprint.timing import Timing
+from drivers.octoprint.workers import Workers
+
+__all__ = ["Timing", "Watch"]
 
 _T = TypeVar("_T")
 _JITTER: Final = random.SystemRandom()
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long things may take, seconds. Tests shorten them."""
-
-    poll_s: float = 30.0  # questions beside a live socket: they find what events did not tell
-    poll_alone_s: float = 5.0  # questions without a socket
-    poll_busy_s: float = 1.0  # while the printer is being connected
-    push_wait_s: float = 10.0  # until a socket is tried again where there was none; doubled with every failure
-    push_retry_s: float = 300.0  # at most
-    first_wait_s: float = 1.0  # doubled with every failure
-    longest_wait_s: float = 60.0
-    refused_wait_s: float = 300.0  # a wrong key does not get right by itself
-    printer_connect_s: float = 30.0  # OctoPrint tries several baud rates
-    printer_retry_s: float = 300.0
-    printer_stuck_s: float = 120.0  # longer than OctoPrint takes to try every baud rate
-    settle_s: float = 3.0  # OctoPrint's own verdict (PrintFailed, the print record) arrives within this time of its cause
-    record_s: float = 1.5  # OctoPrint writes a file's print record in a thread, just after the event
-    proof_s: float = 30.0  # from the start command until it provably prints
-    blind_proof_s: float = 120.0  # the same while OctoPrint does not answer
-    stall_s: float = 900.0  # heating a large bed in a cold room takes over ten minutes without a line sent
+_PROMPTS: Final = "action_command_prompt"  # OctoPrint's bundled plugin for questions of the printer
+_FLUSH_S: Final = 2.0  # at most until a `current` message has carried away the log lines of before
+_NO_SOCKET: Final = Bilingual("OctoPrint's live socket is not there.", "La connexion en direct avec OctoPrint manque.")
+_NO_PRINTER_STEP: Final = Bilingual(
+    "Switch the printer on and check its USB cable; then press Connect in OctoPrint.",
+    "Allumez l'imprimante et vérifiez son câble USB, puis cliquez sur « Connect » dans OctoPrint.",
+)
 
 
 class Watch:
     """The background work of one driver, and the only way to its client."""
 
-    def __init__(self, client: Client, publisher: Publisher, timing: Timing) -> None:
+    def __init__(
+        self, client: Client, publisher: Publisher, timing: Timing, learned: Callable[[frozenset[Capability]], None] | None = None
+    ) -> None:
         self.machine = Machine(stall_s=timing.stall_s)
         self.version: str | None = None
         self._client = client
         self._publisher = publisher
         self._timing = timing
-        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="octoprint")  # one upload, one question
+        self._learned = learned
+        self._workers: Workers | None = None
+        self._connecting = Connecting(client, self.machine, timing, self.call)
+        self._is_suspicious = False  # something was refused: ask again what we may do
+        self._conversation: Conversation | None = None
         self._news = asyncio.Event()
         self._wake = asyncio.Event()  # look or try again at once
         self._first: asyncio.Future[None] | None = None
@@ -65,9 +62,6 @@ class Watch:
         self._settling = False
         self._push: Push | None = None
         self._push_wait_s = timing.push_wait_s
-        self._connect_at_s = 0.0
-        self._connect_wait_s = 0.0
-        self._connecting_s: float | None = None
         self._session_s = 0.0
 
     # --- life ---------------------------------------------------------------------------------------------------------------------
@@ -78,6 +72,7 @@ class Watch:
             self._first = asyncio.get_running_loop().create_future()
             self._first.add_done_callback(lambda first: first.cancelled() or first.exception())  # read, if nobody waits
             self._session_s = self.now_s()
+            self._connecting.may_switch_on = True
             self._wake.set()
         if self._supervisor is None:
             self._supervisor = asyncio.create_task(self._supervise())
@@ -93,12 +88,27 @@ class Watch:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._first:
             self._first.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._workers:
+            self._workers.close()
         self._publisher.close()
 
+    def _share(self) -> Workers:
+        if self._workers is None:
+            self._workers = Workers()
+        return self._workers
+
     async def call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run a blocking method of the client in a thread of ours."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        """Run a blocking method of the client in a thread."""
+        try:
+            return await self._share().run(function, *arguments)
+        except AuthenticationError:
+            self._is_suspicious = True
+            self._wake.set()
+            raise
+
+    async def call_urgently(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """The same, not waiting for anything."""
+        return await self._share().run_urgently(function, *arguments)
 
     def spawn(self, coroutine: Any) -> None:
         """Run a coroutine in the background until `close`; its `DriverError` is dropped, for the next look tells more."""
@@ -138,9 +148,10 @@ class Watch:
         if self._push is None and reading.phase not in APART:
             nozzle, bed = await self.call(self._client.read_temperatures)
             reading = replace(reading, nozzle=nozzle, bed=bed)
+            await self._ask_for_question()
         if reading.phase is Phase.FAILED and self.machine.fault is None:
-            reason, text = await self.call(self._client.read_error)
-            self.machine.take_error(reason, text or reading.error or "")
+            reason, text, lines = await self.call(self._client.read_error)
+            self.machine.take_error(reason, text or reading.error or "", lines)
         return reading
 
     def _take(self, effect: Effect) -> None:
@@ -187,14 +198,16 @@ class Watch:
                 wait_s = self._wait_after(error, failures)
             except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw must not cost the farm a printer until a restart
                 failures += 1
-                self._lost(DriverError(f"The driver failed: {error!r:.200}.", next_step="Report this as a bug."))
+                said = Bilingual(f"The driver failed: {error!r:.200}.", f"Le pilote a échoué : {error!r:.200}.")
+                self._lost(DriverError(said, next_step=Bilingual("Report this as a bug.", "Signalez cette erreur.")))
                 wait_s = self._timing.longest_wait_s
             self._wake.clear()
             await _wait(self._wake, wait_s * _JITTER.uniform(0.5, 1.0))
 
     def _wait_after(self, error: DriverError, failures: int) -> float:
         if isinstance(error, AuthenticationError | AddressError):
-            return self._timing.refused_wait_s
+            # a key does not get right by itself, but a job that runs on has an end that somebody wants to know
+            return self._timing.longest_wait_s if self.machine.job else self._timing.refused_wait_s
         return min(self._timing.first_wait_s * 2.0 ** min(failures - 1, 16), self._timing.longest_wait_s)
 
     def _lost(self, error: DriverError) -> None:
@@ -208,19 +221,40 @@ class Watch:
         self.version = await self.call(self._client.probe)
         self.machine.server = f"OctoPrint {self.version}"
         login = await self.call(self._client.passive_login)
-        self.machine.user = login.name
+        self.machine.user, self._is_suspicious = login.name, False
+        await self._learn()
+        await self._ask_for_question()
+        transport = self._client.transport
+        context = await self.call(transport.context)
         try:
-            async with open_push(self._client.address, login) as (push, history):
-                self._push = push
+            async with open_push(self._client.address, login, host=transport.peer, context=context) as (push, history):
+                self._push, self.machine.hint = push, None
                 self.machine.take_current(reading_of_push(history), history.get("temps"), self.now_s())
                 self._push_wait_s = self._timing.push_wait_s
                 await self._attend(self._receive(push), self._timing.poll_s)
-        except PushError:
-            self._push = None
+        except PushError as error:
+            self._push, self.machine.hint = None, str(error)
             wait_s, self._push_wait_s = self._push_wait_s, min(self._push_wait_s * 2, self._timing.push_retry_s)
             await self._attend(asyncio.sleep(wait_s), self._timing.poll_alone_s)
         finally:
             self._push = None
+
+    async def _learn(self) -> None:
+        """Find out what this OctoPrint can do beyond printing: its plugins, and what the key's user may use of them."""
+        client = self._client
+        found = capabilities_by(client.permissions)
+        if Capability.POWER in found and await self.call(client.read_power) is None:
+            found -= {Capability.POWER}
+        if client.address.camera:
+            found |= {Capability.SNAPSHOT}
+        if self._learned:
+            self._learned(found)
+
+    async def _ask_for_question(self) -> None:
+        """Events tell of questions and of their ends; those of a time when we were away only the plugin itself does."""
+        may_ask = not missing(frozenset({QUESTIONS}), self._client.permissions)
+        question = await self.call(self._client.read_question) if may_ask else None
+        self.machine.take_question(question, secrets.token_hex(4))
 
     async def _attend(self, live: Any, poll_s: float) -> None:
         tasks = [asyncio.create_task(live), asyncio.create_task(self._poll(poll_s))]
@@ -243,12 +277,54 @@ class Watch:
                 if self.machine.take_current(reading_of_push(current), current.get("temps"), self.now_s()):
                     self._wake.set()
                 self.publish()
+                if self._conversation:
+                    self._conversation.hear(log_lines(current.get("logs")))
+            elif table_of(told := message.get("plugin")).get("plugin") == _PROMPTS:
+                self._take_question(table_of(table_of(told).get("data")))
+
+    def _take_question(self, told: Mapping[str, Any]) -> None:
+        question = question_of(told) if told.get("action") == "show" else None
+        self.machine.take_question(question, secrets.token_hex(4))
+        self.publish()
+
+    async def converse(self, line: str) -> list[str]:
+        """Send one line of G-code and return what the printer said to it.
+
+        Raises:
+            UnreachableError: no live socket: its answer cannot be seen.
+            DriverError: OctoPrint does not take it.
+
+        """
+        push = self._push
+        if push is None:
+            raise UnreachableError(_NO_SOCKET, next_step=Bilingual("Wait a minute.", "Patientez une minute."))
+        self._conversation = conversation = Conversation(line)
+        try:
+            await push.listen(logs=True)
+            await _wait(conversation.heard, _FLUSH_S)
+            conversation.begin()
+            await self.call(self._client.send_gcode, line)
+            await _wait(conversation.done, ANSWER_S)
+        finally:
+            self._conversation = None
+            await push.listen(logs=False)
+        return conversation.said
+
+    async def want_printer(self) -> None:
+        """Somebody wants the printer connected: try at once, and wait until it is, at most as long as that may take."""
+        self._connecting.at_once()
+        self._wake.set()
+        for _ in range(max(1, round(self._timing.printer_connect_s))):
+            if self.machine.reading.phase not in {*APART, Phase.CONNECTING}:
+                return
+            await self.wait_news(1.0)
 
     async def _poll(self, every_s: float) -> None:
         failures = 0
         while True:
             self._wake.clear()
             try:
+                await self._check_again()
                 await self.look()
             except (UnreachableError, AnswerError):
                 failures += 1
@@ -256,10 +332,15 @@ class Watch:
                     raise
             else:
                 failures = 0
-                await self._bring_printer_up()
+                await self._connecting.step(self.now_s())
                 self._answer_first()
             busy = failures or self.machine.reading.phase in {*APART, Phase.CONNECTING}
             await _wait(self._wake, min(every_s, self._timing.poll_busy_s if busy else every_s))
+
+    async def _check_again(self) -> None:
+        if self._is_suspicious:
+            self._is_suspicious = False
+            await self.call(self._client.probe)
 
     def _answer_first(self) -> None:
         if self._first is None or self._first.done():
@@ -267,44 +348,12 @@ class Watch:
         if self.machine.fault or self.machine.reading.phase not in {*APART, Phase.CONNECTING}:
             self._first.set_result(None)
         elif self.now_s() - self._session_s > self._timing.printer_connect_s:
-            said = self.machine.reading.error or "no answer on its serial port"
-            self._first.set_exception(
-                UnreachableError(
-                    f"OctoPrint answers, but its printer does not: {said}.",
-                    next_step="Switch the printer on and check its USB cable; then press Connect in OctoPrint.",
-                )
+            said = self.machine.reading.error
+            detail = Bilingual(
+                f"OctoPrint answers, but its printer does not: {said or 'no answer on its serial port'}.",
+                f"OctoPrint répond, mais pas son imprimante : {said or 'pas de réponse sur le port série'}.",
             )
-
-    async def _bring_printer_up(self) -> None:
-        machine, now_s = self.machine, self.now_s()
-        if machine.reading.phase is Phase.CONNECTING:
-            await self._unstick(now_s)
-            return
-        self._connecting_s = None
-        if machine.reading.phase not in APART:
-            self._connect_at_s = self._connect_wait_s = 0.0
-            return
-        # never by itself after a firmware error or an emergency stop: a person looks first
-        if machine.fault or machine.kept_apart or machine.job or now_s < self._connect_at_s:
-            return
-        self._connect_wait_s = min(max(self._connect_wait_s * 2, self._timing.printer_connect_s), self._timing.printer_retry_s)
-        self._connect_at_s = now_s + self._connect_wait_s
-        try:
-            await self.call(self._client.connect)
-        except AnswerError:
-            return  # no such port at the moment: the printer is off or unplugged
-
-    async def _unstick(self, now_s: float) -> None:
-        # 1.11.8 stays "Opening serial connection" for ever when its port was not there, also after the port is back; to connect is
-        # then answered 204 and nothing happens (measured): only Disconnect frees it
-        if self._connecting_s is None:
-            self._connecting_s = now_s
-        if now_s - self._connecting_s < self._timing.printer_stuck_s:
-            return
-        self._connecting_s = None
-        self.machine.expect_disconnect(now_s)
-        with contextlib.suppress(AnswerError):
-            await self.call(self._client.disconnect)
+            self._first.set_exception(UnreachableError(detail, next_step=_NO_PRINTER_STEP))
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:
