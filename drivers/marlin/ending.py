@@ -3,8 +3,8 @@
 from typing import Final
 
 from drivers.base import Fault, PrintEnd
-from drivers.marlin import faults
-from drivers.marlin.events import JobEnded
+from drivers.marlin import faults, limits
+from drivers.marlin.events import JobEnded, ResetWanted
 from drivers.marlin.faults import FaultRule, Severity
 from drivers.marlin.job import IN_JOB, Ending, Phase, make_safe
 from drivers.marlin.lines import BREAKABLE, word
@@ -14,6 +14,7 @@ BREAK_S: Final = 3.0  # between two M108
 MAX_BREAKS: Final = 5
 STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
+RESET_AT: Final = 2  # with the second M112 the reset line is pulled: a full queue behind a long wait lets none through (measured)
 
 
 def finish(session: Session, found: Ending) -> None:
@@ -37,7 +38,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
         session.abandoned = True
         finish(session, job.ending)
         return
-    session.enter(Phase.ABORTING, make_safe(session.identity.extruders, homed=job.modes.homed))
+    session.enter(Phase.ABORTING, [*make_safe(session.identity.extruders, homed=job.modes.homed), *limits.unwatch(session)])
     session.tries = 0
     if renumber:
         session.channel.renumber(now_s)
@@ -92,4 +93,6 @@ def stop(session: Session, now_s: float) -> None:
         session.fault = faults.fault("stop-unconfirmed", "M112")
         return
     session.write(b"\nM112\n")
+    if session.tries == RESET_AT:
+        session.tell(ResetWanted())
     session.timer_s = now_s + STOP_S

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from drivers.errors import Bilingual
 from drivers.marlin.job import Ending
 
 
@@ -22,6 +23,24 @@ class NotUnderstood:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """Who answers cannot be driven, or not any more: `why` and what to do."""
+
+    why: Bilingual
+    next_step: Bilingual
+
+
+@dataclass(frozen=True, slots=True)
+class ResetWanted:
+    """The emergency stop is not confirmed: the board's reset line is the only hope, where the port has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flooded:
+    """It talks without end and makes no sense: nobody can listen to that."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobBegun:
     """The machine works on the first line of the file."""
 
@@ -36,4 +55,4 @@ class JobEnded:
     ending: Ending
 
 
-Event = Ready | NotUnderstood | JobBegun | JobEnded
+Event = Ready | NotUnderstood | Refused | ResetWanted | Flooded | JobBegun | JobEnded

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from drivers.base import Fault
+from drivers.base import Fault, Recovery
 
 
 class Severity(Enum):
@@ -30,10 +30,11 @@ class FaultRule:
     meaning_fr: str
     action_en: str
     action_fr: str
+    recovery: Recovery = Recovery.BY_HAND
 
     def fault(self, text: str) -> Fault:
         """The record for pages and journal; `text` is the machine's line, cut to 200 characters."""
-        return Fault(self.code, text[:200], self.meaning_en, self.meaning_fr, self.action_en, self.action_fr)
+        return Fault(self.code, text[:200], self.meaning_en, self.meaning_fr, self.action_en, self.action_fr, self.recovery)
 
 
 # The first row whose words are in the line wins: special before general.
@@ -55,6 +56,7 @@ RULES: Final = (
         "Un élément chauffant ne chauffe pas : le micrologiciel a tout arrêté.",
         "Check the heater, its wires and the power supply, then reset the printer.",
         "Vérifiez l'élément chauffant, ses fils et l'alimentation, puis réinitialisez l'imprimante.",
+        Recovery.NEVER,
     ),
     FaultRule(
         "max-temperature",
@@ -64,6 +66,7 @@ RULES: Final = (
         "Une sonde dépasse le maximum autorisé : trop chaud, ou la sonde est en court-circuit.",
         "Switch the printer off and check the sensor's wires. Do not print before it reads room temperature when cold.",
         "Éteignez l'imprimante et vérifiez les fils de la sonde. N'imprimez qu'une fois la température ambiante lue à froid.",
+        Recovery.NEVER,
     ),
     FaultRule(
         "min-temperature",
@@ -73,6 +76,7 @@ RULES: Final = (
         "Une sonde est sous le minimum autorisé : fil coupé ou débranché, ou pièce très froide.",
         "Check the sensor's plug and wires, then reset the printer.",
         "Vérifiez la prise et les fils de la sonde, puis réinitialisez l'imprimante.",
+        Recovery.NEVER,
     ),
     FaultRule(
         "inactivity-kill",
@@ -118,6 +122,7 @@ RULES: Final = (
         "De la matière a été demandée avec une buse froide : rien ne sort.",
         "Check that the file heats the nozzle before it prints (M109), and that nobody switched the heater off.",
         "Vérifiez que le fichier chauffe la buse avant d'imprimer (M109) et que personne n'a coupé la chauffe.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "long-extrusion",
@@ -127,6 +132,7 @@ RULES: Final = (
         "Le fichier demande plus de filament en un mouvement que le micrologiciel ne permet.",
         "Slice the file again for this printer; look for a missing G92 E0.",
         "Tranchez de nouveau le fichier pour cette imprimante ; cherchez un G92 E0 manquant.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "homing-failed",
@@ -154,6 +160,7 @@ RULES: Final = (
         "L'imprimante a été réinitialisée ou a perdu l'alimentation pendant l'impression ; elle ne sait plus où elle est.",
         "Clear the bed. If nobody pressed reset, check the mains plug, the USB cable and the power supply.",
         "Dégagez le plateau. Si personne n'a appuyé sur reset, vérifiez la prise, le câble USB et l'alimentation.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "unplugged",
@@ -163,6 +170,7 @@ RULES: Final = (
         "Le port série a disparu : câble USB débranché ou imprimante éteinte.",
         "Plug the cable in again and switch the printer on; the driver finds it by itself.",
         "Rebranchez le câble et allumez l'imprimante ; le pilote la retrouvera seul.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "no-answer",
@@ -172,6 +180,7 @@ RULES: Final = (
         "Le port existe mais l'imprimante ne répond plus.",
         "Make the printer safe: look at it, switch it off and on again, check the USB cable.",
         "Mettez l'imprimante en sécurité : regardez-la, éteignez-la et rallumez-la, vérifiez le câble USB.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "line-doubtful",
@@ -181,6 +190,7 @@ RULES: Final = (
         "Une ligne a été confirmée sans être comptée : parasites sur le câble, la pièce peut avoir un défaut.",
         "Use a short shielded USB cable away from motor wires, then print again.",
         "Utilisez un câble USB court et blindé, loin des fils des moteurs, puis relancez l'impression.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "position-lost",
@@ -190,6 +200,7 @@ RULES: Final = (
         "L'imprimante et l'ordinateur ne sont plus d'accord sur la ligne suivante.",
         "Check that no other program talks to this printer and that the cable is sound.",
         "Vérifiez qu'aucun autre programme ne parle à cette imprimante et que le câble est en bon état.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "line-refused",
@@ -199,6 +210,7 @@ RULES: Final = (
         "L'imprimante refuse sans cesse la même ligne.",
         "Check cable and baud rate; if it is always the same line of the file, slice the file again.",
         "Vérifiez le câble et la vitesse ; si c'est toujours la même ligne du fichier, tranchez-le de nouveau.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "file-unreadable",
@@ -208,6 +220,26 @@ RULES: Final = (
         "Le fichier n'a pas pu être lu jusqu'au bout.",
         "Check the disk of the computer beside the printer.",
         "Vérifiez le disque de l'ordinateur à côté de l'imprimante.",
+        Recovery.BY_ITSELF,
+    ),
+    FaultRule(
+        "other-machine",
+        Severity.KILLED,
+        None,
+        "Another printer is connected to this port than before. Nothing was sent to it.",
+        "Une autre imprimante est branchée sur ce port. Rien ne lui a été envoyé.",
+        "Connect the printer that belongs here and look whether it is still hot; or give the new one an entry of its own.",
+        "Rebranchez l'imprimante prévue et vérifiez si elle chauffe encore ; ou déclarez la nouvelle séparément.",
+    ),
+    FaultRule(
+        "chatter",
+        Severity.LINK,
+        None,
+        "What is at the port talks without end and makes no sense: nobody can print so.",
+        "Ce qui est branché parle sans fin et sans sens : impossible d'imprimer ainsi.",
+        "Check the baud rate, the cable and what is connected there; the driver tries again by itself.",
+        "Vérifiez la vitesse, le câble et l'appareil branché ; le pilote réessaie seul.",
+        Recovery.BY_ITSELF,
     ),
     FaultRule(
         "stop-unconfirmed",

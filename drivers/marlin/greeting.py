@@ -1,16 +1,15 @@
 """Who is at the other end, and where we stand with it: from the open port to READY, or back into the job that was cut off. Pure."""
 
-from typing import Final
-
 from drivers.base import PrintEnd
+from drivers.errors import Bilingual
 from drivers.marlin import ending, faults
-from drivers.marlin.events import NotUnderstood
+from drivers.marlin.claim import REATTACH_S
+from drivers.marlin.events import NotUnderstood, Refused
 from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, Identity
 from drivers.marlin.job import Ending, Job, Phase, make_safe
 from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
-
-REATTACH_S: Final = 15.0  # after a longer gap the nozzle has sat on the part
+from drivers.marlin.window import MAX_LINES
 
 
 def greet(session: Session, now_s: float) -> None:
@@ -18,6 +17,7 @@ def greet(session: Session, now_s: float) -> None:
     session.channel.close()
     session.enter(Phase.GREETING)
     session.was_reset = False
+    session.found_line = None
     session.identity = Identity(until_s=now_s + IDENTIFY_S)
     session.timer_s = now_s + GREETING_S
 
@@ -34,7 +34,16 @@ def started_anew(session: Session, text: str, now_s: float) -> None:
 
 def greeted(session: Session, reply: Reply, now_s: float) -> None:
     """A line while we wait for its name."""
-    if session.identity.learn(reply, now_s):
+    if not session.identity.learn(reply, now_s):
+        return
+    quirk = session.identity.quirk
+    session.machine = session.machine or session.identity.machine
+    if quirk.refusal is not None:
+        _refuse(session, quirk.refusal, now_s)
+    elif session.identity.machine != session.machine:
+        _other_machine(session)
+    else:
+        session.channel.window.lines = MAX_LINES if quirk.wide else 1
         session.enter(Phase.LOCATING)
         session.timer_s = now_s + IDENTIFY_S
         session.channel.locate(now_s)
@@ -51,12 +60,29 @@ def ask(session: Session, now_s: float) -> None:
 
 def unnumbered(session: Session, now_s: float) -> None:
     """It has a name, but no answer to our probe."""
-    detail = f"is {session.identity.firmware}, which does not number lines as Marlin does"
-    session.tell(NotUnderstood(heard=True, detail=detail))
+    name = session.identity.firmware
+    why = Bilingual(
+        f"It is {name}, which does not number lines as Marlin does.",
+        f"C'est {name}, qui ne numérote pas les lignes comme Marlin.",
+    )
+    _refuse(session, why, now_s)
+
+
+def _refuse(session: Session, why: Bilingual, now_s: float) -> None:
+    """It cannot be driven; ask now and then whether another is there."""
+    session.tell(Refused(why, session.identity.quirk.advice))
     session.channel.close()
     session.identity = Identity()
+    session.machine = None
     session.enter(Phase.GREETING)
     session.timer_s = now_s + OFFLINE_ASK_S
+
+
+def _other_machine(session: Session) -> None:
+    """Not the one that was here before: nothing is sent to it, whatever ran on the first."""
+    found = faults.fault("other-machine", f"{session.identity.machine} instead of {session.machine}")
+    ending.kill(session, found, PrintEnd.FAILED)
+    session.tell(Refused(Bilingual(found.meaning_en, found.meaning_fr), Bilingual(found.action_en, found.action_fr)))
 
 
 def located(session: Session, now_s: float) -> None:
@@ -65,6 +91,7 @@ def located(session: Session, now_s: float) -> None:
     job = session.job
     session.was_reset = session.was_reset or session.channel.last_line == 0
     if job is None or job.lost_at_s is None:
+        session.found_line = None if session.was_reset else session.channel.last_line
         set_up(session, now_s)
     elif now_s - job.lost_at_s <= REATTACH_S:
         session.enter(job.phase, job.script)

@@ -1,9 +1,11 @@
 """Who is at the other end: what M115 answers, and how long we wait for it. Pure."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from drivers.marlin import replies
+from drivers.marlin import quirks, replies
+from drivers.marlin.quirks import Quirk
 from drivers.marlin.replies import Kind, Reply
 
 GREETING_S: Final = 1.0  # a board that resets when its port opens says `start` first; its boot loader must not hear us before
@@ -13,6 +15,9 @@ OFFLINE_ASK_S: Final = 5.0
 STILL_BUSY_S: Final = 5.0  # a busy firmware says so every 2 s
 MAX_QUEUED_ASKS: Final = 2  # more would fill its four slots, and an emergency stop would not be seen
 ASK: Final = b"\nM115\n"
+_TYPE: Final = re.compile(r"MACHINE_TYPE:(.*?)(?=\s+[A-Z][A-Z_]{3,}:|$)")
+_UUID: Final = re.compile(r"UUID:([0-9A-Za-z-]{8,40})")
+MAX_MACHINE: Final = 100
 
 
 @dataclass(slots=True)
@@ -21,11 +26,17 @@ class Identity:
 
     until_s: float | None = None
     firmware: str | None = None
+    machine: str = ""  # its kind and UUID; many boards share the UUID of their maker
     capabilities: dict[str, bool] = field(default_factory=dict)
     extruders: int = 1
     heard_noise: bool = False
     busy_until_s: float = 0.0
     asks: int = 0  # since it was last not busy
+
+    @property
+    def quirk(self) -> Quirk:
+        """What this kind of firmware does differently."""
+        return quirks.of(self.firmware)
 
     @property
     def reports(self) -> bool:
@@ -42,6 +53,7 @@ class Identity:
         if reply.kind is Kind.FIRMWARE:
             self.firmware = replies.firmware_name(reply.text)
             self.extruders = replies.extruders(reply.text)
+            self.machine = _machine(reply.text)
         elif reply.kind is Kind.CAPABILITY:
             self.capabilities[reply.text] = bool(reply.number)
         elif reply.kind is Kind.OK and self.firmware is not None:
@@ -76,3 +88,10 @@ class Identity:
         """Commands for reports and busy messages, after which the machine is ready."""
         lines = [b"M155 S1"] if self.reports else []
         return [*lines, b"M113 S2", b"M105", *([b"M27"] if self.has_card else [])]
+
+
+def _machine(text: str) -> str:
+    """Kind and UUID out of the answer to M115; not the firmware's version, which an update changes."""
+    found = [match.group(1).strip() for match in (_TYPE.search(text), _UUID.search(text)) if match]
+    told = " ".join(found) or replies.firmware_name(text)
+    return "".join(character if " " <= character <= "~" and character not in '"\\' else "?" for character in told)[:MAX_MACHINE]

@@ -25,6 +25,8 @@ class Phase(IntEnum):
     LOCATING = auto()  # which line number has the machine?
     SETUP = auto()
     READY = auto()
+    REATTACHING = auto()  # is the machine where the job of an earlier process must be?
+    ERRAND = auto()  # lines of ours between two jobs
     STARTING = auto()
     RUNNING = auto()
     PAUSING = auto()

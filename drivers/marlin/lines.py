@@ -15,8 +15,8 @@ PROBE_NUMBER: Final = 2_000_000_000  # never a real line: the answer tells the l
 BLOCKING: Final = frozenset({b"G4", b"G28", b"G29", b"G34", b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", b"M400", b"M600"})
 # Waits that M108 ends
 BREAKABLE: Final = frozenset({b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", b"M600"})
-# Line numbers, reports and the baud rate are ours: the same words in a file would cut the connection
-HOST_OWNED: Final = frozenset({b"M110", b"M113", b"M154", b"M155", b"M575"})
+# Line numbers, reports, the dead man's switch and the baud rate are ours: the same words in a file would cut the connection
+HOST_OWNED: Final = frozenset({b"M85", b"M110", b"M113", b"M154", b"M155", b"M575"})
 
 _WORD: Final = re.compile(rb"[A-Za-z]\d+")
 _NUMBERED: Final = re.compile(rb"^N\d+\s*(.*?)\s*(?:\*\d+)?$", re.IGNORECASE)
@@ -38,10 +38,10 @@ class Frame(NamedTuple):
 
 
 class ProgramLine(NamedTuple):
-    """A command of a file, and where in the file the line ends (bytes)."""
+    """A command of a file, and where in the file the line ends (bytes); None for a line of ours."""
 
     command: bytes
-    end_offset: int
+    end_offset: int | None
 
 
 def word(command: bytes) -> bytes:

@@ -11,10 +11,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from drivers.base import PrintEnd
-from drivers.marlin import ending, faults, greeting, replies
-from drivers.marlin.events import Event, JobBegun
+from drivers.marlin import ending, faults, greeting, limits, reattach, replies
+from drivers.marlin.bookmarks import Mark
+from drivers.marlin.channel import Mode
+from drivers.marlin.claim import Claim
+from drivers.marlin.errands import Errand
+from drivers.marlin.events import Event, Flooded, JobBegun
 from drivers.marlin.job import HOLDABLE, IN_JOB, Ending, Job, Phase, make_safe
 from drivers.marlin.lines import ProgramLine
+from drivers.marlin.meter import Meter
+from drivers.marlin.reattach import Marker
 from drivers.marlin.replies import Kind, Reply
 from drivers.marlin.reported import Reported
 from drivers.marlin.session import Session
@@ -28,8 +34,11 @@ MAX_LINE_BYTES: Final = 1024  # longer is noise
 class Protocol(Session):
     """See the module's text. After every call take `data_to_send()`, `events()` and `deadline_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, deadman_s: int = 0) -> None:
         super().__init__()
+        self.deadman_s = deadman_s
+        self._marker = Marker()
+        self._meter = Meter()
         self._pending = b""
 
     # what the caller takes
@@ -81,6 +90,7 @@ class Protocol(Session):
         self.channel.close()
         self.output.clear()
         self.phase = Phase.CLOSED
+        self.claim = self.errand = None
         self.reported = Reported()
         self.timer_s = self.job.lost_at_s + LOST_S if self.job and self.job.lost_at_s is not None else None
 
@@ -88,14 +98,14 @@ class Protocol(Session):
         """Begin a job; its lines come by `feed`. Only in READY."""
         assert self.phase is Phase.READY
         self.job = Job(name, size_bytes)
-        self.reported.unknown_commands = 0
-        self.enter(Phase.STARTING)
+        self.reported.begin()
+        self.enter(Phase.STARTING, limits.begin(self))
         self.channel.renumber(now_s)
 
     def feed(self, lines: Sequence[ProgramLine], *, complete: bool, now_s: float) -> None:
         """More lines of the job's file; `complete` with the last."""
         if self.job is not None:
-            self.job.lines.extend(lines)
+            self.job.lines.extend(limits.around(self, lines))
             self.job.complete = complete
             pump(self, now_s)
 
@@ -131,6 +141,39 @@ class Protocol(Session):
         if self.phase is Phase.READY:
             self.enter(Phase.SETUP, make_safe(self.identity.extruders, homed=not self.was_reset))
             pump(self, now_s)
+        else:
+            self.abandoned = True  # as soon as it can be reached
+
+    def answer(self, prompt: str, choice: int, now_s: float) -> None:
+        """Answer the question `prompt`; nothing happens when it is not asked any more.
+
+        The answer acts at once, whatever the machine waits in, and costs an ok of its own: so our place is made sure after it.
+
+        Raises:
+            IndexError: there is no such choice.
+
+        """
+        command = self.reported.dialogue.answer(prompt, choice)
+        if command is not None and self.phase not in {Phase.CLOSED, Phase.KILLED}:
+            self.write(command + b"\n")
+            if self.channel.mode in {Mode.IDLE, Mode.WAITING}:
+                self.channel.resync(now_s)
+
+    def reattach(self, claim: Claim, now_s: float) -> None:
+        """Go on with a job of an earlier process if the machine stands where it must. Only in READY."""
+        reattach.claim(self, claim)
+        pump(self, now_s)
+
+    def run(self, errand: Errand, now_s: float) -> None:
+        """Send lines of ours. Only in READY."""
+        assert self.phase is Phase.READY
+        self.enter(Phase.ERRAND, errand.lines)
+        self.errand = errand
+        pump(self, now_s)
+
+    def mark(self, now_s: float) -> Mark | None:
+        """The bookmark that is due now, if any. To be given away before the bytes to send."""
+        return self._marker.take(self, now_s)
 
     def emergency_stop(self, now_s: float) -> None:
         """M112 at once, unnumbered; said again until the machine confirms, at most three times."""
@@ -151,11 +194,23 @@ class Protocol(Session):
             text = line.strip(b"\r\0").decode("ascii", "replace")
             if text:
                 self._line(text, now_s)
+        if self._meter.overflows(len(data) if not lines else 0, now_s):
+            self._flooded()
         pump(self, now_s)
+
+    def _flooded(self) -> None:
+        found = faults.fault("chatter", "")
+        if self.job is not None:
+            ending.abandon(self, found.code)
+        self.tell(Flooded())
 
     def _line(self, text: str, now_s: float) -> None:
         reply = replies.understand(text)
-        if reply.kind is Kind.START:
+        if reply.kind is Kind.OTHER:
+            self._meter.lines += 1
+        if reply.kind is Kind.START and self.stopping:
+            self.timer_s = None  # the reset line did it; a person looks at it all the same
+        elif reply.kind is Kind.START:
             greeting.started_anew(self, text, now_s)
         elif reply.kind is Kind.OTHER and (rule := faults.recognise(text)):
             ending.on_fault(self, rule, text, now_s)
@@ -166,12 +221,16 @@ class Protocol(Session):
             self.channel.on_reply(reply, now_s)
 
     def _learn(self, reply: Reply, now_s: float) -> None:
-        self.reported.learn(reply)
+        self.reported.learn(reply, now_s)
+        if self.errand is not None:
+            self.errand.hear(reply.text, report=reply.kind in {Kind.REPORT, Kind.ACTION})
         kind = reply.kind
         if kind is Kind.ACTION:
             self._action(reply.text, now_s)
         elif kind is Kind.POSITION and self.phase is Phase.PAUSING and self.job is not None:
             self.job.parked_at = replies.position(reply.text)
+        elif kind is Kind.POSITION and self.claim is not None:
+            self.claim.told = replies.position(reply.text)
         elif kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
             self._works()
 
@@ -184,11 +243,12 @@ class Protocol(Session):
 
     def _action(self, text: str, now_s: float) -> None:
         """A person at the machine wants something of the host."""
-        if text == "pause":
+        name = text.partition(" ")[0]
+        if name in {"pause", "out_of_filament"}:
             self.pause(now_s)
-        elif text == "resume":
+        elif name == "resume":
             self.resume(now_s)
-        elif text == "cancel":
+        elif name == "cancel":
             self.cancel(now_s, by_person=True)
 
     # time

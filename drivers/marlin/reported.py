@@ -1,55 +1,88 @@
-"""What the machine told last, by itself or asked: temperatures, whether it waits for a person, what its display says. Pure."""
+"""What the machine told last, by itself or asked: temperatures, whether it waits for a person, speed and flow factors. Pure."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Final
 
-from drivers.base import Temperature
+from drivers.base import Prompt, Temperature
 from drivers.marlin import replies
+from drivers.marlin.prompts import Dialogue
 from drivers.marlin.replies import Kind, Reply
 
-MAX_NOTE: Final = 120
+FULL_PERCENT: Final = 100.0
+_SPEED: Final = re.compile(r"^(?:echo:)?\s*FR:\s*(\d{1,4}(?:\.\d+)?)%")
+_FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 
 
 @dataclass(slots=True)
 class Reported:
-    """Newest wins. `foreign`: it prints from its own card. `note`: what it asks of a person."""
+    """Newest wins. `foreign`: it prints from its own card. Factors are percent, 100 until it says something else."""
 
     nozzle: Temperature | None = None
     bed: Temperature | None = None
-    user_wait: bool = False
     foreign: bool = False
-    note: str | None = None
     unknown_commands: int = 0
+    speed_percent: float = FULL_PERCENT
+    flow_percent: float = FULL_PERCENT
+    dialogue: Dialogue = field(default_factory=Dialogue)
 
-    def learn(self, reply: Reply) -> None:
+    @property
+    def user_wait(self) -> bool:
+        """Whether it stands still for a person."""
+        return self.dialogue.user_wait
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What it asks."""
+        return self.dialogue.prompt
+
+    @property
+    def note(self) -> str | None:
+        """What a person should know now: what it says, else what is not as usual."""
+        return self.dialogue.note or self._factors() or self.unknown
+
+    def _factors(self) -> str | None:
+        if self.speed_percent == self.flow_percent == FULL_PERCENT:
+            return None
+        return f"Speed {self.speed_percent:g} %, flow {self.flow_percent:g} %."
+
+    @property
+    def unknown(self) -> str | None:
+        """How many commands it did not know, as a sentence."""
+        if not self.unknown_commands:
+            return None
+        return f"The printer did not know {self.unknown_commands} commands of this file."
+
+    def learn(self, reply: Reply, now_s: float = 0.0) -> None:
         """Take a line."""
         kind = reply.kind
         if kind in {Kind.OK, Kind.BUSY}:
-            self.user_wait = False
+            self.dialogue.works()
         if kind in {Kind.REPORT, Kind.HEATING} or (kind is Kind.OK and "T:" in reply.text):
             found = replies.temperatures(reply.text)
             self.nozzle = found.get("T", self.nozzle)
             self.bed = found.get("B", self.bed)
         elif kind is Kind.USER_WAIT:
-            self.user_wait = True
+            self.dialogue.waits(now_s)
         elif kind is Kind.SD:
             self.foreign = bool(reply.number)
         elif kind is Kind.ACTION:
-            self._dialogue(reply.text)
+            self.dialogue.act(reply.text, now_s)
         elif kind is Kind.OTHER:
-            self.unknown_commands += "Unknown command" in reply.text
+            self._other(reply.text)
 
-    def _dialogue(self, text: str) -> None:
-        name, _, rest = text.partition(" ")
-        if name == "prompt_begin":
-            self.note = rest[:MAX_NOTE]
-        elif name in {"prompt_end", "resumed"}:
-            self.note = None
-        elif name == "paused":
-            self.user_wait = True
-            self.note = rest[:MAX_NOTE] or self.note
+    def _other(self, text: str) -> None:
+        self.unknown_commands += "Unknown command" in text
+        if match := _SPEED.match(text):
+            self.speed_percent = float(match.group(1))
+        elif match := _FLOW.match(text):
+            self.flow_percent = float(match.group(1))
+
+    def begin(self) -> None:
+        """A job begins, with factors of 100 %."""
+        self.unknown_commands = 0
+        self.speed_percent = self.flow_percent = FULL_PERCENT
 
     def calm(self) -> None:
         """A job is over: nobody waits any more."""
-        self.user_wait = False
-        self.note = None
+        self.dialogue = Dialogue()

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from drivers.base import Fault
 from drivers.marlin.channel import Channel
+from drivers.marlin.claim import Claim
+from drivers.marlin.errands import Errand
 from drivers.marlin.events import Event
 from drivers.marlin.identity import Identity
 from drivers.marlin.job import FENCE, Job, Phase
@@ -33,6 +35,12 @@ class Session:
         self.next_poll_s = 0.0
         self.tries = 0
         self.abandoned = False  # a job was given up while the machine may still be hot
+        self.machine: str | None = None  # which one was here first
+        self.found_line: int | None = None  # the line number that the machine had when we came, and that we did not give
+        self.own_lines = 0  # how many numbers were given to lines of ours
+        self.claim: Claim | None = None
+        self.errand: Errand | None = None
+        self.deadman_s = 0
 
     def write(self, data: bytes) -> None:
         """Bytes for the wire."""
@@ -47,12 +55,14 @@ class Session:
         self.phase = phase
         self.script = deque(script)
         self.timer_s = None
+        self.claim = self.errand = None
 
     def send_script(self, now_s: float) -> bool:
         """Send the next line of ours; False when there is none."""
         if not self.script or self.phase is Phase.LOCATING:
             return False
         command = self.script.popleft()
+        self.own_lines += 1
         if command == FENCE:
             self.channel.fence(now_s)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.base import PrintEnd
-from drivers.marlin import ending, faults, greeting
+from drivers.marlin import ending, faults, greeting, limits, reattach
 from drivers.marlin.channel import Mode
 from drivers.marlin.events import Ready
 from drivers.marlin.job import FENCE, Ending, Phase, park, unpark
@@ -62,6 +62,8 @@ def _poll(session: Session, now_s: float) -> bool:
     session.script.append(b"M105")
     if session.identity.has_card and session.phase is Phase.READY:
         session.script.append(b"M27")
+    if session.identity.quirk.factors and session.phase is Phase.PAUSED:
+        session.script.extend((b"M220", b"M221"))  # a person at the panel may have changed them
     return True
 
 
@@ -76,14 +78,14 @@ def _running(session: Session, now_s: float) -> bool:
     job = session.job
     assert job is not None
     if job.hold:
-        session.enter(Phase.PAUSING, [b"M400", b"M114"] if job.modes.homed else [])
+        session.enter(Phase.PAUSING, [*limits.unwatch(session), *([b"M400", b"M114"] if job.modes.homed else [])])
     elif not session.identity.reports and now_s >= session.next_poll_s:
         return _poll(session, now_s)
     elif job.lines:
         command, offset = job.lines.popleft()
         session.channel.send(command, now_s, offset=offset)
     elif job.complete:
-        session.enter(Phase.DRAINING, [b"M400", FENCE])
+        session.enter(Phase.DRAINING, [b"M400", *limits.unwatch(session), FENCE])
     else:
         return False
     return True
@@ -117,7 +119,7 @@ def _paused(session: Session, now_s: float) -> bool:
     assert job is not None
     if job.hold:
         return _poll(session, now_s)
-    session.enter(Phase.RESUMING, unpark(job.parked_at, job.modes))
+    session.enter(Phase.RESUMING, [*unpark(job.parked_at, job.modes), *limits.watch(session)])
     job.parked_at = None
     return True
 
@@ -125,6 +127,14 @@ def _paused(session: Session, now_s: float) -> bool:
 def _resumed(session: Session, _now_s: float) -> bool:
     """RESUMING is through."""
     session.enter(Phase.RUNNING)
+    return True
+
+
+def _ran_errand(session: Session, _now_s: float) -> bool:
+    """ERRAND is through."""
+    assert session.errand is not None
+    session.errand.done = True
+    session.enter(Phase.READY)
     return True
 
 
@@ -138,7 +148,8 @@ def _aborted(session: Session, _now_s: float) -> bool:
 
 def _drained(session: Session, _now_s: float) -> bool:
     """DRAINING is through: every line was executed."""
-    ending.finish(session, Ending(PrintEnd.DONE, "Every line was executed."))
+    detail = " ".join(filter(None, ("Every line was executed.", session.reported.unknown)))
+    ending.finish(session, Ending(PrintEnd.DONE, detail))
     return True
 
 
@@ -147,6 +158,8 @@ _STEPS: Final[dict[Phase, Callable[[Session, float], bool]]] = {
     Phase.LOCATING: _located,
     Phase.SETUP: _set_up,
     Phase.READY: _poll,
+    Phase.REATTACHING: reattach.step,
+    Phase.ERRAND: _ran_errand,
     Phase.STARTING: _started,
     Phase.RUNNING: _running,
     Phase.PAUSING: _pausing,

@@ -164,8 +164,8 @@ async def test_a_driver_that_finds_no_printer_says_what_there_is() -> None:
 
 
 async def test_a_driver_opens_again_as_soon_as_its_port_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.marlin.printer.FIRST_RETRY_S", 600.0)
-    monkeypatch.setattr("drivers.marlin.printer.MAX_RETRY_S", 600.0)
+    monkeypatch.setattr("drivers.marlin.shell.FIRST_RETRY_S", 600.0)
+    monkeypatch.setattr("drivers.marlin.shell.MAX_RETRY_S", 600.0)
     link = tmp_path / "printer"
     driver = MarlinPrinter(str(link), 115_200, lambda _event: None)
     with pytest.raises(UnreachableError):

@@ -26,7 +26,7 @@ from drivers.errors import (
     TransferError,
     UnreachableError,
 )
-from drivers.marlin import identity, printer
+from drivers.marlin import identity, shell
 from drivers.marlin.job import SAFE_LIFT_MM
 from drivers.marlin.printer import MarlinPrinter, from_url
 from drivers.virtual.firmware import Firmware
@@ -71,7 +71,7 @@ async def until(done: Callable[[], bool], *, limit_s: float = 30.0) -> None:
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual board does not reset when its port opens: no need to wait for its greeting."""
     monkeypatch.setattr("drivers.marlin.greeting.GREETING_S", 0.05)
-    monkeypatch.setattr(printer, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(shell, "FIRST_RETRY_S", 0.05)
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ async def test_closing_a_paused_print_makes_the_machine_safe(
 async def test_a_machine_that_does_not_listen_is_told_all_the_same(
     driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(printer, "SAFE_S", 0.3)
+    monkeypatch.setattr(shell, "SAFE_S", 0.3)
     await driver.start(frame, "job-1")
     await until(lambda: driver.status.state is PrinterState.PRINTING)
     port.call(lambda firmware, now_s: firmware.freeze(400.0, now_s))  # 2 s

@@ -3,7 +3,7 @@
 import pytest
 
 from drivers.base import PrintEnd
-from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready
+from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready, Refused
 from drivers.marlin.job import Phase
 from drivers.marlin.protocol import Protocol
 from drivers.virtual.options import FirmwareOptions
@@ -46,7 +46,7 @@ def test_every_line_is_executed_once_and_in_order(options: FirmwareOptions) -> N
     world.print_lines(program)
     ending = world.ended()
     assert ending.end is PrintEnd.DONE
-    ours = {"M400", "M105"}
+    ours = {"M400", "M105", "M220 S100", "M221 S100"}
     executed = [text for text in world.firmware.executed if text not in ours and not text.startswith(("M118", "M110"))]
     assert executed == program
     assert world.phase() is Phase.READY
@@ -98,7 +98,7 @@ def test_nothing_waits_behind_a_long_command(world: World) -> None:
     world.print_lines(["M109 S200", *moves(10)])
     world.pass_time(5)
     assert world.firmware.executed[-1] == "M109 S200"
-    assert world.sent.endswith(b"N1 M109 S200*107\n")
+    assert world.sent.endswith(b"N3 M109 S200*105\n")
 
 
 # pause
@@ -294,8 +294,10 @@ def test_a_firmware_without_line_numbers_is_refused_by_name() -> None:
                 protocol.receive(b"ok B:20.0 /0.0 T0:20.0 /0.0\n", now_s)
         events = list(protocol.events())
         assert now_s < 30
-    assert isinstance(events[0], NotUnderstood)
-    assert "Klipper" in events[0].detail
+    assert isinstance(events[0], Refused)
+    assert "Klipper" in events[0].why.en
+    assert "Klipper" in events[0].why.fr
+    assert "octoprint+http://" in events[0].next_step.en
 
 
 def test_a_machine_in_a_long_command_is_a_printer_and_waited_for() -> None:

@@ -1,6 +1,7 @@
 from drivers.base import Temperature
+from drivers.marlin.prompts import MAX_NOTE
 from drivers.marlin.replies import understand
-from drivers.marlin.reported import MAX_NOTE, Reported
+from drivers.marlin.reported import Reported
 
 
 def _after(*lines: str) -> Reported:

@@ -1,0 +1,58 @@
+"""Lines of ours between two jobs: a person's line of the console, or the lines that push a part off the bed. Pure."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from drivers.marlin.lines import HOST_OWNED, LineError, prepare, word
+
+MAX_SAID_LINES: Final = 200
+MAX_SAID_CHARACTERS: Final = 300
+# M28 and M928 make a file on the card of everything that follows; M112 has a command of its own; M997 and M502 change the firmware
+REFUSED: Final = HOST_OWNED | frozenset({b"M28", b"M30", b"M112", b"M928", b"M997", b"M999"})
+
+
+class Purpose(Enum):
+    """What an errand is for."""
+
+    CONSOLE = "console"
+    EJECT = "eject"
+
+
+@dataclass(slots=True)
+class Errand:
+    """`said` is what the machine says to it, `done` whether it is through. One that is neither was cut off."""
+
+    purpose: Purpose
+    lines: list[bytes]
+    said: list[str] = field(default_factory=list)
+    done: bool = False
+    waits_for_report: bool = False  # temperatures that come by themselves are no answer, unless they were asked for
+
+    def hear(self, text: str, *, report: bool) -> None:
+        """Take a line of the machine."""
+        if len(self.said) < MAX_SAID_LINES and (self.waits_for_report or not report):
+            self.said.append(text[:MAX_SAID_CHARACTERS])
+
+
+def console_line(text: str) -> bytes:
+    """The command of a person's line.
+
+    Raises:
+        LineError: it is none, more than one line, too long, or a word that only the driver may say.
+
+    """
+    if len(text.splitlines()) > 1:
+        raise LineError("is more than one line")
+    command = prepare(text.strip().encode("utf-8", "replace")) or _owned(text)
+    if word(command) in REFUSED:
+        raise LineError(f"has {word(command).decode()}, which only the driver may say")
+    return command
+
+
+def _owned(text: str) -> bytes:
+    """`prepare` leaves nothing of a comment and of the words of the host: say which it was."""
+    name = word(text.strip().upper().encode("ascii", "replace"))
+    if not name:
+        raise LineError("is empty")
+    return name

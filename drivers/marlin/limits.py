@@ -1,0 +1,60 @@
+"""What a job sets besides its file: the dead man's switch (M85) and factors of 100 %. Pure.
+
+M85 makes the firmware stop itself when it has nothing to do for so long: heat goes off when the computer beside it dies. It does
+not count a wait for heat as idle, but it does count G4 and, in builds where it is not parked, a wait for a person (measured:
+the kill while waiting). So it is off before such a line and on after it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from drivers.marlin.lines import ProgramLine, word
+from drivers.marlin.session import Session
+
+LEAST_DEADMAN_S: Final = 60  # a busy computer is late now and then; a lost port is waited for as long
+DEFAULT_DEADMAN_S: Final = 300
+# The firmware may stand still in these for longer than any limit
+_STANDING: Final = frozenset({b"G4", b"M0", b"M1", b"M226", b"M600"})
+_PREFIXES: Final = (b"G4", b"M0", b"M1", b"M226", b"M600")
+UNWATCH: Final = b"M85 S0"
+FULL: Final = (b"M220 S100", b"M221 S100")  # what the last person or file left would make other parts of the same program
+
+
+def watch(session: Session) -> list[bytes]:
+    """On: while lines of the file are sent."""
+    return [_on(session.deadman_s)] if _has(session) else []
+
+
+def unwatch(session: Session) -> list[bytes]:
+    """Off: while a person may take their time, and at the end."""
+    return [UNWATCH] if _has(session) else []
+
+
+def begin(session: Session) -> list[bytes]:
+    """Before the first line of the file."""
+    return [*(FULL if session.identity.quirk.factors else ()), *watch(session)]
+
+
+def around(session: Session, lines: Iterable[ProgramLine]) -> Iterable[ProgramLine]:
+    """The lines of a file, with the switch off around those in which the machine may stand for long."""
+    if not _has(session):
+        return lines
+    return _around(session.deadman_s, lines)
+
+
+def _around(deadman_s: int, lines: Iterable[ProgramLine]) -> Iterable[ProgramLine]:
+    for line in lines:
+        if line.command.startswith(_PREFIXES) and word(line.command) in _STANDING:
+            yield ProgramLine(UNWATCH, None)
+            yield line
+            yield ProgramLine(_on(deadman_s), None)
+        else:
+            yield line
+
+
+def _has(session: Session) -> bool:
+    return session.deadman_s > 0 and session.identity.quirk.deadman
+
+
+def _on(deadman_s: int) -> bytes:
+    return b"M85 S%d" % deadman_s

@@ -1,0 +1,90 @@
+"""What the machine asks of a person: host prompts (`//action:prompt_*`), and waits of a firmware that has no prompts. Pure.
+
+Verified with real Marlin (bugfix-2.1.x, filament runout from beginning to end): a prompt is begun, gets its buttons and is shown;
+`M876 S<button>` answers it, `M108` answers where nothing but `busy: paused for user` is said.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from drivers.base import Prompt
+
+MAX_NOTE: Final = 120
+MAX_CHOICES: Final = 8
+MAX_CHOICE: Final = 60
+_WAITS: Final = "The printer waits for a person: look at its display."
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """`user_wait`: the machine stands still for a person. `prompt`: what it asks, if it can be answered from afar."""
+
+    user_wait: bool = False
+    note: str | None = None
+    prompt: Prompt | None = None
+    _text: str = ""
+    _choices: list[str] = field(default_factory=list)
+
+    def act(self, text: str, now_s: float) -> None:
+        """Take a host action, without its `//action:`."""
+        name, _, rest = text.partition(" ")
+        rest = rest.strip()
+        if name == "prompt_begin":
+            self._text, self._choices = rest[:MAX_NOTE], []
+            self.note = self._text
+        elif name in {"prompt_choice", "prompt_button"}:
+            if len(self._choices) < MAX_CHOICES:
+                self._choices.append(rest[:MAX_CHOICE])
+        elif name == "prompt_show":
+            self.prompt = self._asked(now_s) if self._choices else self.prompt
+        elif name == "prompt_end":
+            self._end()
+        else:
+            self._tell(name, rest)
+
+    def _tell(self, name: str, rest: str) -> None:
+        if name == "resumed":
+            self._end()
+            self.user_wait = False
+        elif name == "paused":
+            self.user_wait = True
+            self.note = rest[:MAX_NOTE] or self.note
+        elif name == "out_of_filament":
+            self.note = f"Out of filament {rest}".strip()[:MAX_NOTE]
+        elif name == "notification":
+            self.note = rest[:MAX_NOTE] or None
+
+    def _asked(self, now_s: float) -> Prompt:
+        # Time makes the id new: also for another process, as long as the computer was not restarted.
+        return Prompt(f"{now_s:.3f}", self._text, tuple(self._choices))
+
+    def _end(self) -> None:
+        self.prompt = self.note = None
+        self._text, self._choices = "", []
+
+    def waits(self, now_s: float) -> None:
+        """It says that it waits for a person."""
+        self.user_wait = True
+        if self.prompt is None:
+            self.prompt = Prompt(f"{now_s:.3f}", self.note or _WAITS)
+
+    def works(self) -> None:
+        """It goes on."""
+        self.user_wait = False
+        if self.prompt is not None and not self.prompt.choices:
+            self.prompt = None
+
+    def answer(self, prompt: str, choice: int) -> bytes | None:
+        """The command that answers, None when this is not asked any more.
+
+        Raises:
+            IndexError: there is no such choice.
+
+        """
+        asked = self.prompt
+        if asked is None or asked.id != prompt:
+            return None
+        if not 0 <= choice < max(1, len(asked.choices)):
+            raise IndexError(choice)
+        self.prompt = None
+        return b"M876 S%d" % choice if asked.choices else b"M108"

@@ -1,0 +1,81 @@
+"""Going on with a job of an earlier process: what the computer knows for it, and the file followed to where the machine may be.
+
+The reading blocks: call it from a thread.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.errors import TransferError
+from drivers.marlin.bookmarks import Kept, decode
+from drivers.marlin.claim import Claim, Found, objection, possible_lines
+from drivers.marlin.program import ProgramReader
+from drivers.marlin.replay import Replay
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_NO_FILE: Final = "Its file is not here any more"
+_UNSURE: Final = "The place in the file is not certain"
+
+
+def boot_id() -> str:
+    """Which start of the computer this is; empty where the system does not say."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def boot_second() -> float:
+    """Seconds since that start; a suspended computer counts on."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`claim` with the `reader` for the rest of its file; or why not."""
+
+    claim: Claim | None = None
+    reader: ProgramReader | None = None
+    why_not: str = ""
+
+
+def prepare(job: str, program: Path | None, bookmark: str | None, line: int | None, machine: str) -> Prepared:
+    """Judge a bookmark and follow the file. `line` is the machine's line number, `machine` its identity."""
+    kept = decode(bookmark) if bookmark is not None else None
+    try:
+        size_bytes = program.stat().st_size if program is not None else -1
+    except OSError:
+        size_bytes = -1
+    if kept is not None and (program is None or size_bytes < 0):
+        return Prepared(why_not=_NO_FILE)
+    why_not = objection(kept, Found(line, machine, boot_id(), boot_second(), size_bytes))
+    if why_not is not None or kept is None or program is None or line is None:
+        return Prepared(why_not=why_not or _UNSURE)
+    return _follow(job, program, kept, line)
+
+
+def _follow(job: str, program: Path, kept: Kept, line: int) -> Prepared:
+    replay = Replay(kept.mark.offset, possible_lines(mark_line=line, kept=kept))
+    reader = ProgramReader(program)
+    try:
+        complete = False
+        while not replay.found and not complete:
+            lines, complete = reader.read_batch()
+            replay.take(lines)
+    except TransferError as error:
+        reader.close()
+        return Prepared(why_not=error.detail.rstrip("."))
+    if complete:
+        replay.over()
+    if not replay.candidates:
+        reader.close()
+        return Prepared(why_not=_UNSURE)
+    return Prepared(Claim(job, kept, replay, complete), reader)
+
+
+def too_late(claim: Claim) -> bool:
+    """Whether following the file took so long that the nozzle has sat on the part."""
+    found = Found(claim.kept.mark.number, claim.kept.mark.machine, claim.kept.boot, boot_second(), claim.kept.mark.size_bytes)
+    return objection(claim.kept, found) is not None
