@@ -10,6 +10,7 @@ from tests.bench.report import FORM
 BENCHES: Final = {
     "boot": "start of the daemon, memory at rest, bytes written while printing, demo on a fresh clone",
     "ingest": "facts committed and acknowledged, latencies, a big farm's restart, overload",
+    "octoprint": "how soon a change at OctoPrint is reported, and what following 50 of them costs",
 }
 _INTERRUPTED: Final = 130
 

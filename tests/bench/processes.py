@@ -38,3 +38,8 @@ def processor_s(pid: int) -> float:
     """Processor time that the process has used, all threads, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def threads(pid: int) -> int:
+    """How many threads the process has."""
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,10 @@ async def test_start_of_a_job_that_was_printed_before_is_refused(bench: Bench) -
     assert (await bench.record(job))["success"] == 1
 
 
+def shows(bench: Bench, state: PrinterState, job: str | None) -> bool:
+    return (bench.driver.status.state, bench.driver.status.job) == (state, job)
+
+
 async def test_start_four_times_at_once_from_two_clients_prints_one(octoprint_server: OctoPrintServer, tmp_path: Path) -> None:
     """All four commands may be answered with 204. One prints, it is known which, and the others leave nothing behind."""
     timing = replace(QUICK, proof_s=3.0)
@@ -89,8 +94,8 @@ async def test_start_four_times_at_once_from_two_clients_prints_one(octoprint_se
         assert len(begun) == 1, results
         assert await first.job_at_server() == ("Printing", f"farm/{begun[0]}.gcode")
         for each, job in zip(benches, jobs, strict=True):
-            expected = (PrinterState.PRINTING, job) if job in begun else (PrinterState.FOREIGN, None)
-            await until(lambda each=each, expected=expected: (each.driver.status.state, each.driver.status.job) == expected)
+            ours = job in begun
+            await until(partial(shows, each, PrinterState.PRINTING if ours else PrinterState.FOREIGN, job if ours else None))
         (owner,) = [each for each, job in zip(benches, jobs, strict=True) if job in begun]
         await owner.driver.cancel(begun[0])
         await owner.ended(begun[0], PrintEnd.CANCELLED)
