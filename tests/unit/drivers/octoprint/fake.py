@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,8 +42,18 @@ class FakeOctoPrint:
         self.raw: bytes | None = None  # sent instead of any answer, then the connection is closed
         self.sockets: list[asyncio.StreamWriter] = []
         self.has_socket = True
+        self.tls: ssl.SSLContext | None = None
         self.accepts_login = True
         self.starts_print = True
+        self.permissions = list(PERMISSIONS)
+        self.user = "farm"
+        self.key = KEY
+        # PSU Control, as its public source (octoprint_psucontrol/__init__.py, `on_api_command`) answers; None: not installed
+        self.power: bool | None = None
+        self.question: dict[str, Any] | None = None  # as Action Command Prompt answers (measured with 1.11.8)
+        self.decision = 202  # of the next polls for an application key: 202 undecided, 200 allowed, 404 refused
+        self.log: list[str] = []  # what the printer says to a command, after "Send: ..."
+        self.heads: list[bytes] = []  # of all requests
         self._server: asyncio.Server | None = None
         self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._protocols: dict[asyncio.StreamWriter, ServerProtocol] = {}
@@ -50,7 +61,7 @@ class FakeOctoPrint:
     # --- life -------------------------------------------------------------------------------------------------------------
 
     async def listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -90,6 +101,7 @@ class FakeOctoPrint:
             return False
         length = re.search(rb"content-length: (\d+)", head.lower())
         body = await reader.readexactly(int(length[1])) if length else b""
+        self.heads.append(head)
         status, content = self._answer(method, urlsplit(target).path, head, body)
         data = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
         location = b"Location: http://127.0.0.1:9/\r\n" if 300 <= status < 400 else b""
@@ -105,7 +117,9 @@ class FakeOctoPrint:
         if (method, path) in self.answers:
             answer = self.answers[method, path]
             return answer if isinstance(answer, tuple) else answer(body)
-        if KEY.encode() not in head:
+        if path.startswith("/plugin/appkeys/"):
+            return self._application_keys(path.removeprefix("/plugin/appkeys/"))
+        if self.key.encode() not in head:
             return (400, {"error": "CSRF validation failed"}) if method == "POST" else (403, {"error": "no"})
         if path.startswith("/api/files/local"):
             return self._file(method, path.removeprefix("/api/files/local").strip("/"), content, body)
@@ -114,8 +128,8 @@ class FakeOctoPrint:
     def _simple(self, method: str, path: str, content: Any) -> Answer:
         table: dict[str, Answer] = {
             "/api/version": (200, {"api": "0.1", "server": "1.11.8", "text": "OctoPrint 1.11.8"}),
-            "/api/currentuser": (200, {"name": "farm", "permissions": PERMISSIONS}),
-            "/api/login": (200, {"name": "farm", "session": "SESSIONSECRET", "apikey": KEY}),
+            "/api/currentuser": (200, {"name": self.user, "permissions": self.permissions}),
+            "/api/login": (200, {"name": self.user, "session": "SESSIONSECRET", "apikey": KEY}),
             "/api/printer/error": (200, {"error": "", "reason": ""}),
             "/api/printer": (200, {"temperature": {"tool0": {"actual": 20.04, "target": 0}, "bed": {"actual": 21, "target": 60}}}),
         }
@@ -124,9 +138,63 @@ class FakeOctoPrint:
         if path == "/api/connection" and method == "POST":
             self.state = "Operational"
             return 204, None
+        if path.startswith("/api/plugin/"):
+            return self._plugin(method, path.removeprefix("/api/plugin/"), content or {})
         if path == "/api/printer/command":
+            self._say(content)
             return (204, None) if self.state not in {"Offline", "Offline after error"} else (409, {"error": "not operational"})
         return table.get(path, (404, {"error": "nothing here"}))
+
+    def _say(self, content: dict[str, Any]) -> None:
+        if self.log:
+            lines = [f"Send: {line}" for line in content.get("commands", [])] + self.log
+            self.push({"current": self.current() | {"logs": lines}})
+
+    def _application_keys(self, path: str) -> Answer:
+        """As 1.11.8 (measured): the key is given once."""
+        if path == "probe":
+            return 204, None
+        if path == "request":
+            return 201, {"app_token": "TOKENTOKENTOKEN", "auth_dialog": "http://evil.example/"}
+        if self.decision != 200:
+            return self.decision, {"message": "..."}
+        self.decision, self.key = 404, "GIVENKEYGIVENKEYGIVENKEY"
+        return 200, {"api_key": self.key}
+
+    def _plugin(self, method: str, name: str, content: dict[str, Any]) -> Answer:
+        if name == "psucontrol" and self.power is not None:
+            return self._psu(content)
+        if name == "action_command_prompt":
+            return self._prompts(method)
+        if name == "appkeys" and content.get("command") == "generate":
+            self.key = "MADEKEYMADEKEYMADEKEY"
+            return 200, {"api_key": self.key, "user_id": content.get("user", self.user)}
+        return 404, {"error": "no such plugin"}
+
+    def _prompts(self, method: str) -> Answer:
+        if "PLUGIN_ACTION_COMMAND_PROMPT_INTERACT" not in self.permissions:
+            return 403, {"error": "no"}
+        if method == "GET":
+            return 200, json.dumps(self.question).encode()
+        if self.question is None:
+            return 409, {"error": "No active prompt"}
+        self.question = None
+        self.push({"plugin": {"plugin": "action_command_prompt", "data": {"action": "close"}}})
+        return 204, None
+
+    def _psu(self, content: dict[str, Any]) -> Answer:
+        command = content.get("command", "getPSUState")
+        if command == "getPSUState":
+            return 200, {"isPSUOn": self.power}
+        if "PLUGIN_PSUCONTROL_CONTROL" not in self.permissions:
+            return 403, {"error": "Insufficient rights"}
+        self.power = {"turnPSUOn": True, "turnPSUOff": False}[command]
+        return 204, None
+
+    def ask(self, text: str, *choices: str) -> None:
+        """The printer asks something."""
+        self.question = {"text": text, "choices": list(choices)}
+        self.push({"plugin": {"plugin": "action_command_prompt", "data": {"action": "show", **self.question}}})
 
     def _job(self) -> dict[str, Any]:
         file = {"path": self.path, "name": self.path, "origin": "local" if self.path else None}
@@ -187,7 +255,7 @@ class FakeOctoPrint:
 
     def _hear(self, writer: asyncio.StreamWriter, message: dict[str, Any]) -> None:
         self.asked.append(("SOCKET", next(iter(message)), message))
-        if message.get("auth") == "farm:SESSIONSECRET" and self.accepts_login:
+        if message.get("auth") == f"{self.user}:SESSIONSECRET" and self.accepts_login:
             self._send(writer, {"history": self.current()})
             self.sockets.append(writer)
 

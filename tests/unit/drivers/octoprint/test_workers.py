@@ -1,0 +1,62 @@
+"""The shared threads. Blocking functions here wait for events that the test sets: no times are measured."""
+
+import asyncio
+import threading
+
+import pytest
+
+from drivers.octoprint import workers
+from drivers.octoprint.workers import PER_PRINTER, THREADS, Workers
+
+
+async def test_fifty_printers_share_a_bounded_number_of_threads() -> None:
+    printers = [Workers() for _ in range(50)]
+    names = await asyncio.gather(*(printer.run(lambda: threading.current_thread().name) for printer in printers for _ in range(4)))
+    assert len(set(names)) <= THREADS
+    assert all(name.startswith("octoprint_") for name in names)
+    for printer in printers:
+        printer.close()
+
+
+async def test_a_printer_that_answers_nothing_keeps_no_other_waiting() -> None:
+    silent, lively, release = Workers(), Workers(), threading.Event()
+    running = 0
+    lock = threading.Lock()
+
+    def hang() -> None:
+        nonlocal running
+        with lock:
+            running += 1
+        release.wait(20)
+
+    stuck = [asyncio.create_task(silent.run(hang)) for _ in range(THREADS * 2)]
+    try:
+        assert await lively.run(lambda: 5) == 5
+        assert running <= PER_PRINTER
+        assert await silent.run_urgently(lambda: 6) == 6  # an emergency stop waits for nothing
+    finally:
+        for task in stuck:
+            task.cancel()
+        release.set()
+        await asyncio.gather(*stuck, return_exceptions=True)
+        silent.close()
+        lively.close()
+
+
+async def test_the_last_one_ends_the_threads() -> None:
+    first, second = Workers(), Workers()
+    thread = await first.run(threading.current_thread)
+    first.close()
+    first.close()  # twice is once
+    assert await second.run(lambda: 1) == 1
+    second.close()
+    assert workers._Pools.current is None
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
+
+
+async def test_a_closed_share_runs_nothing() -> None:
+    printer = Workers()
+    printer.close()
+    with pytest.raises(asyncio.CancelledError):
+        await printer.run(lambda: 1)
