@@ -10,7 +10,7 @@ from typing import Final
 from drivers.virtual.machine import FOR_STILLNESS, FOR_USER, Blocking, Machine, Reason, Wait, Waiting
 from drivers.virtual.motion import Move, Position
 
-RUNOUT_DEBOUNCE_S: Final = 0.45  # Marlin asks its sensor several times before it believes it
+RUNOUT_DEBOUNCE_S: Final = 1.0  # Marlin asks its sensor several times before it believes it; how long that takes is a guess
 NOZZLE_TIMEOUT_S: Final = 45.0
 PURGE_MM: Final = 50.0
 PURGE_MM_S: Final = 3.0

@@ -106,6 +106,7 @@ def identity(options: FirmwareOptions) -> list[str]:
         "AUTOREPORT_POS": options.position_reports,
         "RUNOUT": options.runout_sensor,
         "AUTOLEVEL": options.bed_levelling,
+        "SDCARD": options.sd_slot,
         "Z_PROBE": options.bed_levelling,
         "EMERGENCY_PARSER": options.emergency_parser,
         "HOST_ACTION_COMMANDS": options.host_actions,

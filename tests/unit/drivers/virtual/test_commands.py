@@ -320,6 +320,81 @@ def test_unknown_to_a_default_build(console: Console, command: str) -> None:
     assert console.run(command) == [f'echo:Unknown command: "{command}"', "ok"]
 
 
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("M500", ["Error:EEPROM disabled"]),
+        ("M502", ["echo:Hardcoded Default Settings Loaded"]),
+        ("M302", ["echo:Cold extrudes are enabled (min temp 170C)"]),
+        ("M220", ["FR:100%"]),
+        ("M221", ["echo:E0 Flow: 100%"]),
+    ],
+)
+def test_answers_of_a_board_without_eeprom(console: Console, command: str, answer: list[str]) -> None:
+    assert console.run(command) == [*answer, "ok"]
+
+
+def test_m501_brings_the_built_in_settings_back(console: Console) -> None:
+    said = console.run("M501")
+    assert said[0] == "echo:Hardcoded Default Settings Loaded"
+    assert said[1:] == console.run("M503")
+
+
+def test_m302_says_when_cold_extrusion_is_forbidden() -> None:
+    assert Console().run("M302") == ["echo:Cold extrudes are disabled (min temp 170C)", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("M20", ["Begin file list", "End file list"]),
+        ("M27", ["Not SD printing"]),
+        ("M524", []),
+        ("M413", ["echo:Power-loss recovery OFF"]),
+        ("M23 x.gco", ["open failed, File: ."]),
+    ],
+)
+def test_a_slot_without_a_card(command: str, answer: list[str]) -> None:
+    assert Console(FirmwareOptions(sd_slot=True)).run(command) == [*answer, "ok"]
+    assert "Cap:SDCARD:1" in Console(FirmwareOptions(sd_slot=True)).run("M115")
+    assert Console().run(command)[0].startswith("echo:Unknown command")
+
+
+def test_m420_before_any_probing() -> None:
+    console = Console(FirmwareOptions(bed_levelling=True))
+    assert console.run("M420") == ["echo:Bed Leveling OFF", "echo:Fade Height OFF", "ok"]
+    assert console.run("M420 S1")[0] == "Error:Failed to enable Bed Leveling"
+
+
+@pytest.mark.parametrize(("command", "seconds"), [("M0 S5", 5.0), ("M1 P2500 Look", 2.5)])
+def test_m0_waits_no_longer_than_it_is_told(command: str, seconds: float) -> None:
+    console = Console(FirmwareOptions(emergency_parser=True))
+    said = console.run(command)
+    assert console.now_s == pytest.approx(seconds)
+    assert said[:1] == (["echo:Look"] if "Look" in command else ["echo:busy: paused for user"])
+
+
+def test_a_long_heat_up_tells_only_temperatures(console: Console) -> None:
+    console.firmware.faults.long_heat_s = 300.0
+    said = console.run("M109 S60")
+    assert console.now_s == pytest.approx(300.0, abs=15.0)
+    assert "echo:busy: processing" not in said
+    console.firmware.faults.long_heat_s = 0.0
+    assert "echo:busy: processing" in console.run("M109 S100")
+
+
+def test_a_kill_in_heat_up(console: Console) -> None:
+    console.firmware.faults.kill_in_heat = True
+    said = console.send("M109 S200")
+    assert said[-4:] == [
+        "Error:Heating failed, system stopped! Heater_ID: E0",
+        "",
+        "echo:Heating Failed",
+        "Error:Printer halted. kill() called!",
+    ]
+    assert not console.firmware.faults.kill_in_heat  # once
+
+
 def test_wrong_tool(console: Console) -> None:
     assert console.run("T1") == ["echo:T1 Invalid extruder", "ok"]
 

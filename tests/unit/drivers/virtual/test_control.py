@@ -2,9 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from drivers.virtual.control import FAULTS, Order, obey
+from drivers.virtual.control import FAULTS, Order, describe_faults, obey
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
+from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 
 
@@ -65,9 +66,100 @@ def test_parts_and_snapshot(port: VirtualPort) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("silent-duplicate", "silent_lines", 2),
+        ("corrupt-ok", "corrupt_oks", 2),
+        ("corrupt-resend", "corrupt_resends", 2),
+        ("misnumber-resend", "misnumber_resends", 2),
+        ("late-ok", "late_oks", 2),
+    ],
+)
+def test_counted_faults(port: VirtualPort, name: str, field: str, value: int) -> None:
+    obey(port, {"fault": name, "count": value})
+    assert port.call(lambda firmware, _now_s: getattr(firmware.faults, field)) == value
+    obey(port, {"fault": "none"})
+    assert port.call(lambda firmware, _now_s: getattr(firmware.faults, field)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("flip-line", "flip"), ("merge-lines", "merge"), ("cut-tail", "cut"), ("double-line", "double")]
+)
+def test_line_faults(port: VirtualPort, name: str, field: str) -> None:
+    obey(port, {"fault": name, "count": 4})
+    assert port.call(lambda firmware, _now_s: getattr(firmware.faults.lines, field)) == 4
+
+
+def test_faults_with_a_value(port: VirtualPort) -> None:
+    obey(port, {"fault": "late-ok", "seconds": 7})
+    obey(port, {"fault": "misnumber-resend", "by": -3})
+    obey(port, {"fault": "long-heat", "seconds": 900})
+    obey(port, {"fault": "kill-in-heat"})
+    obey(port, {"fault": "boot-delay", "seconds": 1.5})
+    obey(port, {"fault": "noise", "in": 0.5, "kind": "drop"})
+    faults, boot_s = port.call(lambda firmware, _now_s: (firmware.faults, firmware.boot_s))
+    assert (faults.late_ok_s, faults.misnumber_by, faults.long_heat_s) == (7.0, -3, 900.0)
+    assert (faults.kill_in_heat, faults.noise_kind, boot_s) == (True, "drop", 1.5)
+
+
+def test_kill(port: VirtualPort) -> None:
+    obey(port, {"fault": "kill"})
+    assert port.call(lambda firmware, _now_s: firmware.killed)
+
+
+def test_runout_needs_a_sensor(port: VirtualPort) -> None:
+    with pytest.raises(ValueError, match="runout_sensor=1"):
+        obey(port, {"fault": "runout"})
+    other = VirtualPort(Firmware(FirmwareOptions(runout_sensor=True)))
+    try:
+        obey(other, {"fault": "runout"})
+        assert other.call(lambda firmware, _now_s: firmware.machine.filament_out)
+        obey(other, {"fault": "runout", "on": False})
+        assert not other.call(lambda firmware, _now_s: firmware.machine.filament_out)
+    finally:
+        other.close()
+
+
+def test_port_faults(port: VirtualPort) -> None:
+    obey(port, {"fault": "reset-on-open"})
+    obey(port, {"fault": "strict-baud", "baud": 250_000})
+    obey(port, {"fault": "full-pty"})
+    assert (port.reset_on_open, port.strict_baud, port.reads) == (True, 250_000, False)
+    before = port.path
+    obey(port, {"fault": "renumber"})
+    assert port.path != before
+    obey(port, {"fault": "second-opener", "how": "lock"})
+    with pytest.raises(ValueError, match="second opener"):
+        obey(port, {"fault": "second-opener", "how": "lock"})
+    obey(port, {"fault": "none"})
+    assert (port.strict_baud, port.reads) == (0, True)
+    obey(port, {"fault": "second-opener", "how": "lock"})  # the first is gone
+    obey(port, {"fault": "second-opener", "on": False})
+
+
+def test_every_fault_is_described() -> None:
+    described = describe_faults().splitlines()
+    assert [line.split()[0] for line in described] == list(FAULTS)
+    assert all(len(line.split(None, 1)[1]) > 10 for line in described)
+    assert len(FAULTS) >= 30
+
+
+def test_lists_faults_and_executed_lines(port: VirtualPort) -> None:
+    assert set(obey(port, {"faults": True})["faults"]) == set(FAULTS)
+    port.call(lambda firmware, now_s: firmware.feed(b"N1 G90*17\n", now_s))
+    assert obey(port, {"executed": True}) == {"executed": ["G90"]}
+
+
+@pytest.mark.parametrize(
     "order",
     [
         {},
+        {"fault": "noise", "in": 0.1, "kind": "pink"},
+        {"fault": "second-opener", "how": "politely"},
+        {"fault": "full-pty", "on": "yes"},
+        {"fault": "lose-ok", "count": -1},
+        {"fault": "freeze", "seconds": "long"},
+        {"fault": "strict-baud", "baud": -5},
         {"fault": "earthquake"},
         {"fault": "noise", "in": 2},
         {"fault": "noise", "in": "much"},

@@ -15,6 +15,35 @@ def error_of(heater: Heater) -> str:
     return heater.failure.error if heater.failure else ""
 
 
+def test_a_resting_heater_cools_keeps_its_target_and_nobody_is_alarmed() -> None:
+    heater = heated()
+    heater.rest(600.0)
+    heater.advance(2000.0)
+    assert heater.reading_c() < 60.0
+    assert (heater.target_c, heater.duty(), heater.failure) == (200.0, 0, None)
+    heater.wake(2000.0)
+    heater.advance(2300.0)
+    assert heater.reading_c() == pytest.approx(200.0, abs=0.1)
+    assert heater.failure is None
+
+
+def test_a_new_target_ends_the_rest() -> None:
+    heater = heated()
+    heater.rest(600.0)
+    heater.set_target(100.0, 700.0)
+    assert not heater.resting
+
+
+def test_a_heater_that_fails_after_its_rest_is_noticed() -> None:
+    heater = heated()
+    heater.rest(600.0)
+    heater.advance(1500.0)
+    heater.works = False
+    heater.wake(1500.0)
+    heater.advance(1600.0)
+    assert error_of(heater).startswith("Heating failed")
+
+
 def test_stays_at_ambient_without_a_target() -> None:
     heater = Heater(HOTEND, 21.5)
     heater.advance(1e6)

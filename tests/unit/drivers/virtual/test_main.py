@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import serial
 
+from drivers.virtual.control import FAULTS
+from drivers.virtual.record import digest
+
 PATIENCE_S = 30.0
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -102,6 +105,23 @@ def test_obeys_and_refuses_commands(start: Start) -> None:
     ):
         assert "error" in order(process, nonsense)
     assert ask(port["path"], "M118 still")[0] == "still"
+
+
+def test_help_lists_every_fault(start: Start) -> None:
+    process = start("--help")
+    assert process.stdout is not None
+    text = process.stdout.read()
+    assert process.wait(PATIENCE_S) == 0
+    assert [name for name in FAULTS if f"\n  {name} " not in text] == []
+
+
+def test_tells_what_was_executed(start: Start) -> None:
+    process = start()
+    port = answer(process)
+    ask(port["path"], "M110 N0", "N1 G90*17", "N2 M82*27")
+    assert order(process, '{"printer": 1, "executed": true}') == {"printer": 1, "executed": ["G90", "M82"]}
+    told = order(process, '{"printer": 1, "snapshot": true}')
+    assert (told["executed"], told["executed_sha256"]) == (2, digest(["G90", "M82"]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

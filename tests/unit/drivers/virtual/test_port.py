@@ -8,8 +8,9 @@ import pytest
 import serial
 
 from drivers.virtual.bed import PartRule
-from drivers.virtual.control import snapshot
+from drivers.virtual.control import obey, snapshot
 from drivers.virtual.firmware import Firmware
+from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 from tests.unit.drivers.virtual.console import numbered
 from tests.unit.drivers.virtual.test_firmware import PROGRAM
@@ -23,9 +24,16 @@ def make_port() -> Iterator[MakePort]:
     made: list[VirtualPort] = []
 
     def make(
-        *, speed: float = 600.0, link: Path | None = None, reset_on_open: bool = False, rule: PartRule | None = None
+        *,
+        speed: float = 600.0,
+        link: Path | None = None,
+        reset_on_open: bool = False,
+        strict_baud: int = 0,
+        rule: PartRule | None = None,
+        options: FirmwareOptions | None = None,
     ) -> VirtualPort:
-        made.append(VirtualPort(Firmware(rule=rule), speed=speed, link=link, reset_on_open=reset_on_open))
+        firmware = Firmware(options, rule=rule)
+        made.append(VirtualPort(firmware, speed=speed, link=link, reset_on_open=reset_on_open, strict_baud=strict_baud))
         return made[-1]
 
     yield make
@@ -243,3 +251,105 @@ def test_sleeping_port_does_not_spin(port: VirtualPort) -> None:
         port._firmware.advance = counted  # type: ignore[method-assign]  # a spy on the one call of each turn
         time.sleep(0.3)
         assert turns <= 2
+
+
+def test_a_wire_paces_lines(make_port: MakePort) -> None:
+    """A hundred lines of 40 bytes at 9600 baud take four seconds of the firmware, whatever the host does."""
+    port = make_port(speed=20.0, options=FirmwareOptions(uart_baud=9600))
+    with open_serial(port.path) as line:
+        ask(line, "M110 N0")
+        began_s = port.call(lambda _firmware, now_s: now_s)
+        for number in range(1, 101):
+            assert ask(line, numbered(number, "M117 " + "x" * 27)) == ["ok"]
+        assert port.call(lambda _firmware, now_s: now_s) - began_s > 100 * 40 / 960
+    assert port.call(snapshot)["dropped_bytes"] == 0
+
+
+def test_a_wire_prints_a_file_exactly(make_port: MakePort) -> None:
+    port = make_port(
+        options=FirmwareOptions(uart_baud=115_200, latency_s=0.001), rule=PartRule(expected_mm=19.5, tolerance_mm=1e-6)
+    )
+    with open_serial(port.path) as line:
+        for command in PROGRAM:
+            ask(line, command)
+    assert port.call(snapshot)["parts_finished"] == 1
+
+
+def test_a_wire_overflows_when_the_host_does_not_wait(make_port: MakePort) -> None:
+    port = make_port(speed=50.0, options=FirmwareOptions(uart_baud=115_200))
+    with open_serial(port.path) as line:
+        line.write(b"G4 S30\n" + b"M117 x\n" * 100)
+        assert eventually(lambda: port.call(lambda firmware, _now_s: firmware.receiver.dropped_bytes) > 300)
+
+
+def test_a_full_pty_stops_the_host_and_goes_on_later(port: VirtualPort) -> None:
+    slave = os.open(port.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        os.write(slave, b"M105\n")
+        assert select.select([slave], [], [], PATIENCE_S)[0]
+        obey(port, {"fault": "full-pty"})
+        lines = b"M117 0123456789\n" * 64
+        with pytest.raises(BlockingIOError):
+            sum(os.write(slave, lines) for _ in range(1000))
+        obey(port, {"fault": "full-pty", "on": False})
+        assert eventually(lambda: select.select([], [slave], [], 0)[1] == [slave])
+        assert eventually(lambda: port.call(lambda firmware, _now_s: firmware.lines_executed) > 1)
+    finally:
+        os.close(slave)
+
+
+@pytest.mark.parametrize("baud", [57_600, 115_200, 250_000, 500_000, 1_000_000])
+def test_only_a_host_at_the_right_speed_is_understood(make_port: MakePort, baud: int) -> None:
+    port = make_port(strict_baud=baud)
+    for other in {115_200, 250_000} - {baud}:
+        with serial.Serial(port.path, other, timeout=0.3) as line:
+            line.write(b"M115\n")
+            assert b"FIRMWARE" not in line.read(200)
+        assert port.call(lambda firmware, _now_s: firmware.lines_executed) == 0
+        assert eventually(lambda: not port._open)
+    with serial.Serial(port.path, baud, timeout=PATIENCE_S) as line:
+        line.write(b"\n")  # what the wrong speeds left in its buffer is a command that nobody knows
+        assert line.read_until(b"ok\n").startswith(b"echo:Unknown command")
+        assert ask(line, "M115")[-1] == "ok"
+
+
+def test_renumbering_always_gives_another_path(port: VirtualPort) -> None:
+    for _ in range(5):
+        before = port.path
+        with open_serial(before) as line:
+            ask(line, "M105")
+            after = port.renumber()
+            assert after == port.path != before
+            with pytest.raises(serial.SerialException):
+                line.read()
+        with open_serial(after) as line:
+            ask(line, "M105")
+
+
+def test_a_second_opener_holds_the_lock(port: VirtualPort) -> None:
+    port.intrude(locks=True)
+    with pytest.raises(serial.SerialException, match="exclusively lock"):
+        open_serial(port.path)
+    assert port.expel() == 0
+    with open_serial(port.path) as line:
+        ask(line, "M105")
+
+
+def test_a_second_opener_steals_bytes(port: VirtualPort) -> None:
+    with open_serial(port.path) as line:
+        ask(line, "M105")
+        port.intrude(locks=False)
+        for _ in range(20):
+            line.write(b"M115\n")
+            time.sleep(0.01)
+        assert eventually(lambda: port.call(lambda firmware, _now_s: firmware.lines_executed) >= 21)
+        assert port.expel() > 0
+        line.reset_input_buffer()
+        assert ask(line, "M118 alone again")[-2:] == ["alone again", "ok"]
+
+
+def test_the_second_opener_goes_with_the_port(make_port: MakePort) -> None:
+    port = make_port()
+    port.intrude(locks=True)
+    port.close()
+    assert port._intruder is None

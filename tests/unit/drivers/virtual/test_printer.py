@@ -9,7 +9,7 @@ from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState, Status
 from drivers.errors import AddressError, UnreachableError
 from drivers.registry import open_driver
 from drivers.virtual.control import obey, snapshot
-from drivers.virtual.printer import VirtualPrinter, from_url, read_settings
+from drivers.virtual.printer import VirtualPrinter, from_url, make_port, read_settings
 from tests.unit.drivers.virtual.test_firmware import PROGRAM
 from tests.unit.drivers.virtual.test_port import eventually
 
@@ -29,6 +29,44 @@ def test_settings_of_a_url() -> None:
     assert (firmware.emergency_parser, firmware.advanced_ok, firmware.host_actions) == (True, True, False)
     assert (settings.rule.expected_mm, settings.rule.minimum_mm) == (1234.5, 10.0)
     assert (settings.faults.noise_in, settings.faults.noise_out) == (0.01, 0.02)
+
+
+def test_faults_flavours_and_the_wire_in_a_url() -> None:
+    settings = read_settings(
+        urlsplit(
+            "virtual://?uart_baud=250000&latency_ms=1&rx_buffer=1024&command_slots=8&planned_moves=31&strict_baud=250000"
+            "&flavour=repetier&runout_sensor=1&position_reports=1&bed_levelling=1&sd_slot=1"
+            "&noise_kind=drop&lose_oks=1&double_oks=2&late_oks=3&late_ok=4&corrupt_oks=5&corrupt_resends=6&misnumber_resends=7"
+            "&silent_lines=8&long_heat=900&kill_in_heat=1"
+        )
+    )
+    firmware, faults = settings.firmware, settings.faults
+    assert (firmware.uart_baud, firmware.latency_s, firmware.rx_buffer) == (250_000, 0.001, 1024)
+    assert (firmware.command_slots, firmware.planned_moves, settings.strict_baud) == (8, 31, 250_000)
+    assert firmware.flavour == "repetier"
+    assert (firmware.runout_sensor, firmware.position_reports, firmware.bed_levelling, firmware.sd_slot) == (True,) * 4
+    assert (faults.noise_kind, faults.lose_oks, faults.double_oks, faults.late_oks, faults.late_ok_s) == ("drop", 1, 2, 3, 4.0)
+    assert (faults.corrupt_oks, faults.corrupt_resends, faults.misnumber_resends, faults.silent_lines) == (5, 6, 7, 8)
+    assert (faults.long_heat_s, faults.kill_in_heat) == (900.0, True)
+
+
+def test_two_printers_of_one_address_share_no_faults() -> None:
+    settings = read_settings(urlsplit("virtual://?lose_oks=1"))
+    first, second = make_port(settings), make_port(settings)
+    try:
+        first.call(lambda firmware, now_s: firmware.feed(b"G90\nG90\n", now_s))
+        assert second.call(lambda firmware, _now_s: firmware.faults.lose_oks) == 1
+        assert settings.faults.lose_oks == 1
+    finally:
+        first.close()
+        second.close()
+
+
+def test_errors_are_told_in_french_too() -> None:
+    with pytest.raises(AddressError) as caught:
+        read_settings(urlsplit("virtual://?flavour=smoothie"))
+    assert "marlin-1.1" in caught.value.detail
+    assert "réglage" in caught.value.detail_fr
 
 
 @pytest.mark.parametrize("url", ["virtual://", "virtual:", "virtual://?"])

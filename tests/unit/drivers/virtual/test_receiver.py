@@ -1,11 +1,12 @@
 import pytest
 
 from drivers.virtual.options import LINE_BYTES, RX_RING_BYTES
-from drivers.virtual.receiver import Accepted, Receiver, Refused, checksum
+from drivers.virtual.flavours import FLAVOURS
+from drivers.virtual.receiver import Accepted, Duplicate, Line, Receiver, Refused, checksum
 from tests.unit.drivers.virtual.console import numbered
 
 
-def receive(receiver: Receiver, *lines: str) -> list[Accepted | Refused]:
+def receive(receiver: Receiver, *lines: str) -> list[Line]:
     receiver.put("".join(f"{line}\n" for line in lines).encode("latin-1"))
     found = []
     while (line := receiver.next_line()) is not None:
@@ -13,8 +14,35 @@ def receive(receiver: Receiver, *lines: str) -> list[Accepted | Refused]:
     return found
 
 
-def texts(lines: list[Accepted | Refused]) -> list[str]:
-    return [line.text if isinstance(line, Accepted) else f"!{line.reason}" for line in lines]
+def texts(lines: list[Line]) -> list[str]:
+    return [line.text if isinstance(line, Accepted) else f"!{line.reason if isinstance(line, Refused) else ''}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("flavour", "found"),
+    [
+        ("marlin-2.1", []),
+        ("marlin-2.0", [Refused("Line Number is not Last Line Number+1")]),
+        ("repetier", [Duplicate(1)]),
+        ("klipper", [Accepted("G90", 1)]),
+    ],
+)
+def test_a_duplicate_of_each_kind_of_firmware(flavour: str, found: list[Line]) -> None:
+    receiver = Receiver(FLAVOURS[flavour])
+    receive(receiver, numbered(1, "G91"))
+    again = numbered(1, "G90") if flavour != "klipper" else "N1 G90"
+    assert receive(receiver, again) == found
+
+
+def test_a_larger_ring_keeps_more() -> None:
+    receiver = Receiver(ring_bytes=1024)
+    receiver.put(b"y" * 1000)
+    receiver.overflow()
+    assert receiver.dropped_bytes == 0
+
+
+def test_the_emergency_parser_reads_the_choice_of_m876() -> None:
+    assert Receiver().emergencies(b"M876 S1\nM876S0\nN4 M876 S2*11\nM876\n") == [(876, 1), (876, 0), (876, 2)]
 
 
 # Frames that real Marlin accepted (transcripts of bugfix-2.1.x).

@@ -1,6 +1,11 @@
 """Plays a recorded exchange with real Marlin against the virtual firmware and compares what both said.
 
-What no simulator can repeat is levelled: measured temperatures, heater duties, and how many progress lines fit into a wait.
+What no simulator can repeat is levelled: measured temperatures, heater duties, the residency counter of M109, build date, machine
+name and UUID, the room in the planner at that millisecond (`P14`), and how many progress lines (`busy:`, temperatures) fit into a
+wait: only which kinds of them come, at which step, is compared. Everything else is exact, line by line and in order.
+
+The noisy recordings were made with a spoilt wire, and tell what the sender sent, not what arrived. What arrived follows from the
+answer: `damaged` makes a line that real Marlin answers so, and the virtual firmware must answer it in the same words.
 """
 
 import re
@@ -24,6 +29,7 @@ _LEVELLED = (
     (re.compile(r"bugfix-2.1.x \([^)]*\)"), "bugfix-2.1.x (#)"),
     (re.compile(r"MACHINE_TYPE:\S+"), "MACHINE_TYPE:#"),
     (re.compile(r"UUID:\S+"), "UUID:#"),
+    (re.compile(r"^ok( N\d+)? P\d+ "), r"ok\1 P# "),
 )
 _PROGRESS = re.compile(r"echo:busy:| T:")
 
@@ -70,6 +76,28 @@ def levelled(lines: list[str]) -> tuple[list[str], set[str]]:
     return [line for line in plain if not _PROGRESS.match(line)], {line for line in plain if _PROGRESS.match(line)}
 
 
+_QUOTED = re.compile(r'echo:Unknown command: "(.*)"')
+
+
+def damaged(sent: str, answers: list[str]) -> str:
+    """What must have arrived of `sent`, that Marlin gave these answers. The text itself when nothing was wrong."""
+    first = answers[0] if answers else ""
+    body, _, checksum = sent.rpartition("*")
+    if first.startswith("Error:checksum mismatch"):
+        return f"{body[:-1]}{chr(ord(body[-1]) ^ 1)}*{checksum}"
+    if first.startswith("Error:No Checksum"):
+        return body
+    if first.startswith("Error:Line Number is not"):
+        number, rest = sent[1:].split(" ", 1)
+        return f"N{int(number) + 4} {rest}"
+    if quoted := _QUOTED.match(first):
+        return f"{quoted[1]}*{checksum}" if "*" in sent else quoted[1]
+    if not answers:  # taken for a line that came before, and dropped without a word
+        number, rest = sent[1:].split(" ", 1)
+        return f"N{int(number) - 1} {rest}"
+    return sent
+
+
 class Player:
     """A firmware, its clock, and the hand that does what the `# world` lines say."""
 
@@ -87,6 +115,8 @@ class Player:
             (machine.hotend if verb == "hotend" else machine.heated_bed).be(float(value), self.now_s)
         elif verb in {"sensor", "bedsensor"}:
             firmware.break_sensor("hotend" if verb == "sensor" else "bed", SENSORS[value], self.now_s)
+        elif verb == "runout":
+            firmware.run_out(self.now_s, out=value == "1")
         elif verb in {"heater", "bedheater"} and value == "0":
             firmware.break_heater("hotend" if verb == "heater" else "bed", self.now_s)
         else:
@@ -107,9 +137,12 @@ class Player:
         said += self.firmware.advance(self.now_s).decode("latin-1").split("\n")[:-1]
         return said
 
-    def play(self, step: Step) -> list[str]:
+    def play(self, step: Step, *, noisy: bool = False) -> list[str]:
         if step.world is not None:
             self.change_world(step.world)
+        if any("FilamentRunout" in answer for answer in step.answers):
+            self.now_s = self.firmware.machine.runout_s  # the moment when the sensor convinced the firmware is the recording's
         if step.sent is not None:
-            self.firmware.feed(step.sent.encode("latin-1") + b"\n", self.now_s)
+            sent = damaged(step.sent, step.answers) if noisy else step.sent
+            self.firmware.feed(sent.encode("latin-1") + b"\n", self.now_s)
         return self.answers(step)
