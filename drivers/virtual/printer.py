@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from drivers.base import Capability, Driver, DriverInfo, EventListener, JobTrace, PrinterStatus
@@ -20,9 +20,23 @@ from drivers.virtual.folder import PortFolder, remove_leftovers
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 
+if TYPE_CHECKING:
+    from drivers.marlin.printer import MarlinPrinter
+
 FASTEST: Final = 1000.0
 INFO: Final = DriverInfo(
-    "virtual", frozenset({Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP, Capability.TEMPERATURES})
+    "virtual",
+    frozenset(
+        {
+            Capability.PAUSE,
+            Capability.CANCEL,
+            Capability.EMERGENCY_STOP,
+            Capability.TEMPERATURES,
+            Capability.PROMPTS,
+            Capability.CONSOLE,
+            Capability.TRANSCRIPT,
+        }
+    ),
 )
 
 
@@ -186,7 +200,7 @@ class VirtualPrinter:
         self.port: VirtualPort | None = None
         self._settings = settings
         self._listener = listener
-        self._marlin: Driver | None = None
+        self._marlin: MarlinPrinter | None = None
         self._folder: PortFolder | None = None
 
     @property
@@ -195,7 +209,7 @@ class VirtualPrinter:
         return self._marlin.status if self._marlin else PrinterStatus()
 
     @property
-    def _driver(self) -> Driver:
+    def _driver(self) -> "MarlinPrinter":
         if self._marlin is None:
             raise UnreachableError(
                 Bilingual("The virtual printer is switched off.", "L'imprimante virtuelle est éteinte."),
@@ -258,6 +272,18 @@ class VirtualPrinter:
     async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:
         """What became of a job of an earlier process: this machine was born with this process, so it cannot have run it."""
         return await self._driver.trace(job, program=program, bookmark=bookmark)
+
+    async def answer(self, prompt: str, choice: int) -> None:
+        """Answer a question of the firmware."""
+        await self._driver.answer(prompt, choice)
+
+    async def console(self, line: str) -> list[str]:
+        """Send one line; what the firmware said to it."""
+        return await self._driver.console(line)
+
+    def transcript(self) -> list[str]:
+        """The last minutes on the pty; nothing while it is switched off."""
+        return self._marlin.transcript() if self._marlin else []
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> Driver:
