@@ -17,6 +17,12 @@ OCTOPRINT_VENV: Final = ROOT / ".venv-octoprint"
 OCTOPRINT: Final = "OctoPrint==1.11.8"  # the version that facts and tests are about; AGPL, so it never shares our environment
 PATH: Final = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
+PRINTRUN_VENV: Final = ROOT / ".venv-printrun"
+PRINTRUN: Final = (
+    "printrun==2.2.0",
+    "pyserial==3.5",
+)  # a peer, GPL; without its other dependencies: its sender needs only the port
+
 # program -> Debian package
 DEBIAN: Final = {
     "mosquitto": "mosquitto",
@@ -55,6 +61,19 @@ def install_octoprint() -> None:
     stamp.write_text(OCTOPRINT)
 
 
+def install_printrun() -> None:
+    """Make printrun's own environment: its sender alone, without the desktop program around it."""
+    stamp = PRINTRUN_VENV / "essaim-installed"
+    wanted = " ".join(PRINTRUN)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    print(f"Installing {wanted} in an environment of its own (once, some seconds) ...", file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PRINTRUN_VENV)], check=True)
+    pip = [str(PRINTRUN_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, *PRINTRUN], check=True)
+    stamp.write_text(wanted)
+
+
 def main(arguments: list[str]) -> int:
     """Prepare and run; returns pytest's exit code."""
     quick = "--quick" in arguments
@@ -65,6 +84,7 @@ def main(arguments: list[str]) -> int:
     else:
         install_packages()
         install_octoprint()
+        install_printrun()
         command += ["--cov", "--cov-report", "term"]
     return subprocess.run([*command, *rest], cwd=ROOT, env={**os.environ, "PATH": PATH}, check=False).returncode
 

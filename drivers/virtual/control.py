@@ -204,7 +204,7 @@ def obey(port: VirtualPort, order: Order) -> Order:
     if order.get("snapshot"):
         return port.call(snapshot)
     if order.get("executed"):
-        return {"executed": port.call(executed)}
+        return port.call(executed)
     if order.get("faults"):
         return {"faults": {name: breakage.meaning for name, breakage in FAULTS.items()}}
     name = str(order.get("fault", ""))
@@ -232,7 +232,7 @@ def snapshot(firmware: Firmware, now_s: float) -> Order:
     return firmware.snapshot()
 
 
-def executed(firmware: Firmware, now_s: float) -> list[str]:
-    """The newest executed numbered commands since the last M110, oldest first."""
+def executed(firmware: Firmware, now_s: float) -> Order:
+    """The newest executed numbered commands since the last M110, oldest first, and `before` those of the count before."""
     firmware.settle(now_s)
-    return list(firmware.record.lines)
+    return {"executed": list(firmware.record.lines), "before": firmware.record.before}

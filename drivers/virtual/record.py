@@ -15,16 +15,23 @@ def digest(lines: Iterable[str]) -> str:
 
 
 class Record:
-    """Executed commands since the last M110 or reset. Numbered ones are counted and hashed; the newest of them are kept."""
+    """Executed commands since the last M110 or reset. Numbered ones are counted and hashed; the newest of them are kept.
+
+    Some hosts send M110 behind a print, too: `before` are the lines of the count before this one.
+    """
 
     def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.before: list[str] = []
         self.begin()
 
     def begin(self) -> None:
-        """Forget: a new count begins."""
+        """A new count begins; of an empty one nothing is kept."""
+        if self.lines:
+            self.before = list(self.lines)
         self.count = 0
         self.strays = 0  # G commands without a number: a tail that lost its head, or a person at a console
-        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.lines = deque(maxlen=KEPT_LINES)
         self._hash = sha256()
         self._unhashed: list[str] = []
 

@@ -1,7 +1,7 @@
 import pytest
 
-from drivers.virtual.options import LINE_BYTES, RX_RING_BYTES
 from drivers.virtual.flavours import FLAVOURS
+from drivers.virtual.options import LINE_BYTES, RX_RING_BYTES
 from drivers.virtual.receiver import Accepted, Duplicate, Line, Receiver, Refused, checksum
 from tests.unit.drivers.virtual.console import numbered
 

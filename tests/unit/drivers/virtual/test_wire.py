@@ -112,11 +112,12 @@ def test_bytes_before_a_moment_of_the_board_are_there_first() -> None:
 def test_the_adapter_is_full(board: Echo) -> None:
     wire = Wire(board, baud=BAUD)
     wire.feed(b"x" * (ADAPTER_BYTES - 1), 0.0)
-    assert not wire.full
+    states = [wire.full]
     wire.feed(b"x", 0.0)
-    assert wire.full
+    states.append(wire.full)
     wire.advance(1.0)
-    assert wire.full is False
+    states.append(wire.full)
+    assert states == [False, True, False]
 
 
 def test_pulling_the_cable_loses_what_is_under_way(board: Echo) -> None:
