@@ -11,7 +11,7 @@ from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState, Printe
 from drivers.octoprint.address import parse_address
 from drivers.octoprint.client import Client
 from drivers.octoprint.printer import OctoPrintDriver
-from drivers.octoprint.watch import Timing
+from drivers.octoprint.timing import Timing
 from farm.ids import new_id
 from tests.integration.octoprint_server import OctoPrintServer
 
@@ -61,7 +61,7 @@ def new_client(server: OctoPrintServer, *, key_file: Path | None = None) -> Clie
     """The driver's client, its key read, outside of a driver. Close it."""
     url = f"octoprint+http://127.0.0.1:{server.port}?key_file={key_file or server.key_file}"
     client = Client(parse_address(urlsplit(url)))
-    client.session.headers["X-Api-Key"] = client.address.read_key()
+    client.use_key(client.address.read_key())
     return client
 
 

@@ -38,7 +38,7 @@ FARM_PERMISSIONS: Final = (
 START_TIMEOUT_S: Final = 120.0  # 52 s were seen with eight instances on a machine under load
 DISABLED_PLUGINS: Final = (
     "softwareupdate, announcements, tracking, discovery, pluginmanager, errortracking, backup, gcodeviewer, corewizard, "
-    "health_check, achievements, pi_support, firmware_check, file_check, classicwebcam"
+    "health_check, achievements, pi_support, firmware_check, file_check"
 )
 
 Changes = Mapping[str, Any]
@@ -55,7 +55,12 @@ _CONFIG: Final[Changes] = {
     "gcodeAnalysis": {"runAt": "never"},
     "plugins": {
         "_disabled": DISABLED_PLUGINS.split(", "),
-        "virtual_printer": {"enabled": True, "simulated_errors": [], "ambientTemperature": 215.0},
+        "virtual_printer": {
+            "enabled": True,
+            "simulated_errors": [],
+            "ambientTemperature": 215.0,
+            "capabilities": {"PROMPT_SUPPORT": True},
+        },
     },
     "serial": {
         "port": "VIRTUAL",

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.base import PrintEnd, PrinterState
 from drivers.errors import AuthenticationError, DriverError, PrinterBusyError, UnreachableError
-from drivers.octoprint.client import PERMISSIONS
+from drivers.octoprint.permissions import PERMISSIONS
 from drivers.octoprint.push import PushError, open_push
 from drivers.registry import open_driver
 from farm.addresses import free_port
