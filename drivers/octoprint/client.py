@@ -42,6 +42,9 @@ __all__ = ["PERMISSIONS", "AnswerError", "Client", "Login", "refusal"]
 
 UPLOAD_TIMEOUT_S: Final = (10.0, 120.0)  # a Raspberry Pi copies and hashes 64 MB on its SD card before it answers
 POWER_TIMEOUT_S: Final = (3.05, 60.0)  # PSU Control answers after its own post-on delay
+_UNPRINTED_S: Final = 600.0
+_HASH_ASKED: Final = 4
+_HASH_WAIT_S: Final = 0.5
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "essaim"}
 
@@ -326,13 +329,17 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         return True
 
     def tidy(self, keep: int) -> None:
-        """Delete all but the `keep` newest files of ours, so that OctoPrint's disk does not fill."""
+        """Delete all but the `keep` newest files of ours, so that OctoPrint's disk does not fill.
+
+        A file that was never printed stays for a while: another agent may just have uploaded it. Only OctoPrint's own times count.
+        """
         children = (self.read_file(FOLDER) or {}).get("children")
         entries = [table_of(entry) for entry in children] if isinstance(children, list) else []
-        entries.sort(key=lambda entry: number_of(entry.get("date")) or 0.0, reverse=True)
+        entries.sort(key=_date, reverse=True)
         for entry in entries[keep:]:
             path = text_of(entry.get("path"))
-            if path and path.startswith(f"{FOLDER}/") and path.endswith(".gcode"):
+            waits = record_of(entry) == PrintRecord() and _date(entries[0]) - _date(entry) < _UNPRINTED_S
+            if path and path.startswith(f"{FOLDER}/") and path.endswith(".gcode") and not waits:
                 self.remove_file(path)
 
     def free_bytes(self) -> int | None:
@@ -388,7 +395,7 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             headers = {"Content-Type": form.content_type, "Content-Length": str(len(form))}
             answer = self._ask("POST", "/api/files/local", body=form, headers=headers, timeout_s=UPLOAD_TIMEOUT_S)
             self._check_stored(text_of(table_of(table_of(answer.get("files")).get("local")).get("path")), path)
-            file = self.read_file(path) or {}
+            file = self._stored(path)
             if file.get("size") != size_bytes or file.get("hash") != form.sha1:
                 detail = Bilingual(
                     "OctoPrint stored another content than was sent.", "OctoPrint a enregistré autre chose que ce qui a été envoyé."
@@ -399,6 +406,15 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         except DriverError as error:
             self._clean_up(path)
             raise _transfer_error(error) from error
+
+    def _stored(self, path: str) -> dict[str, Any]:
+        """What OctoPrint says of the file just uploaded. With several uploads at once its hash can come a moment later."""
+        for _ in range(_HASH_ASKED):
+            file = self.read_file(path) or {}
+            if file.get("hash"):
+                return file
+            self._stop.wait(_HASH_WAIT_S)
+        return file
 
     @staticmethod
     def _check_stored(stored: str | None, path: str) -> None:
@@ -414,6 +430,10 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             self.remove_file(path)
         except DriverError:
             return  # the transfer's own error is the one to tell; the next upload overwrites, the next tidy deletes
+
+
+def _date(entry: Mapping[str, Any]) -> float:
+    return number_of(entry.get("date")) or 0.0
 
 
 def _json(content: Any) -> bytes:

@@ -130,7 +130,7 @@ async def test_nobody_listens(fake: FakeOctoPrint, address: OctoPrintAddress) ->
 async def test_a_black_hole_does_not_hold_us(
     fake: FakeOctoPrint, address: OctoPrintAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Client._send, "__kwdefaults__", {**Client._send.__kwdefaults__, "timeout_s": (0.2, 0.2)})
+    monkeypatch.setattr(Client._send, "__kwdefaults__", {**(Client._send.__kwdefaults__ or {}), "timeout_s": (0.2, 0.2)})
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"octoprint+http://127.0.0.1:{silent.getsockname()[1]}?key_file={address.key_file}"
         error = await probe(parse_address(urlsplit(url)))
@@ -308,10 +308,28 @@ async def test_contact_lost_in_an_upload(fake: FakeOctoPrint, client: Client, pr
 async def test_old_files_go_and_the_newest_stay(fake: FakeOctoPrint, client: Client) -> None:
     for number in range(5):
         path = f"farm/job-{number}.gcode"
-        fake.files[path] = {"path": path, "date": 100 - number}
+        fake.files[path] = {"path": path, "date": 9000 - 1000 * number}
     fake.files["farm/notes.txt"] = {"path": "farm/notes.txt", "date": 1}
     await asyncio.to_thread(client.tidy, 2)
     assert set(fake.files) == {"farm/job-0.gcode", "farm/job-1.gcode", "farm/notes.txt"}
+
+
+async def test_a_file_that_another_agent_has_just_uploaded_stays(fake: FakeOctoPrint, client: Client) -> None:
+    for number in range(5):
+        fake.files[f"farm/job-{number}.gcode"] = {"path": f"farm/job-{number}.gcode", "date": 100 - number}
+    fake.files["farm/job-4.gcode"]["prints"] = {"success": 1, "failure": 0}
+    await asyncio.to_thread(client.tidy, 2)
+    assert set(fake.files) == {f"farm/job-{number}.gcode" for number in range(4)}
+
+
+async def test_a_hash_that_comes_a_moment_later_is_waited_for(fake: FakeOctoPrint, client: Client, program: Path) -> None:
+    hashes = iter([None, hashlib.sha1(program.read_bytes()).hexdigest()])
+
+    def information(_body: bytes) -> tuple[int, Any]:
+        return 200, {"size": program.stat().st_size, "hash": next(hashes)}
+
+    fake.answers["GET", "/api/files/local/farm/job-1.gcode"] = information
+    await asyncio.to_thread(client.upload_program, program, "job-1")
 
 
 @pytest.mark.parametrize("children", [None, "x", [None, 5, {"path": None}, {"path": "../../etc/x.gcode"}], {"a": 1}])
