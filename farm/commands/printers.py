@@ -1,38 +1,22 @@
 """`farm printers`: what can be found out about printers without a daemon, and those that are gone."""
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from farm.commands.add_printer import add
 from farm.commands.client import AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.console import console
 from farm.commands.manage import Yes, make_sure
 from farm.commands.orders import find_printer
 from farm.commands.overview import say
-from farm.errors import as_typed
+from farm.commands.probe import probe
+from farm.commands.scan import scan
 from farm.views import FarmView
 
 printers = typer.Typer(help="Printers: those on this computer, and those that are gone.", no_args_is_help=True)
-
-
-@printers.command()
-def scan(json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
-    """List the serial ports, those that look like printers first, with the URL to use for each."""
-    from drivers.marlin import ports  # noqa: PLC0415 - pyserial is loaded by this command only
-
-    found = ports.scan()
-    if json_output:
-        for port in found:
-            typer.echo(json.dumps({**asdict(port), "url": port.url}))
-        return
-    if not found:
-        typer.echo("This computer has no serial port now. Plug the printer's USB cable in, switch it on, and run this again.")
-    for port in found:
-        guess = f"{port.chip}, looks like a printer" if port.likely else "probably no printer"
-        typer.echo(f"{port.url}\n    {port.kernel_name}  {port.description}  ({guess})")
-    if any(port.likely for port in found):
-        typer.echo(as_typed("Try one: farm try URL FILE.gcode"))
+for command in (scan, probe, console, add):
+    printers.command()(command)
 
 
 @printers.command()
@@ -52,5 +36,5 @@ def remove(
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add the commands of this module, and those for printers of this computer."""
     app.add_typer(printers, name="printers")

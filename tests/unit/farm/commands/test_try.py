@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from drivers.base import PrinterState, PrinterStatus, Temperature
-from farm.commands.try_ import check_file, describe
+from farm.commands.trial import describe
+from farm.commands.try_ import check_file
 from farm.errors import FarmError
 from tests.unit.drivers.marlin.world import HEATED, moves
 

@@ -1,0 +1,194 @@
+"""`farm printers add`: tries a printer and writes it into node.toml, whose comments and order stay as they are."""
+
+import asyncio
+import json
+import os
+import tomllib
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from drivers.errors import Bilingual
+from farm.commands.device import shown_url
+from farm.commands.overview import plain, say
+from farm.commands.owned import USUAL, OwnPrinters, configuration
+from farm.commands.probe import look
+from farm.config import NodeSettings, PrinterSection, load
+from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, as_typed, command_name
+
+if TYPE_CHECKING:
+    from farm.commands.probe import Findings
+
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+def toml_text(text: str) -> str:
+    """A basic TOML string."""
+    signs = (_ESCAPES.get(sign, sign if sign.isprintable() else f"\\U{ord(sign):08x}") for sign in text)
+    return f'"{"".join(signs)}"'
+
+
+def table_of(printer: PrinterSection) -> str:
+    """The `[[printers]]` table of a printer: what has no default of its own, and the loaded material."""
+    rows = {"name": printer.name, "url": printer.url, "profile": printer.profile, "material": printer.material}
+    lines = [f"{key} = {toml_text(value)}" for key, value in rows.items()]
+    if printer.nozzle_mm != PrinterSection.model_fields["nozzle_mm"].default:
+        lines.append(f"nozzle_mm = {printer.nozzle_mm}")
+    return "\n".join(["[[printers]]", *lines, ""])
+
+
+def add_to(path: Path, printer: PrinterSection) -> None:
+    """Write `printer` at the end of the file `path`, which is made when there is none: whole or not at all.
+
+    Raises:
+        ConfigurationError: what is there, or would be there then, is not right; nothing was changed.
+        InvalidError: the file cannot be written.
+
+    """
+    try:
+        before = path.read_text("utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read.", next_step="Check who may read it, and that it is text.") from error
+    gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"
+    _check_appendable(before, path)
+    _replace(path, before + gap + table_of(printer), printer)
+
+
+def _check_appendable(before: str, path: Path) -> None:
+    """`printers = [...]` in one piece cannot be followed by a table."""
+    try:
+        content = tomllib.loads(before)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line first.") from error
+    if "printers" in content and "[[printers]]" not in before.replace(" ", ""):
+        raise ConfigurationError(
+            f"{path} lists its printers in one array.", next_step="Write each as a table [[printers]], as configs/node.toml shows."
+        )
+
+
+def _replace(path: Path, content: str, printer: PrinterSection) -> None:
+    target = Path(os.path.realpath(path))  # a link stays a link
+    try:
+        with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=".node-", suffix=".toml", delete=False) as file:
+            draft = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InvalidError(
+            f"{path} cannot be written: {error.strerror}.", next_step="Check who may write in its folder."
+        ) from error
+    try:
+        if printer not in load(NodeSettings, draft).printers:
+            raise ConfigurationError(f"{path} would not hold the printer.", next_step="Add it by hand, as configs/node.toml shows.")
+        draft.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    url: Annotated[str, typer.Argument(metavar="PRINTER_URL", help="As `farm printers scan` shows it.")],
+    name: Annotated[str, typer.Option(help="How people call it; unique on this node.")],
+    profile: Annotated[str, typer.Option(help="Its class of printers, such as generic-210.")],
+    material: Annotated[str, typer.Option(help="What is loaded.")] = "PLA",
+    nozzle_mm: Annotated[float, typer.Option(help="The nozzle's diameter.")] = 0.4,
+    config: Annotated[Path | None, typer.Option(help="node.toml to write to; made when there is none.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="OctoPrint: where its key is, or shall be.")] = None,
+    user: Annotated[str | None, typer.Option(help="OctoPrint: only this user may allow the key, which is then theirs.")] = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Write it without connecting to the printer.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")] = False,
+) -> None:
+    """Try a printer, and write it into node.toml. For an OctoPrint without a key file, its owner is asked for a key first."""
+    path = configuration(config) or USUAL[0]
+    check_new(path, url, name, profile)
+    url = key_of(url, name, path, key_file, user)
+    found = None if no_probe else asyncio.run(look(url))
+    printer = section(found.use or url if found else url, name, profile, material, nozzle_mm)
+    add_to(path, printer)
+    _tell(printer, path, found, json_output=json_output)
+
+
+def section(url: str, name: str, profile: str, material: str, nozzle_mm: float) -> PrinterSection:
+    """The printer as node.toml has it.
+
+    Raises:
+        InvalidError: a value is out of range.
+
+    """
+    try:
+        return PrinterSection(name=name, url=url, profile=profile, material=material, nozzle_mm=nozzle_mm)
+    except ValueError as error:
+        wrong = ", ".join(str(problem["loc"][0]) for problem in getattr(error, "errors", list)())
+        raise InvalidError(f"Out of range: {wrong}.", next_step="configs/node.toml shows what each may be.") from error
+
+
+def check_new(path: Path, url: str, name: str, profile: str) -> None:
+    """Make sure that neither name nor printer is there already, before anybody is asked for anything.
+
+    Raises:
+        ConflictError: one of them is.
+        NotFoundError: there is no such profile.
+        ConfigurationError: the file is wrong.
+
+    """
+    from gcode.profile import bundled_profiles  # noqa: PLC0415 - only here
+
+    profiles = bundled_profiles()
+    if profile not in profiles:
+        raise NotFoundError(f"There is no profile {profile}.", next_step=f"There are: {', '.join(sorted(profiles))}.")
+    own = OwnPrinters.read(path) if path.exists() else OwnPrinters()
+    if own.named(name):
+        raise ConflictError(f"{path} has a printer {name} already.", next_step="Choose another name.")
+    if (other := own.same_as(url)) is not None:
+        raise ConflictError(f"This printer is in {path} already, as {other}.", next_step="One printer has one name.")
+
+
+def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str | None) -> str:
+    """The URL with its key file; OctoPrint is asked for a key when that file is not there yet. Another kind's URL as it is.
+
+    Raises:
+        DriverError: no key was given; nothing was changed.
+
+    """
+    if not urlsplit(url).scheme.startswith("octoprint+"):
+        return url
+    from drivers.octoprint.address import with_key_file  # noqa: PLC0415
+    from drivers.octoprint.enrol import enrol  # noqa: PLC0415
+
+    if "key_file=" in urlsplit(url).query and key_file is None:
+        return url
+    file = (key_file or config.parent / f"{_file_name(name)}.key").absolute()
+    if file.exists():
+        return with_key_file(url, file)
+
+    def tell(text: Bilingual) -> None:
+        typer.echo(f"farm: {plain(text.en)}", err=True)
+
+    enrolment = enrol(url, file, user=user, tell=tell)
+    typer.echo(f"farm: {plain(enrolment.user)} allowed it; the key is in {enrolment.key_file}", err=True)
+    for remark in enrolment.remarks:
+        typer.echo(f"farm: warning: {plain(remark.en)}", err=True)
+    return enrolment.url
+
+
+def _file_name(name: str) -> str:
+    return "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name.lower()).strip("-") or "printer"
+
+
+def _tell(printer: PrinterSection, path: Path, found: "Findings | None", *, json_output: bool) -> None:
+    next_step = f"Restart the node, so that it knows: {command_name()} node --config {path}"
+    if json_output:
+        record: dict[str, Any] = {**printer.model_dump(include={"name", "profile", "material"}), "config": str(path)}
+        record |= {"url": shown_url(printer.url), "probe": found.record() if found else None, "next_step": next_step}
+        typer.echo(json.dumps(record, ensure_ascii=False))
+        return
+    if found is not None:
+        say(f"{found.status.firmware or found.kind}: {found.status.state.value}.")
+        for warning in found.warnings:
+            typer.echo(f"farm: warning: {plain(warning.en)}", err=True)
+    say(f"{printer.name} is in {path} now.")
+    say(as_typed(next_step))

@@ -1,0 +1,196 @@
+"""`farm printers console`: lines of G-code to one printer and what it says: typed, from a pipe, or from the command line."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Annotated, Any, Final, cast
+
+import typer
+
+from drivers.base import Capability, Console, Driver, PrinterState
+from drivers.errors import DriverError, PrinterBusyError
+from farm.commands.device import connected, temperatures
+from farm.commands.overview import plain
+from farm.errors import InvalidError
+
+MAX_LINE_CHARACTERS: Final = 500
+HISTORY_LINES: Final = 1_000
+_EMERGENCY: Final = "M112"
+_BUSY: Final = frozenset(
+    {PrinterState.PREPARING, PrinterState.PRINTING, PrinterState.PAUSED, PrinterState.FINISHING, PrinterState.FOREIGN}
+)
+_WORD: Final = re.compile(r"\s*(?:N\d+\s*)?([A-Za-z])\s*0*(\d+)")
+# word -> what it does that nobody undoes
+_WARNINGS: Final = {
+    "M303": "it heats for minutes",
+    "M500": "it writes the settings of the machine for good",
+    "M502": "it forgets the settings of the machine (M500 after it makes that last)",
+    "M504": "it checks and may erase the stored settings",
+    "M524": "it ends the print from the card",
+    "M997": "it restarts the board for a firmware update",
+}
+_HINT: Final = "One line of G-code at a time; M112 is the emergency stop; Ctrl-D ends."
+
+
+def word_of(line: str) -> str:
+    """The command word of a line as Marlin reads it: `M112` of `n4 m0112*7`; empty when there is none."""
+    found = _WORD.match(line)
+    return f"{found[1].upper()}{found[2]}" if found else ""
+
+
+def console(
+    url: Annotated[str, typer.Argument(metavar="PRINTER_URL", help="Such as marlin:///dev/ttyUSB0 or virtual://")],
+    command: Annotated[
+        list[str] | None, typer.Option("--command", "-c", help="Send this line and end; may be given again.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line that was sent.")] = False,
+    transcript: Annotated[Path | None, typer.Option(help="At the end write what was said on the wire into this file.")] = None,
+) -> None:
+    """Send lines of G-code to a printer that is idle, and show what it says to each."""
+    asyncio.run(_talk(url, command or [], json_output=json_output, transcript=transcript))
+
+
+async def _talk(url: str, commands: list[str], *, json_output: bool, transcript: Path | None) -> None:
+    async with connected(url, transcript) as driver:
+        refuse_busy(driver)
+        session = ConsoleSession(driver, json_output=json_output, ask=not commands and sys.stdin.isatty())
+        if commands:
+            for line in commands:
+                await session.send(line)
+        else:
+            await session.run()
+
+
+def refuse_busy(driver: Driver) -> None:
+    """Make sure that the printer has a console and nothing to do.
+
+    Raises:
+        InvalidError: this kind of printer has no console.
+        PrinterBusyError: something is printed.
+
+    """
+    if Capability.CONSOLE not in driver.info.capabilities:
+        raise InvalidError(
+            f"A printer of the kind {driver.info.name} has no console.",
+            next_step="An OctoPrint has one when its key's user has the permission MONITOR_TERMINAL.",
+        )
+    if driver.status.state in _BUSY or driver.status.job is not None:
+        raise PrinterBusyError(
+            f"The printer is {driver.status.state.value}: nothing was sent.",
+            next_step="Wait for its end, or cancel the print first.",
+        )
+
+
+class ConsoleSession:
+    """A person (`ask`), or a program, at the console of one printer."""
+
+    def __init__(self, driver: Driver, *, json_output: bool, ask: bool) -> None:
+        self._driver = driver
+        self._json = json_output
+        self._ask = ask
+
+    async def run(self) -> None:
+        """Take lines until the end of the input. For a person an error is no end."""
+        if self._ask:
+            typer.echo(" ".join([_HINT, *temperatures(self._driver.status)]), err=True)
+            _remember_lines()
+        read = _typed if self._ask else _piped
+        while (line := await _in_a_thread_of_its_own(read)) is not None:
+            try:
+                await self.send(line)
+            except DriverError as error:
+                if not self._ask:
+                    raise
+                typer.echo(f"farm: {plain(str(error))}", err=True)
+
+    async def send(self, line: str) -> None:
+        """Send one line and show what the machine says; nothing for an empty line or a comment.
+
+        Raises:
+            DriverError: it could not be sent; `drivers.base.Console` says why.
+            InvalidError: it is too long for any firmware.
+
+        """
+        text = line.partition(";")[0].strip()
+        if not text:
+            return
+        if len(text) > MAX_LINE_CHARACTERS:
+            raise InvalidError(f"A line of {len(text)} characters is no G-code.", next_step="Send one command at a time.")
+        if not await self._sure(word_of(text)):
+            return
+        if word_of(text) == _EMERGENCY:
+            await self._driver.emergency_stop()
+            self._show(text, [f"emergency stop: {self._driver.status.state.value}"])
+            return
+        self._show(text, await cast("Console", self._driver).console(text))
+
+    async def _sure(self, word: str) -> bool:
+        """A warning before what cannot be undone; a person is asked."""
+        harm = _WARNINGS.get(word)
+        if harm is None:
+            return True
+        typer.echo(f"farm: warning: {word}: {harm}.", err=True)
+        return not self._ask or await asyncio.to_thread(_confirm)
+
+    def _show(self, sent: str, said: list[str]) -> None:
+        if self._json:
+            typer.echo(json.dumps({"sent": sent, "said": said}, ensure_ascii=False))
+        else:
+            for text in said:
+                typer.echo(plain(text))
+        sys.stdout.flush()
+
+
+def _confirm() -> bool:
+    try:
+        return typer.confirm("Send it all the same?", err=True)
+    except typer.Abort:
+        return False
+
+
+async def _in_a_thread_of_its_own(read: Callable[[], str | None]) -> str | None:
+    """Wait for a line. After Ctrl-C nobody waits for this thread, as would be done for one of a pool: it ends with the process."""
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[str | None] = loop.create_future()
+
+    def deliver(text: str | None) -> None:
+        if not line.done():
+            line.set_result(text)
+
+    def wait() -> None:
+        text = read()
+        with suppress(RuntimeError):  # the loop is closed: nobody wants it any more
+            loop.call_soon_threadsafe(deliver, text)
+
+    Thread(target=wait, name="console", daemon=True).start()
+    return await line
+
+
+def _typed() -> str | None:
+    """What a person types; None at Ctrl-D."""
+    try:
+        return input("> ")
+    except EOFError:
+        typer.echo("", err=True)
+        return None
+
+
+def _piped() -> str | None:
+    """A line of standard input, cut at a length that no G-code has; None at its end."""
+    return sys.stdin.readline(MAX_LINE_CHARACTERS * 4) or None
+
+
+def _remember_lines() -> None:
+    """Arrow keys and a history for `input`, in this session only: lines may hold secrets."""
+    readline: Any
+    try:
+        import readline  # noqa: PLC0415 - only on a terminal
+    except ImportError:
+        return
+    readline.set_history_length(HISTORY_LINES)
+    readline.parse_and_bind("set enable-bracketed-paste off")

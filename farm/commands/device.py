@@ -1,0 +1,118 @@
+"""What the commands share that speak to one printer from this terminal, without daemon or agent."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, cast
+
+import typer
+
+from drivers.base import Capability, Driver, DriverEvent, Fault, PrinterStatus, Recorded, StatusChanged
+from drivers.errors import DriverError
+from drivers.registry import open_driver
+from farm.commands.overview import plain
+from farm.errors import InvalidError
+
+CLOSE_S: Final = 15.0  # `Driver.close` promises ten
+
+
+class Teller:
+    """Tells on standard error what a printer does: a line for each new state or note."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def __call__(self, event: DriverEvent) -> None:
+        """Take an event of the driver."""
+        if not isinstance(event, StatusChanged):
+            return
+        status = event.status
+        text = ": ".join(part for part in (status.state.value, status.note) if part)
+        if text != self._told:
+            self._told = text
+            typer.echo(plain(text), err=True)
+
+
+def temperatures(status: PrinterStatus) -> list[str]:
+    """`nozzle 199/200 °C` and `bed 60/60 °C`, as far as they are known."""
+    named = (("nozzle", status.nozzle), ("bed", status.bed))
+    return [f"{name} {heater.actual_c:.0f}/{heater.target_c:.0f} °C" for name, heater in named if heater is not None]
+
+
+def fault_record(fault: Fault) -> dict[str, Any]:
+    """A fault for programs: code, the machine's text, meaning and action in both languages."""
+    return {
+        "code": fault.code,
+        "text": fault.text,
+        "meaning": {"en": fault.meaning_en, "fr": fault.meaning_fr},
+        "action": {"en": fault.action_en, "fr": fault.action_fr},
+        "recovery": fault.recovery.value,
+    }
+
+
+def shown_url(url: str) -> str:
+    """A printer URL without its query, which may name a key, and without what belongs before an @."""
+    bare = url.partition("?")[0]
+    scheme, found, rest = bare.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if found else bare
+
+
+def write_file(path: Path, content: bytes, what: str) -> None:
+    """Write a file for a person; only they may read it.
+
+    Raises:
+        InvalidError: it cannot be written.
+
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, for its rights
+            file.write(content)
+    except OSError as error:
+        raise InvalidError(
+            f"{path} cannot be written: {error.strerror}.", next_step=f"Choose another place for the {what}."
+        ) from error
+
+
+def save_transcript(driver: Driver, path: Path) -> int:
+    """Write what was said on the wire to `path`; returns the number of lines, 0 (and no file) when the driver keeps none."""
+    if Capability.TRANSCRIPT not in driver.info.capabilities:
+        typer.echo("farm: this kind of printer keeps no transcript.", err=True)
+        return 0
+    lines = cast("Recorded", driver).transcript()
+    write_file(path, "".join(f"{line}\n" for line in lines).encode(), "transcript")
+    typer.echo(f"farm: {len(lines)} lines of transcript in {path}", err=True)
+    return len(lines)
+
+
+@asynccontextmanager
+async def connected(url: str, transcript: Path | None = None) -> AsyncIterator[Driver]:
+    """The driver for `url`, connected; closed afterwards. Its transcript is written also when it could not connect.
+
+    Raises:
+        DriverError: the printer cannot be used.
+        InvalidError: the transcript cannot be written.
+
+    """
+    driver = open_driver(url, Teller())
+    try:
+        try:
+            await driver.connect()
+            yield driver
+        finally:
+            if transcript is not None:
+                save_transcript(driver, transcript)
+    finally:
+        async with asyncio.timeout(CLOSE_S):
+            await driver.close()
+
+
+def error_record(error: DriverError) -> dict[str, Any]:
+    """An error for programs, in both languages."""
+    return {
+        "code": error.code,
+        "detail": {"en": error.detail, "fr": error.detail_fr},
+        "next_step": {"en": error.next_step, "fr": error.next_step_fr},
+    }

@@ -1,0 +1,187 @@
+"""`farm printers probe`: who answers at a printer's URL, what it can do, and what a person should mend."""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from drivers.base import Camera, Capability, Driver, PrinterStatus, Recorded
+from drivers.errors import Bilingual, DriverError
+from farm.commands.device import connected, error_record, fault_record, shown_url, temperatures, write_file
+from farm.commands.overview import plain, say
+from farm.errors import InvalidError
+
+_FOUND_BAUD: Final = re.compile(r", (\d+) baud$")
+_UUID: Final = re.compile(r"UUID:([0-9A-Fa-f-]{32,36})\b")
+_NO_UUID: Final = re.compile(r"0{8}-.*|cede2a2f-.*", re.IGNORECASE)  # zeros, and Marlin's own example, which many boards still have
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a probe found out."""
+
+    url: str
+    kind: str
+    capabilities: list[str]
+    status: PrinterStatus
+    uuid: str | None = None
+    use: str | None = None  # the URL to write into node.toml
+    warnings: list[Bilingual] = field(default_factory=list)
+    octoprint: dict[str, Any] | None = None
+    snapshot: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """For programs."""
+        status = self.status
+        heaters = {"nozzle": status.nozzle, "bed": status.bed}
+        return {
+            "url": self.url,
+            "kind": self.kind,
+            "state": status.state.value,
+            "firmware": status.firmware,
+            "uuid": self.uuid,
+            "use": self.use,
+            "capabilities": self.capabilities,
+            **{name: {"actual_c": heat.actual_c, "target_c": heat.target_c} if heat else None for name, heat in heaters.items()},
+            "note": status.note,
+            "fault": fault_record(status.fault) if status.fault else None,
+            "prompt": {"text": status.prompt.text, "choices": list(status.prompt.choices)} if status.prompt else None,
+            "warnings": [{"en": warning.en, "fr": warning.fr} for warning in self.warnings],
+            "octoprint": self.octoprint,
+            "snapshot": self.snapshot,
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """For people: (what, value), only what is known."""
+        status, server = self.status, self.octoprint or {}
+        allowed = server.get("permissions")
+        rows = [
+            ("kind", self.kind),
+            ("firmware", status.firmware),
+            ("uuid", self.uuid),
+            ("state", status.state.value + (f": {status.note}" if status.note else "")),
+            ("heat", "  ".join(temperatures(status))),
+            ("can", ", ".join(self.capabilities)),
+            ("fault", f"{status.fault.meaning_en} {status.fault.action_en}" if status.fault else None),
+            ("asks", status.prompt.text if status.prompt else None),
+            ("OctoPrint", server.get("version")),
+            ("user", server.get("user")),
+            ("may", ", ".join(allowed) if allowed else None),
+            ("use", self.use),
+            ("picture", self.snapshot),
+        ]
+        return [(name, text) for name, text in rows if text]
+
+
+def probe(
+    url: Annotated[
+        str, typer.Argument(metavar="PRINTER_URL", help="Such as marlin:///dev/ttyUSB0 or octoprint+http://octopi.local?...")
+    ],
+    json_output: Annotated[bool, typer.Option("--json", help="One line of JSON on standard output, also for an error.")] = False,
+    snapshot: Annotated[Path | None, typer.Option(help="Take a picture with the printer's camera into this file.")] = None,
+    transcript: Annotated[Path | None, typer.Option(help="Write what was said on the wire into this file, for support.")] = None,
+) -> None:
+    """Connect to a printer, say who answers and what it can do. Nothing moves or heats."""
+    try:
+        found = asyncio.run(look(url, snapshot=snapshot, transcript=transcript))
+    except DriverError as error:
+        if json_output:
+            typer.echo(json.dumps({"url": shown_url(url), "error": error_record(error)}, ensure_ascii=False))
+        raise
+    if json_output:
+        typer.echo(json.dumps(found.record(), ensure_ascii=False))
+        return
+    say(found.url)
+    for name, text in found.rows():
+        say(f"    {name:<10} {text}")
+    for warning in found.warnings:
+        typer.echo(f"farm: warning: {plain(warning.en)}", err=True)
+
+
+async def look(url: str, *, snapshot: Path | None = None, transcript: Path | None = None) -> Findings:
+    """Connect, and find out.
+
+    Raises:
+        DriverError: the printer cannot be used, or its camera.
+        InvalidError: it has no camera, or a file cannot be written.
+
+    """
+    async with connected(url, transcript) as driver:
+        found = Findings(shown_url(url), driver.info.name, sorted(map(str, driver.info.capabilities)), driver.status)
+        _take_apart(found, driver, url)
+        if snapshot is not None:
+            await _photograph(found, driver, snapshot)
+        scheme = urlsplit(url).scheme
+        if scheme == "marlin":
+            await asyncio.to_thread(_look_at_port, found, url)
+        elif scheme.startswith("octoprint+"):
+            await asyncio.to_thread(_look_at_octoprint, found, url)
+        return found
+
+
+def _take_apart(found: Findings, driver: Driver, url: str) -> None:
+    """What the driver knows without asking again."""
+    found.use = url if urlsplit(url).scheme != "virtual" else None
+    if Capability.TRANSCRIPT not in driver.info.capabilities:
+        return
+    told = _UUID.search("\n".join(cast("Recorded", driver).transcript()))
+    if told and not _NO_UUID.fullmatch(told[1]):
+        found.uuid = told[1]
+
+
+async def _photograph(found: Findings, driver: Driver, path: Path) -> None:
+    if Capability.SNAPSHOT not in driver.info.capabilities:
+        raise InvalidError(
+            "No picture: this printer has no camera that the farm knows of.",
+            next_step="Leave --snapshot out. An OctoPrint's camera needs the permission WEBCAM, or snapshot_url= in the URL.",
+        )
+    picture = await cast("Camera", driver).snapshot()
+    await asyncio.to_thread(write_file, path, picture.content, "picture")
+    found.snapshot = str(path)
+
+
+def _look_at_port(found: Findings, url: str) -> None:
+    from drivers.marlin import ports  # noqa: PLC0415
+
+    parts = urlsplit(url)
+    device = unquote(parts.path)
+    baud = _FOUND_BAUD.search(found.status.firmware or "")
+    query = f"?baud={baud[1]}" if baud else f"?{parts.query}" if parts.query else ""
+    found.use = f"marlin://{ports.stable_name(device)}{query}"
+    if (warning := ports.advice(device)) is not None:
+        found.warnings.append(warning)
+        port = ports.port_of(device)
+        found.use = f"{port.url}{query}" if port is not None else found.use
+
+
+def _look_at_octoprint(found: Findings, url: str) -> None:
+    from drivers.octoprint.address import parse_address  # noqa: PLC0415
+    from drivers.octoprint.client import Client  # noqa: PLC0415
+    from drivers.octoprint.permissions import PERMISSIONS, missing, too_many  # noqa: PLC0415
+
+    client = Client(parse_address(urlsplit(url)))
+    try:
+        version = client.probe()
+    finally:
+        client.close()
+    lacking, surplus = missing(PERMISSIONS, client.permissions), too_many(client.permissions)
+    found.octoprint = {
+        "version": version,
+        "user": client.user,
+        "permissions": sorted(client.permissions),
+        "missing": lacking,
+        "too_many": surplus,
+    }
+    if surplus:
+        names = ", ".join(surplus)
+        found.warnings.append(
+            Bilingual(
+                f"The key may do more than printing needs ({names}): give the farm an OctoPrint user of its own.",
+                f"La clé a plus de droits qu'il n'en faut ({names}) : donnez à la ferme un utilisateur OctoPrint à elle.",
+            )
+        )

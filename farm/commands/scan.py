@@ -1,0 +1,84 @@
+"""`farm printers scan`: what could be added on this computer, serial ports and OctoPrints, and what is ours already."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drivers.discovery.mdns import FoundOctoPrint
+from drivers.errors import DriverError
+from drivers.marlin.ports import SerialPort
+from farm.commands.overview import say
+from farm.commands.owned import OwnPrinters
+from farm.errors import as_typed
+
+_NOTHING = (
+    "Nothing was found. Plug the printer's USB cable in and switch it on; an OctoPrint must be in the same network, with its "
+    "discovery plugin on. Then run this again."
+)
+
+
+def scan(
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    seconds: Annotated[float, typer.Option(min=0, max=60, help="Listen for OctoPrints that long; 0: only serial ports.")] = 5.0,
+    config: Annotated[Path | None, typer.Option(help="node.toml, to tell which are ours already.")] = None,
+) -> None:
+    """List serial ports, those that look like printers first, and the OctoPrints of the network, with the URL to use for each."""
+    from drivers.marlin import ports  # noqa: PLC0415
+
+    ours = OwnPrinters.read(config)
+    found = ports.scan()
+    rows = [(_serial_row(port, ours.at_port(port)), _serial_text(port)) for port in found]
+    if seconds:
+        rows += [(_octoprint_row(one, ours.at_octoprint(one)), _octoprint_text(one)) for one in _octoprints(seconds)]
+    if json_output:
+        for row, _ in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    for row, text in rows:
+        say(row["url"])
+        say(f"    {text}" + (f" - ours already: {row['ours']}" if row["ours"] else ""))
+    say(as_typed(_next_step(rows)))
+
+
+def _octoprints(seconds: float) -> list[FoundOctoPrint]:
+    from drivers.discovery.mdns import find_octoprints  # noqa: PLC0415
+
+    try:
+        return find_octoprints(seconds)
+    except DriverError as error:
+        typer.echo(f"farm: {error}", err=True)  # the serial ports are worth listing all the same
+        return []
+
+
+def _serial_row(port: SerialPort, ours: str | None) -> dict[str, Any]:
+    return {"kind": "serial", "url": port.url, "ours": ours, "stable": port.stable, **asdict(port)}
+
+
+def _serial_text(port: SerialPort) -> str:
+    guess = f"{port.chip}, looks like a printer" if port.likely else "probably no printer"
+    changing = "" if port.stable or not port.likely else "; it has no other name, which may change with the next plug"
+    return f"{port.kernel_name}  {port.description}  ({guess}{changing})"
+
+
+def _octoprint_row(found: FoundOctoPrint, ours: str | None) -> dict[str, Any]:
+    return {"kind": "octoprint", "url": found.url, "ours": ours, **asdict(found)}
+
+
+def _octoprint_text(found: FoundOctoPrint) -> str:
+    words = [f"OctoPrint {found.version or ''}".strip(), f'"{found.name}"', found.host, f"uuid {found.uuid}" if found.uuid else ""]
+    notes = ["on this computer"] if found.here else []
+    notes += ["its proxy asks for a user name and a password: use an address without it"] if found.guarded else []
+    return "  ".join([*(word for word in words if word), *(f"({note})" for note in notes)])
+
+
+def _next_step(rows: list[tuple[dict[str, Any], str]]) -> str:
+    if not rows:
+        return _NOTHING
+    if any(not row["ours"] and row.get("likely", True) for row, _ in rows):
+        return "Look at one: farm printers probe URL - add it to this node: farm printers add URL --name NAME --profile PROFILE"
+    if any(row["ours"] for row, _ in rows):
+        return "What looks like a printer is ours already."
+    return "None of them looks like a printer. Switch it on, check its cable (some only carry power), and run this again."
