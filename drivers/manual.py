@@ -19,9 +19,10 @@ from drivers.base import (
     PrinterStatus,
     StatusChanged,
 )
-from drivers.errors import AddressError, PrinterBusyError
+from drivers.errors import AddressError, Bilingual, PrinterBusyError
 
 INFO: Final = DriverInfo("manual", frozenset({Capability.CANCEL, Capability.SURVIVES_AGENT, Capability.PROVES_IDLE}))
+MAX_ENDED: Final = 32  # how many ends are remembered for `trace`
 OFFERED: Final = "offered"
 ACCEPTED: Final = "accepted"
 
@@ -36,6 +37,7 @@ class ManualPrinter:
         self._accepted_before = accepted  # the job that the person accepted from an earlier process
         self._listener = listener
         self._job: str | None = None
+        self._ended: dict[str, PrintEnd] = {}
         self._status = PrinterStatus()
 
     @property
@@ -66,11 +68,19 @@ class ManualPrinter:
         """Offer `job`.
 
         Raises:
-            PrinterBusyError: another job is offered already.
+            PrinterBusyError: another job is offered already, or `connect` was not called.
 
         """
+        if self._status.state is PrinterState.OFFLINE:
+            raise PrinterBusyError(
+                Bilingual("Nobody is connected.", "Personne n'est connecté."),
+                next_step=Bilingual("Connect first.", "Connectez d'abord."),
+            )
         if self._job is not None:
-            raise PrinterBusyError("Another batch is waiting for this maker.", next_step="Wait until it is reported.")
+            raise PrinterBusyError(
+                Bilingual("Another batch is waiting for this maker.", "Un autre lot attend déjà ce maker."),
+                next_step=Bilingual("Wait until it is reported.", "Attendez qu'il soit rendu."),
+            )
         self._job = job
         self._become(PrinterState.PREPARING, job, OFFERED)
 
@@ -105,7 +115,9 @@ class ManualPrinter:
             self._end(self._job, PrintEnd.CANCELLED, "stopped")
 
     async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
-        """The person still has the job."""
+        """The person still has the job, unless this process was told what became of it."""
+        if job in self._ended:
+            return JobTrace(running=False, end=self._ended[job])
         self._job = job
         if job == self._accepted_before:
             self._become(PrinterState.PRINTING, job, ACCEPTED)
@@ -117,6 +129,9 @@ class ManualPrinter:
         if job != self._job:
             return False
         self._job = None
+        self._ended[job] = end
+        while len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
         self._listener(PrintEnded(job, end, detail, by_person=by_person))
         self._become(PrinterState.IDLE)
         return True
@@ -135,5 +150,9 @@ def from_url(parts: SplitResult, listener: EventListener) -> ManualPrinter:
     """
     query = parse_qs(parts.query, keep_blank_values=True)
     if parts.netloc or parts.path.strip("/") or set(query) - {"printer"} or len(query.get("printer", [])) > 1:
-        raise AddressError(f"{parts.geturl()!r} is no manual printer.", next_step="Example: manual://?printer=anna")
+        url = parts.geturl()
+        raise AddressError(
+            Bilingual(f"{url!r} is no manual printer.", f"{url!r} n'est pas une imprimante manuelle."),
+            next_step=Bilingual("Example: manual://?printer=anna", "Exemple : manual://?printer=anna"),
+        )
     return ManualPrinter(listener, name=query.get("printer", [""])[0])

@@ -6,12 +6,12 @@ A URL's scheme names the kind: `marlin:///dev/serial/by-id/...?baud=115200`, `oc
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from drivers.base import Driver, EventListener
-from drivers.errors import AddressError
+from drivers.errors import AddressError, Bilingual
 
 DriverFactory = Callable[[SplitResult, EventListener], Driver]
 
@@ -23,6 +23,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "virtual": "drivers.virtual.printer:from_url",
     "manual": "drivers.manual:from_url",
 }
+EXAMPLE: Final = "marlin:///dev/ttyUSB0"
 ENTRY_POINT_GROUP: Final = "essaim.drivers"
 
 
@@ -41,21 +42,43 @@ def open_driver(url: str, listener: EventListener) -> Driver:
     """Make the driver for `url`; it is not connected yet.
 
     Raises:
-        AddressError: no driver has this scheme, or the URL is malformed; the message names the schemes there are.
+        AddressError: no driver has this scheme (the message names those that there are), its package is broken, or the URL is
+            malformed.
 
     """
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise AddressError(f"The printer URL {url!r} cannot be read: {error}.", next_step="Check its form.") from error
+        raise AddressError(
+            Bilingual(f"The printer URL {url!r} cannot be read: {error}.", f"L'adresse {url!r} est illisible : {error}."),
+            next_step=Bilingual(f"Check its form. Example: {EXAMPLE}", f"Vérifiez sa forme. Exemple : {EXAMPLE}"),
+        ) from error
     if parts.scheme in BUILT_IN:
         return _load(BUILT_IN[parts.scheme])(parts, listener)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == parts.scheme:
-            factory: DriverFactory = point.load()
-            return factory(parts, listener)
+            return _of_others(point)(parts, listener)
     known = ", ".join(f"{scheme}://" for scheme in schemes())
     raise AddressError(
-        f"No driver for the printer URL {url!r}.",
-        next_step=f"Begin it with one of: {known}. Example: marlin:///dev/ttyUSB0",
+        Bilingual(f"No driver for the printer URL {url!r}.", f"Aucun pilote pour l'adresse {url!r}."),
+        next_step=Bilingual(
+            f"Begin it with one of: {known}. Example: {EXAMPLE}", f"Commencez-la par l'un de : {known}. Exemple : {EXAMPLE}"
+        ),
     )
+
+
+def _of_others(point: EntryPoint) -> DriverFactory:
+    try:
+        factory: DriverFactory = point.load()
+    except (ImportError, AttributeError, SyntaxError) as error:  # what an installed package can do wrong before its code runs
+        package = point.dist.name if point.dist is not None else point.value
+        raise AddressError(
+            Bilingual(
+                f"The driver for {point.name}:// ({package}) cannot be loaded: {error}.",
+                f"Le pilote pour {point.name}:// ({package}) ne se charge pas : {error}.",
+            ),
+            next_step=Bilingual(
+                f"Install {package} again, or ask who made it.", f"Réinstallez {package}, ou demandez à son auteur."
+            ),
+        ) from error
+    return factory

@@ -51,7 +51,7 @@ class Script:
     connect_errors: list[Exception] = field(default_factory=list)  # raised by as many calls of `connect`
     start_error: Exception | None = None
     act_error: DriverError | None = None
-    trace: JobTrace = field(default_factory=lambda: JobTrace(running=False))
+    trace: JobTrace | None = None  # what `trace` answers; None: what the driver itself knows
     trace_errors: list[DriverError] = field(default_factory=list)
     transcript: list[str] = field(default_factory=list)
 
@@ -70,6 +70,8 @@ class ScriptedDriver:
         self._listener = listener
         self._status = PrinterStatus()
         self._questions = 0
+        self._ended: dict[str, JobTrace] = {}
+        self.left: str | None = None  # the job that went on when the driver was closed
 
     @property
     def status(self) -> PrinterStatus:
@@ -90,6 +92,7 @@ class ScriptedDriver:
     ) -> None:
         """The job that runs ends, and the machine is idle."""
         job = self._status.job or ""
+        self._ended[job] = JobTrace(running=False, end=end, detail=detail)
         self._tell(PrintEnded(job, end, detail, fault, by_person=by_person))
         self.becomes(PrinterState.IDLE, job=None, progress=None, prompt=None)
 
@@ -115,7 +118,9 @@ class ScriptedDriver:
         """Let go of the machine; a print that needs us ends."""
         if self._status.job is not None and Capability.SURVIVES_AGENT not in self.info.capabilities:
             self.finishes(PrintEnd.INTERRUPTED, "closed")
+        self.left = self._status.job or self.left
         self.closed = True
+        self._status = PrinterStatus()
 
     async def start(self, program: Path, job: str) -> None:
         """Print `job`, or fail as the script says."""
@@ -172,6 +177,8 @@ class ScriptedDriver:
         self.traced.append((job, program, bookmark))
         if self.script.trace_errors:
             raise self.script.trace_errors.pop(0)
+        if self.script.trace is None:
+            return JobTrace(running=True) if job == self._status.job else self._ended.get(job, JobTrace(running=False))
         if self.script.trace.running:
             self.becomes(PrinterState.PRINTING, job=job)
         return self.script.trace

@@ -1,0 +1,21 @@
+"""Does a driver keep the contract of `drivers.base`? The same checks for every kind of printer, ours and those of others.
+
+    bench       what the checks need: a machine that a test can make finish, fail, vanish, ask
+    recorder    a listener that judges what must hold at every moment
+    checks      the promises, one check each
+
+With pytest (and pytest-asyncio), `MyBench` being yours:
+
+    @pytest.mark.parametrize("check", CHECKS, ids=str)
+    async def test_my_driver_keeps_the_contract(check: Check, tmp_path: Path) -> None:
+        if (reason := await conforms(check, MyBench(tmp_path))) is not None:
+            pytest.skip(reason)
+
+docs/adding-a-driver.md walks through it. No part of this is needed to drive a printer.
+"""
+
+from drivers.conformance.bench import Ability, Bench
+from drivers.conformance.checks import CHECKS, Check, conforms
+from drivers.conformance.recorder import BrokenError
+
+__all__ = ["CHECKS", "Ability", "Bench", "BrokenError", "Check", "conforms"]
