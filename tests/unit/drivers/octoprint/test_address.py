@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from drivers.errors import AddressError
-from drivers.octoprint.address import OctoPrintAddress, parse_address
+from drivers.octoprint.address import Camera, OctoPrintAddress, parse_address, with_key_file
 
 SECRET = "0123456789ABCDEF0123456789ABCDEF"
 
@@ -97,3 +97,57 @@ def test_a_file_without_a_key_is_refused_and_not_repeated(tmp_path: Path, conten
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AddressError, match="No such file"):
         parse(f"octoprint+http://h?key_file={tmp_path}/none").read_key()
+
+
+@pytest.mark.parametrize(
+    ("option", "camera"),
+    [
+        ("/webcam/%3Faction=snapshot", Camera("http", "octopi.local:5000", "/webcam/?action=snapshot")),
+        ("http://octopi.local/snap.jpg", Camera("http", "octopi.local:80", "/snap.jpg")),
+        ("http://OctoPi.local:8080", Camera("http", "octopi.local:8080", "/")),
+        ("https://octopi.local/a%3Fb=c", Camera("https", "octopi.local:443", "/a?b=c")),
+    ],
+)
+def test_a_camera_on_octoprints_own_host(option: str, camera: Camera) -> None:
+    assert parse(f"octoprint+http://octopi.local:5000?key_file=k&snapshot_url={option}").camera == camera
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://192.168.1.99/snap.jpg",
+        "http://octopi.local.evil.example/",
+        "//evil.example/snap.jpg",
+        "http://user:pass@octopi.local/",
+        "http://octopi.local@evil.example/",
+        "file:///etc/passwd",
+        "ftp://octopi.local/x",
+        "gopher://octopi.local/x",
+        "octopi.local/snap.jpg",
+        "/a%0d%0aX-Injected: 1",
+        "/a b",
+        "http://octopi.local/%23x",
+        "http://[::",
+        "/" + "x" * 600,
+    ],
+)
+def test_a_camera_elsewhere_is_refused(option: str) -> None:
+    with pytest.raises(AddressError, match="snapshot_url") as caught:
+        parse(f"octoprint+http://octopi.local:5000?key_file=k&snapshot_url={option}")
+    assert caught.value.detail != caught.value.detail_fr
+    assert "169.254" not in str(caught.value)
+
+
+def test_power_is_switched_by_psu_control_or_not_at_all() -> None:
+    assert parse("octoprint+http://h?key_file=k&power=psucontrol").switches_power
+    assert not parse("octoprint+http://h?key_file=k").switches_power
+    with pytest.raises(AddressError, match="power="):
+        parse("octoprint+http://h?key_file=k&power=tasmota")
+
+
+def test_a_url_gets_its_key_file() -> None:
+    url = with_key_file("octoprint+http://h:5000/octo", Path("/etc/my keys/one&two.key"))
+    assert parse(url).key_file == Path("/etc/my keys/one&two.key")
+    assert with_key_file("octoprint+https://h?ca_file=/ca", Path("k")) == "octoprint+https://h?ca_file=/ca&key_file=k"
+    assert with_key_file("octoprint+http://h?key_file=a", Path("b")) == "octoprint+http://h?key_file=a"

@@ -1,6 +1,8 @@
 import pytest
 
-from drivers.octoprint.faults import firmware_fault, reset_fault, stopped_fault
+from drivers.base import Recovery
+from drivers.marlin.faults import RULES
+from drivers.octoprint.faults import firmware_fault, reset_fault, stalled_fault, stopped_fault
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,24 @@ def test_a_reset_leaves_octoprint_connected() -> None:
 def test_an_emergency_stop() -> None:
     assert stopped_fault().code == "emergency-stop"
     assert stopped_fault().action_en.endswith("press Connect in OctoPrint.")
+
+
+def test_the_last_lines_of_the_terminal_are_kept_and_bounded() -> None:
+    fault = firmware_fault("MAXTEMP triggered", ["Send: M104 S210", "Recv: Error:MAXTEMP triggered"])
+    assert fault.code == "max-temperature"
+    assert fault.text == "MAXTEMP triggered [Send: M104 S210 | Recv: Error:MAXTEMP triggered]"
+    assert len(firmware_fault("MAXTEMP", ["x" * 80] * 5).text) <= 300
+
+
+@pytest.mark.parametrize("line", [rule.words for rule in RULES if rule.words] + ["Something new went wrong"])
+def test_behind_an_octoprint_no_fault_mends_itself(line: str) -> None:
+    """It stays disconnected until somebody presses Connect."""
+    assert firmware_fault(line).recovery is not Recovery.BY_ITSELF
+
+
+def test_a_stalled_print_needs_a_hand_and_says_how_long() -> None:
+    fault = stalled_fault(900)
+    assert (fault.code, fault.recovery) == ("no-progress", Recovery.BY_HAND)
+    assert "15 minutes" in fault.text
+    assert fault.meaning_en != fault.meaning_fr
+    assert fault.action_en != fault.action_fr

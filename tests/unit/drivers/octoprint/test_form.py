@@ -54,3 +54,10 @@ def test_it_never_reads_more_than_asked() -> None:
     form.read(16_384)
     assert len(form.read(16_384)) == 16_384
     assert len(form.read(-1)) == 65_536
+
+
+def test_an_upload_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.octoprint.form._LONGEST_S", -1.0)
+    with pytest.raises(TransferError, match="given up") as caught:
+        form_of(b"G28\n").read()
+    assert caught.value.detail_fr != caught.value.detail

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from drivers.base import PrintEnd, PrintEnded, PrinterState, Temperature
+from drivers.base import PrintEnd, PrintEnded, PrinterState, Prompt, Temperature
 from drivers.octoprint.machine import Doubt, Machine
-from drivers.octoprint.reading import Phase, PrintRecord, Reading, job_path
+from drivers.octoprint.reading import Phase, PrintRecord, Question, Reading, job_path
 
 OURS = job_path("job-1")
 FILE = {"path": OURS, "origin": "local", "name": "job-1.gcode"}
@@ -371,3 +371,74 @@ def test_while_offline_the_open_job_is_kept() -> None:
     machine.online, machine.note = False, "gone"
     status = machine.status(2)
     assert (status.state, status.job, status.progress, status.nozzle) == (PrinterState.OFFLINE, "job-1", None, None)
+
+
+def test_a_stalled_print_is_a_fault_in_both_languages_until_it_moves() -> None:
+    machine = printing()
+    assert machine.status(900).fault is None
+    fault = machine.status(1000).fault
+    assert fault is not None
+    assert fault.code == "no-progress"
+    machine.take_reading(Reading(Phase.PRINTING, OURS, position_bytes=101), 1001)
+    assert machine.status(1002).fault is None
+
+
+def test_an_unknown_state_is_quoted() -> None:
+    machine = idle()
+    machine.take_event("PrinterStateChanged", {"state_string": "Levitating"}, 1)
+    assert machine.status(1).note == "OctoPrint says: Levitating"
+
+
+ASKS = Question("Filament out?", ("Continue", "Stop"))
+
+
+def test_a_question_is_shown_and_wants_attention() -> None:
+    for machine in (idle(), printing()):
+        machine.take_question(ASKS, "q1")
+        status = machine.status(2)
+        assert (status.state, status.note) == (PrinterState.ATTENTION, "Filament out?")
+        assert status.prompt == Prompt("q1", "Filament out?", ("Continue", "Stop"))
+        machine.take_question(None, "")
+        assert machine.status(2).prompt is None
+        assert machine.status(2).state is not PrinterState.ATTENTION
+
+
+def test_a_question_keeps_its_id_while_it_is_the_same_and_another_gets_another() -> None:
+    machine = idle()
+    machine.take_question(ASKS, "q1")
+    machine.take_question(ASKS, "q2")  # asked for again after a loss of the socket
+    assert machine.prompt is not None
+    assert machine.prompt.id == "q1"
+    machine.take_question(Question("Another?"), "q3")
+    assert machine.prompt.id == "q3"
+
+
+def test_a_question_of_a_foreign_print_is_shown_but_it_stays_foreign() -> None:
+    machine = idle()
+    machine.take_event("PrintStarted", {"path": "own.gcode", "origin": "local"}, 1)
+    machine.take_question(ASKS, "q1")
+    status = machine.status(2)
+    assert (status.state, status.prompt is None) == (PrinterState.FOREIGN, False)
+
+
+def test_a_disconnected_printer_asks_nothing() -> None:
+    machine = printing()
+    machine.take_question(ASKS, "q1")
+    machine.take_event("Disconnected", None, 2)
+    assert machine.prompt is None
+
+
+def test_a_firmware_error_brings_the_last_lines_of_the_terminal() -> None:
+    machine = printing()
+    content = {"error": "MAXTEMP triggered", "reason": "firmware", "logs": ["Send: M104 S999", "Recv: Error:MAXTEMP triggered"]}
+    machine.take_event("Error", content, 2)
+    assert machine.fault is not None
+    assert "Send: M104 S999" in machine.fault.text
+
+
+def test_a_hint_is_said_when_there_is_nothing_else_to_say() -> None:
+    machine = idle()
+    machine.hint = "no socket"
+    assert machine.status(1).note == "no socket"
+    machine.take_question(ASKS, "q1")
+    assert machine.status(1).note == "Filament out?"

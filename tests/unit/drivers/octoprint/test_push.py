@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -99,3 +100,44 @@ async def test_messages_without_end_are_refused(
     async with open_push(address, LOGIN) as (push, _):
         fake.push({"event": "x" * 20_000})
         assert [message async for message in push.messages()] == []
+
+
+async def test_terminal_lines_are_asked_for_and_given_up_again(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, _):
+        await push.listen(logs=True)
+        await push.listen(logs=False)
+        await asyncio.sleep(0.05)
+    asked = [message for kind, _, message in fake.asked if kind == "SOCKET"]
+    throttles = [message["throttle"] for message in asked if "throttle" in message]
+    logs = [message["subscribe"]["state"]["logs"] for message in asked if "subscribe" in message]
+    assert throttles[1] < throttles[0] == throttles[2]
+    assert [bool(pattern) for pattern in logs] == [False, True, False]
+    assert all(message["subscribe"]["plugins"] == ["action_command_prompt"] for message in asked if "subscribe" in message)
+
+
+async def test_a_closed_socket_listens_to_nothing(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(address, LOGIN) as (push, _):
+        await fake.close()
+        assert [message async for message in push.messages()] == []
+        await push.listen(logs=True)
+
+
+async def test_it_connects_where_octoprint_answered_whatever_the_name_says(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    elsewhere = replace(address, authority=f"no-such-host.invalid:{fake.port}")
+    async with open_push(elsewhere, LOGIN, host="127.0.0.1") as (_, history):
+        assert history["state"]["text"] == "Operational"
+
+
+async def test_a_prefix_is_before_the_socket_too(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    async with open_push(replace(address, prefix="/octo"), LOGIN):
+        pass
+    assert any(asked[0] == "SOCKET" for asked in fake.asked)
+
+
+async def test_errors_speak_both_languages(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    fake.has_socket = False
+    with pytest.raises(PushError) as caught:
+        async with open_push(address, LOGIN):
+            pytest.fail("there is no socket")
+    assert caught.value.detail != caught.value.detail_fr
+    assert "proxy" in caught.value.next_step_fr

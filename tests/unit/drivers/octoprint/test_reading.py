@@ -6,9 +6,13 @@ from drivers.base import Temperature
 from drivers.octoprint.reading import (
     Phase,
     PrintRecord,
+    Question,
     job_path,
+    log_lines,
+    log_lines_of,
     number_of,
     phase_of,
+    question_of,
     reading_of_job,
     reading_of_push,
     record_of,
@@ -104,3 +108,50 @@ def test_print_records() -> None:
     prints = {"success": 1, "failure": 2, "last": {"success": False}}
     assert record_of({"prints": prints}) == PrintRecord(1, 2, last_success=False)
     assert record_of({"prints": {"success": "many", "last": {"success": "yes"}}}) == PrintRecord(0, 0, None)
+
+
+def test_texts_can_be_sent_on() -> None:
+    """Half characters break every encoder, control characters every terminal."""
+    assert text_of("a\ud800b") == "a?b"
+    assert text_of("a\x1b[31m\r\nb\x00") == "a [31m b "
+
+
+@pytest.mark.parametrize(
+    ("content", "question"),
+    [
+        ({"text": "Filament?", "choices": ["Yes", "No"]}, Question("Filament?", ("Yes", "No"))),
+        ({"action": "show", "text": "Go on", "choices": []}, Question("Go on")),
+        ({"choices": ["Yes", 5, None]}, Question("?", ("Yes", "-", "-"))),
+        ({"text": None, "choices": "x"}, Question("?")),
+        (None, None),
+        ([], None),
+        ({}, None),
+        ("x", None),
+    ],
+)
+def test_questions(content: object, question: Question | None) -> None:
+    assert question_of(content) == question
+
+
+def test_a_question_is_limited() -> None:
+    question = question_of({"text": "x" * 9999, "choices": ["y" * 9999] * 9999})
+    assert question is not None
+    assert len(question.text) == 300
+    assert len(question.choices) == 20
+
+
+@pytest.mark.parametrize("value", [None, "x", 5, {"a": 1}])
+def test_logs_that_are_none(value: object) -> None:
+    assert log_lines(value) == []
+    assert log_lines_of(value) == []
+
+
+def test_logs() -> None:
+    lines = [f"Recv: {number}" for number in range(50)]
+    assert log_lines([*lines, None, 5]) == lines
+    assert log_lines_of(lines) == lines[-5:]
+    assert log_lines_of(["x" * 500]) == ["x" * 80]
+
+
+def test_octoprints_own_word_for_its_state_is_kept() -> None:
+    assert reading_of_job({"state": "Levitating"}).state == "Levitating"
