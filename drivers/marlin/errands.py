@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from drivers.marlin.lines import HOST_OWNED, LineError, prepare, word
+from drivers.marlin.lines import HOST_OWNED, LineError, prepare, shown, word
 
 MAX_SAID_LINES: Final = 200
 MAX_SAID_CHARACTERS: Final = 300
@@ -44,15 +44,10 @@ def console_line(text: str) -> bytes:
     """
     if len(text.splitlines()) > 1:
         raise LineError("is more than one line")
-    command = prepare(text.strip().encode("utf-8", "replace")) or _owned(text)
+    command = prepare(text.strip().encode("utf-8", "replace"))
+    if not command:
+        said = text.partition(";")[0].strip()
+        raise LineError(f"is for the driver to say: {shown(said.encode())}" if said[:1].isalpha() else "is empty")
     if word(command) in REFUSED:
-        raise LineError(f"has {word(command).decode()}, which only the driver may say")
+        raise LineError(f"is for the driver to say: {shown(command)}")
     return command
-
-
-def _owned(text: str) -> bytes:
-    """`prepare` leaves nothing of a comment and of the words of the host: say which it was."""
-    name = word(text.strip().upper().encode("ascii", "replace"))
-    if not name:
-        raise LineError("is empty")
-    return name

@@ -9,7 +9,6 @@ from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, 
 from drivers.marlin.job import Ending, Job, Phase, make_safe
 from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
-from drivers.marlin.window import MAX_LINES
 
 
 def greet(session: Session, now_s: float) -> None:
@@ -43,7 +42,8 @@ def greeted(session: Session, reply: Reply, now_s: float) -> None:
     elif session.identity.machine != session.machine:
         _other_machine(session)
     else:
-        session.channel.window.lines = MAX_LINES if quirk.wide else 1
+        if not quirk.wide:
+            session.channel.window.lines = 1
         session.enter(Phase.LOCATING)
         session.timer_s = now_s + IDENTIFY_S
         session.channel.locate(now_s)

@@ -50,11 +50,12 @@ class Identity:
 
     def learn(self, reply: Reply, now_s: float) -> bool:
         """Take a line; True when the machine has said all of it."""
-        if reply.kind is Kind.FIRMWARE:
+        if reply.kind is Kind.FIRMWARE or (reply.kind is Kind.OK and "FIRMWARE_NAME:" in reply.text):  # Klipper says it in its ok
             self.firmware = replies.firmware_name(reply.text)
             self.extruders = replies.extruders(reply.text)
             self.machine = _machine(reply.text)
-        elif reply.kind is Kind.CAPABILITY:
+            return reply.kind is Kind.OK
+        if reply.kind is Kind.CAPABILITY:
             self.capabilities[reply.text] = bool(reply.number)
         elif reply.kind is Kind.OK and self.firmware is not None:
             return True

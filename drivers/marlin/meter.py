@@ -18,9 +18,14 @@ class Meter:
 
     def overflows(self, endless_bytes: int, now_s: float) -> bool:
         """Whether it is too much; `endless_bytes` came without a line end. Once, then it begins anew."""
+        if now_s >= self._until_s:
+            self._begin(now_s)
         self._bytes += endless_bytes
         too_much = self.lines + self._bytes // LINE_BYTES > MAX_LINES
-        if too_much or now_s >= self._until_s:
-            self.lines = self._bytes = 0
-            self._until_s = now_s + WINDOW_S
+        if too_much:
+            self._begin(now_s)
         return too_much
+
+    def _begin(self, now_s: float) -> None:
+        self.lines = self._bytes = 0
+        self._until_s = now_s + WINDOW_S

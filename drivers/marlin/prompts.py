@@ -12,6 +12,7 @@ from drivers.base import Prompt
 MAX_NOTE: Final = 120
 MAX_CHOICES: Final = 8
 MAX_CHOICE: Final = 60
+_DISMISS: Final = "Dismiss"  # a button that only closes what is said: nothing waits for it
 _WAITS: Final = "The printer waits for a person: look at its display."
 
 
@@ -36,7 +37,8 @@ class Dialogue:
             if len(self._choices) < MAX_CHOICES:
                 self._choices.append(rest[:MAX_CHOICE])
         elif name == "prompt_show":
-            self.prompt = self._asked(now_s) if self._choices else self.prompt
+            if self._choices and self._choices != [_DISMISS]:
+                self.prompt = self._asked(now_s)
         elif name == "prompt_end":
             self._end()
         else:

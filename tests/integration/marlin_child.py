@@ -1,6 +1,6 @@
-"""One Marlin driver in a process of its own, to be killed: `python -m tests.integration.marlin_child start|trace URL FILE BOOKMARK`.
+"""One Marlin driver in a process of its own, to be killed: `python -m tests.integration.marlin_child ACT URL FILE BOOKMARK`.
 
-Keeps its newest bookmark in BOOKMARK as an agent does, and tells on standard output, one JSON object a line.
+ACT is start or trace. Keeps its newest bookmark in BOOKMARK as an agent does, and tells on standard output, one JSON object a line.
 """
 
 import asyncio

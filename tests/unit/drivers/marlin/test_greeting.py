@@ -1,0 +1,75 @@
+"""Who is at the other end: the same machine as before, or another."""
+
+from drivers.base import PrintEnd, Recovery
+from drivers.marlin.events import JobEnded, Ready, Refused
+from drivers.marlin.job import Phase
+from drivers.virtual.options import FirmwareOptions
+from drivers.virtual.wire import Wire
+from tests.unit.drivers.marlin.world import HEATED, RecordingFirmware, World, moves, printed
+
+OTHER = FirmwareOptions(name="Somebody else's", uuid="11111111-0000-4000-8000-000000000000")
+
+
+def _swap(world: World, options: FirmwareOptions) -> None:
+    firmware = RecordingFirmware(options)
+    firmware.settle(world.now_s)
+    firmware.advance(world.now_s)
+    _plug(world, firmware)
+
+
+def _plug(world: World, firmware: RecordingFirmware) -> None:
+    world.firmware = firmware
+    world.wire = Wire(firmware, baud=0)
+
+
+def test_another_machine_after_a_replug_never_gets_the_job() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.unplug()
+    _swap(world, OTHER)
+    world.replug()
+    ending = world.ended(limit_s=60)
+    assert ending.end is PrintEnd.FAILED
+    assert ending.fault is not None
+    assert ending.fault.code == "other-machine"
+    assert ending.fault.recovery is Recovery.BY_HAND
+    assert ending.fault.meaning_fr
+    world.pass_time(60)
+    assert world.phase() is Phase.KILLED
+    assert [text for text in world.firmware.executed if text != "M115"] == []
+
+
+def test_another_machine_between_two_jobs_is_not_used_either() -> None:
+    world = World().connected()
+    world.unplug()
+    _swap(world, OTHER)
+    world.replug()
+    world.run(lambda: bool(world.of(Refused)), limit_s=60)
+    assert world.protocol.fault is not None
+    assert world.protocol.fault.code == "other-machine"
+    assert not world.of(JobEnded)
+
+
+def test_the_right_machine_is_taken_back() -> None:
+    world = World().connected()
+    first = world.firmware
+    world.unplug()
+    _swap(world, OTHER)
+    world.replug()
+    world.run(lambda: bool(world.of(Refused)), limit_s=60)
+    world.unplug()
+    _plug(world, first)
+    world.events.clear()
+    world.replug()
+    world.run(lambda: bool(world.of(Ready)), limit_s=60)
+    assert world.protocol.fault is None
+
+
+def test_a_new_firmware_version_is_the_same_machine() -> None:
+    world = World(FirmwareOptions(flavour="marlin-2.1")).connected()
+    world.unplug()
+    _swap(world, FirmwareOptions(flavour="marlin-2.0"))
+    world.events.clear()
+    world.replug()
+    world.run(lambda: bool(world.of(Ready)), limit_s=60)
