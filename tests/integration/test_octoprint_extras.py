@@ -11,6 +11,7 @@ import pytest
 from drivers.base import Capability, PrintEnd, PrinterState
 from drivers.errors import AuthenticationError, NotAPrinterError, PrinterBusyError, UnreachableError
 from tests.integration.octoprint_bench import SHORT, Bench, connected, until
+from tests.integration.octoprint_psu import PLUGIN
 from tests.integration.octoprint_server import MAKER_KEY, OctoPrintServer
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("octoprint")]
@@ -59,7 +60,7 @@ async def test_prompt_in_a_job_is_shown_and_answered(owners: Bench) -> None:
     await until(lambda: "M876 S1" in owners.server.firmware_log()[heard:])
     assert "M876 S0" not in (await asyncio.to_thread(owners.server.firmware_log))[heard:]
     await owners.state(PrinterState.PRINTING)
-    assert owners.driver.status.prompt is None
+    await until(lambda: owners.driver.status.prompt is None)
     await owners.driver.answer(status.prompt.id, 0)  # twice is once
     await owners.driver.cancel(job)
     await owners.ended(job, PrintEnd.CANCELLED)
@@ -161,7 +162,7 @@ async def test_power_goes_off_only_when_cold_and_idle(octoprint_spare: OctoPrint
     await asyncio.to_thread(server.stop)
     plugins = server.folder / "plugins"
     plugins.mkdir(exist_ok=True)
-    (plugins / "psucontrol.py").write_bytes((Path(__file__).parent / "octoprint_psu.py").read_bytes())
+    (plugins / "psucontrol.py").write_text(PLUGIN)
     server.configure({"plugins": {"virtual_printer": {"ambientTemperature": 21.0}}})
     await asyncio.to_thread(server.start)
     (tmp_path / "maker.key").write_text(MAKER_KEY)

@@ -278,6 +278,41 @@ class FakeOctoPrint:
     def event(self, kind: str, **content: Any) -> None:
         self.push({"event": {"type": kind, "payload": content}})
 
+    # what the real one tells of a print: events, order and payloads (tests/integration/test_octoprint_fake.py compares)
+
+    def tell_start(self, path: str, *, user: str = "farm") -> None:
+        """Somebody starts to print the local file `path`."""
+        self.path, self.completion, self.position = path, 0.0, 0
+        self._tell_state("Starting")
+        self.event("PrintStarted", **self._print(user), user=user)
+        self._tell_state("Printing")
+
+    def tell_done(self, *, owner: str = "farm") -> None:
+        """What is printed comes to its end."""
+        self._tell_state("Finishing")
+        self.event("PrintDone", **self._print(owner), time=12.3)
+        self.completion = 100.0
+        self._tell_state("Operational")
+
+    def tell_cancel(self, user: str | None, *, owner: str = "farm") -> None:
+        """What is printed is cancelled; `user` None: from the printer."""
+        payload = self._print(owner) | ({"user": user} if user else {})
+        where = {"time": 12.3, "progress": 1, "fileposition": 10, "position": dict.fromkeys("xyzetf")}
+        self.event("PrintCancelling", **payload)
+        self._tell_state("Cancelling")
+        self.event("PrintCancelled", **payload, **where)
+        self.event("PrintFailed", **payload, **where, reason="cancelled")
+        self.completion = None
+        self._tell_state("Operational")
+
+    def _print(self, owner: str) -> dict[str, Any]:
+        path = self.path or ""
+        return {"name": path.rpartition("/")[2], "path": path, "origin": "local", "size": 1000, "owner": owner}
+
+    def _tell_state(self, text: str) -> None:
+        self.state = text
+        self.event("PrinterStateChanged", state_id=text.upper(), state_string=text)
+
     def count(self, method: str, path: str) -> int:
         return sum((method, path) == asked[:2] for asked in self.asked)
 
