@@ -53,7 +53,7 @@ def encode(mark: Mark, boot: str, second: float) -> str:
         "h": int(mark.held),
         "p": [at.x, at.y, at.z, at.e] if at is not None else None,
         "b": boot,
-        "t": round(second, 2),
+        "t": int(second * 100) / 100,  # never later than now
     }
     text = json.dumps(fields, separators=(",", ":"))
     assert len(text) <= BOOKMARK_CHARACTERS
