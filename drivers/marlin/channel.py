@@ -84,8 +84,7 @@ class Channel:
         self._cursor = 0  # the highest number in flight
         self._refused: deque[int] = deque(maxlen=HISTORY_LINES)  # numbers of lines that the machine said it did not execute
         self._flight = Flight()
-        self._moving = False  # only moves are in flight
-        self._unsure = False  # oks of lines before a resync may still come
+        self._moving = self._unsure = False  # only moves are in flight; oks of lines before a resync may still come
         self._answered_s = 0.0  # when the last ok came
         self._misnumbered = 0
         self._token_seen = False
@@ -209,12 +208,13 @@ class Channel:
     def _heard(self, now_s: float) -> None:
         self._heard_s = self._lively_s = self._silent_since_s = now_s
 
-    def on_plain_ok(self, now_s: float) -> bool:
-        """Take an `ok` without any more words, by the shortest way; False when it needs `on_reply`."""
-        if not self._moving or self.mode is not Mode.WAITING:
+    def on_plain_ok(self, now_s: float, count: int = 1) -> bool:
+        """Take `ok`s without any more words, by the shortest way; False when they need `on_reply`, and nothing was done."""
+        if not self._moving or self.mode is not Mode.WAITING or count > len(self._flight):
             return False
         self._heard_s = self._lively_s = now_s
-        self._move_answered(now_s, -1)
+        for _ in range(count):
+            self._move_answered(now_s, -1)
         return True
 
     def on_reply(self, reply: Reply, now_s: float) -> None:
@@ -476,15 +476,15 @@ class Channel:
             self._ack(self._sent)  # only its ok is lost; or a firmware that never echoes: its oks must do
             self._unsure = False
             self.mode = Mode.IDLE
-        elif self._fences < (MAX_FENCES if self._answers() else MAX_UNANSWERED_FENCES) and not self._stuck(line, now_s):
+        elif self._fences < self._most_fences() and not self._stuck(line, now_s):
             self._send_fence(now_s)
         elif now_s - self._working_s >= SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
             self._wait_for_fence(line, now_s)
 
-    def _answers(self) -> bool:
-        return self._ok_since_fence or self._tells_busy
+    def _most_fences(self) -> int:
+        return MAX_FENCES if self._ok_since_fence or self._tells_busy else MAX_UNANSWERED_FENCES
 
     def _stuck(self, fence: Frame, now_s: float) -> bool:
         """Whether the fence may still wait behind a long command; a second one would only fill the queue."""

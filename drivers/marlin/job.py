@@ -15,6 +15,7 @@ SAFE_LIFT_MM: Final = 10.0
 LIFT_MM_MIN: Final = 600  # a slow lead screw follows it
 STEPPER_TIMEOUT_S: Final = 120  # Marlin's default; while paused the motors must hold their place
 _MOVES: Final = frozenset({b"G0", b"G1", b"G2", b"G3"})
+_PLAIN_MOVES: Final = frozenset(name + b" " for name in _MOVES)  # as slicers write them: known without a look at the rest
 
 
 class Phase(IntEnum):
@@ -75,6 +76,10 @@ class Modes:
 
     def note(self, command: bytes) -> None:
         """Take one accepted command."""
+        if command[:3] in _PLAIN_MOVES:
+            if not self.extruded or b"F" in command:
+                self._move(command)
+            return
         name = word(command)
         if name in _MOVES:
             self._move(command)

@@ -175,11 +175,22 @@ class Link:
         """Send `data`, now or as soon as the port takes it."""
         if not self._open or not data:
             return
+        if not self._unsent:
+            data = self._at_once(data)
+            if not data:
+                return
         self._unsent += data
         if len(self._unsent) > MAX_UNSENT_BYTES:
             self._fail("the port takes no bytes any more")
         elif not self._waiting:
             self._writable()
+
+    def _at_once(self, data: bytes) -> bytes:
+        """Give the port what it takes; the rest."""
+        try:
+            return data[os.write(self._descriptor, data) :]
+        except OSError:
+            return data  # full or gone: the long way tells
 
     def _writable(self) -> None:
         try:

@@ -182,6 +182,24 @@ class Protocol(Session):
         ending.stop(self, now_s)
 
     # bytes
+    def streams(self, data: bytes, now_s: float) -> bool:
+        """The short way of nearly all bytes while a file is printed: oks of moves are answered with the next lines.
+
+        False: nothing was done, give them to `receive`. True: only `data_to_send` and the place in the file are new.
+        """
+        job, channel, count = self.job, self.channel, len(data) // 3
+        if data != b"ok\n" * count or not count or self._pending or self.phase is not Phase.RUNNING:
+            return False
+        if job is None or not job.begun or job.hold or self.script or self.reported.user_wait or len(job.lines) <= count:
+            return False
+        if not self.identity.reports and now_s >= self.next_poll_s:
+            return False
+        if not channel.on_plain_ok(now_s, count):
+            return False
+        while job.lines and channel.stream(job.lines[0].command, now_s, offset=job.lines[0].end_offset):
+            job.lines.popleft()
+        return True
+
     def receive(self, data: bytes, now_s: float) -> None:
         """Take bytes from the wire."""
         lines = (self._pending + data).split(b"\n")

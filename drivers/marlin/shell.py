@@ -30,6 +30,7 @@ from drivers.marlin.transcript import Transcript
 
 if TYPE_CHECKING:
     from serial import Serial
+FLUSH_S: Final = 0.25  # progress and bookmarks while moves stream: nobody needs them sooner
 CONNECT_S: Final = 40.0  # opening, boot loader and identification end long before; longer is a machine at something long
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 10.0
@@ -75,6 +76,7 @@ class Shell:
         self._feeding: asyncio.Task[None] | None = None
         self._starting = False
         self._ended: dict[str, JobEnded] = {}
+        self._flush_s = 0.0  # when a stream of moves is looked at again
 
     @property
     def status(self) -> PrinterStatus:
@@ -189,9 +191,17 @@ class Shell:
         return asyncio.get_running_loop().time()
 
     def _receive(self, data: bytes) -> None:
-        self._transcript.heard(data, self._now_s())
-        self._protocol.receive(data, self._now_s())
-        self._flush()
+        now_s = self._now_s()
+        self._transcript.heard(data, now_s)
+        if not self._protocol.streams(data, now_s):
+            self._protocol.receive(data, now_s)
+            self._flush()
+        elif now_s >= self._flush_s or self._protocol.wants_program:
+            self._flush()
+        elif self._link is not None:
+            line = self._protocol.data_to_send()
+            self._transcript.sent(line, now_s)
+            self._link.write(line)
 
     def _timed_out(self) -> None:
         self._timer = None
@@ -199,7 +209,12 @@ class Shell:
         self._flush()
 
     def _flush(self) -> None:
-        """After anything happened: leave a bookmark, send, tell, arm the timer, read ahead."""
+        """After anything happened: leave a bookmark, send, tell, arm the timer, read ahead.
+
+        While moves are answered one by one nothing else happens, and one look in FLUSH_S is enough: the timer that is armed only
+        looks, and finds the newer deadline.
+        """
+        self._flush_s = self._now_s() + FLUSH_S
         mark = self._protocol.mark(self._now_s())
         if mark is not None and self._protocol.job is not None:
             self._listener(Bookmark(self._protocol.job.name, encode(mark, self._boot, recovery.boot_second())))

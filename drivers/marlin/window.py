@@ -25,6 +25,7 @@ HUNGRY_ANSWERS: Final = 128  # the largest planner that we know has 64 places
 WAIT_WEIGHT: Final = 8  # one late answer undoes so many prompt ones: a loop that was busy elsewhere is late now and then
 CLEAN_LINES: Final = 2_048  # after trouble; doubles each time
 MAX_CLEAN_LINES: Final = 65_536
+WORTHWHILE_S: Final = 0.001  # who answers faster gets a thousand lines a second one by one, and no file has so many
 PROMPT_RATIO: Final = 1.5
 PROMPT_SLACK_S: Final = 0.0005  # what a busy event loop adds
 MOVES: Final = frozenset({b"G0 ", b"G1 ", b"G2 ", b"G3 "})  # only these are sent beside others
@@ -63,7 +64,7 @@ class Window:
             if waited_s < quickest_s and not self.wide:
                 self._quickest_s[bucket] = quickest_s = waited_s
             prompt = waited_s <= quickest_s * PROMPT_RATIO + PROMPT_SLACK_S
-        if not prompt:
+        if not prompt or (waited_s < WORTHWHILE_S and not self.wide):
             self._hunger = max(self._hunger - WAIT_WEIGHT, 0)
             self._judge()
         elif self._hunger < self._hungry_answers:

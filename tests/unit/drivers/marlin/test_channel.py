@@ -537,3 +537,12 @@ def test_numbered_oks_count_the_lines_that_are_sent_again() -> None:
     bench.hear("ok N2 P15 B3", "ok N3 P15 B3", "fence-4.", "ok N4 P15 B3")
     assert bench.idle()
     assert bench.channel.resyncs == 1
+
+
+def test_more_oks_than_moves_in_flight_do_not_take_the_short_way() -> None:
+    bench = _wide()
+    _stream(bench, b"G1 X1", b"G1 X2")
+    assert not bench.channel.on_plain_ok(bench.now_s, 3)
+    assert not bench.accepted
+    assert bench.channel.on_plain_ok(bench.now_s, 2)
+    assert bench.idle()

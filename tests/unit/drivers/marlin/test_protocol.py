@@ -6,6 +6,7 @@ from drivers.base import PrintEnd
 from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready, Refused
 from drivers.marlin.job import Phase
 from drivers.marlin.protocol import Protocol
+from drivers.marlin.window import Window
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
@@ -329,3 +330,34 @@ def test_noise_without_a_line_end_does_not_fill_memory() -> None:
     for _ in range(1000):
         protocol.receive(b"\x55" * 1000, 0.1)
     assert len(protocol._pending) <= 1024
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.parametrize("advanced", [False, True])
+def test_the_short_way_says_the_same_as_the_long_one(monkeypatch: pytest.MonkeyPatch, lines: int, advanced: bool) -> None:
+    said = []
+    for short in (True, False):
+        if not short:
+            monkeypatch.setattr(Protocol, "streams", lambda *_: False)
+        options = FirmwareOptions(advanced_ok=advanced, uart_baud=250_000)
+        world = World(options, window=Window(lines, hungry_answers=0)).connected()
+        world.print_lines([*HEATED, *moves(300), "M104 S190", *moves(300, start=300), "G28 X", *moves(10, start=600)])
+        assert world.ended().end is PrintEnd.DONE
+        assert printed(world.firmware.executed) == moves(610)
+        said.append(bytes(world.sent))
+    assert said[0] == said[1]
+
+
+def test_the_short_way_is_only_for_oks_of_moves_while_nothing_else_is_due(world: World) -> None:
+    protocol = world.protocol
+    assert not protocol.streams(b"ok\n", world.now_s)  # no job
+    world.print_lines([*HEATED, *moves(200)])
+    assert not protocol.streams(b"ok\n", world.now_s)  # of M104 or M109
+    world.run(lambda: len(printed(world.firmware.executed)) > 20, limit_s=600)
+    while protocol.channel.idle:
+        world.step()
+    for data in (b"", b"ok", b"ok T:20.0 /0.0\n", b"ok\nok\n", b"ok\n//action:pause\n", b"Resend: 5\n"):
+        assert not protocol.streams(data, world.now_s)
+    assert not protocol.data_to_send()
+    protocol.pause(world.now_s)
+    assert not protocol.streams(b"ok\n", world.now_s)

@@ -132,7 +132,8 @@ class World:
         if said and self.plugged:
             said = self.to_host(said)
             self.heard += said
-            self.protocol.receive(said, self.now_s)
+            if not self.protocol.streams(said, self.now_s):
+                self.protocol.receive(said, self.now_s)
         return bool(data or said)
 
     # what was executed
