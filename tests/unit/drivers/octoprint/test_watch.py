@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from drivers.base import DriverEvent, PrinterState, StatusChanged
+from drivers.base import Capability, DriverEvent, PrinterState, StatusChanged
 from drivers.errors import AuthenticationError, NotAPrinterError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Client
@@ -242,3 +244,131 @@ async def test_close_ends_everything_at_once(fake: FakeOctoPrint, address: OctoP
     await asyncio.sleep(0.1)
     assert len(watched.events) == told
     assert not fake.sockets
+
+
+# --- what is found out about an OctoPrint -----------------------------------------------------------------------------------------
+
+
+async def test_what_the_keys_user_may_and_what_is_installed_is_learned(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    fake.permissions += ["WEBCAM", "MONITOR_TERMINAL", "PLUGIN_PSUCONTROL_CONTROL"]
+    learned: list[frozenset[Capability]] = []
+    watch = Watch(Client(address), Publisher(lambda _event: None), QUICK, learned.append)
+    await watch.open()
+    assert learned[-1] == {Capability.SNAPSHOT, Capability.CONSOLE}  # the permission is there, PSU Control is not
+    fake.power = True
+    await watch.close()
+    watch = Watch(Client(address), Publisher(lambda _event: None), QUICK, learned.append)
+    await watch.open()
+    assert Capability.POWER in learned[-1]
+    await watch.close()
+
+
+async def test_a_question_of_before_we_came_is_found(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.permissions.append("PLUGIN_ACTION_COMMAND_PROMPT_INTERACT")
+    fake.question = {"text": "Filament out?", "choices": ["Continue"]}
+    await watched.watch.open()
+    assert watched.state is PrinterState.ATTENTION
+    fake.question = None
+    fake.push({"plugin": {"plugin": "action_command_prompt", "data": {"action": "close"}}})
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_a_question_is_shown_without_the_right_to_answer_it(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    fake.ask("Filament out?", "Continue")
+    await watched.until(lambda: watched.state is PrinterState.ATTENTION)
+    assert fake.count("GET", "/api/plugin/action_command_prompt") == 0
+
+
+async def test_without_a_socket_questions_are_asked_for(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.has_socket = False
+    fake.permissions.append("PLUGIN_ACTION_COMMAND_PROMPT_INTERACT")
+    await watched.watch.open()
+    fake.question = {"text": "Filament out?", "choices": ["Continue"]}
+    await watched.until(lambda: watched.state is PrinterState.ATTENTION)
+
+
+async def test_messages_of_other_plugins_are_nothing(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    ours = {"plugin": "action_command_prompt"}
+    nonsense: list[Any] = [None, 5, {}, {"plugin": "other"}, ours, {**ours, "data": 5}]
+    for told in nonsense:
+        fake.push({"plugin": told})
+    fake.event("PrintStarted", path="own.gcode", origin="local")
+    await watched.until(lambda: watched.state is PrinterState.FOREIGN)
+    assert PrinterState.ATTENTION not in watched.states
+
+
+async def test_a_missing_socket_is_hinted_at(fake: FakeOctoPrint, watched: Watched) -> None:
+    fake.has_socket = False
+    await watched.watch.open()
+    assert "proxy" in (watched.watch.machine.status(0).note or "")
+    fake.has_socket = True
+    await watched.until(lambda: watched.watch.machine.status(0).note is None)
+
+
+# --- a key or its rights go -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_that_is_revoked_while_we_watch_parks_the_printer_until_there_is_another(
+    fake: FakeOctoPrint, address: OctoPrintAddress, watched: Watched
+) -> None:
+    await watched.watch.open()
+    fake.key = "ANOTHERKEYANOTHERKEY"
+    await watched.until(lambda: watched.state is PrinterState.OFFLINE)
+    assert "refuses our key" in (watched.watch.machine.note or "")
+    address.key_file.write_text("ANOTHERKEYANOTHERKEY")
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_rights_that_are_taken_away_are_named_after_the_first_refusal(fake: FakeOctoPrint, watched: Watched) -> None:
+    """A refused command says nothing of what is missing: we ask."""
+    await watched.watch.open()
+    fake.permissions.remove("PRINT")
+    fake.answers["POST", "/api/job"] = (403, {"error": "no"})
+    with pytest.raises(AuthenticationError):
+        await watched.watch.call(watched.watch._client.pause)
+    await watched.until(lambda: watched.state is PrinterState.OFFLINE)
+    assert "PRINT" in (watched.watch.machine.note or "")
+    fake.permissions.append("PRINT")
+    await watched.until(lambda: watched.state is PrinterState.IDLE)
+
+
+async def test_a_refusal_that_is_no_lack_of_rights_changes_nothing(fake: FakeOctoPrint, watched: Watched) -> None:
+    await watched.watch.open()
+    fake.answers["POST", "/api/job"] = (403, {"error": "a plugin said no"})
+    with pytest.raises(AuthenticationError):
+        await watched.watch.call(watched.watch._client.pause)
+    asked = fake.count("GET", "/api/currentuser")
+    await watched.until(lambda: fake.count("GET", "/api/currentuser") > asked)
+    await asyncio.sleep(0.1)
+    assert PrinterState.OFFLINE not in watched.states
+
+
+async def test_a_job_that_runs_on_is_asked_after_sooner_than_a_mere_wrong_key(watched: Watched) -> None:
+    error = AuthenticationError("x", next_step="y")
+    assert watched.watch._wait_after(error, 1) == QUICK.refused_wait_s
+    watched.watch._timing = replace(QUICK, refused_wait_s=300.0)
+    watched.watch.machine.open("job-1", 0)
+    assert watched.watch._wait_after(error, 1) == QUICK.longest_wait_s
+
+
+async def test_each_session_has_a_fresh_login(fake: FakeOctoPrint, watched: Watched) -> None:
+    """A session that is not used goes stale after a quarter of an hour; OctoPrint then says `reauthRequired`."""
+    await watched.watch.open()
+    fake.push({"reauthRequired": {"reason": "stale"}})
+    await watched.until(lambda: fake.count("POST", "/api/login") == 2)
+    await watched.until(lambda: len(fake.sockets) == 1)
+
+
+async def test_an_idle_printer_costs_few_requests(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    """One question in half a minute beside the socket; the bench measures bytes and time."""
+    watch = Watch(Client(address), Publisher(lambda _event: None), replace(QUICK, poll_s=30.0))
+    await watch.open()
+    await asyncio.sleep(0.1)
+    asked = len(fake.asked)
+    for _ in range(20):
+        fake.push({"current": fake.current()})
+    await asyncio.sleep(0.2)
+    assert len(fake.asked) == asked
+    await watch.close()
