@@ -21,7 +21,7 @@ class PrinterState(StrEnum):
     PRINTING = "printing"
     PAUSED = "paused"
     ATTENTION = "attention"  # the machine waits for a person (filament, prompt)
-    FINISHING = "finishing"  # last moves or cool-down of our job
+    FINISHING = "finishing"  # last moves or cool-down of our job; the latter also when its end was told, and it is no job any more
     FAULT = "fault"  # the machine refuses to go on; a person resets it
     FOREIGN = "foreign"  # it prints something that is not ours
 

@@ -17,7 +17,7 @@ JOB: Final = "job-conformance-1"
 OTHER_JOB: Final = "job-conformance-2"
 UNKNOWN_JOB: Final = "job-conformance-of-nobody"
 CLOSE_S: Final = 10.0  # `Driver.close`
-_MOMENT_S: Final = 0.3  # in which something that must not be told would be told
+_MOMENT_S: Final = 0.1  # in which something that must not be told would be told
 _GONE: Final = frozenset({PrinterState.OFFLINE, PrinterState.CONNECTING})
 _MAX_TRANSCRIPT_LINES: Final = 4_000
 _MAX_CONSOLE_LINES: Final = 200
@@ -166,7 +166,6 @@ async def it_connects_and_lets_go(bench: Bench) -> None:
         expect(driver.status.job is None, "an idle machine has no job")
         took_s = await closed(driver, recorder)
         expect(took_s <= CLOSE_S, f"close took {took_s:.1f} s")
-        expect(driver.status.state is PrinterState.OFFLINE, f"after close it is {driver.status.state}")
 
 
 @check(Ability.VANISH)

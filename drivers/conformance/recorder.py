@@ -8,9 +8,9 @@ from drivers.base import BOOKMARK_CHARACTERS, Bookmark, Driver, DriverEvent, Pri
 
 _S = PrinterState
 _GONE: Final = frozenset({_S.OFFLINE, _S.CONNECTING})
-_APART: Final = frozenset({_S.IDLE, _S.FAULT, _S.FOREIGN, _S.ATTENTION})  # without a job of ours; ATTENTION with one, too
+_APART: Final = frozenset({_S.IDLE, _S.FAULT, _S.FOREIGN, _S.ATTENTION})  # ends of what went before
 BUSY: Final = frozenset({_S.PREPARING, _S.PRINTING, _S.PAUSED, _S.ATTENTION, _S.FINISHING})
-OURS: Final = BUSY - {_S.ATTENTION}  # only with a job of ours
+OURS: Final = BUSY - {_S.ATTENTION, _S.FINISHING}  # only with a job of ours; it may cool down after the end was told
 # which state may follow which, apart from OFFLINE and CONNECTING, which may follow any: a driver may have missed what was between
 NEXT: Final[dict[PrinterState, frozenset[PrinterState]]] = {
     _S.OFFLINE: frozenset(_S),

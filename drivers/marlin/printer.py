@@ -162,12 +162,19 @@ class MarlinPrinter(Shell):
         """Push the part off the bed by the lines of `eject_file`. See `drivers.base.Ejecting`.
 
         Raises:
-            PrinterBusyError: it prints, the bed is too warm, or it did not get to the end.
+            PrinterBusyError: it has no `eject_file`, it prints, the bed is too warm, or it did not get to the end.
             TransferError: the file cannot be read or holds what cannot be sent.
 
         """
         self._must_be_idle()
-        assert self._options.eject_file is not None
+        if self._options.eject_file is None:
+            raise PrinterBusyError(
+                Bilingual("This printer has no ejection.", "Cette imprimante n'a pas d'éjection."),
+                next_step=Bilingual(
+                    "Take the part off by hand, or name an eject_file in its URL.",
+                    "Retirez la pièce à la main, ou nommez un eject_file dans son adresse.",
+                ),
+            )
         lines = await self._run(eject_lines, self._options.eject_file)
         self._must_be_idle()
         if (error := too_warm(self._protocol.reported.bed, self._options.eject_below_c)) is not None:

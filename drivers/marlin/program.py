@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from drivers.errors import TransferError
+from drivers.errors import Bilingual, TransferError
 from drivers.marlin.lines import LineError, ProgramLine, prepare
 
 BATCH_LINES: Final = 512
 MAX_LINE_BYTES: Final = 1024 * 1024  # slicers write their whole configuration as one comment line
-_NOT_GCODE: Final = "Slice the model to plain G-code for this printer and try again."
+_NOT_GCODE: Final = Bilingual(
+    "Slice the model to plain G-code for this printer and try again.",
+    "Tranchez le modèle en G-code simple pour cette imprimante, puis recommencez.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,11 @@ class ProgramReader:
             return self._read()
         except OSError as error:
             raise TransferError(
-                f"The file {self._path} cannot be read: {error.strerror}.", next_step="Check that it exists and may be read."
+                Bilingual(
+                    f"The file {self._path} cannot be read: {error.strerror}.",
+                    f"Le fichier {self._path} est illisible : {error.strerror}.",
+                ),
+                next_step=Bilingual("Check that it exists and may be read.", "Vérifiez qu'il existe et qu'il peut être lu."),
             ) from error
 
     def _read(self) -> tuple[list[ProgramLine], bool]:
@@ -67,13 +74,17 @@ class ProgramReader:
         self._number += 1
         self._offset += len(raw)
         if len(raw) == MAX_LINE_BYTES:
-            raise TransferError(f"Line {self._number} of {self._path.name} has no end.", next_step=_NOT_GCODE)
+            raise TransferError(self._at("has no end", "n'a pas de fin"), next_step=_NOT_GCODE)
         try:
             command = prepare(raw)
         except LineError as error:
-            raise TransferError(f"Line {self._number} of {self._path.name} {error}.", next_step=_NOT_GCODE) from error
+            raise TransferError(self._at(f"{error}", f"ne peut pas être envoyée ({error})"), next_step=_NOT_GCODE) from error
         if command:
             lines.append(ProgramLine(command, self._offset))
+
+    def _at(self, english: str, french: str) -> Bilingual:
+        place, name = self._number, self._path.name
+        return Bilingual(f"Line {place} of {name} {english}.", f"La ligne {place} de {name} {french}.")
 
 
 def check(path: Path) -> ProgramSize:
@@ -93,5 +104,6 @@ def check(path: Path) -> ProgramSize:
     finally:
         reader.close()
     if commands == 0:
-        raise TransferError(f"{path.name} holds no G-code command.", next_step=_NOT_GCODE)
+        nothing = Bilingual(f"{path.name} holds no G-code command.", f"{path.name} ne contient aucune commande G-code.")
+        raise TransferError(nothing, next_step=_NOT_GCODE)
     return ProgramSize(size_bytes, commands)

@@ -1,6 +1,7 @@
 """Benches of our kinds of printer for the conformance checks: each a machine that can be made to do things."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 from drivers.virtual.printer import VirtualPrinter, read_settings
 from tests.unit.drivers.marlin.world import HEATED, moves
-from tests.unit.drivers.octoprint.fake import KEY, FakeOctoPrint
+from tests.unit.drivers.octoprint.fake import KEY, Answer, FakeOctoPrint
 from tests.unit.drivers.octoprint.test_watch import QUICK
 
 SPEED: Final = 200.0
@@ -195,6 +196,8 @@ class OctoPrintBench(Base):
         super().__init__(folder)
         (folder / "printer.key").write_text(KEY + "\n")
         self.fake = FakeOctoPrint()
+        self.fake.answers["POST", "/api/job"] = self._job
+        self.fake.answers["POST", "/api/printer/command"] = self._commands
 
     async def open(self) -> "OctoPrintBench":
         await self.fake.listen()
@@ -206,6 +209,34 @@ class OctoPrintBench(Base):
 
     async def close(self) -> None:
         await self.fake.close()
+
+    def _job(self, body: bytes) -> Answer:
+        """What OctoPrint does with the commands of a job (facts of the real one: tests/integration/test_octoprint_driver.py)."""
+        command = json.loads(body)
+        if self.fake.state not in {"Printing", "Paused"}:
+            return 409, {"error": "not printing"}
+        if command["command"] == "cancel":
+            asyncio.get_running_loop().call_soon(self._cancelled)
+        else:
+            self.fake.state = "Paused" if command["action"] == "pause" else "Printing"
+            event = "PrintPaused" if command["action"] == "pause" else "PrintResumed"
+            self.fake.push({"current": self.fake.current()})
+            self.fake.event(event, path=self.fake.path, origin="local")
+        return 204, None
+
+    def _cancelled(self) -> None:
+        self._over("PrintCancelled", user="farm")
+        self.fake.event("PrintFailed", path=self.fake.path, origin="local", reason="cancelled")
+
+    def _commands(self, body: bytes) -> Answer:
+        if "M112" in json.loads(body)["commands"]:
+            asyncio.get_running_loop().call_soon(self._killed)
+        return 204, None
+
+    def _killed(self) -> None:
+        self.fake.error = "Printer halted. kill() called!"
+        self.fake.event("Error", error=self.fake.error, reason="firmware")
+        self._over("PrintFailed", "Error", reason="error")
 
     def _over(self, event: str, state: str = "Operational", **content: Any) -> None:
         path = self.fake.path

@@ -21,7 +21,10 @@ NOT_PROMISED: Final[dict[str, dict[str, str]]] = {
     },
     "marlin": {"a_print_survives_its_agent": "no survives-agent"},
     "virtual": {"a_print_survives_its_agent": "no survives-agent"},
-    "octoprint": {},
+    "octoprint": {
+        "the_wire_is_recorded_within_bounds": "no transcript",
+        "the_console_is_for_idle_machines": "no console",  # the fake one's user may not use its terminal; the real one: integration
+    },
 }
 PAIRS: Final = [(kind, check) for kind, bench in BENCHES.items() for check in CHECKS if check.needs <= bench.abilities]
 
