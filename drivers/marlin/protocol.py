@@ -241,7 +241,7 @@ class Protocol(Session):
     def _learn(self, reply: Reply, now_s: float) -> None:
         self.reported.learn(reply, now_s)
         if self.errand is not None:
-            self.errand.hear(reply.text, report=reply.kind in {Kind.REPORT, Kind.ACTION})
+            self._hear(self.errand, reply)
         kind = reply.kind
         if kind is Kind.ACTION:
             self._action(reply.text, now_s)
@@ -251,6 +251,12 @@ class Protocol(Session):
             self.claim.told = replies.position(reply.text)
         elif kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
             self._works()
+
+    def _hear(self, errand: Errand, reply: Reply) -> None:
+        """What it says while a line of the errand is the one in flight."""
+        line = self.channel.in_flight
+        if line is not None and line.command in errand.lines:
+            errand.hear(reply.text, report=reply.kind in {Kind.REPORT, Kind.ACTION})
 
     def _works(self) -> None:
         """The machine obeys: with a line of the file in flight, the job has begun."""

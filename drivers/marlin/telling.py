@@ -55,7 +55,8 @@ def state_of(protocol: Protocol) -> PrinterState:
         return PrinterState.OFFLINE
     if protocol.phase is Phase.READY and protocol.reported.foreign:
         return PrinterState.FOREIGN
-    if protocol.phase in _ASKING and protocol.reported.user_wait:
+    asks = protocol.reported.user_wait or (protocol.job is not None and protocol.reported.prompt is not None)
+    if protocol.phase in _ASKING and asks:
         return PrinterState.ATTENTION
     if protocol.phase is Phase.RUNNING and protocol.job is not None:
         return PrinterState.PRINTING if protocol.job.modes.extruded else PrinterState.PREPARING

@@ -369,6 +369,7 @@ class Script:
         self._master, slave = os.openpty()
         tty.setraw(slave)
         self.path = os.ttyname(slave)
+        os.set_blocking(self._master, False)
         self._slave = slave  # held, so that the pty lives before anybody opens it
         asyncio.get_running_loop().add_reader(self._master, self._read)
         return self
@@ -377,6 +378,11 @@ class Script:
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)
+
+    def say(self, data: bytes) -> None:
+        """Say something unasked; what finds no room is lost."""
+        with suppress(BlockingIOError):
+            os.write(self._master, data)
 
     def _read(self) -> None:
         *lines, self._pending = (self._pending + os.read(self._master, 4096)).split(b"\n")
