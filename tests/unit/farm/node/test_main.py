@@ -14,7 +14,7 @@ import structlog
 
 from drivers.errors import AddressError
 from farm.node import __main__ as module
-from farm.node.__main__ import main
+from farm.node.__main__ import main, new_loop
 from tests.unit.drivers.marlin.world import HEATED, moves
 from tests.virtual_printers import VirtualPrinters
 
@@ -200,3 +200,13 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=3)
         assert process.returncode == -signal.SIGTERM
+
+
+def test_the_loop_is_uvloops_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    loops = [new_loop()]
+    monkeypatch.setitem(sys.modules, "uvloop", None)  # as where there is no wheel for the machine
+    loops.append(new_loop())
+    names = [type(loop).__module__.partition(".")[0] for loop in loops]
+    for loop in loops:
+        loop.close()
+    assert names == ["uvloop", "asyncio"]
