@@ -57,7 +57,8 @@ class VirtualPrinters:
         """Configuration of a node that has all of them, through the ordinary Marlin driver."""
         numbers = range(1, self.count + 1)
         return [
-            PrinterSection(name=f"virtual {number}", url=f"marlin://{self.path(number)}", profile=profile) for number in numbers
+            PrinterSection(name=f"virtual {number}", url=f"marlin://{self.path(number)}?deadman_s=0", profile=profile)
+            for number in numbers
         ]
 
     def control(self, printer: int, **command: object) -> None:

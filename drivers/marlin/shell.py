@@ -52,7 +52,7 @@ class Shell:
     info: DriverInfo
 
     def __init__(self, device: str, baud: int | None, listener: EventListener, *, options: Options | None = None) -> None:
-        self._options = options or Options(device, baud)
+        self._options = options or Options(device, baud, deadman_s=0)
         self._device = device
         self._listener = listener
         self._transcript = Transcript()

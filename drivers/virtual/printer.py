@@ -230,7 +230,9 @@ class VirtualPrinter:
             link = self._folder.path / "printer"
             self.port = make_port(self._settings, link=link)
             self._marlin = marlin_from_url(
-                urlsplit(f"marlin://{link}?baud={self._settings.strict_baud or 115_200}"), self._listener
+                # its seconds are shorter than ours, and so would be the time after which M85 stops it
+                urlsplit(f"marlin://{link}?baud={self._settings.strict_baud or 115_200}&deadman_s=0"),
+                self._listener,
             )
             self.info = replace(INFO, capabilities=self._marlin.info.capabilities)
         await self._marlin.connect()

@@ -133,7 +133,7 @@ class SerialBench(Base):
         self.port: VirtualPort | None = VirtualPort(Firmware(options), speed=SPEED, link=folder / "printer")
 
     def make(self, listener: EventListener) -> Driver:
-        return marlin(urlsplit(f"marlin://{self.folder / 'printer'}?baud=115200"), listener)
+        return marlin(urlsplit(f"marlin://{self.folder / 'printer'}?baud=115200&deadman_s=0"), listener)
 
     async def close(self) -> None:
         if self.port is not None:
