@@ -17,7 +17,7 @@ async def test_it_logs_in_slows_down_subscribes_and_listens(fake: FakeOctoPrint,
         assert history["state"]["text"] == "Operational"
         await asyncio.sleep(0.05)
         kinds = [asked[1] for asked in fake.asked if asked[0] == "SOCKET"]
-        assert kinds == ["auth", "throttle", "subscribe"]
+        assert kinds == ["throttle", "subscribe", "auth"]  # this way round the full state is sent once only
         fake.push({"event": {"type": "PrintDone"}})
         fake.push({"unknown": 1})
         messages = push.messages()
