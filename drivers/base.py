@@ -165,6 +165,7 @@ class Driver(Protocol):
     """One printer. All methods are called from one event loop; none blocks it.
 
     Events go to the listener given at construction, on that loop. Methods raise `drivers.errors.DriverError` and nothing else.
+    `info` may change when the machine is seen: what it can do is looked up again with every status.
     A driver reconnects by itself after a loss (with back-off, logging once on loss and once on recovery) until `close`.
     """
 

@@ -55,8 +55,8 @@ class OwnPrinters:
 
     def same_as(self, url: str) -> str | None:
         """The name of the printer that another URL reaches as well: the same port by another name, the same OctoPrint."""
-        wanted = _split(url)
-        return next((name for name, parts in self._printers if _key(parts) == _key(wanted)), None)
+        wanted = _key(_split(url))
+        return next((name for name, parts in self._printers if wanted is not None and _key(parts) == wanted), None)
 
     def named(self, name: str) -> bool:
         """Whether a printer has this name."""

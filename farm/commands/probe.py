@@ -12,6 +12,8 @@ import typer
 
 from drivers.base import Camera, Capability, Driver, PrinterStatus, Recorded
 from drivers.errors import Bilingual, DriverError
+from drivers.marlin import ports
+from drivers.marlin.ports import SYSTEM, Tree
 from farm.commands.device import connected, error_record, fault_record, shown_url, temperatures, write_file
 from farm.commands.overview import plain, say
 from farm.errors import InvalidError
@@ -145,18 +147,16 @@ async def _photograph(found: Findings, driver: Driver, path: Path) -> None:
     found.snapshot = str(path)
 
 
-def _look_at_port(found: Findings, url: str) -> None:
-    from drivers.marlin import ports  # noqa: PLC0415
-
+def _look_at_port(found: Findings, url: str, tree: Tree = SYSTEM) -> None:
     parts = urlsplit(url)
     device = unquote(parts.path)
     baud = _FOUND_BAUD.search(found.status.firmware or "")
     query = f"?baud={baud[1]}" if baud else f"?{parts.query}" if parts.query else ""
-    found.use = f"marlin://{ports.stable_name(device)}{query}"
-    if (warning := ports.advice(device)) is not None:
+    found.use = f"marlin://{ports.stable_name(device, tree)}{query}"
+    port = ports.port_of(device, tree)
+    if port is not None and (warning := ports.advice(device, tree)) is not None:
         found.warnings.append(warning)
-        port = ports.port_of(device)
-        found.use = f"{port.url}{query}" if port is not None else found.use
+        found.use = f"{port.url}{query}"
 
 
 def _look_at_octoprint(found: Findings, url: str) -> None:

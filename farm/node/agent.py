@@ -417,7 +417,7 @@ class Agent:
         if (before.state in UNSEEN) != (after.state in UNSEEN):
             log = _log.warning if after.state in UNSEEN else _log.info
             log("printer.lost" if after.state in UNSEEN else "printer.found", printer=printer, state=str(after.state))
-        return core.on_status(state, printer, after, now)
+        return core.on_status(core.capable(state, printer, hand.driver.info.capabilities), printer, after, now)
 
     def _said_by(self, printer: str) -> list[str]:
         hand = self._hands.get(printer)

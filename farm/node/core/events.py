@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from drivers.base import PrinterState, PrinterStatus
+from drivers.base import Capability, PrinterState, PrinterStatus
 from farm.bus.messages import FaultRaised
 from farm.node.core.beds import foreign_began, look
 from farm.node.core.draft import Draft, fault_note
@@ -130,6 +130,15 @@ def on_status(state: NodeState, printer: str, status: PrinterStatus, moment: Mom
     _note_fault(draft, before, now)
     ask_about_old_jobs(draft)
     return draft.step()
+
+
+def capable(state: NodeState, printer: str, capabilities: frozenset[Capability]) -> NodeState:
+    """What a driver can do is known only when it has seen its machine: an OctoPrint with a plugin, a firmware with prompts."""
+    known = state.printers.get(printer)
+    if known is None or known.setup.capabilities == capabilities:
+        return state
+    setup = replace(known.setup, capabilities=capabilities)
+    return replace(state, printers={**state.printers, printer: replace(known, setup=setup)})
 
 
 def on_trouble(state: NodeState, printer: str, trouble: Refusal | None) -> Step:

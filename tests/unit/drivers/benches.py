@@ -281,7 +281,7 @@ async def bench_of(kind: str, folder: Path) -> Any:
     return await asyncio.to_thread(BENCHES[kind], folder)
 
 
-BENCHES: Final[dict[str, Callable[[Path], Any]]] = {
+BENCHES: Final[dict[str, type[Base]]] = {
     "scripted": ScriptedBench,
     "manual": ManualBench,
     "marlin": SerialBench,

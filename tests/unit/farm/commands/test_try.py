@@ -1,7 +1,10 @@
 """`farm try` as a technician types it: real processes, virtual printers."""
 
 import json
+import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -185,3 +188,58 @@ def test_describe() -> None:
     status = PrinterStatus(PrinterState.PRINTING, nozzle=Temperature(199.6, 200.0), bed=Temperature(60.0, 60.0), note="Click")
     assert describe(status) == "printing  nozzle 200/200 °C  bed 60/60 °C  Click"
     assert describe(PrinterStatus()) == "offline"
+
+
+def test_a_failed_print_has_its_fault_record_and_its_transcript(tmp_path: Path) -> None:
+    cold = tmp_path / "cold.gcode"
+    cold.write_text("\n".join(["G28", "G90", "M83", *moves(20)]))
+    wire = tmp_path / "wire.txt"
+    result = _run("virtual://?speed=200", str(cold), "--json", "--transcript", str(wire))
+    told = json.loads(result.stdout)
+    assert told["fault"]["code"] == "cold-extrusion"
+    assert told["fault"]["meaning"]["fr"] != told["fault"]["meaning"]["en"]
+    assert told["fault"]["action"]["fr"]
+    assert told["detail"]
+    assert told["by_person"] is False
+    assert "cold extrusion prevented" in wire.read_text()
+    assert "> N" in wire.read_text()
+
+
+def test_an_error_is_json_too(frame: Path, tmp_path: Path) -> None:
+    result = _run("marlin:///dev/null?baud=115200", str(frame), "--json", "--transcript", str(tmp_path / "t"))
+    assert result.returncode == 1
+    told = json.loads(result.stdout)
+    assert told["printer"] == "marlin:///dev/null"
+    assert told["error"]["code"] == "not-a-printer"
+    assert told["error"]["detail"]["fr"] == "/dev/null n'est pas un port série."
+    assert "farm: /dev/null is not a serial port." in result.stderr
+
+
+def test_what_the_machine_asks_is_asked_at_the_terminal(tmp_path: Path) -> None:
+    """A filament change: the machine asks three questions and goes on with the answers that a person types."""
+    file = tmp_path / "change.gcode"
+    file.write_text("\n".join([*HEATED, "M600", *moves(20), "M104 S0", "M84", ""]))
+    url = "virtual://?speed=100&host_actions=1&runout_sensor=1&emergency_parser=1"
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "farm", "try", url, str(file), "--json"]
+    process = subprocess.Popen(command, stdin=slave, stdout=subprocess.PIPE, stderr=slave, text=True)
+    os.close(slave)
+    seen, answered, end_s = b"", 0, time.monotonic() + 120
+    try:
+        while process.poll() is None and time.monotonic() < end_s:
+            if select.select([master], [], [], 0.1)[0]:
+                try:
+                    seen += os.read(master, 4096)
+                except OSError:
+                    break  # it has closed its side
+            elif (asked := seen.count(b"The printer asks")) > answered:
+                last = seen[seen.rindex(b"The printer asks") :]
+                os.write(master, b"2\n" if b"2. Continue" in last else b"1\n")
+                answered = asked
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+    assert answered >= 2, seen.decode(errors="replace")[-2000:]
+    assert json.loads(out)["end"] == "done"

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.base import PrinterState, PrinterStatus
+from drivers.base import Capability, PrinterState, PrinterStatus
 from farm.bus.messages import ClearBedAction
 from farm.node import core
 from farm.node.core import JournalPlace, Remembered
@@ -126,3 +126,14 @@ def test_of_the_ledger_of_another_node_only_doubt_is_left() -> None:
     bench.status(A, PrinterState.IDLE)
     bench.do(core.on_clear, ClearBedAction(printer=A, occupation=state.occupations[A].id))
     assert A not in bench.state.occupations, "a person clears it"
+
+
+def test_what_a_machine_can_do_is_learned_when_it_is_seen() -> None:
+    bench = Bench()
+    same = bench.state
+    assert core.capable(same, A, frozenset()) is same
+    assert core.capable(same, "printer-x", frozenset({Capability.PROMPTS})) is same
+    calm = core.face(same, bench.moment)
+    bench.state = core.capable(same, A, frozenset({Capability.PROMPTS}))
+    assert bench.report().printers[0].capabilities == ["prompts"]
+    assert core.face(bench.state, bench.moment) != calm, "the farm hears of it at once"
