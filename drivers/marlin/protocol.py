@@ -141,7 +141,7 @@ class Protocol(Session):
         if self.phase is Phase.READY:
             self.enter(Phase.SETUP, make_safe(self.identity.extruders, homed=not self.was_reset))
             pump(self, now_s)
-        else:
+        elif self.job is None and self.phase in {Phase.CLOSED, Phase.GREETING, Phase.LOCATING, Phase.SETUP}:
             self.abandoned = True  # as soon as it can be reached
 
     def answer(self, prompt: str, choice: int, now_s: float) -> None:

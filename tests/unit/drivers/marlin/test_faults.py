@@ -1,5 +1,6 @@
 import pytest
 
+from drivers.base import Recovery
 from drivers.marlin import faults
 from drivers.marlin.faults import BY_CODE, RULES, FaultRule, Severity, recognise
 
@@ -67,3 +68,23 @@ def test_cold_extrusion_fails_only_the_job() -> None:
 
 def test_a_record_keeps_at_most_200_characters_of_the_machine() -> None:
     assert len(faults.fault("reset", "x" * 1000).text) == 200
+
+
+@pytest.mark.parametrize(
+    ("code", "recovery"),
+    [
+        ("heating-failed", Recovery.NEVER),
+        ("thermal-runaway", Recovery.BY_HAND),
+        ("stopped", Recovery.BY_HAND),
+        ("other-machine", Recovery.BY_HAND),
+        ("unplugged", Recovery.BY_ITSELF),
+        ("chatter", Recovery.BY_ITSELF),
+    ],
+)
+def test_a_record_says_what_it_takes_to_print_again(code: str, recovery: Recovery) -> None:
+    assert faults.fault(code, "").recovery is recovery
+
+
+def test_what_is_deaf_never_recovers_by_itself() -> None:
+    assert all(rule.recovery is not Recovery.BY_ITSELF for rule in RULES if rule.severity is Severity.KILLED)
+    assert all(rule.recovery is Recovery.BY_ITSELF for rule in RULES if rule.severity is Severity.LINK)

@@ -130,11 +130,22 @@ def test_cold_extrusion_fails_the_job_and_the_machine_obeys_on() -> None:
     assert "G1 Z10 F600" in world.firmware.executed
 
 
+def test_a_printer_that_stopped_itself_fails_the_job_and_is_not_released(world: World) -> None:
+    world.protocol.receive(b"Error:Printer stopped due to errors. Fix the error and use M999 to restart.\n", world.now_s)
+    assert _code(world) == "stopped"
+    world.sent.clear()
+    world.pass_time(120)
+    assert b"M999" not in world.sent
+    assert world.phase() is Phase.KILLED
+
+
 def test_unknown_commands_are_counted_and_no_fault() -> None:
     world = World().connected()
     world.print_lines([*HEATED, "M73 P10", "G999", *moves(5)])
     assert world.ended().end is PrintEnd.DONE
     assert world.protocol.reported.unknown_commands >= 2
+    assert world.protocol.reported.note is not None
+    assert "did not know" in world.protocol.reported.note
 
 
 def test_a_file_that_cannot_be_read_on_fails_and_is_made_safe(world: World) -> None:
