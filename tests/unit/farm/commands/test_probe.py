@@ -1,0 +1,175 @@
+"""`farm printers probe`, with a scripted driver, a virtual printer and a pty."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from drivers.base import Capability, PrinterStatus
+from drivers.errors import NotAPrinterError, UnreachableError
+from drivers.marlin import search
+from drivers.octoprint.client import Client
+from drivers.virtual.firmware import Firmware
+from drivers.virtual.port import VirtualPort
+from farm.cli import build
+from farm.commands import probe as probe_module
+from farm.commands.probe import Findings, _look_at_octoprint, _look_at_port
+from farm.errors import InvalidError
+from tests.unit.drivers.marlin.devices import PRUSA, Machine
+from tests.unit.farm.commands.scripted import NO_FILE, Bench
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(build(), ["printers", "probe", *arguments])
+
+
+def test_who_answers_and_what_it_can_do(bench: Bench) -> None:
+    result = _run("scripted://host?key=hunter2")
+    assert result.exit_code == 0, result.output
+    first, *rows = result.stdout.splitlines()
+    assert first == "scripted://host"
+    shown = dict(row.strip().split(maxsplit=1) for row in rows)
+    assert shown["kind"] == "scripted"
+    assert shown["state"] == "idle"
+    assert shown["uuid"] == "7ea12e85-4a49-4a29-b7a1-9d9d0c2b5a11"
+    assert shown["can"] == "console, emergency-stop, prompts, snapshot, transcript"
+    assert bench.driver is not None
+    assert bench.driver.closed
+    assert bench.asked() == [], "nothing is sent that could move it"
+
+
+def test_json_has_all_of_it(bench: Bench) -> None:
+    told = json.loads(_run("scripted://", "--json").stdout)
+    assert told["state"] == "idle"
+    assert told["capabilities"] == ["console", "emergency-stop", "prompts", "snapshot", "transcript"]
+    assert told["warnings"] == []
+    assert told.keys() >= {"nozzle", "bed", "fault", "prompt", "firmware", "use", "octoprint", "snapshot", "note"}
+
+
+def test_a_picture_and_a_transcript_go_to_files(bench: Bench, tmp_path: Path) -> None:
+    picture, wire = tmp_path / "p.jpg", tmp_path / "t.txt"
+    told = json.loads(_run("scripted://", "--json", "--snapshot", str(picture), "--transcript", str(wire)).stdout)
+    assert picture.read_bytes().startswith(b"\xff\xd8\xff")
+    assert told["snapshot"] == str(picture)
+    assert wire.read_text().startswith("0.000 > M115\n")
+
+
+def test_without_a_camera_there_is_no_picture(bench: Bench, tmp_path: Path) -> None:
+    bench.capabilities = frozenset({Capability.CONSOLE})
+    refused = _run("scripted://", "--snapshot", str(tmp_path / "p.jpg")).exception
+    assert isinstance(refused, InvalidError)
+    assert "WEBCAM" in refused.next_step
+    assert not (tmp_path / "p.jpg").exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_error(bench: Bench) -> None:
+    assert isinstance(_run("scripted://", "--snapshot", str(NO_FILE)).exception, InvalidError)
+
+
+def test_an_error_is_json_too(bench: Bench, tmp_path: Path) -> None:
+    bench.script.connect_errors = [NotAPrinterError("A modem.", next_step="Another port.")]
+    result = _run("scripted://", "--json", "--transcript", str(tmp_path / "t.txt"))
+    assert isinstance(result.exception, NotAPrinterError)
+    told = json.loads(result.stdout)
+    assert told["error"]["code"] == "not-a-printer"
+    assert told["error"]["detail"]["fr"]
+    assert (tmp_path / "t.txt").exists(), "what was heard is what support needs"
+
+
+def test_example_uuids_are_no_identity(bench: Bench) -> None:
+    for uuid in ("00000000-0000-4000-8000-000000000000", "cede2a2f-41a2-4748-9b12-c55c62f367ff"):
+        bench.script.transcript = [f"0.0 < FIRMWARE_NAME:Marlin UUID:{uuid}"]
+        assert json.loads(_run("scripted://", "--json").stdout)["uuid"] is None
+
+
+def test_a_virtual_printer() -> None:
+    told = json.loads(_run("virtual://?speed=200", "--json").stdout)
+    assert told["firmware"].startswith("Marlin")
+    assert told["nozzle"]["actual_c"] > 0
+    assert "console" in told["capabilities"]
+    assert told["use"] is None
+
+
+@pytest.fixture
+def port() -> Iterator[VirtualPort]:
+    search._remembered.clear()
+    port = VirtualPort(Firmware())
+    yield port
+    port.close()
+    search._remembered.clear()
+
+
+def test_the_url_to_use_has_the_speed_that_was_found(port: VirtualPort) -> None:
+    told = json.loads(_run(f"marlin://{port.path}", "--json").stdout)
+    assert told["use"] == f"marlin://{port.path}?baud=115200"
+    assert told["uuid"] is None
+    kept = json.loads(_run(f"marlin://{port.path}?baud=115200&deadman_s=0", "--json").stdout)
+    assert kept["use"] == f"marlin://{port.path}?baud=115200&deadman_s=0"
+
+
+def test_a_kernel_name_is_warned_of(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    device = machine.plug("ttyACM0", "1.2", PRUSA)
+    found = Findings("", "marlin", [], PrinterStatus(firmware="Prusa-Firmware 3.14, 250000 baud"))
+    _look_at_port(found, f"marlin://{device}", machine.tree)
+    assert found.use == f"marlin://{machine.tree.by_id / PRUSA.id_name}?baud=250000"
+    assert "may be another printer" in found.warnings[0].en
+    again = Findings("", "marlin", [], PrinterStatus())
+    _look_at_port(again, f"marlin://{machine.tree.by_id / PRUSA.id_name}?baud=115200", machine.tree)
+    assert again.use == f"marlin://{machine.tree.by_id / PRUSA.id_name}?baud=115200"
+    assert again.warnings == []
+
+
+def _client_with(monkeypatch: pytest.MonkeyPatch, *permissions: str) -> None:
+    def probe(client: Client) -> str:
+        client.user, client.permissions = "farm", frozenset(permissions)
+        return "1.11.8"
+
+    monkeypatch.setattr(Client, "probe", probe)
+
+
+def _octoprint(findings: Any = None) -> Findings:
+    found = Findings("", "octoprint", [], PrinterStatus())
+    _look_at_octoprint(found, "octoprint+http://127.0.0.1:1?key_file=/k")
+    return found
+
+
+def test_an_octoprint_says_version_user_and_permissions(monkeypatch: pytest.MonkeyPatch) -> None:
+    _client_with(monkeypatch, "STATUS", "PRINT")
+    found = _octoprint()
+    assert found.octoprint is not None
+    assert (found.octoprint["version"], found.octoprint["user"]) == ("1.11.8", "farm")
+    assert found.octoprint["permissions"] == ["PRINT", "STATUS"]
+    assert "FILES_UPLOAD" in found.octoprint["missing"]
+    assert dict(found.rows())["may"] == "PRINT, STATUS"
+    assert found.warnings == []
+
+
+def test_a_key_that_may_too_much_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    _client_with(monkeypatch, "ADMIN")
+    found = _octoprint()
+    assert "ADMIN" in found.warnings[0].en
+    assert found.warnings[0].fr != found.warnings[0].en
+
+
+def test_an_octoprint_url_goes_to_octoprint(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(probe_module, "_look_at_octoprint", lambda _found, url: seen.append(urlsplit(url).scheme))
+    assert _run("octoprint+http://octopi.local?key_file=/k").exit_code == 0
+    assert seen == ["octoprint+http"]
+
+
+def test_nobody_there_is_one_typed_error(bench: Bench) -> None:
+    bench.script.connect_errors = [UnreachableError("Nobody.", next_step="Look.")]
+    result = _run("scripted://")
+    assert isinstance(result.exception, UnreachableError)
+    assert result.stdout == ""

@@ -1,0 +1,104 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from drivers.discovery import mdns
+from drivers.discovery.mdns import DiscoveryError, FoundOctoPrint
+from drivers.marlin import ports
+from drivers.marlin.ports import SerialPort
+from farm.cli import build
+
+PRUSA = SerialPort(
+    "/dev/serial/by-id/usb-Prusa", "/dev/ttyACM0", "Original Prusa", "Prusa", True, "CZ1", ("/dev/serial/by-id/usb-Prusa",)
+)
+LOOSE = SerialPort("/dev/ttyUSB0", "/dev/ttyUSB0", "USB Serial", "CH340", True)
+UART = SerialPort("/dev/ttyS0", "/dev/ttyS0", "ttyS0", None, False)
+UUID = "7ea12e85-4a49-4a29-b7a1-9d9d0c2b5a11"
+OCTOPI = FoundOctoPrint("Printer A", UUID, "1.11.8", "octopi.local", ("192.168.1.7",), 80, "", guarded=True)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _scan(
+    monkeypatch: pytest.MonkeyPatch,
+    found: list[SerialPort],
+    *options: str,
+    octoprints: Sequence[FoundOctoPrint] | DiscoveryError = (),
+) -> Result:
+    def find(_seconds: float) -> list[FoundOctoPrint]:
+        if isinstance(octoprints, DiscoveryError):
+            raise octoprints
+        return list(octoprints)
+
+    monkeypatch.setattr(ports, "scan", lambda: found)
+    monkeypatch.setattr(mdns, "find_octoprints", find)
+    result = CliRunner().invoke(build(), ["printers", "scan", *options])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_ports_are_listed_with_the_url_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _scan(monkeypatch, [PRUSA, UART]).stdout.splitlines()
+    assert lines[0] == "marlin:///dev/serial/by-id/usb-Prusa"
+    assert "looks like a printer" in lines[1]
+    assert "may change" not in lines[1]
+    assert lines[2] == "marlin:///dev/ttyS0"
+    assert "probably no printer" in lines[3]
+    assert "farm printers probe URL" in lines[4]
+
+
+def test_a_port_without_a_stable_name_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "may change with the next plug" in _scan(monkeypatch, [LOOSE]).stdout
+
+
+def test_octoprints_are_listed_with_version_and_uuid(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = _scan(monkeypatch, [], octoprints=[OCTOPI]).stdout.splitlines()
+    assert lines[0] == "octoprint+http://192.168.1.7"
+    for text in ("OctoPrint 1.11.8", '"Printer A"', "octopi.local", UUID, "asks for a user name"):
+        assert text in lines[1]
+
+
+def test_without_anything_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Plug the printer's USB cable in" in _scan(monkeypatch, []).stdout
+    assert "None of them looks like a printer" in _scan(monkeypatch, [UART]).stdout
+
+
+def test_json_is_one_object_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _scan(monkeypatch, [PRUSA, UART], "--json", octoprints=[OCTOPI])
+    prusa, uart, octopi = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["url"] for row in (prusa, uart)] == ["marlin:///dev/serial/by-id/usb-Prusa", "marlin:///dev/ttyS0"]
+    assert (prusa["kind"], prusa["likely"], prusa["stable"], prusa["ours"]) == ("serial", True, True, None)
+    assert (octopi["kind"], octopi["uuid"], octopi["version"], octopi["guarded"]) == ("octoprint", UUID, "1.11.8", True)
+    assert _scan(monkeypatch, [], "--json").stdout == ""
+
+
+def test_what_is_ours_already_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "other.toml"
+    config.write_text(
+        f'[[printers]]\nname = "Ender"\nurl = "{PRUSA.url}?baud=115200"\nprofile = "generic-210"\n'
+        '[[printers]]\nname = "Octo"\nurl = "octoprint+http://octopi.local?key_file=/k"\nprofile = "generic-210"\n'
+    )
+    lines = _scan(monkeypatch, [PRUSA], "--config", str(config), octoprints=[OCTOPI]).stdout.splitlines()
+    assert lines[1].endswith("ours already: Ender")
+    assert lines[3].endswith("ours already: Octo")
+    assert lines[4] == "What looks like a printer is ours already."
+    config.rename(tmp_path / "node.toml")
+    assert json.loads(_scan(monkeypatch, [PRUSA], "--json").stdout)["ours"] == "Ender", "the usual place"
+
+
+def test_without_zeroconf_the_serial_ports_are_listed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = DiscoveryError("zeroconf is missing.", next_step="Install it.")
+    result = _scan(monkeypatch, [PRUSA], octoprints=missing)
+    assert PRUSA.url in result.stdout
+    assert "farm: zeroconf is missing. Install it." in result.stderr
+
+
+def test_zero_seconds_ask_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _scan(monkeypatch, [PRUSA], "--seconds", "0", octoprints=DiscoveryError("asked", next_step=""))
+    assert "asked" not in result.output

@@ -1,0 +1,101 @@
+"""Questions of a machine at the terminal of `farm try`; the prints themselves are in test_try."""
+
+import asyncio
+import queue
+import threading
+
+import pytest
+
+from drivers.base import PrinterState, PrinterStatus, Prompt
+from farm.commands.trial import Display, Questions, choice_of, describe
+
+PROMPT = Prompt("q1", "Filament \x1b[2Jout", ("Purge", "Continue"))
+
+
+@pytest.mark.parametrize(
+    ("line", "choice"), [("1\n", 0), ("2", 1), (" continue ", 1), ("PURGE", 0), ("3", None), ("0", None), ("x", None), ("²", None)]
+)
+def test_a_choice_by_number_or_words(line: str, choice: int | None) -> None:
+    assert choice_of(PROMPT, line) == choice
+
+
+def test_a_question_without_choices_is_answered_by_go_on() -> None:
+    assert choice_of(Prompt("q", "Ready?"), "1") == 0
+    assert choice_of(Prompt("q", "Ready?"), "go on") == 0
+    assert choice_of(Prompt("q", "Which?", ("Same", "same")), "same") is None
+
+
+class Person:
+    """Types lines into a `Questions`."""
+
+    def __init__(self) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.answers: list[tuple[str, int]] = []
+        self.readers = 0
+
+    def read(self) -> str:
+        return self.lines.get(timeout=30)
+
+    def questions(self) -> Questions:
+        return Questions(lambda prompt, choice: self.answers.append((prompt.id, choice)), can_ask=True, read=self.read)
+
+
+async def _until(count: int, person: Person) -> None:
+    for _ in range(500):
+        if len(person.answers) >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(person.answers)
+
+
+async def test_each_question_is_asked_once_and_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    person = Person()
+    questions = person.questions()
+    questions.show(PROMPT)
+    questions.show(PROMPT)
+    asking = [questions.asking]
+    person.lines.put("nonsense\n")
+    person.lines.put("\n")
+    person.lines.put("continue\n")
+    await _until(1, person)
+    questions.show(None)
+    assert [*asking, questions.asking] == [True, False]
+    questions.show(Prompt("q2", "Again?"))
+    person.lines.put("1\n")
+    await _until(2, person)
+    person.lines.put("")
+    assert person.answers == [("q1", 1), ("q2", 0)]
+    told = capsys.readouterr().err
+    assert told.count("The printer asks: Filament �[2Jout") == 1
+    assert "  2. Continue" in told
+    assert "Type a number from 1 to 2." in told
+    assert "  1. go on" in told
+    assert sum(thread.name == "answers" for thread in threading.enumerate()) <= 1
+
+
+async def test_an_answer_that_comes_too_late_is_nothing() -> None:
+    person = Person()
+    questions = person.questions()
+    questions.show(PROMPT)
+    questions.show(None)
+    person.lines.put("1\n")
+    person.lines.put("")
+    await asyncio.sleep(0.1)
+    assert person.answers == []
+
+
+async def test_without_a_terminal_the_question_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    questions = Questions(lambda _prompt, _choice: None, can_ask=False)
+    questions.show(PROMPT)
+    told = capsys.readouterr().err
+    assert "The printer asks" in told
+    assert "Answer at the printer" in told
+
+
+def test_what_a_machine_says_is_made_safe_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    status = PrinterStatus(PrinterState.ATTENTION, note="\x1b[31mred", prompt=PROMPT)
+    assert describe(status) == "attention  �[31mred"
+    with Display() as display:
+        display.show(status)
+        display.show(PrinterStatus(PrinterState.PRINTING))
+    assert capsys.readouterr().err.splitlines()[-2:] == ["attention  �[31mred", "printing"]
