@@ -233,6 +233,7 @@ def snapshot(firmware: Firmware, now_s: float) -> Order:
 
 
 def executed(firmware: Firmware, now_s: float) -> Order:
-    """The newest executed numbered commands since the last M110, oldest first, and `before` those of the count before."""
+    """The newest executed numbered commands since the last M110, oldest first; `before` it; and how many there were in all."""
     firmware.settle(now_s)
-    return {"executed": list(firmware.record.lines), "before": firmware.record.before}
+    record = firmware.record
+    return {"executed": list(record.lines), "before": list(record.before), "total": record.total}

@@ -17,18 +17,19 @@ def digest(lines: Iterable[str]) -> str:
 class Record:
     """Executed commands since the last M110 or reset. Numbered ones are counted and hashed; the newest of them are kept.
 
-    Some hosts send M110 behind a print, too: `before` are the lines of the count before this one.
+    Some hosts send M110 behind a print, too, or in the middle of it: `before` are the lines of earlier counts. `total` never goes
+    back.
     """
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self.before: list[str] = []
+        self.before: deque[str] = deque(maxlen=KEPT_LINES)
+        self.total = 0
         self.begin()
 
     def begin(self) -> None:
-        """A new count begins; of an empty one nothing is kept."""
-        if self.lines:
-            self.before = list(self.lines)
+        """A new count begins."""
+        self.before += self.lines
         self.count = 0
         self.strays = 0  # G commands without a number: a tail that lost its head, or a person at a console
         self.lines = deque(maxlen=KEPT_LINES)
@@ -42,6 +43,7 @@ class Record:
             return
         text = text.strip(" ")
         self.count += 1
+        self.total += 1
         self.lines.append(text)
         self._unhashed.append(text)
         if len(self._unhashed) >= HASHED_AT_ONCE:

@@ -147,7 +147,7 @@ def test_every_fault_is_described() -> None:
 def test_lists_faults_and_executed_lines(port: VirtualPort) -> None:
     assert set(obey(port, {"faults": True})["faults"]) == set(FAULTS)
     port.call(lambda firmware, now_s: firmware.feed(b"N1 G90*17\n", now_s))
-    assert obey(port, {"executed": True}) == {"executed": ["G90"], "before": []}
+    assert obey(port, {"executed": True}) == {"executed": ["G90"], "before": [], "total": 1}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,12 @@ def test_tells_what_was_executed(start: Start) -> None:
     process = start()
     port = answer(process)
     ask(port["path"], "M110 N0", "N1 G90*17", "N2 M82*27")
-    assert order(process, '{"printer": 1, "executed": true}') == {"printer": 1, "executed": ["G90", "M82"], "before": []}
+    assert order(process, '{"printer": 1, "executed": true}') == {
+        "printer": 1,
+        "executed": ["G90", "M82"],
+        "before": [],
+        "total": 2,
+    }
     told = order(process, '{"printer": 1, "snapshot": true}')
     assert (told["executed"], told["executed_sha256"]) == (2, digest(["G90", "M82"]))
 
