@@ -202,6 +202,8 @@ class Channel:
 
     def _arm(self, line: Frame) -> None:
         stall_s, reports_only_s = (STALL_BLOCKING_S, REPORTS_ONLY_BLOCKING_S) if line.blocking else (STALL_S, REPORTS_ONLY_S)
+        if line.blocking and self._tells_busy:
+            stall_s = reports_only_s = NOT_BUSY_S  # its ok is lost; to ask does no harm should it work all the same
         self.deadline_s = min(self._heard_s + stall_s, self._lively_s + reports_only_s)
 
     # what the machine says
