@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
-from drivers.errors import UnreachableError
+from drivers.errors import Bilingual, UnreachableError
 from drivers.marlin.identity import ASK, GREETING_S
 from drivers.marlin.link import Link, keep_on_close
 from drivers.marlin.replies import Kind, understand
@@ -86,7 +86,10 @@ def set_speed(port: "Serial", baud: int) -> None:
         keep_on_close(port.fileno())
         termios.tcflush(port.fileno(), termios.TCIOFLUSH)
     except (OSError, ValueError, termios.error) as error:
-        raise UnreachableError(f"{port.name} cannot run at {baud} baud.", next_step="Plug the printer in again.") from error
+        raise UnreachableError(
+            Bilingual(f"{port.name} cannot run at {baud} baud.", f"{port.name} ne fonctionne pas à {baud} bauds."),
+            next_step=Bilingual("Plug the printer in again.", "Rebranchez l'imprimante."),
+        ) from error
 
 
 class _Ear:
@@ -221,7 +224,10 @@ class BaudSearch:
                     await self._ear.news.wait()
             if self._lost.done():
                 reason = self._lost.result()
-                raise UnreachableError(f"{self._device} went away: {reason}.", next_step="Check cable and power.")
+                raise UnreachableError(
+                    Bilingual(f"{self._device} went away: {reason}.", f"{self._device} a disparu : {reason}."),
+                    next_step=Bilingual("Check cable and power.", "Vérifiez le câble et l'alimentation."),
+                )
         return self._ear.sane
 
     def _heard(self, data: bytes) -> None:
