@@ -14,7 +14,7 @@ from drivers.errors import Bilingual, UnreachableError
 from drivers.marlin.identity import ASK, GREETING_S
 from drivers.marlin.link import Link, keep_on_close
 from drivers.marlin.replies import Kind, understand
-from drivers.marlin.strangers import is_noise, is_text, not_a_printer
+from drivers.marlin.strangers import is_noise, is_text, not_a_printer, recognise
 from drivers.marlin.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ class BaudSearch:
         if await self._ask(link, patience_s):
             return True
         heard = bytes(self._ear.heard)
+        if recognise(heard).certain:
+            raise not_a_printer(self._device, heard, [baud])
         if is_text(heard):
             if await self._ask(link, TEXT_PATIENCE_S):
                 return True

@@ -19,7 +19,7 @@ _PRINTABLE: Final = frozenset(b"\t\r\n") | frozenset(range(0x20, 0x7F))
 _ASKED: Final = b"M115"  # what we say to a stranger
 
 # Klipper's own protocol between its host and its boards: length 5, sequence 0x10-0x1f, two bytes of CRC, 0x7e
-_KLIPPER: Final = re.compile(rb"\x05[\x10-\x1f]..\x7e", re.DOTALL)
+_KLIPPER: Final = re.compile(rb"(?:\x05[\x10-\x1f]..\x7e){2}", re.DOTALL)  # twice: once may be noise
 _KLIPPER_NAME: Final = re.compile(rb"FIRMWARE_NAME:\s*Klipper", re.IGNORECASE)
 _GPS: Final = re.compile(rb"\$(?:G[ABLNP]|BD|QZ)[A-Z]{3},")
 _GRBL: Final = re.compile(rb"Grbl |\[VER:|\['\$' for help\]")
@@ -29,11 +29,15 @@ _MODEM: Final = re.compile(rb"(?m)^(?:ERROR|NO CARRIER|\+CM[ES] ERROR.*|AT[&+A-Z
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
-    """A kind of device that is no printer. `code` is stable; `what` continues "What answers is ..."."""
+    """A kind of device that is no printer. `code` is stable; `what` continues "at 115200 baud it is ...".
+
+    `certain`: no printer says this, not even while it starts, so that nothing else needs to be tried.
+    """
 
     code: str
     what: Bilingual
     next_step: Bilingual
+    certain: bool = False
 
 
 _OTHER_PORT: Final = Bilingual(
@@ -72,7 +76,7 @@ _TALKER: Final = Stranger(
 _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Stranger], ...]] = (
     (
         lambda heard: (_KLIPPER_NAME.search(heard) or _KLIPPER.search(heard)) is not None,
-        Stranger("klipper", Bilingual("Klipper, or a board of its", "Klipper, ou une carte à lui"), _KLIPPER_STEP),
+        Stranger("klipper", Bilingual("Klipper, or a board of its", "Klipper, ou une carte à lui"), _KLIPPER_STEP, certain=True),
     ),
     (
         lambda heard: b"FIRMWARE_NAME:" in heard,
@@ -86,7 +90,7 @@ _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Stranger], ...]] = (
     ),
     (
         lambda heard: _GPS.search(heard) is not None,
-        Stranger("gps", Bilingual("a GPS receiver", "un récepteur GPS"), _OTHER_PORT),
+        Stranger("gps", Bilingual("a GPS receiver", "un récepteur GPS"), _OTHER_PORT, certain=True),
     ),
     (
         lambda heard: _GRBL.search(heard) is not None,
@@ -94,6 +98,7 @@ _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Stranger], ...]] = (
             "grbl",
             Bilingual("Grbl, a controller of mills and lasers", "Grbl, un contrôleur de fraiseuses et de lasers"),
             _OTHER_PORT,
+            certain=True,
         ),
     ),
     (
@@ -102,7 +107,7 @@ _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Stranger], ...]] = (
     ),
     (
         lambda heard: _MODEM.search(heard) is not None,
-        Stranger("modem", Bilingual("a modem", "un modem"), _OTHER_PORT),
+        Stranger("modem", Bilingual("a modem", "un modem"), _OTHER_PORT, certain=True),
     ),
     (
         lambda heard: heard.strip() != b"" and not heard.replace(_ASKED, b"").strip(),
@@ -150,7 +155,7 @@ def excerpt(heard: bytes) -> str:
     """The newest of what was heard, at most HEARD_CHARACTERS, printable."""
     lines = [text for raw in heard[-READ_BYTES:].split(b"\n") if (text := safe_text(raw).strip())]
     shown = ""
-    for line in reversed(lines):
+    for line in dict.fromkeys(reversed(lines)):
         longer = f"{line} | {shown}" if shown else line
         if shown and len(longer) > HEARD_CHARACTERS:
             break

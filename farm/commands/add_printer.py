@@ -105,7 +105,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """Try a printer, and write it into node.toml. For an OctoPrint without a key file, its owner is asked for a key first."""
     path = configuration(config) or USUAL[0]
     check_new(path, url, name, profile)
-    url = key_of(url, name, path, key_file, user)
+    url = key_of(url, name, path, key_file, user, remarks=no_probe)
     found = None if no_probe else asyncio.run(look(url))
     printer = section(found.use or url if found else url, name, profile, material, nozzle_mm)
     add_to(path, printer)
@@ -147,8 +147,10 @@ def check_new(path: Path, url: str, name: str, profile: str) -> None:
         raise ConflictError(f"This printer is in {path} already, as {other}.", next_step="One printer has one name.")
 
 
-def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str | None) -> str:
+def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str | None, *, remarks: bool = True) -> str:
     """The URL with its key file; OctoPrint is asked for a key when that file is not there yet. Another kind's URL as it is.
+
+    `remarks`: say what is wrong with the permissions of the user; a probe says that too.
 
     Raises:
         DriverError: no key was given; nothing was changed.
@@ -170,7 +172,7 @@ def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str |
 
     enrolment = enrol(url, file, user=user, tell=tell)
     typer.echo(f"farm: {plain(enrolment.user)} allowed it; the key is in {enrolment.key_file}", err=True)
-    for remark in enrolment.remarks:
+    for remark in enrolment.remarks if remarks else ():
         typer.echo(f"farm: warning: {plain(remark.en)}", err=True)
     return enrolment.url
 

@@ -61,7 +61,7 @@ class Findings:
     def rows(self) -> list[tuple[str, str]]:
         """For people: (what, value), only what is known."""
         status, server = self.status, self.octoprint or {}
-        allowed = server.get("permissions")
+        allowed = server.get("permissions", [])
         rows = [
             ("kind", self.kind),
             ("firmware", status.firmware),
@@ -73,7 +73,7 @@ class Findings:
             ("asks", status.prompt.text if status.prompt else None),
             ("OctoPrint", server.get("version")),
             ("user", server.get("user")),
-            ("may", ", ".join(allowed) if allowed else None),
+            ("may", "everything (ADMIN)" if "ADMIN" in allowed else ", ".join(allowed)),
             ("use", self.use),
             ("picture", self.snapshot),
         ]

@@ -161,6 +161,13 @@ async def test_text_at_the_right_speed_ends_the_search(quick: None) -> None:
         assert max(map(port.speeds.index, set(port.speeds))) == port.speeds.index(250_000)
 
 
+async def test_what_no_printer_says_ends_the_search_at_once(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "TEXT_PATIENCE_S", 600.0)
+    monkeypatch.setattr(search, "TOTAL_S", 600.0)
+    with StrictPort(Answering(_modem)) as port, pytest.raises(NotAPrinterError, match="modem"):
+        await asyncio.wait_for(_search(port.path), 30)
+
+
 async def test_a_port_that_goes_away_meanwhile_is_unreachable(quick: None) -> None:
     master, slave = os.openpty()
     searching = asyncio.create_task(_search(os.ttyname(slave)))

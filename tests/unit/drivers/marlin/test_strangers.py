@@ -40,6 +40,22 @@ def test_only_the_newest_counts(code: str) -> None:
     assert (recognise(heard).code == code) is (code == "modem")
 
 
+def test_only_what_no_starting_printer_says_is_certain() -> None:
+    for heard, certain in (
+        (b"\r\nERROR\r\n", True),
+        (b"$GPGGA,1,2*47\r\n", True),
+        (b"Grbl 1.1h ['$' for help]\r\n", True),
+        (b"FIRMWARE_NAME:Klipper\n", True),
+        (b"ets Jul 29 2019 12:21:46\r\nrst:0x1\r\n", False),  # some printers' boards are ESP32
+        (b"echo:Marlin starts\n", False),
+        (b"M115\nM115\n", False),
+        (b"\x05\x11\xb4\x2a\x7e" + NOISE, False),  # once may be chance
+        (NOISE, False),
+        (b"", False),
+    ):
+        assert recognise(heard).certain is certain, heard
+
+
 def test_text_and_noise_are_told_apart() -> None:
     assert is_text(b"echo:Marlin 2.1.2\n")
     assert is_text(b"\x00echo:Marlin 2.1.2\n"), "a line that was cut"
@@ -61,6 +77,7 @@ def test_what_was_heard_is_short_and_printable() -> None:
         assert 0 < len(excerpt(heard)) <= HEARD_CHARACTERS
         assert excerpt(heard).isprintable()
     assert excerpt(b"") == ""
+    assert excerpt(b"ERROR\nM115\nERROR\nM115\nERROR\n") == "M115 | ERROR", "each line once"
 
 
 @pytest.mark.parametrize("heard", [b"", NOISE, b"$GPGGA,1,2*47\r\n", b"\r\nERROR\r\n", b"M115\n", b"512\n513\n"])

@@ -219,6 +219,8 @@ def test_an_octoprint_without_a_key_is_asked_for_one(
     assert "allow it" in told
     assert "jeanne allowed it" in told
     assert "still needs: PRINT" in told
+    key_of(OCTO, "Atelier 2", node_file, None, None, remarks=False)
+    assert "still needs" not in capsys.readouterr().err, "the probe that follows says it"
 
 
 def test_a_key_that_is_there_is_used(node_file: Path, asked: list[tuple[str, Path, str | None]]) -> None:
