@@ -63,7 +63,8 @@ class Work:
         if trace is None:
             await self._keeper.apply_surely(lambda state, now: core.on_trace_failed(state, asked, now))
             return
-        _log.info("job.traced", job=asked.job, printer=asked.printer, running=trace.running, bookmark=bookmark is not None)
+        told = {"running": trace.running, "detail": trace.detail, "bookmark": bookmark is not None}
+        _log.info("job.traced", job=asked.job, printer=asked.printer, **told)
         await self._keeper.apply_surely(lambda state, now: core.on_trace(state, asked, trace, now))
 
     async def _start(self, hand: Hand | None, start: StartJob) -> None:
