@@ -32,6 +32,19 @@ def test_a_lost_ok_costs_time_and_no_line(world: World) -> None:
     assert printed(world.firmware.executed) == moves(300)
 
 
+def test_the_lost_ok_of_a_long_command_costs_ten_seconds_when_the_machine_tells_that_it_works() -> None:
+    """Found by the soak: reports of temperatures that come by themselves had kept it waiting for a minute."""
+    world = World().connected()
+    world.print_lines([*HEATED, "G4 S20", *moves(10)])
+    world.run(lambda: "G4 S20" in world.firmware.executed, limit_s=900)
+    world.pass_time(5.0)
+    world.firmware.faults.lose_oks = 1
+    began_s = world.now_s
+    assert world.ended().end is PrintEnd.DONE
+    assert world.now_s - began_s < 40
+    assert printed(world.firmware.executed) == moves(10)
+
+
 def test_a_doubled_ok_costs_no_line(world: World) -> None:
     world.firmware.faults.double_oks = 2
     assert world.ended().end is PrintEnd.DONE
