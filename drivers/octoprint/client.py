@@ -42,7 +42,7 @@ __all__ = ["PERMISSIONS", "AnswerError", "Client", "Login", "refusal"]
 
 UPLOAD_TIMEOUT_S: Final = (10.0, 120.0)  # a Raspberry Pi copies and hashes 64 MB on its SD card before it answers
 POWER_TIMEOUT_S: Final = (3.05, 60.0)  # PSU Control answers after its own post-on delay
-_UNPRINTED_S: Final = 600.0
+_UNPRINTED_S: Final = 20.0
 _HASH_ASKED: Final = 4
 _HASH_WAIT_S: Final = 0.5
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -355,8 +355,10 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         """Select the uploaded file `path` and print it. Success proves nothing: ask what is printing."""
         self.select(f"local/{path}", print=True)
 
-    def upload_program(self, program: Path, job: str) -> None:
+    def upload_program(self, program: Path, job: str) -> int:
         """Send `program` to `job_path(job)` without printing it, and make sure that what is stored is what was sent.
+
+        Returns how many lines it has that are no comments, roughly.
 
         A half file is deleted again: a truncated file that stays listed can be printed by a person (seen with a full disk).
 
@@ -370,6 +372,7 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
                 self._check_room(size_bytes)
                 form = UploadForm(file, size_bytes, folder=FOLDER, name=f"{job}.gcode", job=job, stop=self._stop)
                 self._deliver(form, job, size_bytes)
+                return form.commands
         except OSError as error:
             detail = Bilingual(
                 f"The G-code file cannot be read: {error.strerror}.", f"Le fichier G-code est illisible : {error.strerror}."
@@ -404,8 +407,8 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         except AuthenticationError:
             raise
         except DriverError as error:
-            self._clean_up(path)
-            raise _transfer_error(error) from error
+            is_there = self._clean_up(path)
+            raise _transfer_error(error, hung_up=is_there and isinstance(error, UnreachableError)) from error
 
     def _stored(self, path: str) -> dict[str, Any]:
         """What OctoPrint says of the file just uploaded. With several uploads at once its hash can come a moment later."""
@@ -425,11 +428,13 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
             step = Bilingual("Check OctoPrint's upload plugins.", "Vérifiez les extensions d'envoi d'OctoPrint.")
             raise TransferError(detail, next_step=step)
 
-    def _clean_up(self, path: str) -> None:
+    def _clean_up(self, path: str) -> bool:
+        """Delete what arrived; tell whether OctoPrint answers at all."""
         try:
             self.remove_file(path)
         except DriverError:
-            return  # the transfer's own error is the one to tell; the next upload overwrites, the next tidy deletes
+            return False  # the transfer's own error is the one to tell; the next upload overwrites, the next tidy deletes
+        return True
 
 
 def _date(entry: Mapping[str, Any]) -> float:
@@ -440,9 +445,12 @@ def _json(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-def _transfer_error(error: DriverError) -> TransferError:
+def _transfer_error(error: DriverError, *, hung_up: bool = False) -> TransferError:
     if isinstance(error, TransferError):
         return error
+    if hung_up:  # its answer 400 can be lost when it closes the connection in the middle of our sending (seen with 1.11.8)
+        detail = Bilingual("OctoPrint hung up in the middle of the upload.", "OctoPrint a raccroché au milieu de l'envoi.")
+        return TransferError(detail, next_step=_STATUS_STEPS[400])
     status = error.status if isinstance(error, AnswerError) else 0
     next_step = _STATUS_STEPS.get(status, Bilingual(error.next_step, error.next_step_fr))
     detail = Bilingual(f"The upload failed: {error.detail}", f"L'envoi a échoué : {error.detail_fr}")

@@ -34,7 +34,8 @@ from drivers.errors import (
 from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.camera import take_picture
 from drivers.octoprint.client import AnswerError, Client
-from drivers.octoprint.machine import OpenJob
+from drivers.octoprint.form import count_commands_of
+from drivers.octoprint.machine import LINES_A_S, TOO_SOON, OpenJob
 from drivers.octoprint.permissions import POWER, QUESTIONS, TERMINAL, lacking
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.reading import ACTIVE, APART, Phase, PrintRecord, Reading, job_path
@@ -166,7 +167,8 @@ class OctoPrintDriver:
                 next_step=Bilingual("Start it again under a new id.", "Recommencez sous un autre identifiant."),
             )
         await self._tidy()
-        await self._watch.call(self._client.upload_program, program, opened.job)
+        lines = await self._watch.call(self._client.upload_program, program, opened.job)
+        opened.least_s = lines / LINES_A_S
         if opened.cancel_asked:
             await self._watch.call(self._client.remove_file, opened.path)
             raise TransferError(
@@ -373,7 +375,7 @@ class OctoPrintDriver:
 
     # --- after a restart of the agent -------------------------------------------------------------------------------------------
 
-    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
+    async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002 - OctoPrint keeps the place itself
         """Ask OctoPrint what became of `job`; follow it from now on when it still runs.
 
         Raises:
@@ -389,9 +391,10 @@ class OctoPrintDriver:
                 machine.open(job, self._watch.now_s(), started=True)
             await self._watch.look()
             return JobTrace(running=True)
-        return await self._remembered(job)
+        lines = await self._watch.call(count_commands_of, program) if program else 0
+        return await self._remembered(job, lines / LINES_A_S)
 
-    async def _remembered(self, job: str) -> JobTrace:
+    async def _remembered(self, job: str, least_s: float) -> JobTrace:
         record = await self._watch.call(self._client.read_record, job_path(job))
         if record == PrintRecord():
             await asyncio.sleep(self._timing.record_s)
@@ -400,6 +403,8 @@ class OctoPrintDriver:
             return JobTrace(running=False, detail="OctoPrint has no file of this job.")
         if record.last_success is None:
             return JobTrace(running=False, detail="OctoPrint has its file but remembers no end of it.")
+        if record.last_success and OpenJob(job, "", least_s=least_s).too_soon(record.last_s):
+            return JobTrace(running=False, end=PrintEnd.FAILED, detail=TOO_SOON)
         if record.last_success:
             return JobTrace(running=False, end=PrintEnd.DONE, detail="OctoPrint has counted it as printed.")
         return JobTrace(running=False, end=PrintEnd.FAILED, detail="It failed or was cancelled while we were away.")

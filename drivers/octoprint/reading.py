@@ -196,14 +196,17 @@ class PrintRecord:
     successes: int = 0
     failures: int = 0
     last_success: bool | None = None
+    last_s: float | None = None  # how long the last one took; 0 when OctoPrint has no time of it
 
 
 def record_of(file: Mapping[str, Any]) -> PrintRecord:
     """Read `prints` of the answer of `GET /api/files/local/<path>`."""
     prints = table_of(file.get("prints"))
-    success = table_of(prints.get("last")).get("success")
+    last = table_of(prints.get("last"))
+    success = last.get("success")
     return PrintRecord(
         successes=_count(prints.get("success")),
         failures=_count(prints.get("failure")),
         last_success=success if isinstance(success, bool) else None,
+        last_s=number_of(last["printTime"]) or 0.0 if "printTime" in last else None,
     )

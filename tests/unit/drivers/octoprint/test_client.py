@@ -305,6 +305,18 @@ async def test_contact_lost_in_an_upload(fake: FakeOctoPrint, client: Client, pr
     assert isinstance(error.__cause__, UnreachableError)
 
 
+async def test_octoprint_hangs_up_in_the_middle_of_an_upload(fake: FakeOctoPrint, client: Client, program: Path) -> None:
+    """It does that when a file is over its limit; its answer that says so can be lost on the way."""
+
+    def hang_up(_body: bytes) -> tuple[int, Any]:
+        raise ConnectionResetError
+
+    fake.answers["POST", "/api/files/local"] = hang_up
+    error = await refused(client, program)
+    assert "hung up" in error.detail
+    assert "maxSize" in error.next_step_fr
+
+
 async def test_old_files_go_and_the_newest_stay(fake: FakeOctoPrint, client: Client) -> None:
     for number in range(5):
         path = f"farm/job-{number}.gcode"

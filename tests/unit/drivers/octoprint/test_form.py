@@ -56,6 +56,13 @@ def test_it_never_reads_more_than_asked() -> None:
     assert len(form.read(-1)) == 65_536
 
 
+def test_commands_are_counted_and_comments_are_not() -> None:
+    form = form_of(b"G28\n; a comment\nG1 X1\n;another\nG1 X2\n")
+    while form.read():
+        pass
+    assert form.commands == 3
+
+
 def test_an_upload_that_takes_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.octoprint.form._LONGEST_S", -1.0)
     with pytest.raises(TransferError, match="given up") as caught:

@@ -442,3 +442,28 @@ def test_a_hint_is_said_when_there_is_nothing_else_to_say() -> None:
     assert machine.status(1).note == "no socket"
     machine.take_question(ASKS, "q1")
     assert machine.status(1).note == "Filament out?"
+
+
+def test_a_done_that_comes_sooner_than_the_file_can_be_sent_is_none() -> None:
+    """Two files started in the same moment: 1.11.8 tells PrintDone of one of them after 3 ms, and prints the other (measured)."""
+    for took_s, end in ((0.003, PrintEnd.FAILED), (0.5, PrintEnd.DONE), (None, PrintEnd.DONE)):
+        machine = printing()
+        assert machine.job
+        machine.job.least_s = 0.5  # 10,000 lines
+        assert ended(machine.take_event("PrintDone", FILE | {"time": took_s}, 2)).end is end
+
+
+def test_a_done_without_a_time_of_what_was_never_seen_printing_is_none() -> None:
+    """Measured: this one has neither a PrintStarted nor a time."""
+    machine = idle()
+    machine.open("job-1", 0).least_s = 0.5
+    assert ended(machine.take_event("PrintDone", FILE | {"time": None}, 2)).end is PrintEnd.FAILED
+
+
+def test_its_record_is_not_believed_either() -> None:
+    for took_s, end in ((0.003, PrintEnd.FAILED), (700.0, PrintEnd.DONE)):
+        machine = printing()
+        assert machine.job
+        machine.job.least_s = 0.5
+        record = PrintRecord(1, 0, last_success=True, last_s=took_s)
+        assert ended(machine.judge(Reading(Phase.OPERATIONAL), record, 104)).end is end

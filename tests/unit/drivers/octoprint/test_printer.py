@@ -166,6 +166,25 @@ async def test_a_file_that_is_done_before_we_look(bench: Bench) -> None:
     assert (await bench.end()).end is PrintEnd.DONE
 
 
+async def test_a_print_that_is_done_at_once_is_none(bench: Bench) -> None:
+    """Somebody else's start in the same moment: OctoPrint says that ours is done, and prints theirs."""
+
+    def begin_another(_body: bytes) -> tuple[int, Any]:
+        bench.fake.event("PrintStarted", path=PATH, origin="local")
+        bench.fake.event("PrintDone", path=PATH, origin="local", time=0.003)
+        bench.fake.path, bench.fake.state = "own.gcode", "Printing"
+        bench.fake.event("PrintStarted", path="own.gcode", origin="local")
+        return 204, None
+
+    bench.program.write_bytes(b"G1 X10\n" * 10_000)
+    bench.fake.answers["POST", FILE] = begin_another
+    await bench.start()
+    ended = await bench.end()
+    assert ended.end is PrintEnd.FAILED
+    assert "sooner" in ended.detail
+    await bench.until(lambda: bench.driver.status.state is PrinterState.FOREIGN)
+
+
 async def test_octoprint_vanishes_right_after_the_command(bench: Bench) -> None:
     """Nobody knows whether it began: no error, and a verdict when OctoPrint is back."""
 
@@ -365,6 +384,15 @@ async def test_trace_tells_what_octoprint_remembers(bench: Bench, prints: dict[s
     trace = await bench.driver.trace("job-1")
     assert (trace.running, trace.end) == (False, end)
     assert trace.detail
+
+
+@pytest.mark.parametrize(("took_s", "end"), [(0.003, PrintEnd.FAILED), (900.0, PrintEnd.DONE)])
+async def test_trace_does_not_believe_a_done_that_came_too_soon(bench: Bench, took_s: float, end: PrintEnd) -> None:
+    bench.program.write_bytes(b"G1 X10\n" * 10_000)
+    prints = {"success": 1, "failure": 0, "last": {"success": True, "printTime": took_s}}
+    bench.fake.files[PATH] = {"path": PATH, "prints": prints}
+    assert (await bench.driver.trace("job-1", program=bench.program)).end is end
+    assert (await bench.driver.trace("job-1", program=bench.program.with_name("gone"))).end is PrintEnd.DONE
 
 
 async def test_trace_of_an_unknown_job(bench: Bench) -> None:

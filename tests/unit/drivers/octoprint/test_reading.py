@@ -155,3 +155,8 @@ def test_logs() -> None:
 
 def test_octoprints_own_word_for_its_state_is_kept() -> None:
     assert reading_of_job({"state": "Levitating"}).state == "Levitating"
+
+
+@pytest.mark.parametrize(("last", "took_s"), [({"printTime": 12.5}, 12.5), ({"printTime": None}, 0.0), ({}, None)])
+def test_how_long_the_last_print_took(last: dict[str, Any], took_s: float | None) -> None:
+    assert record_of({"prints": {"success": 1, "last": last}}).last_s == took_s
