@@ -84,8 +84,8 @@ class PortOpener:
         return port
 
     async def _settle_name(self, run: Runner) -> None:
-        told = await run(ports.advice, self._name, self._tree)
         if self._name == self.device:
+            told = await run(ports.advice, self._name, self._tree)
             self.note = told.en if told is not None else None
             self._name = await run(ports.stable_name, self._name, self._tree)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from drivers.base import Capability, Console, Driver, PrinterState
-from drivers.errors import DriverError, PrinterBusyError
+from drivers.errors import Bilingual, DriverError, PrinterBusyError
 from farm.commands.device import connected, temperatures
 from farm.commands.overview import plain
 from farm.errors import InvalidError
@@ -80,9 +80,12 @@ def refuse_busy(driver: Driver) -> None:
             next_step="An OctoPrint has one when its key's user has the permission MONITOR_TERMINAL.",
         )
     if driver.status.state in _BUSY or driver.status.job is not None:
+        state = driver.status.state.value
         raise PrinterBusyError(
-            f"The printer is {driver.status.state.value}: nothing was sent.",
-            next_step="Wait for its end, or cancel the print first.",
+            Bilingual(f"The printer is {state}: nothing was sent.", f"L'imprimante est en état {state} : rien n'a été envoyé."),
+            next_step=Bilingual(
+                "Wait for its end, or cancel the print first.", "Attendez la fin, ou annulez d'abord l'impression."
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import termios
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,9 @@ async def _search(path: str, first: int = 115_200, transcript: Transcript | None
     try:
         found = await BaudSearch(port, path, run, transcript or Transcript(), tell=tried.append).find(first)
         assert line_speed(port.fileno()) == found
+        attributes = termios.tcgetattr(port.fileno())
+        assert attributes[6][termios.VMIN] == 1, "a read of nothing must not look like a hang-up"
+        assert not attributes[2] & termios.HUPCL, "closing must not reset the board"
         return found, tried
     finally:
         await run(close_port, port)
@@ -176,6 +180,17 @@ async def test_a_port_that_goes_away_meanwhile_is_unreachable(quick: None) -> No
     os.close(master)
     with pytest.raises(UnreachableError):
         await asyncio.wait_for(searching, 20)
+
+
+def test_a_speed_that_the_port_refuses_is_a_typed_error() -> None:
+    master, slave = os.openpty()
+    port = open_port(os.ttyname(slave), 115_200)
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(UnreachableError, match="cannot run at 250000") as raised:
+        search.set_speed(port, 250_000)
+    assert "bauds" in raised.value.detail_fr
+    close_port(port)
 
 
 async def test_a_search_can_be_given_up(quick: None) -> None:
