@@ -1,5 +1,7 @@
 """Who is at the other end, and where we stand with it: from the open port to READY, or back into the job that was cut off. Pure."""
 
+from typing import Final
+
 from drivers.base import PrintEnd
 from drivers.errors import Bilingual
 from drivers.marlin import ending, faults
@@ -10,12 +12,15 @@ from drivers.marlin.job import Ending, Job, Phase, make_safe
 from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
 
+SURE: Final = 3  # times that a machine must have named itself to be another
+
 
 def greet(session: Session, now_s: float) -> None:
     """Begin: wait for `start`, then ask."""
     session.channel.close()
     session.enter(Phase.GREETING)
     session.was_reset = False
+    session.strangers.clear()
     session.found_line = None
     session.identity = Identity(until_s=now_s + IDENTIFY_S)
     session.timer_s = now_s + GREETING_S
@@ -40,7 +45,7 @@ def greeted(session: Session, reply: Reply, now_s: float) -> None:
     if quirk.refusal is not None:
         _refuse(session, quirk.refusal, now_s)
     elif session.identity.machine != session.machine:
-        _other_machine(session)
+        _other_machine(session, now_s)
     else:
         if not quirk.wide:
             session.channel.window.lines = 1
@@ -78,8 +83,15 @@ def _refuse(session: Session, why: Bilingual, now_s: float) -> None:
     session.timer_s = now_s + OFFLINE_ASK_S
 
 
-def _other_machine(session: Session) -> None:
-    """Not the one that was here before: nothing is sent to it, whatever ran on the first."""
+def _other_machine(session: Session, now_s: float) -> None:
+    """Not the one that was here before: nothing is sent to it, whatever ran on the first. Said thrice alike, it is no noise."""
+    named = session.identity.machine
+    session.strangers = [name for name in session.strangers if name == named] + [named]
+    if len(session.strangers) < SURE:
+        session.identity = Identity(until_s=now_s + IDENTIFY_S)
+        session.write(ASK)
+        return
+    session.strangers = []
     found = faults.fault("other-machine", f"{session.identity.machine} instead of {session.machine}")
     ending.kill(session, found, PrintEnd.FAILED)
     session.tell(Refused(Bilingual(found.meaning_en, found.meaning_fr), Bilingual(found.action_en, found.action_fr)))

@@ -36,6 +36,7 @@ class Session:
         self.tries = 0
         self.abandoned = False  # a job was given up while the machine may still be hot
         self.machine: str | None = None  # which one was here first
+        self.strangers: list[str] = []  # how a machine that seems to be another named itself
         self.found_line: int | None = None  # the line number that the machine had when we came, and that we did not give
         self.own_lines = 0  # how many numbers were given to lines of ours
         self.claim: Claim | None = None

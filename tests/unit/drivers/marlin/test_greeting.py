@@ -73,3 +73,20 @@ def test_a_new_firmware_version_is_the_same_machine() -> None:
     world.events.clear()
     world.replug()
     world.run(lambda: bool(world.of(Ready)), limit_s=60)
+
+
+def test_noise_in_its_name_makes_no_other_machine() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.unplug()
+    damaged = [b"UUID:10000000", b"UUID:20000000"]
+
+    def damage(data: bytes) -> bytes:
+        return data.replace(b"UUID:00000000", damaged.pop()) if damaged and b"UUID:00000000" in data else data
+
+    world.to_host = damage
+    world.replug()
+    assert world.ended().end is PrintEnd.DONE
+    assert not damaged
+    assert printed(world.firmware.executed) == moves(300)
