@@ -21,7 +21,7 @@ ROWS = (
     "upload",
     "start",
     "running",
-    "done",
+    "done ",
     "cancel ",
     "cancelled by a person",
     "firmware error",
@@ -35,7 +35,7 @@ ROWS = (
 
 
 @cache
-def tests_of(path: Path) -> frozenset[str]:
+def names_in(path: Path) -> frozenset[str]:
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
     return frozenset(node.name for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, kinds))
 
@@ -43,7 +43,7 @@ def tests_of(path: Path) -> frozenset[str]:
 def test_every_test_that_is_named_exists() -> None:
     named = NAMED.findall(TEXT)
     assert len(named) > 100
-    missing = [f"{where}/{file}: {name}" for where, file, name in named if name not in tests_of(ROOT / FOLDERS[where].format(file))]
+    missing = [f"{where}/{file}: {name}" for where, file, name in named if name not in names_in(ROOT / FOLDERS[where].format(file))]
     assert missing == []
 
 
