@@ -160,7 +160,7 @@ class Channel:
             return True
         if command[:3] not in MOVES or not self.room:
             return False
-        data = padded(frame(self._sent + 1, beside(command)))
+        data = beside(self._sent + 1, command)
         if not self._flight.takes(data):
             return False
         self._sent = self._cursor = self._sent + 1

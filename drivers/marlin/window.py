@@ -16,7 +16,7 @@ A move therefore goes without its inner spaces, which costs the wire less than t
 from collections import deque
 from typing import Final
 
-from drivers.marlin.lines import MAX_FRAME_BYTES
+from drivers.marlin.lines import MAX_FRAME_BYTES, checksum
 
 MAX_LINES: Final = 3
 MAX_BYTES: Final = 120
@@ -86,9 +86,13 @@ class Window:
         self._forget()
 
 
-def beside(command: bytes) -> bytes:
-    """A move as it is sent beside others: without spaces, but for the one before `E`, which would make an exponent of `X1E2`."""
-    return command.replace(b" ", b"").replace(b"E", b" E")
+def beside(number: int, command: bytes) -> bytes:
+    """The padded frame of a move that goes beside others, without the bytes that it can spare: `N7G1X10.5Y2 E.04*93`.
+
+    The space before `E` stays: it would make an exponent of `X1E2`.
+    """
+    text = b"N%d%s" % (number, command.replace(b" ", b"").replace(b"E0.", b"E.").replace(b"E", b" E"))
+    return b"%s%s*%d\n" % (_SPACES, text, checksum(text))
 
 
 def padded(data: bytes) -> bytes:
@@ -107,8 +111,8 @@ class Flight:
         return len(self._lines)
 
     def takes(self, data: bytes) -> bool:
-        """Whether `data` may follow: the whole padding is before it, and the receive buffer has room."""
-        return data.startswith(_SPACES) and self._bytes + len(data) <= MAX_BYTES
+        """Whether `data` may follow: the firmware's line buffer has room for it, and its receive buffer for all in flight."""
+        return len(data) <= MAX_FRAME_BYTES + 1 and self._bytes + len(data) <= MAX_BYTES
 
     def launch(self, data: bytes, now_s: float) -> None:
         """`data` is on its way."""

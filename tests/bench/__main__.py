@@ -11,6 +11,7 @@ BENCHES: Final = {
     "boot": "start of the daemon, memory at rest, bytes written while printing, demo on a fresh clone",
     "ingest": "facts committed and acknowledged, latencies, a big farm's restart, overload",
     "octoprint": "how soon a change at OctoPrint is reported, and what following 50 of them costs",
+    "serial": "lines a second and processor time a line to Marlin printers, beside printcore and OctoPrint's comm layer",
 }
 _INTERRUPTED: Final = 130
 

@@ -15,7 +15,7 @@ from drivers.marlin.channel import (
 )
 from drivers.marlin.lines import Frame, frame, probe
 from drivers.marlin.replies import understand
-from drivers.marlin.window import MAX_BYTES, Window, padded
+from drivers.marlin.window import MAX_BYTES, Window, beside, padded
 
 
 class Bench:
@@ -326,14 +326,10 @@ def _stream(bench: Bench, *commands: bytes) -> list[bool]:
     return [bench.channel.stream(command, bench.now_s, offset=1) for command in commands]
 
 
-def _beside(number: int, command: bytes) -> bytes:
-    return padded(frame(number, command))
-
-
 def test_moves_go_beside_each_other_padded_up_to_three() -> None:
     bench = _wide()
     assert _stream(bench, b"G1 X1", b"G1 X2", b"G1 X3", b"G1 X4") == [True, True, True, False]
-    assert bench.sent == [frame(1, b"G1 X1"), _beside(2, b"G1X2"), _beside(3, b"G1X3")]
+    assert bench.sent == [frame(1, b"G1 X1"), beside(2, b"G1 X2"), beside(3, b"G1 X3")]
     assert not bench.room()
     bench.hear("ok")
     assert bench.room()

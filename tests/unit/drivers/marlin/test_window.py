@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.marlin.lines import MAX_FRAME_BYTES, frame
+from drivers.marlin.lines import MAX_FRAME_BYTES, checksum, frame
 from drivers.marlin.window import (
     CLEAN_LINES,
     HUNGRY_ANSWERS,
@@ -130,14 +130,15 @@ def test_one_that_need_not_see_hunger_is_wide_at_once_and_after_its_clean_lines(
 @pytest.mark.parametrize(
     ("command", "sent"),
     [
-        (b"G1 X10.5 Y2 E0.04 F1800", b"G1X10.5Y2 E0.04F1800"),
-        (b"G1 F1800 E2", b"G1F1800 E2"),
-        (b"G0 X1", b"G0X1"),
-        (b"G2 X1 Y2 I3 J4 E5", b"G2X1Y2I3J4 E5"),
+        (b"G1 X10.5 Y2 E0.04 F1800", b"N7G1X10.5Y2 E.04F1800"),
+        (b"G1 F1800 E2", b"N7G1F1800 E2"),
+        (b"G1 X20.5 E-0.8", b"N7G1X20.5 E-0.8"),
+        (b"G0 X1", b"N7G0X1"),
+        (b"G2 X1 Y2 I3 J4 E5", b"N7G2X1Y2I3J4 E5"),
     ],
 )
 def test_a_move_beside_others_keeps_only_the_space_before_its_e(command: bytes, sent: bytes) -> None:
-    assert beside(command) == sent
+    assert beside(7, command) == b" " * PADDING + sent + b"*%d\n" % checksum(sent)
 
 
 def test_padding_never_makes_a_line_longer_than_the_firmware_takes() -> None:
@@ -147,7 +148,7 @@ def test_padding_never_makes_a_line_longer_than_the_firmware_takes() -> None:
     assert padded(long).endswith(long)
 
 
-def test_a_flight_has_room_for_so_many_bytes_and_only_for_lines_with_their_whole_padding() -> None:
+def test_a_flight_has_room_for_so_many_bytes_and_only_for_lines_that_fit_the_line_buffer() -> None:
     flight = Flight()
     data = padded(frame(1, b"G1 X10.25 Y20.25 E0.04"))
     taken = 0
@@ -160,4 +161,4 @@ def test_a_flight_has_room_for_so_many_bytes_and_only_for_lines_with_their_whole
     assert flight.takes(data)
     flight.land()
     assert len(flight) == 0
-    assert not flight.takes(frame(1, b"G1 X1"))
+    assert not flight.takes(b" " * (MAX_FRAME_BYTES + 2))

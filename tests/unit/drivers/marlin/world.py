@@ -152,4 +152,4 @@ def moves(count: int, *, start: int = 0) -> list[str]:
 def printed(executed: Sequence[str]) -> list[str]:
     """The moves of `moves` among what a firmware executed. A move that was sent beside others has no spaces."""
     found = (text.replace(" ", "") for text in executed)
-    return [re.sub(r"(?=[XYEF])", " ", text) for text in found if text.startswith("G1X") and "E" in text]
+    return [re.sub(r"(?=[XYEF])", " ", text).replace("E.", "E0.") for text in found if text.startswith("G1X") and "E" in text]
