@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from drivers.errors import AddressError
 from drivers.virtual.control import describe_faults, obey, snapshot
 from drivers.virtual.port import VirtualPort
-from drivers.virtual.printer import VirtualSettings, make_port, read_settings
+from drivers.virtual.printer import VirtualSettings, make_port, read_settings, setting_names
 
 STATE_PERIOD_S: Final = 0.2
 LONGEST_LINE_BYTES: Final = 4096
@@ -41,7 +42,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m drivers.virtual",
         description="Virtual Marlin printers, each on a pty of its own.",
-        epilog=f"{_EPILOG}{describe_faults()}",
+        epilog=f"{_EPILOG}{describe_faults()}\n\nSettings:\n{textwrap.fill(', '.join(setting_names()), 100)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--speed", type=float, default=60.0, help="firmware seconds per real second")

@@ -139,6 +139,11 @@ _KEYS: Final[dict[str, tuple[str, str, Callable[[str], object]]]] = {
 }
 
 
+def setting_names() -> list[str]:
+    """What the query of a `virtual://` URL may say."""
+    return sorted(_KEYS)
+
+
 def read_settings(parts: SplitResult) -> VirtualSettings:
     """The settings of a `virtual://` URL, all of them in its query.
 

@@ -148,6 +148,11 @@ def plan_injuries(chance: random.Random) -> list[Injury]:
         [(moment_s, {"fault": "unplug"}), (moment_s + 0.3, {"fault": "replug"})],
         [(moment_s, {"fault": "renumber"})],
         [(0.0, {"fault": "kill-in-heat"})],
+        [(moment_s, {"fault": "cut-tail", "count": chance.randint(1, 2)})],
+        [(moment_s, {"fault": "second-opener"}), (moment_s + 0.3, {"fault": "second-opener", "on": False})],
+        [(moment_s, {"fault": "full-pty"}), (moment_s + 0.3, {"fault": "full-pty", "on": False})],
+        [(moment_s, {"fault": "heater-off"})],
+        [(moment_s, {"fault": "sensor", "state": chance.choice(["open", "short"])})],
     ]
     return [Injury(after_s, order) for after_s, order in chance.choice(kinds)]
 

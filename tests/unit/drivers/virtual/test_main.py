@@ -13,6 +13,7 @@ import pytest
 import serial
 
 from drivers.virtual.control import FAULTS
+from drivers.virtual.printer import setting_names
 from drivers.virtual.record import digest
 
 PATIENCE_S = 30.0
@@ -113,6 +114,7 @@ def test_help_lists_every_fault(start: Start) -> None:
     text = process.stdout.read()
     assert process.wait(PATIENCE_S) == 0
     assert [name for name in FAULTS if f"\n  {name} " not in text] == []
+    assert [name for name in setting_names() if name not in text] == []
 
 
 def test_tells_what_was_executed(start: Start) -> None:
