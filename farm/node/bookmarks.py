@@ -1,7 +1,7 @@
 """What drivers want to have back when this process dies in the middle of a print: the newest `Bookmark` of each running job.
 
 One small file a printer, written in place and never flushed: what a process wrote outlives it in the kernel's page cache, also
-after kill -9. A power cut takes it, and may: by then the printer has lost its place anyway (docs/decisions/0013). A record says
+after kill -9. A power cut takes it, and may: by then the printer has lost its place anyway (docs/decisions/0015). A record says
 whose it is and that it is whole, so that one which is torn or of another job is none.
 """
 
