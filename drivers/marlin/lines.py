@@ -24,7 +24,11 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class LineError(ValueError):
-    """A line of a file cannot be sent; the message says why."""
+    """A line of a file cannot be sent; the message says why, `french` in French. Both follow on "Line 7 of frame.gcode"."""
+
+    def __init__(self, english: str, french: str = "") -> None:
+        super().__init__(english)
+        self.french = french or f"ne peut pas être envoyée ({english})"
 
 
 class Frame(NamedTuple):
@@ -87,15 +91,18 @@ def prepare(raw: bytes) -> bytes:
         numbered = _NUMBERED.match(text)
         text = numbered.group(1) if numbered else text
     if _CONTROL.search(text):
-        raise LineError("holds binary data")
+        raise LineError("holds binary data", "contient des données binaires")
     if not text[:1].isalpha():
-        raise LineError(f"is not a G-code command: {shown(text)}")
+        raise LineError(f"is not a G-code command: {shown(text)}", f"n'est pas une commande G-code : {shown(text)}")
     if text[:1] != b"M" or b"%c" % text[0] != text[:1].upper():
         text = text.upper()
     if word(text) in HOST_OWNED:
         return b""
     if len(text) > MAX_COMMAND_BYTES:
-        raise LineError(f"is {len(text)} bytes long without its comment, the firmware takes {MAX_COMMAND_BYTES}: {shown(text)}")
+        raise LineError(
+            f"is {len(text)} bytes long without its comment, the firmware takes {MAX_COMMAND_BYTES}: {shown(text)}",
+            f"fait {len(text)} octets sans son commentaire, le micrologiciel en accepte {MAX_COMMAND_BYTES} : {shown(text)}",
+        )
     return text
 
 

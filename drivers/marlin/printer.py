@@ -74,7 +74,7 @@ class MarlinPrinter(Shell):
             self._starting = False
         self._must_be_idle()
         self._begun = asyncio.get_running_loop().create_future()
-        self._reader = ProgramReader(program)
+        self._reader = ProgramReader(program, size)
         self._protocol.start(job, size.size_bytes, self._now_s())
         self._flush()
         try:

@@ -1,8 +1,14 @@
 """A G-code file on its way to the printer: checked as a whole before anything is sent, then read ahead in batches.
 
-All of this blocks: call it from a thread.
+All of this blocks: call it from a thread. No file is too large: memory holds one batch, and between two batches the interpreter is
+given to others, so that no port waits for the check of two gigabytes.
+
+A file that is removed while it is printed is printed to its end, for it is open. One that becomes another (shorter, longer, written
+anew) is an error at the next batch: the end of a file that was cut short must not pass for the end of the print.
 """
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,6 +18,12 @@ from drivers.marlin.lines import LineError, ProgramLine, prepare
 
 BATCH_LINES: Final = 512
 MAX_LINE_BYTES: Final = 1024 * 1024  # slicers write their whole configuration as one comment line
+MAX_BATCH_BYTES: Final = 2 * MAX_LINE_BYTES  # a file of comments only must not be read in one go
+YIELD_S: Final = 0.0002  # a batch takes about 1 ms
+_PRINT_AGAIN: Final = Bilingual(
+    "Leave the file alone while it is printed; clear the bed and print it again.",
+    "Ne touchez pas au fichier pendant l'impression ; dégagez le plateau et relancez.",
+)
 _NOT_GCODE: Final = Bilingual(
     "Slice the model to plain G-code for this printer and try again.",
     "Tranchez le modèle en G-code simple pour cette imprimante, puis recommencez.",
@@ -20,17 +32,19 @@ _NOT_GCODE: Final = Bilingual(
 
 @dataclass(frozen=True, slots=True)
 class ProgramSize:
-    """What the check found: the file's bytes and how many lines will be sent."""
+    """What the check found: the file's bytes and how many lines will be sent. `changed_ns` is when it was written last."""
 
     size_bytes: int
     commands: int
+    changed_ns: int = 0
 
 
 class ProgramReader:
-    """Reads one file in batches of prepared lines."""
+    """Reads one file in batches of prepared lines. With `checked` the file must still be what `check` saw."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, checked: ProgramSize | None = None) -> None:
         self._path = path
+        self._checked = checked
         self._file: BinaryIO | None = None
         self._number = 0
         self._offset = 0
@@ -41,11 +55,15 @@ class ProgramReader:
             self._file.close()
             self._file = None
 
+    def identity(self) -> tuple[int, int]:
+        """Bytes read so far, and when the file was written last (ns)."""
+        return self._offset, os.fstat(self._file.fileno()).st_mtime_ns if self._file is not None else 0
+
     def read_batch(self) -> tuple[list[ProgramLine], bool]:
         """The next commands, and whether these were the last.
 
         Raises:
-            TransferError: the file cannot be read, or a line cannot be sent; the message names it.
+            TransferError: the file cannot be read or is another than it was, or a line cannot be sent; the message names it.
 
         """
         try:
@@ -62,13 +80,29 @@ class ProgramReader:
     def _read(self) -> tuple[list[ProgramLine], bool]:
         if self._file is None:
             self._file = self._path.open("rb")
+        self._must_be_as_checked(self._file)
         lines: list[ProgramLine] = []
-        while len(lines) < BATCH_LINES:
+        enough_bytes = self._offset + MAX_BATCH_BYTES
+        while len(lines) < BATCH_LINES and self._offset < enough_bytes:
             raw = self._file.readline(MAX_LINE_BYTES)
             if not raw:
                 return lines, True
             self._take(raw, lines)
         return lines, False
+
+    def _must_be_as_checked(self, file: BinaryIO) -> None:
+        if self._checked is None:
+            return
+        now = os.fstat(file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._checked.size_bytes, self._checked.changed_ns):
+            name, before, after = self._path.name, self._checked.size_bytes, now.st_size
+            raise TransferError(
+                Bilingual(
+                    f"The file {name} was changed while it was printed: it had {before} bytes and has {after} now.",
+                    f"Le fichier {name} a été modifié pendant l'impression : il faisait {before} octets, il en fait {after}.",
+                ),
+                next_step=_PRINT_AGAIN,
+            )
 
     def _take(self, raw: bytes, lines: list[ProgramLine]) -> None:
         self._number += 1
@@ -78,7 +112,7 @@ class ProgramReader:
         try:
             command = prepare(raw)
         except LineError as error:
-            raise TransferError(self._at(f"{error}", f"ne peut pas être envoyée ({error})"), next_step=_NOT_GCODE) from error
+            raise TransferError(self._at(f"{error}", error.french), next_step=_NOT_GCODE) from error
         if command:
             lines.append(ProgramLine(command, self._offset))
 
@@ -100,10 +134,11 @@ def check(path: Path) -> ProgramSize:
         while not last:
             lines, last = reader.read_batch()
             commands += len(lines)
-        size_bytes = path.stat().st_size
+            time.sleep(YIELD_S)
+        size_bytes, changed_ns = reader.identity()
     finally:
         reader.close()
     if commands == 0:
         nothing = Bilingual(f"{path.name} holds no G-code command.", f"{path.name} ne contient aucune commande G-code.")
         raise TransferError(nothing, next_step=_NOT_GCODE)
-    return ProgramSize(size_bytes, commands)
+    return ProgramSize(size_bytes, commands, changed_ns)

@@ -10,6 +10,7 @@ import select
 import sys
 import time
 import tty
+from importlib import import_module
 from pathlib import Path
 
 
@@ -55,9 +56,7 @@ def echo_many(ports: list[str], file: Path) -> None:
 
 def printcore(port: str, file: Path) -> None:
     """printrun's, as its own command line uses it."""
-    from printrun import gcoder  # noqa: PLC0415 - only its own environment has it
-    from printrun import printcore as module  # noqa: PLC0415
-
+    gcoder, module = import_module("printrun.gcoder"), import_module("printrun.printcore")
     logging.disable(logging.CRITICAL)
     core = module.printcore(port, 115200)
     while not core.online:
@@ -69,15 +68,11 @@ def printcore(port: str, file: Path) -> None:
 
 def octoprint(port: str, file: Path) -> None:
     """OctoPrint's comm layer with the settings of a new installation."""
-    import octoprint.plugin  # noqa: PLC0415 - only its own environment has it
-    from octoprint.printer.profile import PrinterProfileManager  # noqa: PLC0415
-    from octoprint.settings import settings  # noqa: PLC0415
-    from octoprint.util import comm  # noqa: PLC0415
-
-    chosen = settings(init=True, basedir=str(file.parent / "octoprint"))
+    comm, plugin = import_module("octoprint.util.comm"), import_module("octoprint.plugin")
+    chosen = import_module("octoprint.settings").settings(init=True, basedir=str(file.parent / "octoprint"))
     chosen.setBoolean(["serial", "disconnectOnErrors"], False)
-    octoprint.plugin.plugin_manager(init=True, plugin_folders=[], plugin_bases=[], plugin_entry_points=[])
-    profiles = PrinterProfileManager()
+    plugin.plugin_manager(init=True, plugin_folders=[], plugin_bases=[], plugin_entry_points=[])
+    profiles = import_module("octoprint.printer.profile").PrinterProfileManager()
     machine = comm.MachineCom(port, 115200, comm.MachineComPrintCallback(), printerProfileManager=profiles)
     machine.start()
     while not machine.isOperational():

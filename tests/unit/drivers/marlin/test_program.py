@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from drivers.errors import TransferError
 from drivers.marlin.lines import ProgramLine
-from drivers.marlin.program import BATCH_LINES, ProgramReader, check
+from drivers.marlin.program import BATCH_LINES, MAX_BATCH_BYTES, ProgramReader, check
 
 
 def _file(folder: Path, content: bytes) -> Path:
@@ -59,3 +60,93 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_long_comments_of_slicers_are_fine(tmp_path: Path) -> None:
     assert check(_file(tmp_path, b"; config = " + b"x" * 100_000 + b"\nG28\n")).commands == 1
+
+
+def _first_batch(folder: Path) -> tuple[Path, ProgramReader]:
+    path = _file(folder, b"".join(b"G1 X%d\n" % index for index in range(BATCH_LINES * 2)))
+    reader = ProgramReader(path, check(path))
+    lines, last = reader.read_batch()
+    assert len(lines) == BATCH_LINES
+    assert not last
+    return path, reader
+
+
+def test_a_file_that_is_cut_short_while_it_is_printed_is_no_end(tmp_path: Path) -> None:
+    path, reader = _first_batch(tmp_path)
+    os.truncate(path, 4_000)
+    with pytest.raises(TransferError, match="was changed while it was printed") as caught:
+        reader.read_batch()
+    reader.close()
+    assert "modifié pendant l'impression" in caught.value.detail_fr
+    assert caught.value.next_step_fr
+
+
+def test_a_file_that_is_written_anew_in_its_place_is_another(tmp_path: Path) -> None:
+    path, reader = _first_batch(tmp_path)
+    content = path.read_bytes()
+    os.utime(path, ns=(0, 0))
+    path.write_bytes(content[::-1])
+    with pytest.raises(TransferError, match="was changed while it was printed"):
+        reader.read_batch()
+    reader.close()
+
+
+def test_a_file_that_grew_between_check_and_print_is_another(tmp_path: Path) -> None:
+    path = _file(tmp_path, b"G28\n")
+    checked = check(path)
+    with path.open("ab") as file:
+        file.write(b"M109 S300\n")
+    reader = ProgramReader(path, checked)
+    with pytest.raises(TransferError, match="it had 4 bytes and has 14 now"):
+        reader.read_batch()
+    reader.close()
+
+
+def test_a_file_that_is_removed_is_printed_to_its_end(tmp_path: Path) -> None:
+    path, reader = _first_batch(tmp_path)
+    path.unlink()
+    lines, _ = reader.read_batch()
+    assert len(lines) == BATCH_LINES
+    assert reader.read_batch() == ([], True)
+    reader.close()
+
+
+def test_a_file_that_is_removed_before_it_was_opened_is_named(tmp_path: Path) -> None:
+    path = _file(tmp_path, b"G28\n")
+    reader = ProgramReader(path, check(path))
+    path.unlink()
+    with pytest.raises(TransferError, match="cannot be read"):
+        reader.read_batch()
+
+
+def test_a_huge_file_is_read_in_little_pieces(tmp_path: Path) -> None:
+    path = _file(tmp_path, b"G28\n")
+    with path.open("ab") as file:
+        for _ in range(6):
+            file.write(b"; words\n" * (MAX_BATCH_BYTES // 8))
+        file.write(b"G1 X1\n")
+    reader = ProgramReader(path, check(path))
+    found, batches, last = [], 0, False
+    while not last:
+        lines, last = reader.read_batch()
+        found += [line.command for line in lines]
+        batches += 1
+    reader.close()
+    assert found == [b"G28", b"G1 X1"]
+    assert batches >= 6
+
+
+@pytest.mark.parametrize(
+    ("content", "french"),
+    [
+        (b"\0\0\n", "La ligne 1 de frame.gcode contient des données binaires"),
+        (b"%PDF\n?x\n", "La ligne 2 de frame.gcode n'est pas une commande G-code"),
+        (b"M117 " + b"x" * 100, "La ligne 1 de frame.gcode fait 105 octets sans son commentaire"),
+        (b";" * (1024 * 1024 + 5), "La ligne 1 de frame.gcode n'a pas de fin"),
+    ],
+)
+def test_what_cannot_be_printed_is_said_in_french_too(tmp_path: Path, content: bytes, french: str) -> None:
+    with pytest.raises(TransferError) as caught:
+        check(_file(tmp_path, content))
+    assert french in caught.value.detail_fr
+    assert caught.value.next_step_fr != caught.value.next_step
