@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from drivers.base import Capability, EventListener, Fault, PrinterState
+from drivers.base import Capability, EventListener, Fault, PrinterState, Recovery
 from drivers.testing import ScriptedDriver
 from farm.config import PageSection
 from farm.node.page.local_page import LocalPage
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("brows
 
 MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 NAMES = ("Ada", "Blaise", MARKUP)
-ABLE = frozenset({Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP})
+ABLE = frozenset({Capability.PAUSE, Capability.CANCEL, Capability.EMERGENCY_STOP, Capability.PROMPTS})
 PICTURES = os.environ.get("ESSAIM_PICTURES")
 
 
@@ -180,7 +180,7 @@ def test_what_machines_say_is_text(eyes: Eyes) -> None:
     fault = Fault("thermal-runaway", MARKUP, "Too hot.", "Trop chaud.", "Let it cool.", "Laissez refroidir.")
     eyes.unit.does(eyes.unit.drivers[MARKUP].becomes, PrinterState.FAULT, fault=fault)
     card = eyes.card(MARKUP)
-    eyes.wait(lambda: "Too hot. Let it cool. <img" in eyes.text(f"{card} .fault"))
+    eyes.wait(lambda: "Too hot. Let it cool. It needs a hand. <img" in eyes.text(f"{card} .fault"))
     assert eyes.text(f"{card} h3") == MARKUP
     assert eyes.driver.execute_script("return window.hacked") is None
     assert eyes.driver.find_elements(By.CSS_SELECTOR, "main img, main script") == []
@@ -280,6 +280,34 @@ def test_go_on_warns_and_asks(eyes: Eyes) -> None:
 
 def _without_contact(unit: Unit) -> Any:
     return replace(unit.agent.state, contact_s=None, sent={})
+
+
+def test_a_question_is_answered_without_the_farm(eyes: Eyes) -> None:
+    eyes.unit.allocate()
+    eyes.unit.does(eyes.unit.farm.cut)
+    driver, card = eyes.unit.drivers["Ada"], eyes.card("Ada")
+    eyes.unit.does(driver.asks, MARKUP, "Continue", MARKUP)
+    eyes.wait(lambda: f"It asks: {MARKUP}" in eyes.text(f"{card} .question"))
+    assert [button.text for button in eyes.driver.find_elements(By.CSS_SELECTOR, f"{card} .question button")] == [
+        "Continue",
+        MARKUP,
+    ]
+    eyes.one("#language").click()
+    eyes.wait(lambda: f"Elle demande : {MARKUP}" in eyes.text(f"{card} .question"))
+    eyes.one(f"{card} .question button:nth-child(2)").click()
+    eyes.wait(lambda: driver.calls[-1] == ("answer", "prompt-1", 1))
+    eyes.wait(lambda: eyes.text(f"{card} .question") == "")
+    eyes.unit.does(driver.asks, "Press the knob")
+    eyes.wait(lambda: eyes.text(f"{card} .question button") == "Continuer")
+    assert eyes.driver.execute_script("return window.hacked") is None
+
+
+def test_a_fault_says_in_words_what_it_takes(eyes: Eyes) -> None:
+    fault = Fault("hot", "Error:hot", "Too hot.", "Trop chaud.", "Look.", "Regardez.", Recovery.NEVER)
+    eyes.unit.does(eyes.unit.drivers["Ada"].becomes, PrinterState.FAULT, fault=fault)
+    eyes.wait(lambda: "It needs repair before it prints again." in eyes.text(f"{eyes.card('Ada')} .fault"))
+    eyes.one("#language").click()
+    eyes.wait(lambda: "Elle doit être réparée" in eyes.text(f"{eyes.card('Ada')} .fault"))
 
 
 def test_an_agent_that_ends_is_noticed(chromium: webdriver.Chrome, tmp_path: Path) -> None:
