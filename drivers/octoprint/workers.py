@@ -10,10 +10,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final, TypeVar
 
+from drivers.errors import Bilingual, UnreachableError
+
 _T = TypeVar("_T")
 THREADS: Final = 24
 URGENT_THREADS: Final = 4
 PER_PRINTER: Final = 2
+
+
+def _closed() -> UnreachableError:
+    return UnreachableError(
+        Bilingual("The printer was closed.", "L'imprimante a été fermée."),
+        next_step=Bilingual("Open it again.", "Rouvrez-la."),
+    )
 
 
 class _Pools:
@@ -38,17 +47,36 @@ class Workers:
         self._turn = asyncio.Semaphore(PER_PRINTER)
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run it in a thread when it is this printer's turn."""
+        """Run it in a thread when it is this printer's turn.
+
+        Raises:
+            UnreachableError: the printer was closed before the function began, or meanwhile.
+
+        """
         async with self._turn:
-            return await asyncio.get_running_loop().run_in_executor(self._open().usual, function, *arguments)
+            return await self._run_in(self._open().usual, function, *arguments)
 
     async def run_urgently(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run it in a thread that is kept for what cannot wait."""
-        return await asyncio.get_running_loop().run_in_executor(self._open().urgent, function, *arguments)
+        """Run it in a thread that is kept for what cannot wait.
+
+        Raises:
+            UnreachableError: as for `run`.
+
+        """
+        return await self._run_in(self._open().urgent, function, *arguments)
+
+    async def _run_in(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: Any) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._pools is None and task is not None and not task.cancelling():
+                raise _closed() from None  # the pool gave up what waited in it; nobody cancelled who asked
+            raise
 
     def _open(self) -> _Pools:
         if self._pools is None:
-            raise asyncio.CancelledError("the printer was closed")
+            raise _closed()
         return self._pools
 
     def close(self) -> None:

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from drivers.errors import UnreachableError
 from drivers.octoprint import workers
-from drivers.octoprint.workers import PER_PRINTER, THREADS, Workers
+from drivers.octoprint.workers import PER_PRINTER, THREADS, URGENT_THREADS, Workers
 
 
 async def test_fifty_printers_share_a_bounded_number_of_threads() -> None:
@@ -58,5 +59,32 @@ async def test_the_last_one_ends_the_threads() -> None:
 async def test_a_closed_share_runs_nothing() -> None:
     printer = Workers()
     printer.close()
+    for run in (printer.run, printer.run_urgently):
+        with pytest.raises(UnreachableError) as caught:
+            await run(lambda: 1)
+        assert caught.value.detail != caught.value.detail_fr
+
+
+async def test_who_waits_while_it_is_closed_is_told_so_and_not_cancelled() -> None:
+    printer, release = Workers(), threading.Event()
+    busy = [asyncio.create_task(printer.run_urgently(release.wait, 20)) for _ in range(URGENT_THREADS)]
+    waiting = asyncio.create_task(printer.run_urgently(lambda: 1))
+    await asyncio.sleep(0.05)
+    printer.close()
+    try:
+        with pytest.raises(UnreachableError):
+            await waiting
+    finally:
+        release.set()
+        await asyncio.gather(*busy)
+
+
+async def test_who_is_cancelled_is_cancelled() -> None:
+    printer, release = Workers(), threading.Event()
+    task = asyncio.create_task(printer.run(release.wait, 20))
+    await asyncio.sleep(0.05)
+    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await printer.run(lambda: 1)
+        await task
+    release.set()
+    printer.close()
