@@ -127,6 +127,7 @@ class OctoPrintDriver:
             raise
         try:
             await self._prove(opened)
+            await self._confirm(opened)
         finally:
             # cancelled in between, it may print or not: as a started job it gets a verdict
             opened.started = True
@@ -218,6 +219,17 @@ class OctoPrintDriver:
             except DriverError:
                 if now_s - seen_s > self._timing.blind_proof_s:
                     return
+
+    async def _confirm(self, opened: OpenJob) -> None:
+        # measured with starts at the same moment: PrintStarted names one file, and another that was selected just then is printed
+        if self._watch.machine.job is not opened:
+            return
+        try:
+            reading = await self._watch.look()
+        except DriverError:
+            return  # then nobody knows, and the job gets a verdict
+        if self._watch.machine.job is opened and reading.phase in ACTIVE and not reading.active_with(opened.path):
+            await self._give_up(opened)
 
     async def _has_begun(self, opened: OpenJob) -> bool:
         if opened.started or self._watch.machine.job is not opened:

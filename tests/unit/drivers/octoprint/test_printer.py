@@ -103,6 +103,24 @@ async def test_a_start_whose_answer_is_lost_is_not_repeated(bench: Bench) -> Non
     assert bench.driver.status.state is PrinterState.PRINTING
 
 
+async def test_a_start_that_another_one_overtook_is_no_start(bench: Bench) -> None:
+    """Two starts in one moment, seen with 1.11.8: it tells PrintStarted of one file and prints the other."""
+    fake = bench.fake
+
+    def overtaken(_: bytes) -> tuple[int, None]:
+        fake.event("PrintStarted", path="farm/job-1.gcode", origin="local")
+        fake.path, fake.state = "farm/job-2.gcode", "Printing"
+        return 204, None
+
+    fake.answers["POST", FILE] = overtaken
+    with pytest.raises(PrinterBusyError):
+        await bench.start()
+    assert "farm/job-1.gcode" not in fake.files
+    assert (bench.driver.status.state, bench.driver.status.job) == (PrinterState.FOREIGN, None)
+    await asyncio.sleep(0.3)  # longer than a doubt takes to be settled here
+    assert not bench.ends
+
+
 async def test_an_error_to_the_start_command_may_still_print(bench: Bench) -> None:
     def begin_and_complain(_body: bytes) -> tuple[int, Any]:
         bench.fake.path, bench.fake.state = PATH, "Printing"
