@@ -53,7 +53,7 @@ def octoprint_noisy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OctoPr
 def _spare_octoprint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OctoPrintServer]:
     # its printer's silence is noticed sooner than by default, so that a test need not wait for long
     yield from _running(
-        tmp_path_factory.mktemp("octoprint-spare"), {"serial": {"maxCommunicationTimeouts": {"printing": 2, "long": 2}}}
+        tmp_path_factory.mktemp("octoprint-spare"), {"serial": {"maxCommunicationTimeouts": {"printing": 1, "long": 1}}}
     )
 
 

@@ -21,10 +21,10 @@ from tests.integration.test_chain import Hands, order
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("octoprint")]
 
-QUANTITY = 3
+QUANTITY = 2
 PATIENCE_S = 100.0
 # some five seconds on OctoPrint's virtual printer, a tenth of them on a real one's clock
-PROGRAM = small_program(layers=12, side_mm=60.0)
+PROGRAM = small_program(layers=10, side_mm=60.0)
 
 
 @pytest.fixture
@@ -96,4 +96,4 @@ def test_an_octoprint_killed_in_a_print_costs_that_part_only(farm: LocalFarm, oc
     good = [job for job in jobs if job["good"]]
     assert sum(job["good"] for job in good) == QUANTITY
     assert len(jobs) == QUANTITY + 1  # the one that was cut short, and no more
-    assert sum(record["success"] for record in records(octoprint_spare)) >= min(QUANTITY, 3)
+    assert sum(record["success"] for record in records(octoprint_spare)) >= QUANTITY

@@ -14,7 +14,7 @@ from tests.integration.octoprint_bench import LONG, QUICK, SHORT, SOME_SECONDS, 
 from tests.integration.octoprint_server import OctoPrintServer
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("octoprint")]
-NO_EVENTS = {"state": False, "events": False, "plugins": False}
+NO_EVENTS = {"state": {"logs": False, "messages": False}, "events": False, "plugins": False}
 
 # --- done -----------------------------------------------------------------------------------------------------------------------
 

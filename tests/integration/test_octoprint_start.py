@@ -53,9 +53,10 @@ async def test_start_of_a_file_that_a_person_deletes_meanwhile_is_refused(bench:
     """404: between the upload and the command somebody tidied up."""
     upload = Client.upload_program
 
-    def and_delete(self: Client, program: Path, job: str) -> None:
-        upload(self, program, job)
+    def and_delete(self: Client, program: Path, job: str) -> object:
+        answer = upload(self, program, job)
         bench.server.delete(f"/api/files/local/farm/{job}.gcode")
+        return answer
 
     monkeypatch.setattr(Client, "upload_program", and_delete)
     with pytest.raises(PrinterBusyError, match="404"):
