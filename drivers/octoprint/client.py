@@ -261,7 +261,7 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         """What the printer asks just now (OctoPrint's bundled Action Command Prompt plugin); None: nothing, or no such plugin."""
         try:
             body = self._send("GET", "/api/plugin/action_command_prompt")
-        except AnswerError:
+        except (AnswerError, AuthenticationError):
             return None
         try:
             return question_of(json.loads(body))  # null when it asks nothing
@@ -285,13 +285,14 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
         return answer.body
 
     def read_power(self) -> bool | None:
-        """Whether the printer's mains are on, as PSU Control knows it; None: OctoPrint has no such plugin."""
+        """Whether the printer's mains are on, as PSU Control knows it; None: no such plugin, or it makes no sense.
+
+        A plugin that fails must not cost us the printer.
+        """
         try:
             state = self._get("/api/plugin/psucontrol").get("isPSUOn")
-        except AnswerError as error:
-            if error.status == 404:
-                return None
-            raise
+        except (AnswerError, AuthenticationError, NotAPrinterError):
+            return None
         return state if isinstance(state, bool) else None
 
     def switch_power(self, on: bool) -> None:

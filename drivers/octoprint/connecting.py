@@ -62,8 +62,9 @@ class Connecting:
             return
         is_on = await self._call(self._client.read_power)
         if is_on is False and self.may_switch_on:
-            await self._call(self._client.switch_power, True)
-            is_on = True
+            with suppress(AnswerError):  # a plugin that fails must not cost us the printer: the next look says that it is off
+                await self._call(self._client.switch_power, True)
+            is_on = await self._call(self._client.read_power)
         self._machine.is_off = is_on is False
 
     async def _unstick(self, now_s: float) -> None:

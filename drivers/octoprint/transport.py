@@ -148,6 +148,7 @@ class Transport:
         self._place = _Place(stranger, pinned)
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._context: SSLContext | None = None
+        self._is_closed = False
 
     @property
     def peer(self) -> str | None:
@@ -177,7 +178,8 @@ class Transport:
         return self._pool
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the connections: the idle ones now, others after their answer."""
+        self._is_closed = True
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -221,6 +223,9 @@ class Transport:
                 response.release_conn()
         except (HTTPError, HTTPException, OSError) as error:
             raise unreachable(error, self.authority) from error
+        finally:
+            if self._is_closed:
+                self.close()
 
 
 def _read(response: urllib3.BaseHTTPResponse, most_bytes: int) -> bytes:

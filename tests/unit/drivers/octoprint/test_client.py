@@ -317,6 +317,15 @@ async def test_octoprint_hangs_up_in_the_middle_of_an_upload(fake: FakeOctoPrint
     assert "maxSize" in error.next_step_fr
 
 
+@pytest.mark.parametrize(
+    "answer", [(404, {}), (403, {}), (500, {"error": "x"}), (200, b"<html>"), (200, {"isPSUOn": "yes"}), (200, {})]
+)
+async def test_a_plugin_that_fails_costs_no_printer(fake: FakeOctoPrint, client: Client, answer: tuple[int, Any]) -> None:
+    fake.answers["GET", "/api/plugin/psucontrol"] = fake.answers["GET", "/api/plugin/action_command_prompt"] = answer
+    assert await asyncio.to_thread(client.read_power) is None
+    assert await asyncio.to_thread(client.read_question) is None
+
+
 async def test_old_files_go_and_the_newest_stay(fake: FakeOctoPrint, client: Client) -> None:
     for number in range(5):
         path = f"farm/job-{number}.gcode"

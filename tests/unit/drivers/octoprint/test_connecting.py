@@ -132,6 +132,19 @@ async def test_with_the_option_they_are_switched_on_before_connecting() -> None:
     assert await world.told_at(0) == ["power True", "connect"]
 
 
+async def test_mains_that_do_not_obey_are_said_to_be_off() -> None:
+    world = World(switches_power=True, power=False)
+
+    def fail(on: bool) -> None:
+        world.board.told.append(f"power {on}")
+        raise AnswerError(500, "the plug does not answer")
+
+    world.board.switch_power = fail  # type: ignore[method-assign]  # a plugin that fails
+    world.connecting.may_switch_on = True
+    assert await world.told_at(0) == ["power True", "connect"]
+    assert world.machine.is_off
+
+
 async def test_mains_that_are_on_are_left_so() -> None:
     world = World(switches_power=True, power=True)
     world.connecting.may_switch_on = True

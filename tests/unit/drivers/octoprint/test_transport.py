@@ -184,6 +184,15 @@ async def test_a_pinned_transport_does_not_ask_for_the_name(fake: FakeOctoPrint)
     assert b"Host: no-such-host.invalid" in fake.heads[0]
 
 
+async def test_after_its_end_no_connection_is_kept(fake: FakeOctoPrint) -> None:
+    client = Transport("http", f"127.0.0.1:{fake.port}")
+    client.close()
+    await asyncio.to_thread(client.request, "GET", "/plugin/appkeys/probe", headers={})
+    async with asyncio.timeout(10):
+        while fake._writers:  # noqa: ASYNC110 - the fake has no event for it
+            await asyncio.sleep(0.005)
+
+
 async def test_one_connection_serves_many_requests(fake: FakeOctoPrint) -> None:
     client = Transport("http", f"127.0.0.1:{fake.port}")
     for _ in range(5):
