@@ -290,9 +290,6 @@ def test_a_question_is_answered_without_the_farm(eyes: Eyes) -> None:
     eyes.wait(lambda: f"It asks: {MARKUP}" in eyes.text(f"{card} .question"))
     buttons = eyes.driver.find_elements(By.CSS_SELECTOR, f"{card} .question button")
     assert [button.text for button in buttons] == ["Continue", MARKUP]
-        "Continue",
-        MARKUP,
-    ]
     eyes.one("#language").click()
     eyes.wait(lambda: f"Elle demande : {MARKUP}" in eyes.text(f"{card} .question"))
     eyes.one(f"{card} .question button:nth-child(2)").click()
