@@ -28,13 +28,11 @@ from drivers.virtual.options import FirmwareOptions
 from farm.process import bound_to_us
 from tests.bench.processes import resident_mb
 from tests.bench.report import report
-from tests.test import OCTOPRINT_VENV, ROOT, install_octoprint
+from tests.test import OCTOPRINT_VENV, PRINTRUN_VENV, ROOT, install_octoprint, install_printrun
 from tests.unit.drivers.marlin.test_noise import Noise
 from tests.unit.drivers.marlin.world import HEATED, World, moves
 
 RUNS: Final = 3
-PRINTCORE_VENV: Final = ROOT / ".venv-printrun"
-PRINTCORE: Final = ("printrun==2.2.0", "pyserial==3.5")  # without its window toolkit: --no-deps
 WARM_LINES: Final = 2_000
 LINES: Final = 30_000
 PRINTCORE_LINES: Final = 4_000  # it is slow
@@ -73,17 +71,6 @@ def framed_bytes(file: Path, first: int, last: int) -> float:
     """How long such lines of a file are on the wire of a sender that adds nothing but what Marlin wants."""
     lines = file.read_bytes().splitlines()[first:last]
     return sum(len(frame(first + index + 1, line)) for index, line in enumerate(lines)) / len(lines)
-
-
-def install_printcore() -> None:
-    """Make printcore's own environment."""
-    stamp = PRINTCORE_VENV / "essaim-installed"
-    if stamp.is_file() and stamp.read_text() == " ".join(PRINTCORE):
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(PRINTCORE_VENV)], check=True)
-    pip = [str(PRINTCORE_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, *PRINTCORE], check=True)
-    stamp.write_text(" ".join(PRINTCORE))
 
 
 def peer(name: str, interpreter: str = sys.executable) -> list[str]:
@@ -136,10 +123,10 @@ def _compare(case: str, mine: Sequence[Figures], name: str, theirs: Sequence[Fig
 
 def one_by_one(file: Path) -> None:
     """One line in flight, a machine that answers at once: the sender is all that counts."""
-    install_printcore()
+    install_printrun()
     install_octoprint()
     octoprint = peer("octoprint", str(OCTOPRINT_VENV / "bin" / "python"))
-    printcore = peer("printcore", str(PRINTCORE_VENV / "bin" / "python"))
+    printcore = peer("printcore", str(PRINTRUN_VENV / "bin" / "python"))
     found: dict[str, list[Figures]] = {name: [] for name in ("ours", "asyncio", "octoprint", "printcore", "echo")}
     for _ in range(RUNS):  # interleaved: what else this machine does hits all of them
         found["ours"].append(run(ours(), file, "instant"))

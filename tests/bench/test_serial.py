@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench import serial
 from tests.bench.serial_sink import RING_BYTES, Machine, Uart
-from tests.test import OCTOPRINT_VENV
+from tests.test import OCTOPRINT_VENV, PRINTRUN_VENV
 
 
 @pytest.fixture
@@ -55,8 +55,7 @@ def test_octoprints_comm_layer_is_measured(file: Path) -> None:
 @pytest.mark.real
 @pytest.mark.slow
 def test_printcore_is_measured(file: Path) -> None:
-    serial.install_printcore()
-    sender = serial.peer("printcore", str(serial.PRINTCORE_VENV / "bin" / "python"))
+    sender = serial.peer("printcore", str(PRINTRUN_VENV / "bin" / "python"))
     assert serial.run(sender, file, "instant", first=200, last=700).lines_a_s > 0
 
 
