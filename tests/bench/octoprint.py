@@ -202,7 +202,7 @@ class Figures:
 def follow_fakes(kind: str, printers: int, folder: Path, *, changes: int, bursts: int, idle_s: float) -> Figures:
     """Measure `drivers` or `poller`."""
     with fakes(printers, folder) as servers, following(kind, servers.urls, folder) as part:
-        time.sleep(min(idle_s, 3.0))  # what a start costs is not what idling costs
+        time.sleep(min(idle_s / 4, 3.0))  # what a start costs is not what idling costs
         pid = part.process.pid
         began_s, used_s, carried = time.monotonic(), processor_s(pid), servers.carried_bytes()
         time.sleep(idle_s)
@@ -288,7 +288,7 @@ async def idle_bytes_a_s(server: OctoPrintServer, idle_s: float) -> float:
         driver = OctoPrintDriver(parse_address(urlsplit(url)), lambda _: None)
         try:
             await driver.connect()
-            await asyncio.sleep(min(idle_s, 3.0))
+            await asyncio.sleep(min(idle_s / 4, 3.0))
             before = between.carried_bytes
             await asyncio.sleep(idle_s)
             return (between.carried_bytes - before) / idle_s
