@@ -44,6 +44,8 @@ from drivers.octoprint.timing import Timing
 from drivers.octoprint.watch import Watch
 
 KEEP_FILES: Final = 3  # uploads of ours that stay at OctoPrint: their print records answer `trace` after a restart of the agent
+PAUSING_LOOKS: Final = 100
+PAUSING_LOOK_S: Final = 0.3  # a pause waits for the moves that the machine has planned, up to half a minute
 _AGAIN: Final = Bilingual("Look at OctoPrint, then start again.", "Regardez OctoPrint, puis recommencez.")
 _JOB: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")
 # OctoPrint's own script after a cancel can be changed by its owner; heaters are off and the nozzle is away in any case
@@ -259,9 +261,24 @@ class OctoPrintDriver:
             await self._command(self._client.pause)
 
     async def resume(self, job: str) -> None:
-        """Go on with `job`. No-op when it is not paused."""
-        if (reading := await self._reading_of(job)) and reading.phase is Phase.PAUSED:
-            await self._command(self._client.resume)
+        """Go on with `job`. No-op when it is not paused. OctoPrint passes over a resume while it is `Pausing`: that is waited for.
+
+        Raises:
+            PrinterBusyError: it does not get to the end of its pause.
+
+        """
+        for _ in range(PAUSING_LOOKS):
+            reading = await self._reading_of(job)
+            if reading is None or reading.phase is not Phase.PAUSED:
+                return
+            if reading.state != "Pausing":
+                await self._command(self._client.resume)
+                return
+            await asyncio.sleep(PAUSING_LOOK_S)
+        raise PrinterBusyError(
+            Bilingual("OctoPrint is still pausing.", "OctoPrint est encore en train de mettre en pause."),
+            next_step=Bilingual("Wait for the pause, then resume.", "Attendez la pause, puis reprenez."),
+        )
 
     async def cancel(self, job: str) -> None:
         """End `job`; its end is told as an event. No-op when it is not running."""

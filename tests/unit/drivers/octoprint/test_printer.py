@@ -442,3 +442,24 @@ async def test_a_stalled_print_wants_attention(bench: Bench, monkeypatch: pytest
     bench.fake.position = 500
     await bench.until(lambda: bench.driver.status.state is PrinterState.PRINTING)
     assert not bench.ends
+
+
+async def test_a_resume_waits_for_the_end_of_a_pause_that_is_under_way(bench: Bench) -> None:
+    """A real OctoPrint passes over a resume while it is `Pausing`."""
+    await bench.start()
+    bench.fake.state = "Pausing"
+    resuming = asyncio.create_task(bench.driver.resume("job-1"))
+    await asyncio.sleep(0.1)
+    assert bench.fake.count("POST", "/api/job") == 0
+    bench.fake.state = "Paused"
+    await resuming
+    assert bench.fake.count("POST", "/api/job") == 1
+
+
+async def test_a_pause_that_never_ends_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.octoprint.printer.PAUSING_LOOKS", 2)
+    monkeypatch.setattr("drivers.octoprint.printer.PAUSING_LOOK_S", 0.01)
+    await bench.start()
+    bench.fake.state = "Pausing"
+    with pytest.raises(PrinterBusyError, match="still pausing"):
+        await bench.driver.resume("job-1")
