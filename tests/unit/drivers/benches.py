@@ -211,7 +211,7 @@ class OctoPrintBench(Base):
         await self.fake.close()
 
     def _job(self, body: bytes) -> Answer:
-        """What OctoPrint does with the commands of a job (facts of the real one: tests/integration/test_octoprint_driver.py)."""
+        """What OctoPrint does with the commands of a job (facts of the real one: tests/integration/test_octoprint_job.py)."""
         command = json.loads(body)
         if self.fake.state not in {"Printing", "Paused"}:
             return 409, {"error": "not printing"}
