@@ -12,6 +12,7 @@ from drivers.registry import open_driver
 from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.agent import Agent
+from farm.node.core import Occupied
 from farm.node.parts import Parts
 from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order, until
 
@@ -31,7 +32,10 @@ async def work(folder: Path, url: str, *, begin: bool) -> None:
         await shop.clear("left")
         program = max((folder / "programs").glob("*.gcode"), key=lambda file: file.stat().st_size)
         farm.want({shop.printer("left"): [order(sha=program.stem, size=program.stat().st_size, jobs=1)]})
-    ended = lambda: [one for one in agent.state.occupations.values() if one.job is not None and not one.running]  # noqa: E731
+
+    def ended() -> list[Occupied]:
+        return [one for one in agent.state.occupations.values() if one.job is not None and not one.running]
+
     await until(ended, what="the end of the job", timeout_s=LIMIT_S)
     (occupied,) = ended()
     sys.stdout.write(json.dumps({"job": occupied.id, "outcome": str(occupied.outcome), "gap": occupied.gap}) + "\n")

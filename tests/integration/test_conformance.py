@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from drivers.base import Driver, EventListener
-from drivers.conformance import CHECKS, Ability, Check, conforms
-from drivers.conformance.checks import JOB, OTHER_JOB
+from drivers.conformance import CHECKS, JOB, OTHER_JOB, Ability, Check, conforms
 from drivers.octoprint.address import parse_address
 from drivers.octoprint.printer import OctoPrintDriver
 from tests.integration.octoprint_bench import LONG, QUICK, SOME_SECONDS, Cable

@@ -17,7 +17,18 @@ from farm.node.core.beds import on_clear, on_collect, on_doubt
 from farm.node.core.changes import Changes, DesiredNow, between
 from farm.node.core.commands import on_act_done, on_command
 from farm.node.core.contact import on_ack, on_desired, on_go_on
-from farm.node.core.events import add_printer, belonging_to, capable, close, on_files, on_status, on_trouble, recover, remove_printer, tick
+from farm.node.core.events import (
+    add_printer,
+    belonging_to,
+    capable,
+    close,
+    on_files,
+    on_status,
+    on_trouble,
+    recover,
+    remove_printer,
+    tick,
+)
 from farm.node.core.jobs import doubt, on_ended, on_not_begun, on_started, on_trace, on_trace_failed
 from farm.node.core.pruning import KEEP_S, prune, too_old, unwanted
 from farm.node.core.report import face, printer_report, report, telemetry
