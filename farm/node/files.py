@@ -6,6 +6,7 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -108,7 +109,9 @@ class Programs:
         """The file, for a start; None when it is not there any more (somebody deleted it), and then it is fetched again."""
         path = self.path(sha256)
         try:
-            os.utime(path)  # the least recently used goes first
+            # The least recently used goes first; when it was written stays: another printer may be printing it, and a driver that
+            # sees it written anew fails that job.
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         except OSError:
             self._forget(sha256)
             return None
@@ -196,7 +199,7 @@ class Programs:
         over = taken + promised - self._max_bytes
         free = free_bytes(self._folder)
         short = 0 if free is None else size_bytes - have + promised + self._reserve_bytes - free
-        for path in sorted(files, key=lambda path: files[path].st_mtime):
+        for path in sorted(files, key=lambda path: files[path].st_atime_ns):
             if over <= 0 and short <= 0:
                 return
             name = path.name.partition(".")[0]

@@ -270,6 +270,18 @@ async def test_the_least_recently_used_gives_way_and_never_what_is_needed(tmp_pa
     await cache.programs.close()
 
 
+async def test_a_start_does_not_touch_the_file_that_another_printer_prints(cache: Cache, farm: Farm) -> None:
+    """A driver that sees its file written anew fails the job."""
+    one = farm.add(BODY)
+    cache.programs.want({one: len(BODY)})
+    await cache.have(one)
+    path = cache.programs.path(one)
+    os.utime(path, (1, 1))
+    assert cache.programs.take(one) == path
+    assert path.stat().st_mtime_ns == 1_000_000_000
+    assert path.stat().st_atime > 1, "the one that is used last goes last"
+
+
 async def test_what_is_wanted_no_more_is_not_fetched_further(cache: Cache, farm: Farm) -> None:
     one = farm.add(BODY)
     farm.status = 500
