@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Capability, DriverEvent, PrintEnd, PrintEnded, PrinterState
+from drivers.base import Capability, DriverEvent, JobTrace, PrintEnd, PrintEnded, PrinterState
 from drivers.errors import AddressError, PrinterBusyError
 from drivers.manual import ACCEPTED, OFFERED, ManualPrinter
 from drivers.registry import open_driver
@@ -109,3 +109,19 @@ def test_the_registry_makes_it() -> None:
 def test_a_wrong_url_is_a_clear_error(url: str) -> None:
     with pytest.raises(AddressError, match="is no manual printer"):
         open_driver(url, lambda _event: None)
+
+
+async def test_nothing_is_offered_before_anybody_is_connected() -> None:
+    printer = ManualPrinter(lambda _event: None)
+    with pytest.raises(PrinterBusyError) as refused:
+        await printer.start(Path("frame.gcode"), "job-1")
+    assert refused.value.detail_fr == "Personne n'est connecté."
+
+
+async def test_what_became_of_a_job_is_remembered_for_a_while() -> None:
+    printer = ManualPrinter(lambda _event: None)
+    await printer.connect()
+    await printer.start(Path("frame.gcode"), "job-1")
+    assert printer.report_done("job-1")
+    assert await printer.trace("job-1") == JobTrace(running=False, end=PrintEnd.DONE)
+    assert printer.job is None, "it is not offered again"
