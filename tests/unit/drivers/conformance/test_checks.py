@@ -134,7 +134,7 @@ class TakesForever(ScriptedDriver):
 
 
 class Bench(ScriptedBench):
-    secrets = ("hunter2hunter2",)
+    secrets: tuple[str, ...] = ("hunter2hunter2",)
     patience_s = 1.0
 
     def __init__(self, folder: Path, kind: type[Any]) -> None:
