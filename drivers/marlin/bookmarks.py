@@ -13,7 +13,7 @@ from drivers.base import BOOKMARK_CHARACTERS
 from drivers.marlin.job import Position
 
 VERSION: Final = 1
-# Our own lines that a kept bookmark may not know: at most 1 s is between it and us, a pause has 6, noise costs a fence each 60 ms.
+# Our own lines that a kept bookmark may not know: at most 1 s is between it and us, a pause has 13, noise costs a fence each 60 ms.
 MAX_UNTOLD: Final = 24
 MAX_KINDS: Final = 64
 

@@ -48,13 +48,19 @@ def possible_lines(*, mark_line: int, kept: Kept) -> range:
 
 @dataclass(slots=True)
 class Claim:
-    """`replay` has followed the file to the bookmark and beyond; `complete`: to its end. `told` is what the machine answers."""
+    """`replay` has followed the file to the bookmark and beyond; `complete`: to its end. `told`: what the machine said twice."""
 
     name: str
     kept: Kept
     replay: Replay
     complete: bool
     told: Position | None = None
+    heard: Position | None = None
+
+    def take(self, position: Position | None) -> None:
+        """The machine says where it stands; believed when it says so twice."""
+        self.told = position if position == self.heard else None
+        self.heard = position
 
     def judge(self) -> Job | None:
         """The job to go on with, None when it is not certain where the machine stands."""

@@ -6,7 +6,7 @@ from drivers.base import Fault, PrintEnd
 from drivers.marlin import faults, limits
 from drivers.marlin.events import JobEnded, ResetWanted
 from drivers.marlin.faults import FaultRule, Severity
-from drivers.marlin.job import IN_JOB, Ending, Phase, make_safe
+from drivers.marlin.job import IN_JOB, Ending, Phase, heaters_off
 from drivers.marlin.lines import BREAKABLE, word
 from drivers.marlin.session import Session
 
@@ -38,7 +38,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
         session.abandoned = True
         finish(session, job.ending)
         return
-    session.enter(Phase.ABORTING, [*make_safe(session.identity.extruders, homed=job.modes.homed), *limits.unwatch(session)])
+    session.enter(Phase.ABORTING, limits.secure(session, homed=job.modes.homed, inches=job.modes.inches))
     session.tries = 0
     if renumber:
         session.channel.renumber(now_s)
@@ -73,6 +73,8 @@ def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None
         abort(session, Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
     elif session.phase is not Phase.KILLED:
         kill(session, found, PrintEnd.FAILED)
+        # A deaf machine does not hear it. One that only repeated such words, of a file's M118 or of noise, must not stay hot.
+        session.write(b"".join(b"\n%s\n" % line for line in heaters_off(session.identity.extruders)))
     else:
         session.timer_s = None  # the stop is confirmed, or the second line of the same fault
 

@@ -4,11 +4,11 @@ from typing import Final
 
 from drivers.base import PrintEnd
 from drivers.errors import Bilingual
-from drivers.marlin import ending, faults
+from drivers.marlin import ending, faults, limits
 from drivers.marlin.claim import REATTACH_S
 from drivers.marlin.events import NotUnderstood, Refused
 from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, Identity
-from drivers.marlin.job import Ending, Job, Phase, make_safe
+from drivers.marlin.job import Ending, Job, Phase
 from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
 
@@ -122,6 +122,6 @@ def _lost_too_long(session: Session, job: Job, now_s: float) -> None:
 
 def set_up(session: Session, now_s: float) -> None:
     """Numbers from 0, reports on, and safe if a job was abandoned."""
-    safe = make_safe(session.identity.extruders, homed=not session.was_reset) if session.abandoned else []
+    safe = limits.secure(session, homed=not session.was_reset) if session.abandoned else []
     session.enter(Phase.SETUP, [*session.identity.setup(), *safe])
     session.channel.renumber(now_s)

@@ -18,6 +18,7 @@ ASK: Final = b"\nM115\n"
 _TYPE: Final = re.compile(r"MACHINE_TYPE:(.*?)(?=\s+[A-Z][A-Z_]{3,}:|$)")
 _UUID: Final = re.compile(r"UUID:([0-9A-Za-z-]{8,40})")
 MAX_MACHINE: Final = 100
+MAX_CAPABILITIES: Final = 64  # Marlin tells some 25
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Identity:
             self.extruders = replies.extruders(reply.text)
             self.machine = _machine(reply.text)
             return reply.kind is Kind.OK
-        if reply.kind is Kind.CAPABILITY:
+        if reply.kind is Kind.CAPABILITY and len(self.capabilities) < MAX_CAPABILITIES:
             self.capabilities[reply.text] = bool(reply.number)
         elif reply.kind is Kind.OK and self.firmware is not None:
             return True

@@ -1,7 +1,7 @@
 """A print in the making: where it is in its file, which modes the file has set, and our own lines around it. Pure."""
 
+import re
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 from typing import Final
@@ -15,6 +15,7 @@ SAFE_LIFT_MM: Final = 10.0
 LIFT_MM_MIN: Final = 600  # a slow lead screw follows it
 STEPPER_TIMEOUT_S: Final = 120  # Marlin's default; while paused the motors must hold their place
 _MOVES: Final = frozenset({b"G0", b"G1", b"G2", b"G3"})
+_FEEDRATE: Final = re.compile(rb"F ?([0-9.]+)")
 _PLAIN_MOVES: Final = frozenset(name + b" " for name in _MOVES)  # as slicers write them: known without a look at the rest
 
 
@@ -72,7 +73,8 @@ class Modes:
     extruded: bool = False
     relative: bool = False
     relative_extrusion: bool = False
-    feedrate: bytes = b""  # as the file wrote it: mm/min
+    inches: bool = False
+    feedrate: bytes = b""  # as the file wrote it: mm/min, or inches
 
     def note(self, command: bytes) -> None:
         """Take one accepted command."""
@@ -87,14 +89,15 @@ class Modes:
             self.relative = self.relative_extrusion = name == b"G91"
         elif name in {b"M82", b"M83"}:
             self.relative_extrusion = name == b"M83"
+        elif name in {b"G20", b"G21"}:
+            self.inches = name == b"G20"
         elif name == b"G28":
             self.homed = True
 
     def _move(self, command: bytes) -> None:
         self.extruded = self.extruded or b"E" in command
-        _, found, rest = command.rpartition(b"F")
-        if found and rest:
-            self.feedrate = rest.split()[0]
+        if found := _FEEDRATE.search(command):
+            self.feedrate = found.group(1)
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ class Job:
     lines: deque[ProgramLine] = field(default_factory=deque)
     modes: Modes = field(default_factory=Modes)
     hold: bool = False  # whether it should stand still
+    told_at: Position | None = None  # where the machine said last that it stands
     parked_at: Position | None = None
     phase: Phase = Phase.STARTING  # where to go on after contact was lost
     script: tuple[bytes, ...] = ()  # and with which lines of ours
@@ -120,10 +124,15 @@ class Job:
         """0.0-1.0 by place in the file."""
         return min(self.offset / self.size_bytes, 1.0) if self.size_bytes else 0.0
 
+    def told(self, position: Position | None) -> None:
+        """The machine says where it stands; believed when it says so twice, because noise in what it says shows nowhere else."""
+        self.parked_at = position if position == self.told_at else None
+        self.told_at = position
 
-def park(position: Position) -> list[bytes]:
+
+def park(position: Position, modes: Modes) -> list[bytes]:
     """Lift the nozzle off the part and hold the motors; the firmware's own limits cut the lift short near the top."""
-    return [b"G90", _z(position.z + PARK_LIFT_MM), b"M84 S0", FENCE]
+    return [*_in_millimetres(modes), b"G90", _z(position.z + PARK_LIFT_MM), b"M84 S0", FENCE]
 
 
 def unpark(position: Position | None, modes: Modes) -> list[bytes]:
@@ -131,21 +140,28 @@ def unpark(position: Position | None, modes: Modes) -> list[bytes]:
     lines = [b"M84 S%d" % STEPPER_TIMEOUT_S]
     if position is not None:
         travel = f"G1 X{position.x:.2f} Y{position.y:.2f} F3000".encode()
-        lines += [b"G90", travel, _z(position.z), f"G92 E{position.e:.2f}".encode()]
+        lines += [*_in_millimetres(modes), b"G90", travel, _z(position.z), f"G92 E{position.e:.2f}".encode()]
+    lines += [b"G20"] if modes.inches else []
     lines += [b"G91" if modes.relative else b"G90", b"M83" if modes.relative_extrusion else b"M82"]
     return lines + ([b"G1 F" + modes.feedrate] if modes.feedrate else [])
 
 
-def make_safe(extruders: int, *, homed: bool) -> list[bytes]:
+def make_safe(extruders: int, *, homed: bool, inches: bool = False) -> list[bytes]:
     """Heaters and fan off, nozzle away when the machine knows where it is; motors go off later by themselves."""
-    lines = [FENCE, *_heaters_off(extruders), b"M140 S0", b"M107"]
+    lines = [FENCE, *heaters_off(extruders), b"M107"]
     if homed:
-        lines += [b"G91", f"G1 Z{SAFE_LIFT_MM:g} F{LIFT_MM_MIN}".encode(), b"G90", b"M400"]
+        lines += [*([b"G21"] if inches else []), b"G91", f"G1 Z{SAFE_LIFT_MM:g} F{LIFT_MM_MIN}".encode(), b"G90", b"M400"]
     return [*lines, b"M84 S%d" % STEPPER_TIMEOUT_S, FENCE]
 
 
-def _heaters_off(extruders: int) -> Iterable[bytes]:
-    return [b"M104 S0"] if extruders == 1 else [b"M104 T%d S0" % index for index in range(extruders)]
+def heaters_off(extruders: int) -> list[bytes]:
+    """No heat any more, in the nozzles and in the bed."""
+    nozzles = [b"M104 S0"] if extruders == 1 else [b"M104 T%d S0" % index for index in range(extruders)]
+    return [*nozzles, b"M140 S0"]
+
+
+def _in_millimetres(modes: Modes) -> list[bytes]:
+    return [b"G21"] if modes.inches else []
 
 
 def _z(height_mm: float) -> bytes:

@@ -8,6 +8,7 @@ the kill while waiting). So it is off before such a line and on after it.
 from collections.abc import Iterable
 from typing import Final
 
+from drivers.marlin.job import make_safe
 from drivers.marlin.lines import ProgramLine, word
 from drivers.marlin.session import Session
 
@@ -28,6 +29,11 @@ def watch(session: Session) -> list[bytes]:
 def unwatch(session: Session) -> list[bytes]:
     """Off: while a person may take their time, and at the end."""
     return [UNWATCH] if _has(session) else []
+
+
+def secure(session: Session, *, homed: bool, inches: bool = False) -> list[bytes]:
+    """Heaters off and nozzle away, and no switch that would stop an idle machine."""
+    return [*make_safe(session.identity.extruders, homed=homed, inches=inches), *unwatch(session)]
 
 
 def begin(session: Session) -> list[bytes]:

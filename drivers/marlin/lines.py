@@ -19,6 +19,7 @@ BREAKABLE: Final = frozenset({b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", 
 HOST_OWNED: Final = frozenset({b"M85", b"M110", b"M113", b"M154", b"M155", b"M575"})
 
 _WORD: Final = re.compile(rb"[A-Za-z]\d+")
+_ZEROS: Final = re.compile(rb"^([A-Z]) *0*(\d)")  # `G01`, `M 104`: Marlin takes them for G1 and M104
 _NUMBERED: Final = re.compile(rb"^N\d+\s*(.*?)\s*(?:\*\d+)?$", re.IGNORECASE)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -96,6 +97,8 @@ def prepare(raw: bytes) -> bytes:
         raise LineError(f"is not a G-code command: {shown(text)}", f"n'est pas une commande G-code : {shown(text)}")
     if text[:1] != b"M" or b"%c" % text[0] != text[:1].upper():
         text = text.upper()
+    if text[1:2] == b" " or (text[1:2] == b"0" and text[2:3].isdigit()):
+        text = _ZEROS.sub(rb"\1\2", text, count=1)
     if word(text) in HOST_OWNED:
         return b""
     if len(text) > MAX_COMMAND_BYTES:

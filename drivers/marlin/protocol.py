@@ -17,7 +17,7 @@ from drivers.marlin.channel import Mode
 from drivers.marlin.claim import Claim
 from drivers.marlin.errands import Errand
 from drivers.marlin.events import Event, Flooded, JobBegun
-from drivers.marlin.job import HOLDABLE, IN_JOB, Ending, Job, Phase, make_safe
+from drivers.marlin.job import HOLDABLE, IN_JOB, Ending, Job, Phase
 from drivers.marlin.lines import ProgramLine
 from drivers.marlin.meter import Meter
 from drivers.marlin.reattach import Marker
@@ -138,11 +138,14 @@ class Protocol(Session):
 
     def make_safe(self, now_s: float) -> None:
         """Heaters off and nozzle away, when nothing of ours runs (a print of an earlier process was abandoned)."""
-        if self.phase is Phase.READY:
-            self.enter(Phase.SETUP, make_safe(self.identity.extruders, homed=not self.was_reset))
-            pump(self, now_s)
-        elif self.job is None and self.phase in {Phase.CLOSED, Phase.GREETING, Phase.LOCATING, Phase.SETUP}:
-            self.abandoned = True  # as soon as it can be reached
+        if self.job is not None or self.abandoned or self.phase is Phase.KILLED:
+            return
+        self.abandoned = True  # until it was done: after a loss of contact it is done again
+        if self.phase in {Phase.READY, Phase.REATTACHING}:
+            self.enter(Phase.SETUP, limits.secure(self, homed=not self.was_reset))
+        elif self.phase is Phase.SETUP:
+            self.script.extend(limits.secure(self, homed=not self.was_reset))
+        pump(self, now_s)
 
     def answer(self, prompt: str, choice: int, now_s: float) -> None:
         """Answer the question `prompt`; nothing happens when it is not asked any more.
@@ -209,7 +212,7 @@ class Protocol(Session):
             if streaming and line == b"ok" and self.channel.on_plain_ok(now_s):
                 continue  # the short way of nearly all lines: there is nothing else to learn from it
             streaming = False
-            text = line.strip(b"\r\0").decode("ascii", "replace")
+            text = line[:MAX_LINE_BYTES].strip(b"\r\0").decode("ascii", "replace")
             if text:
                 self._line(text, now_s)
         if self._meter.overflows(len(data) if not lines else 0, now_s):
@@ -246,9 +249,9 @@ class Protocol(Session):
         if kind is Kind.ACTION:
             self._action(reply.text, now_s)
         elif kind is Kind.POSITION and self.phase is Phase.PAUSING and self.job is not None:
-            self.job.parked_at = replies.position(reply.text)
+            self.job.told(replies.position(reply.text))
         elif kind is Kind.POSITION and self.claim is not None:
-            self.claim.told = replies.position(reply.text)
+            self.claim.take(replies.position(reply.text))
         elif kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
             self._works()
 

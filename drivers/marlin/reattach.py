@@ -1,11 +1,12 @@
 """Leaves bookmarks while a job runs, and takes up the job of an earlier process when the machine certainly stands there. Pure."""
 
+from collections import deque
 from typing import Final
 
 from drivers.marlin import limits
 from drivers.marlin.bookmarks import MAX_KINDS, Mark
 from drivers.marlin.claim import Claim
-from drivers.marlin.job import IN_JOB, Phase, make_safe
+from drivers.marlin.job import IN_JOB, Phase, unpark
 from drivers.marlin.session import Session
 
 MARK_S: Final = 0.5  # between two bookmarks, when nothing else asks for one
@@ -51,7 +52,7 @@ def _mark(session: Session) -> Mark:
 def claim(session: Session, claimed: Claim) -> None:
     """Ask the machine where it stands, to go on with a job of an earlier process. Only in READY."""
     assert session.phase is Phase.READY
-    session.enter(Phase.REATTACHING, [b"M114"])
+    session.enter(Phase.REATTACHING, [b"M114", b"M114"])
     session.claim = claimed
 
 
@@ -61,12 +62,15 @@ def step(session: Session, _now_s: float) -> bool:
     assert claimed is not None
     job = claimed.judge()
     if job is None:
-        session.enter(Phase.SETUP, make_safe(session.identity.extruders, homed=not session.was_reset))
+        session.abandoned = True
+        session.enter(Phase.SETUP, limits.secure(session, homed=not session.was_reset))
         return True
+    job.lines = deque(limits.around(session, job.lines))
     session.job = job
     session.found_line = None
     if job.parked_at is not None:
         session.enter(Phase.PAUSED)
     else:
-        session.enter(Phase.RUNNING, limits.watch(session))
+        # the earlier process may have died on its way back from a pause: before it had set the file's modes again
+        session.enter(Phase.RUNNING, [*unpark(None, job.modes), *limits.watch(session)])
     return True

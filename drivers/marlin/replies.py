@@ -40,14 +40,14 @@ class Reply:
 
 _OK: Final = Reply(Kind.OK, "ok")
 _ADVANCED_OK: Final = re.compile(r"^ok N(\d{1,9}) P(\d{1,3}) B\d{1,3}$", re.ASCII)
-_LAST_LINE: Final = re.compile(r"Last Line: ?(\d+)")
-_RESEND: Final = re.compile(r"^\s*(?:Resend|rs)[: ]\s*N?(\d+)", re.IGNORECASE)
+_LAST_LINE: Final = re.compile(r"Last Line: ?(\d{1,10})")
+_RESEND: Final = re.compile(r"^\s*(?:Resend|rs)[: ]\s*N?(\d{1,10})", re.IGNORECASE)
 _START: Final = re.compile(r"^[^ -~]*start$")
-_TEMPERATURE: Final = re.compile(r"(?<![A-Za-z0-9])(T0?|B):\s*(-?\d+(?:\.\d+)?)\s*/\s*(-?\d+(?:\.\d+)?)")
-_POSITION: Final = re.compile(r"^X:(-?\d+\.?\d*) Y:(-?\d+\.?\d*) Z:(-?\d+\.?\d*) E:(-?\d+\.?\d*)")
+_TEMPERATURE: Final = re.compile(r"(?<![A-Za-z0-9])(T0?|B):\s*(-?\d{1,6}(?:\.\d+)?)\s*/\s*(-?\d{1,6}(?:\.\d+)?)")
+_POSITION: Final = re.compile(r"^" + " ".join(rf"{axis}:(-?\d{{1,9}}(?:\.\d*)?)" for axis in "XYZE"))
 _CAPABILITY: Final = re.compile(r"^Cap:([A-Z0-9_]+):(\d)")
 _FIRMWARE: Final = re.compile(r"FIRMWARE_NAME:(.*?)(?:\s+[A-Z][A-Z_]{3,}:|$)")
-_EXTRUDERS: Final = re.compile(r"EXTRUDER_COUNT:(\d+)")
+_EXTRUDERS: Final = re.compile(r"EXTRUDER_COUNT:(\d{1,3})")
 _ACTION: Final = "//action:"
 
 

@@ -11,6 +11,7 @@ from drivers.marlin.job import FENCE, Ending, Phase, park, unpark
 from drivers.marlin.session import Session
 
 POLL_S: Final = 2.0  # temperatures, when the firmware does not report by itself
+MAX_TELLINGS: Final = 6  # of the place of a pause, until two in a row agree
 ALIVE_S: Final = 10.0  # a sign of life and the SD card, when it does
 
 
@@ -78,7 +79,8 @@ def _running(session: Session, now_s: float) -> bool:
     job = session.job
     assert job is not None
     if job.hold:
-        session.enter(Phase.PAUSING, [*limits.unwatch(session), *([b"M400", b"M114"] if job.modes.homed else [])])
+        job.told_at, session.tries = None, 0
+        session.enter(Phase.PAUSING, [*limits.unwatch(session), *([b"M400"] if job.modes.homed else [])])
     elif not session.identity.reports and now_s >= session.next_poll_s:
         return _poll(session, now_s)
     elif job.lines:
@@ -107,9 +109,14 @@ def _beside(session: Session, now_s: float) -> bool:
 
 def _pausing(session: Session, _now_s: float) -> bool:
     """PAUSING: where the nozzle is is known; lift it, once."""
-    assert session.job is not None
-    position = session.job.parked_at
-    session.enter(Phase.PAUSED, park(position) if position is not None else [b"M84 S0"])
+    job = session.job
+    assert job is not None
+    position = job.parked_at
+    if position is None and job.modes.homed and session.tries < MAX_TELLINGS:
+        session.tries += 1
+        session.script.append(b"M114")
+        return True
+    session.enter(Phase.PAUSED, park(position, job.modes) if position is not None else [b"M84 S0"])
     return True
 
 
@@ -134,7 +141,10 @@ def _ran_errand(session: Session, _now_s: float) -> bool:
     """ERRAND is through."""
     assert session.errand is not None
     session.errand.done = True
-    session.enter(Phase.READY)
+    if session.abandoned:  # asked for meanwhile
+        session.enter(Phase.SETUP, limits.secure(session, homed=not session.was_reset))
+    else:
+        session.enter(Phase.READY)
     return True
 
 

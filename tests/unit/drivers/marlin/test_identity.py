@@ -1,4 +1,4 @@
-from drivers.marlin.identity import ASK_S, IDENTIFY_S, MAX_QUEUED_ASKS, OFFLINE_ASK_S, STILL_BUSY_S, Identity
+from drivers.marlin.identity import ASK_S, IDENTIFY_S, MAX_CAPABILITIES, MAX_QUEUED_ASKS, OFFLINE_ASK_S, STILL_BUSY_S, Identity
 from drivers.marlin.replies import understand
 
 ANSWER = [
@@ -49,3 +49,8 @@ def test_a_busy_machine_gets_more_time_and_few_questions() -> None:
     assert identity.until_s == 59 + IDENTIFY_S
     assert asked == MAX_QUEUED_ASKS
     assert identity.may_ask(59 + STILL_BUSY_S)
+
+
+def test_a_machine_that_never_stops_naming_capabilities_takes_no_memory() -> None:
+    identity = _told(*(f"Cap:A{number}:1" for number in range(1000)))
+    assert len(identity.capabilities) == MAX_CAPABILITIES

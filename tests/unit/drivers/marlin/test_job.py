@@ -25,7 +25,7 @@ def test_a_message_with_an_f_is_no_speed() -> None:
 
 
 def test_park_and_unpark_are_opposites() -> None:
-    assert park(HERE) == [b"G90", b"G1 Z5.60 F600", b"M84 S0", FENCE]
+    assert park(HERE, Modes()) == [b"G90", b"G1 Z5.60 F600", b"M84 S0", FENCE]
     assert unpark(HERE, _after(b"G91", b"G1 X1 F900")) == [
         b"M84 S120",
         b"G90",
@@ -36,6 +36,28 @@ def test_park_and_unpark_are_opposites() -> None:
         b"M83",
         b"G1 F900",
     ]
+
+
+def test_a_file_in_inches_is_left_in_millimetres_and_gone_back_to_in_inches() -> None:
+    modes = _after(b"G20", b"G1 X1 F60")
+    assert park(HERE, modes)[:3] == [b"G21", b"G90", b"G1 Z5.60 F600"]
+    back = unpark(HERE, modes)
+    assert back.index(b"G21") < back.index(b"G1 X10.00 Y20.50 F3000") < back.index(b"G20") < back.index(b"G1 F60")
+    assert make_safe(1, homed=True, inches=True).count(b"G21") == 1
+    assert b"G21" not in make_safe(1, homed=True)
+    assert b"G20" not in unpark(HERE, _after(b"G20", b"G21"))
+
+
+def test_the_speed_of_a_move_without_spaces_takes_nothing_else_along() -> None:
+    assert _after(b"G1X10F1200E5").feedrate == b"1200"
+    assert _after(b"G1 X10 F 1200").feedrate == b"1200"
+
+
+def test_a_place_is_believed_when_it_is_told_twice() -> None:
+    job, damaged = Job("job-1", 1), Position(10.0, 20.5, 8.6, 33.25)
+    for told, parked_at in ((damaged, None), (HERE, None), (HERE, HERE), (damaged, None), (None, None), (None, None)):
+        job.told(told)
+        assert job.parked_at == parked_at
 
 
 def test_unpark_without_a_position_moves_nothing() -> None:

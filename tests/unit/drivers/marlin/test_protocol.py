@@ -3,6 +3,7 @@
 import pytest
 
 from drivers.base import PrintEnd
+from drivers.marlin.errands import Errand, Purpose
 from drivers.marlin.events import Event, JobBegun, JobEnded, NotUnderstood, Ready, Refused
 from drivers.marlin.job import Phase
 from drivers.marlin.protocol import Protocol
@@ -361,3 +362,114 @@ def test_the_short_way_is_only_for_oks_of_moves_while_nothing_else_is_due(world:
     assert not protocol.data_to_send()
     protocol.pause(world.now_s)
     assert not protocol.streams(b"ok\n", world.now_s)
+
+
+def _paused(world: World) -> bool:
+    return world.phase() is Phase.PAUSED and not world.protocol.script and world.protocol.channel.idle
+
+
+@pytest.mark.parametrize(
+    ("said", "damaged"),
+    [(b" Z:0.30 ", b" Z:8.30 "), (b"X:", b"X:1"), (b" E:4", b" E:0"), (b"X:", b"x:")],
+    ids=["z", "x", "e", "none"],
+)
+def test_a_damaged_answer_to_where_it_stands_moves_nothing_elsewhere(said: bytes, damaged: bytes) -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G92 E0", "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 110, limit_s=600)
+    hits: list[bytes] = []
+
+    def spoil(data: bytes) -> bytes:
+        if b"Count X:" not in data or hits:
+            return data
+        hits.append(data)
+        return data.replace(said, damaged)
+
+    world.to_host = spoil
+    world.protocol.pause(world.now_s)
+    world.run(lambda: _paused(world), limit_s=120)
+    assert hits
+    assert world.firmware.machine.place[2] == pytest.approx(5.3)
+    world.protocol.resume(world.now_s)
+    assert world.ended().end is PrintEnd.DONE
+    assert world.firmware.machine.place[2] == pytest.approx(0.3)
+    assert printed(world.firmware.executed) == moves(300)
+    assert world.firmware.bed.extruded_mm == pytest.approx(300 * 0.04)
+
+
+def test_a_machine_that_never_says_twice_the_same_stays_where_it_is() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 110, limit_s=600)
+    number = iter(range(10_000))
+    world.to_host = lambda data: data.replace(b" Z:0.30 ", b" Z:%d.30 " % next(number))
+    world.protocol.pause(world.now_s)
+    world.run(lambda: _paused(world), limit_s=120)
+    assert world.firmware.machine.place[2] == pytest.approx(0.3)
+    world.protocol.resume(world.now_s)
+    assert world.ended().end is PrintEnd.DONE
+    assert printed(world.firmware.executed) == moves(300)
+
+
+@pytest.mark.parametrize("phase", [Phase.GREETING, Phase.LOCATING, Phase.SETUP, Phase.READY])
+def test_made_safe_in_any_phase_of_a_new_process_it_is_safe_and_stays_awake(phase: Phase) -> None:
+    world = World().connected()
+    world.protocol.deadman_s = 300
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.protocol = Protocol(deadman_s=300)
+    world.events.clear()
+    world._program = []
+    world.protocol.opened(world.now_s)
+    world.run(lambda: world.phase() is phase, limit_s=60)
+    world.protocol.make_safe(world.now_s)
+    world.protocol.make_safe(world.now_s)
+    world.pass_time(900)
+    assert world.firmware.machine.hotend.target_c == 0
+    assert world.firmware.machine.place[2] == pytest.approx(10.3), "lifted, and once"
+    assert world.phase() is Phase.READY, "M85 is off: it does not stop itself for having nothing to do"
+    assert not world.protocol.abandoned
+
+
+def test_what_was_made_safe_half_when_contact_was_lost_is_made_safe_again() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.protocol = Protocol()
+    world.events.clear()
+    world._program = []
+    world.replug()
+    world.run(lambda: bool(world.of(Ready)), limit_s=60)
+    world.protocol.make_safe(world.now_s)
+    world.unplug()
+    world.pass_time(5)
+    assert world.firmware.machine.hotend.target_c == 200
+    world.replug()
+    world.run(lambda: world.phase() is Phase.READY, limit_s=60)
+    assert world.firmware.machine.hotend.target_c == 0
+
+
+def test_an_errand_ends_before_the_machine_is_made_safe() -> None:
+    world = World().connected()
+    world.firmware.machine.hotend.target_c = 200.0
+    errand = Errand(Purpose.CONSOLE, [b"G4 S20"])
+    world.protocol.run(errand, world.now_s)
+    world.pass_time(3)
+    world.protocol.make_safe(world.now_s)
+    world.run(lambda: world.phase() is Phase.READY, limit_s=60)
+    assert errand.done
+    assert world.firmware.machine.hotend.target_c == 0
+
+
+def test_a_file_in_inches_comes_back_from_a_pause_to_its_place() -> None:
+    world = World().connected()
+    inches = [f"G1 X{1 + index % 80 / 40:.3f} Y{1 + index / 200:.3f} E0.002 F100" for index in range(200)]
+    world.print_lines([*HEATED, "G20", "G1 Z0.04", *inches])
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.protocol.pause(world.now_s)
+    world.run(lambda: _paused(world), limit_s=120)
+    assert world.firmware.machine.place[2] == pytest.approx(6.02, abs=0.01)
+    world.protocol.resume(world.now_s)
+    assert world.ended().end is PrintEnd.DONE
+    assert world.firmware.machine.place[2] == pytest.approx(1.02, abs=0.01)
+    assert world.firmware.bed.extruded_mm == pytest.approx(200 * 0.002 * 25.4)

@@ -112,7 +112,17 @@ def test_a_broken_sensor_kills(world: World, heater: str, sensor: Sensor, code: 
     assert world.phase() is Phase.KILLED
     world.sent.clear()
     world.pass_time(60)
-    assert not world.sent
+    assert world.sent == b"\nM104 S0\n\nM140 S0\n", "it is deaf; should it not be, it gets cold, and nothing else is said"
+
+
+def test_a_machine_that_only_says_such_words_does_not_stay_hot(world: World) -> None:
+    """A file's M118, or noise: it is neither deaf nor cold."""
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.protocol.receive(b"Thermal Runaway of a heater, says the file\n", world.now_s)
+    assert _code(world) == "thermal-runaway"
+    world.pass_time(10)
+    assert world.firmware.machine.hotend.target_c == 0
+    assert not world.firmware.killed
 
 
 def test_the_first_line_of_a_kill_names_the_fault(world: World) -> None:

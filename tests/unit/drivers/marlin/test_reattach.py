@@ -27,6 +27,8 @@ class Agent:
         self.late_s = late_s
         self.marks: list[tuple[float, Mark]] = []
         self.lines: list[ProgramLine] = []
+        self.deadman_s = 0  # of the next process
+        self.withdraw = False  # the next claim, at once
 
     def start(self, program: list[str]) -> None:
         offset = 0
@@ -59,7 +61,7 @@ class Agent:
         mark = self.kept
         world = self.world
         world.protocol.data_to_send()
-        world.protocol = Protocol()
+        world.protocol = Protocol(deadman_s=self.deadman_s)
         world.events.clear()
         world._program = []
         world.plugged = False
@@ -80,6 +82,8 @@ class Agent:
         replay.take(self.lines)
         replay.over()
         protocol.reattach(Claim("job-1", kept, replay, complete=True), world.now_s)
+        if self.withdraw:
+            protocol.make_safe(world.now_s)
         world.run(lambda: protocol.claim is None, limit_s=120)
 
     @property
@@ -179,6 +183,56 @@ def assert_made_safe(agent: Agent) -> None:
     world.pass_time(30)
     assert len(printed(world.firmware.executed)) == before
     assert not world.of(JobEnded)
+
+
+@pytest.mark.parametrize("lines", range(1, 12))
+def test_a_death_on_the_way_back_from_a_pause_leaves_no_mode_of_ours(lines: int) -> None:
+    """Absolute extrusion, our own speed or place: where the machine stands at the right place all the same, they are set again."""
+    agent = Agent()
+    agent.start([*HEATED, "G92 E0", "G1 Z0.3 F600", *moves(300), "M104 S0"])
+    agent.run_until_moves(120)
+    world = agent.world
+    world.protocol.pause(world.now_s)
+    while not (world.phase() is Phase.PAUSED and not world.protocol.script and world.protocol.channel.idle):
+        agent.step()
+    agent.pass_time(2)
+    world.protocol.resume(world.now_s)
+    before = len(world.firmware.executed)
+    while len(world.firmware.executed) - before < lines:
+        agent.step()
+    agent.die()
+    assert agent.goes_on is (lines > 3), "before the nozzle is back nobody knows where it is"
+    if agent.goes_on:
+        assert world.ended().end is PrintEnd.DONE
+        assert printed(world.firmware.executed) == moves(300)
+        assert world.firmware.bed.snapshot()["extruded_mm"] == pytest.approx(300 * 0.04)
+
+
+def test_a_long_dwell_soon_after_a_death_is_no_death() -> None:
+    """The lines that were read to find the place get the switch off around them as well."""
+    agent = Agent()
+    agent.world.protocol.deadman_s = 60
+    agent.start([*HEATED, "G1 Z0.3", *moves(200), "G4 S200", *moves(100, start=200), "M104 S0"])
+    agent.run_until_moves(150)
+    agent.deadman_s = 60
+    agent.die()
+    assert agent.goes_on, agent.why_not
+    assert agent.world.ended().end is PrintEnd.DONE
+    assert printed(agent.world.firmware.executed) == moves(300)
+
+
+def test_a_claim_that_is_withdrawn_before_it_is_judged_does_not_go_on() -> None:
+    """Who waited too long for the answer has said that the job is over."""
+    agent = Agent()
+    agent.start(PROGRAM)
+    agent.run_until_moves(123)
+    world = agent.world
+    agent.withdraw = True
+    agent.die()
+    world.pass_time(30)
+    assert not agent.goes_on
+    assert world.phase() is Phase.READY
+    assert world.firmware.machine.hotend.target_c == 0
 
 
 def test_a_nozzle_that_somebody_moved_is_not_trusted() -> None:

@@ -79,3 +79,13 @@ def test_firmware() -> None:
 @pytest.mark.parametrize(("line", "count"), [("", 1), ("EXTRUDER_COUNT:0", 1), ("EXTRUDER_COUNT:4000", 8)])
 def test_the_number_of_nozzles_is_limited(line: str, count: int) -> None:
     assert extruders(line) == count
+
+
+@pytest.mark.parametrize(
+    "line", ["Resend: {}", "Error:checksum mismatch, Last Line: {}", "T:{} /0", "X:{} Y:0 Z:0 E:0", "B:{}.0 /0"]
+)
+def test_numbers_without_end_break_nothing(line: str) -> None:
+    text = line.format("9" * 5000)
+    understand(text)
+    assert all(abs(told.actual_c) < 1e6 for told in temperatures(text).values())
+    assert position(text) is None
