@@ -15,28 +15,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
+from drivers.marlin import patience
 from drivers.marlin.lines import BLOCKING, Frame, frame, probe, word
 from drivers.marlin.replies import Kind, Reply
 from drivers.marlin.window import MOVES, Flight, Window, beside, padded
 
-SETTLE_S: Final = 0.06  # quiet that ends a burst of late answers
-SETTLE_MAX_S: Final = 1.0  # reports every second must not keep us from probing
-PROBE_S: Final = 1.0  # first wait for the answer to a probe; doubles, so that few unread probes fill the 128-byte receive buffer
-PROBE_MAX_S: Final = 32.0
-STALL_S: Final = 3.0  # nothing at all was heard; M113 S2 makes a busy firmware say so every 2 s
-STALL_BLOCKING_S: Final = 30.0  # firmware without busy messages, in a long command
-REPORTS_ONLY_S: Final = 6.0  # only temperatures that come by themselves were heard
-REPORTS_ONLY_BLOCKING_S: Final = 60.0
-SILENCE_S: Final = 60.0  # then contact is lost
-SILENCE_BLOCKING_S: Final = 900.0
-NOT_BUSY_S: Final = 10.0  # a firmware that tells when it works, and did not for so long, does not work
-HISTORY_LINES: Final = 64
-MAX_SAME_RESENDS: Final = 20
-MAX_UNBELIEVABLE: Final = 3  # the same number outside the history: it is no noise
-MAX_FENCES: Final = 5
-MAX_UNANSWERED_FENCES: Final = 3  # they stay in the firmware's four slots
-MAX_RENUMBERINGS: Final = 10
-MAX_MISNUMBERED: Final = 8  # oks in a row with a number that is not the line's: this firmware means something else by it
 _WORKING: Final = frozenset({Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
 _LIVELY: Final = _WORKING | {Kind.OK}
 
@@ -78,11 +61,13 @@ class Channel:
         self._forget()
 
     def _forget(self) -> None:
-        self.history: deque[Frame] = deque(maxlen=HISTORY_LINES)
+        self.history: deque[Frame] = deque(maxlen=patience.HISTORY_LINES)
         self._sent = 0  # the highest number given to a line
         self.acked = 0  # the highest number that we hold for accepted
         self._cursor = 0  # the highest number in flight
-        self._refused: deque[int] = deque(maxlen=HISTORY_LINES)  # numbers of lines that the machine said it did not execute
+        self._refused: deque[int] = deque(
+            maxlen=patience.HISTORY_LINES
+        )  # numbers of lines that the machine said it did not execute
         self._flight = Flight()
         self._moving = self._unsure = False  # only moves are in flight; oks of lines before a resync may still come
         self._answered_s = 0.0  # when the last ok came
@@ -198,12 +183,16 @@ class Channel:
         self._flight.land()
         self._flight.launch(data, now_s)
         self._write(data)
-        self.deadline_s = now_s + (STALL_BLOCKING_S if line.blocking else STALL_S)
+        self.deadline_s = now_s + (patience.STALL_BLOCKING_S if line.blocking else patience.STALL_S)
 
     def _arm(self, line: Frame) -> None:
-        stall_s, reports_only_s = (STALL_BLOCKING_S, REPORTS_ONLY_BLOCKING_S) if line.blocking else (STALL_S, REPORTS_ONLY_S)
+        stall_s, reports_only_s = (
+            (patience.STALL_BLOCKING_S, patience.REPORTS_ONLY_BLOCKING_S)
+            if line.blocking
+            else (patience.STALL_S, patience.REPORTS_ONLY_S)
+        )
         if line.blocking and self._tells_busy:
-            stall_s = reports_only_s = NOT_BUSY_S  # its ok is lost; to ask does no harm should it work all the same
+            stall_s = reports_only_s = patience.NOT_BUSY_S  # its ok is lost; to ask does no harm should it work all the same
         self.deadline_s = min(self._heard_s + stall_s, self._lively_s + reports_only_s)
 
     # what the machine says
@@ -281,7 +270,7 @@ class Channel:
     def _believes(self, reply: Reply, now_s: float) -> bool:
         """Whether this ok is that of the oldest line in flight, as far as it says (ADVANCED_OK)."""
         expected = self.acked + 1 if self._moving else self._cursor
-        if not reply.number or self._misnumbered >= MAX_MISNUMBERED:
+        if not reply.number or self._misnumbered >= patience.MAX_MISNUMBERED:
             return True
         self._misnumbered = 0 if reply.number == expected else self._misnumbered + 1
         if reply.number > expected:  # an ok was lost, or a digit damaged
@@ -302,7 +291,7 @@ class Channel:
         self._answered_s = now_s
         self._ack(self.acked + 1)
         if self.acked < self._cursor:
-            self.deadline_s = now_s + STALL_S
+            self.deadline_s = now_s + patience.STALL_S
         else:
             self._next(now_s)
 
@@ -334,13 +323,13 @@ class Channel:
             return
         if not self._probe_answered:
             self._probe_answered = True
-            self._settle_until_s = now_s + SETTLE_MAX_S
+            self._settle_until_s = now_s + patience.SETTLE_MAX_S
         self._silent_since_s = now_s
         self._not_yet_quiet(reply, now_s)
 
     def _not_yet_quiet(self, reply: Reply, now_s: float) -> None:
         if reply.kind is not Kind.REPORT:  # they come by themselves, whatever we do
-            self.deadline_s = min(now_s + SETTLE_S, self._settle_until_s)
+            self.deadline_s = min(now_s + patience.SETTLE_S, self._settle_until_s)
 
     # time
     def on_timeout(self, now_s: float) -> None:
@@ -364,12 +353,12 @@ class Channel:
         self._moving = False
         self._purpose = purpose
         self.mode = Mode.SETTLE
-        self._settle_until_s = now_s + SETTLE_MAX_S
-        self.deadline_s = now_s + SETTLE_S
+        self._settle_until_s = now_s + patience.SETTLE_MAX_S
+        self.deadline_s = now_s + patience.SETTLE_S
 
     def _begin_probe(self, purpose: Purpose, now_s: float) -> None:
         self._purpose = purpose
-        self._probe_wait_s = PROBE_S
+        self._probe_wait_s = patience.PROBE_S
         self._silent_since_s = now_s
         self.mode = Mode.PROBE
         self._write_probe(now_s)
@@ -392,21 +381,21 @@ class Channel:
 
     def _probe_again(self, now_s: float) -> None:
         patient = self._purpose is Purpose.RESYNC and self._blocked()
-        if now_s - self._silent_since_s >= (SILENCE_BLOCKING_S if patient else SILENCE_S):
+        if now_s - self._silent_since_s >= (patience.SILENCE_BLOCKING_S if patient else patience.SILENCE_S):
             self._fail("no-answer")
             return
-        self._probe_wait_s = min(self._probe_wait_s * 2, PROBE_MAX_S)
+        self._probe_wait_s = min(self._probe_wait_s * 2, patience.PROBE_MAX_S)
         self._write_probe(now_s)
 
     def _ask_renumber(self, now_s: float) -> None:
         self._renumberings += 1
-        if self._renumberings > MAX_RENUMBERINGS:
+        if self._renumberings > patience.MAX_RENUMBERINGS:
             self._fail("position-lost")
             return
         self.mode = Mode.RENUMBER
         # With number and checksum noise cannot make another command of it; without, for a firmware that wants it so.
         self._write(b"\n" + (frame(0, b"M110 N0") if self._renumberings % 2 else b"M110 N0\n"))
-        self.deadline_s = now_s + STALL_S
+        self.deadline_s = now_s + patience.STALL_S
 
     def _fail(self, code: str) -> None:
         self.mode = Mode.FAILED
@@ -441,14 +430,14 @@ class Channel:
 
     def _disbelieve(self, last: int, now_s: float) -> None:
         self._unbelievable = [number for number in self._unbelievable if number == last] + [last]
-        if len(self._unbelievable) >= MAX_UNBELIEVABLE:
+        if len(self._unbelievable) >= patience.MAX_UNBELIEVABLE:
             self._fail("reset" if last == 0 else "position-lost")
         else:
             self._write_probe_again(now_s)
 
     def _write_probe_again(self, now_s: float) -> None:
         self.mode = Mode.PROBE
-        self._probe_wait_s = PROBE_S
+        self._probe_wait_s = patience.PROBE_S
         self._write_probe(now_s)
 
     def _resend(self, last: int, now_s: float) -> None:
@@ -460,7 +449,7 @@ class Channel:
         self._same_resends = self._same_resends + 1 if self._resent == last + 1 else 1
         self._resent = last + 1
         line = self._frame(last + 1)
-        if self._same_resends > MAX_SAME_RESENDS or line is None:
+        if self._same_resends > patience.MAX_SAME_RESENDS or line is None:
             self._fail("line-refused")
         else:
             self._transmit(line, now_s)
@@ -474,25 +463,25 @@ class Channel:
         elif not line.fence:
             self._fences = 0
             self._send_fence(now_s)
-        elif self._token_seen or (self._ok_since_fence and self._fences >= MAX_FENCES):
+        elif self._token_seen or (self._ok_since_fence and self._fences >= patience.MAX_FENCES):
             self._ack(self._sent)  # only its ok is lost; or a firmware that never echoes: its oks must do
             self._unsure = False
             self.mode = Mode.IDLE
         elif self._fences < self._most_fences() and not self._stuck(line, now_s):
             self._send_fence(now_s)
-        elif now_s - self._working_s >= SILENCE_BLOCKING_S:
+        elif now_s - self._working_s >= patience.SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
             self._wait_for_fence(line, now_s)
 
     def _most_fences(self) -> int:
-        return MAX_FENCES if self._ok_since_fence or self._tells_busy else MAX_UNANSWERED_FENCES
+        return patience.MAX_FENCES if self._ok_since_fence or self._tells_busy else patience.MAX_UNANSWERED_FENCES
 
     def _stuck(self, fence: Frame, now_s: float) -> bool:
         """Whether the fence may still wait behind a long command; a second one would only fill the queue."""
         if not fence.blocking or self._ok_since_fence:
             return False
-        return not self._tells_busy or now_s - self._working_s < NOT_BUSY_S
+        return not self._tells_busy or now_s - self._working_s < patience.NOT_BUSY_S
 
     def _wait_for_fence(self, line: Frame, now_s: float) -> None:
         """It is still queued behind a long command."""

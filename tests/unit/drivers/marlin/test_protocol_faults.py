@@ -3,10 +3,10 @@
 import pytest
 
 from drivers.base import PrintEnd
-from drivers.marlin.channel import SILENCE_S
 from drivers.marlin.events import JobEnded, Ready
 from drivers.marlin.job import Phase
 from drivers.marlin.lines import ProgramLine
+from drivers.marlin.patience import SILENCE_S
 from drivers.virtual.heaters import Sensor
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
