@@ -65,9 +65,7 @@ class Channel:
         self._sent = 0  # the highest number given to a line
         self.acked = 0  # the highest number that we hold for accepted
         self._cursor = 0  # the highest number in flight
-        self._refused: deque[int] = deque(
-            maxlen=patience.HISTORY_LINES
-        )  # numbers of lines that the machine said it did not execute
+        self._refused: deque[int] = deque(maxlen=patience.HISTORY_LINES)  # lines that the machine said it did not execute
         self._flight = Flight()
         self._moving = self._unsure = False  # only moves are in flight; oks of lines before a resync may still come
         self._answered_s = 0.0  # when the last ok came

@@ -78,7 +78,9 @@ def _written_while_printing() -> tuple[float, float]:
         farm.post("/orders", {"design": DESIGN, "quantity": 100})
 
         def all_print() -> bool:
-            return all(printer["state"] == "printing" for printer in farm.get("/printers"))
+            farm.be_the_hands()  # a new printer's bed is unknown
+            printers = farm.get("/printers")
+            return len(printers) == PRINTERS and all(printer["state"] == "printing" for printer in printers)
 
         farm.wait_until(all_print, what="all printers to print", timeout_s=600)
         pids = [_pid(farm.daemon.process), _pid(farm.nodes["bench"].process)]
