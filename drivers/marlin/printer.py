@@ -69,7 +69,7 @@ class MarlinPrinter(Shell):
         self._must_be_idle()
         self._starting = True
         try:
-            size = await self._run(check, program)
+            size = await self._run(check, program, lambda: self._letting_go)
         finally:
             self._starting = False
         self._must_be_idle()
@@ -206,14 +206,18 @@ class MarlinPrinter(Shell):
         if self._protocol.phase in {Phase.CLOSED, Phase.GREETING, Phase.LOCATING}:
             raise telling.not_here_yet(self._device)
         if self._protocol.was_reset:
+            self._make_safe()  # its line number says so; if it was only counted anew, it may still be hot
             end = PrintEnd.FAILED if bookmark is not None else PrintEnd.INTERRUPTED
             return JobTrace(running=False, end=end, detail="The printer was reset since; the print cannot go on.")
         why_not = await self._reattach(job, program, bookmark)
         if why_not is None:
             return JobTrace(running=True)
+        self._make_safe()
+        return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=f"{_CUT_OFF} {why_not}: {_MADE_SAFE}")
+
+    def _make_safe(self) -> None:
         self._protocol.make_safe(self._now_s())
         self._flush()
-        return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=f"{_CUT_OFF} {why_not}: {_MADE_SAFE}")
 
     async def _reattach(self, job: str, program: Path | None, bookmark: str | None) -> str | None:
         """Go on with the job; or say why not."""
@@ -224,7 +228,7 @@ class MarlinPrinter(Shell):
             return prepared.why_not
         if protocol is not self._protocol or protocol.phase is not Phase.READY or recovery.too_late(claim):
             await self._run(reader.close)
-            return "It took too long to find the place in the file"
+            return recovery.TOO_LATE
         protocol.reattach(claim, self._now_s())
         self._reader = reader
         self._flush()

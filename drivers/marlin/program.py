@@ -9,6 +9,7 @@ anew) is an error at the next batch: the end of a file that was cut short must n
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -24,6 +25,8 @@ _PRINT_AGAIN: Final = Bilingual(
     "Leave the file alone while it is printed; clear the bed and print it again.",
     "Ne touchez pas au fichier pendant l'impression ; dégagez le plateau et relancez.",
 )
+_GIVEN_UP: Final = Bilingual("The printer was let go.", "L'imprimante a été libérée.")
+_AGAIN: Final = Bilingual("Connect it and try again.", "Connectez-la et réessayez.")
 _NOT_GCODE: Final = Bilingual(
     "Slice the model to plain G-code for this printer and try again.",
     "Tranchez le modèle en G-code simple pour cette imprimante, puis recommencez.",
@@ -121,11 +124,11 @@ class ProgramReader:
         return Bilingual(f"Line {place} of {name} {english}.", f"La ligne {place} de {name} {french}.")
 
 
-def check(path: Path) -> ProgramSize:
-    """Read the whole file once.
+def check(path: Path, given_up: Callable[[], bool] = lambda: False) -> ProgramSize:
+    """Read the whole file once, or until `given_up`: two gigabytes take minutes.
 
     Raises:
-        TransferError: it cannot be read, is empty, or holds a line that cannot be sent; the message names the line.
+        TransferError: it cannot be read, is empty, holds a line that cannot be sent (the message names it), or it was given up.
 
     """
     reader = ProgramReader(path)
@@ -134,6 +137,8 @@ def check(path: Path) -> ProgramSize:
         while not last:
             lines, last = reader.read_batch()
             commands += len(lines)
+            if given_up():
+                raise TransferError(_GIVEN_UP, next_step=_AGAIN)
             time.sleep(YIELD_S)
         size_bytes, changed_ns = reader.identity()
     finally:

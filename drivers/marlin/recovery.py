@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from drivers.errors import TransferError
-from drivers.marlin.bookmarks import Kept, decode
+from drivers.marlin.bookmarks import decode
 from drivers.marlin.claim import Claim, Found, objection, possible_lines
-from drivers.marlin.program import ProgramReader
+from drivers.marlin.program import YIELD_S, ProgramReader, ProgramSize
 from drivers.marlin.replay import Replay
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _NO_FILE: Final = "Its file is not here any more"
+TOO_LATE: Final = "It took too long to find the place in the file"
 _UNSURE: Final = "The place in the file is not certain"
 
 
@@ -44,26 +45,38 @@ class Prepared:
 def prepare(job: str, program: Path | None, bookmark: str | None, line: int | None, machine: str) -> Prepared:
     """Judge a bookmark and follow the file. `line` is the machine's line number, `machine` its identity."""
     kept = decode(bookmark) if bookmark is not None else None
-    try:
-        size_bytes = program.stat().st_size if program is not None else -1
-    except OSError:
-        size_bytes = -1
-    if kept is not None and (program is None or size_bytes < 0):
+    size = _size(program)
+    if kept is not None and size is None:
         return Prepared(why_not=_NO_FILE)
+    size_bytes = size.size_bytes if size is not None else -1
     why_not = objection(kept, Found(line, machine, boot_id(), boot_second(), size_bytes))
     if why_not is not None or kept is None or program is None or line is None:
         return Prepared(why_not=why_not or _UNSURE)
-    return _follow(job, program, kept, line)
-
-
-def _follow(job: str, program: Path, kept: Kept, line: int) -> Prepared:
     replay = Replay(kept.mark.offset, possible_lines(mark_line=line, kept=kept))
-    reader = ProgramReader(program)
+    return _follow(Claim(job, kept, replay, complete=False), program, size)
+
+
+def _size(program: Path | None) -> ProgramSize | None:
+    """What the file is now, and must be to its end: one that is cut short from now on must not pass for a whole one."""
+    try:
+        status = program.stat() if program is not None else None
+    except OSError:
+        return None
+    return ProgramSize(status.st_size, 0, status.st_mtime_ns) if status is not None else None
+
+
+def _follow(claim: Claim, program: Path, size: ProgramSize | None) -> Prepared:
+    replay = claim.replay
+    reader = ProgramReader(program, size)
     try:
         complete = False
         while not replay.found and not complete:
+            if too_late(claim):
+                reader.close()
+                return Prepared(why_not=TOO_LATE)
             lines, complete = reader.read_batch()
             replay.take(lines)
+            time.sleep(YIELD_S)
     except TransferError as error:
         reader.close()
         return Prepared(why_not=error.detail.rstrip("."))
@@ -72,7 +85,8 @@ def _follow(job: str, program: Path, kept: Kept, line: int) -> Prepared:
     if not replay.candidates:
         reader.close()
         return Prepared(why_not=_UNSURE)
-    return Prepared(Claim(job, kept, replay, complete), reader)
+    claim.complete = complete
+    return Prepared(claim, reader)
 
 
 def too_late(claim: Claim) -> bool:

@@ -74,7 +74,7 @@ class Shell:
         self._over = asyncio.Event()  # the job that `close` interrupts
         self._reader: ProgramReader | None = None
         self._feeding: asyncio.Task[None] | None = None
-        self._starting = False
+        self._starting = self._letting_go = False
         self._ended: dict[str, JobEnded] = {}
         self._flush_s = 0.0  # when a stream of moves is looked at again
 
@@ -87,6 +87,7 @@ class Shell:
     async def connect(self) -> None:
         """Open, identify, become idle. See `Driver.connect`."""
         if self._supervisor is None:
+            self._letting_go = False
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="marlin")
             self._attempt = asyncio.get_running_loop().create_future()
             self._supervisor = asyncio.create_task(self._supervise())
@@ -110,6 +111,7 @@ class Shell:
 
     async def close(self) -> None:
         """Let go of the printer. A print would stand still and hot: it is made safe first, within SAFE_S, and ends INTERRUPTED."""
+        self._letting_go = True
         await self._interrupt()
         if self._supervisor is not None:
             self._supervisor.cancel()
@@ -121,6 +123,9 @@ class Shell:
             with suppress(asyncio.CancelledError):
                 await self._feeding
         self._drop_reader()
+        self._protocol.lost(self._now_s())  # who waited for something else meanwhile finds that it is gone
+        self._connected(telling.let_go(self._device))
+        self._watch.set()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -182,7 +187,8 @@ class Shell:
 
     async def _run(self, function: Callable[_P, _T], *arguments: _P.args, **keywords: _P.kwargs) -> _T:
         assert not keywords
-        assert self._executor is not None
+        if self._executor is None:
+            raise telling.let_go(self._device)
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
     # the engine

@@ -119,6 +119,14 @@ def no_contact(device: str) -> UnreachableError:
     )
 
 
+def let_go(device: str) -> UnreachableError:
+    """The driver was closed meanwhile."""
+    return UnreachableError(
+        Bilingual(f"The printer at {device} was let go.", f"L'imprimante sur {device} a été libérée."),
+        next_step=Bilingual("Connect it and try again.", "Connectez-la et réessayez."),
+    )
+
+
 def not_here_yet(device: str) -> UnreachableError:
     """It has not told yet who it is."""
     return UnreachableError(

@@ -440,9 +440,28 @@ async def test_closing_while_connecting(ear: Ear) -> None:
         connecting = asyncio.create_task(driver.connect())
         await asyncio.sleep(0.05)
         await driver.close()
-        connecting.cancel()
-        with suppress(asyncio.CancelledError):
+        with pytest.raises(UnreachableError, match="was let go"):
             await connecting
+
+
+async def test_closing_while_a_file_is_checked_waits_for_neither(port: VirtualPort, tmp_path: Path, ear: Ear) -> None:
+    """Two gigabytes are read for minutes: nobody waits for that, and nothing begins on a port that is closed."""
+    driver = MarlinPrinter(str(tmp_path / "printer"), 115_200, ear)
+    await driver.connect()
+    frame = tmp_path / "long.gcode"
+    frame.write_text("\n".join(moves(300_000)))
+    starting = asyncio.create_task(driver.start(frame, "job-1"))
+    await asyncio.sleep(0.05)
+    await driver.close()
+    with pytest.raises(TransferError, match="let go"):
+        await starting
+    assert driver._timer is None
+    assert driver._protocol.job is None
+    assert ear.ends == []
+    with pytest.raises(UnreachableError):
+        await driver.trace("job-1")
+    with pytest.raises(PrinterBusyError):
+        await driver.console("M105")
 
 
 # the address

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drivers.errors import TransferError
 from drivers.marlin import recovery
 from drivers.marlin.bookmarks import Mark, encode
 from tests.unit.drivers.marlin.world import HEATED, moves
@@ -87,3 +88,23 @@ def test_a_file_with_a_line_that_cannot_be_sent_is_not_gone_on_with(frame: Path)
 def test_this_computer_tells_its_start() -> None:
     assert len(recovery.boot_id()) == 36
     assert recovery.boot_second() > 0
+
+
+def test_a_file_that_is_cut_short_after_it_was_taken_up_is_no_whole_one(frame: Path) -> None:
+    prepared = recovery.prepare("job", frame, _bookmark(frame, 100), 120, MACHINE)
+    assert prepared.reader is not None
+    with frame.open("r+b") as file:
+        file.truncate(frame.stat().st_size // 2)
+    with pytest.raises(TransferError, match="was changed while it was printed"):
+        prepared.reader.read_batch()
+    prepared.reader.close()
+
+
+def test_a_file_is_not_followed_for_longer_than_the_nozzle_may_wait(frame: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bookmark = _bookmark(frame, 2000)
+    seconds = iter(range(0, 1000, 10))
+    begin_s = recovery.boot_second()
+    monkeypatch.setattr(recovery, "boot_second", lambda: begin_s + next(seconds))
+    prepared = recovery.prepare("job", frame, bookmark, 2000, MACHINE)
+    assert prepared.reader is None
+    assert prepared.why_not == recovery.TOO_LATE

@@ -22,7 +22,7 @@ from drivers.marlin.printer import MarlinPrinter
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
-from tests.unit.drivers.marlin.test_printer import Ear, Script, program, truth, until
+from tests.unit.drivers.marlin.test_printer import Ear, Script, heat, program, truth, until
 from tests.unit.drivers.marlin.world import HEATED, moves
 
 ADVANCED = FirmwareOptions(emergency_parser=True, host_actions=True, runout_sensor=True)
@@ -170,6 +170,19 @@ async def _vanish(driver: MarlinPrinter) -> None:
 
 
 # what cannot be driven
+
+
+async def test_a_machine_whose_numbers_began_anew_without_a_reset_does_not_stay_hot(
+    tmp_path: Path, port: VirtualPort, ear: Ear
+) -> None:
+    """An earlier process died between its M110 and its M104: line 0 looks like a reset, but nothing cooled."""
+    port.call(lambda firmware, _now_s: setattr(firmware.machine.hotend, "target_c", 200.0))
+    driver = MarlinPrinter(str(tmp_path / "printer"), 115_200, ear)
+    await driver.connect()
+    told = await driver.trace("job-1", bookmark="{}")
+    assert not told.running
+    await until(lambda: heat(port) == (0.0, 0.0))
+    await driver.close()
 
 
 async def test_a_machine_that_never_stops_talking_is_hung_up_on(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
