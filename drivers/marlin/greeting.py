@@ -29,9 +29,10 @@ def greet(session: Session, now_s: float) -> None:
 def started_anew(session: Session, text: str, now_s: float) -> None:
     """`start`: the firmware has just begun. A print that ran is gone; go on only from the beginning."""
     if session.job is not None:
+        session.abandoned = True  # a reset made it cold; should the word be a file's M118, or noise, it is still hot
         ending.finish(session, Ending(PrintEnd.FAILED, "The printer was reset.", faults.fault("reset", text)))
     session.fault = None
-    session.abandoned = session.reported.foreign = False
+    session.reported.foreign = False
     greet(session, now_s)
     session.was_reset = True
 

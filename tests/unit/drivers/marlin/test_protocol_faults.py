@@ -125,6 +125,14 @@ def test_a_machine_that_only_says_such_words_does_not_stay_hot(world: World) -> 
     assert not world.firmware.killed
 
 
+def test_a_machine_that_only_says_start_does_not_stay_hot(world: World) -> None:
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.protocol.receive(b"start\n", world.now_s)
+    assert _code(world) == "reset"
+    world.run(lambda: world.phase() is Phase.READY, limit_s=60)
+    assert world.firmware.machine.hotend.target_c == 0
+
+
 def test_the_first_line_of_a_kill_names_the_fault(world: World) -> None:
     world.firmware.thermal_runaway(world.now_s)
     ending = world.ended()
