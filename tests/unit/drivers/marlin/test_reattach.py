@@ -218,7 +218,10 @@ def test_a_long_dwell_soon_after_a_death_is_no_death() -> None:
     agent.die()
     assert agent.goes_on, agent.why_not
     assert agent.world.ended().end is PrintEnd.DONE
-    assert printed(agent.world.firmware.executed) == moves(300)
+    executed = agent.world.firmware.executed
+    dwell = executed.index("G4 S200")
+    assert (executed[dwell - 1], executed[dwell + 1]) == ("M85 S0", "M85 S60")
+    assert printed(executed) == moves(300)
 
 
 def test_a_claim_that_is_withdrawn_before_it_is_judged_does_not_go_on() -> None:
@@ -229,8 +232,9 @@ def test_a_claim_that_is_withdrawn_before_it_is_judged_does_not_go_on() -> None:
     world = agent.world
     agent.withdraw = True
     agent.die()
-    world.pass_time(30)
     assert not agent.goes_on
+    world.pass_time(30)
+    assert len(printed(world.firmware.executed)) < 130
     assert world.phase() is Phase.READY
     assert world.firmware.machine.hotend.target_c == 0
 
