@@ -106,6 +106,7 @@ class PrinterStatus:
     firmware: str | None = None
     fault: Fault | None = None
     note: str | None = None  # what the machine says or waits for, as text
+    note_fr: str | None = None  # the same in French, where the words are ours and not the machine's
     prompt: Prompt | None = None  # with PROMPTS: what it asks now
 
 

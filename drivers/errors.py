@@ -46,6 +46,11 @@ class DriverError(Exception):
         return f"{self.detail} {self.next_step}"
 
 
+def note_of(text: str | Bilingual | None) -> tuple[str | None, str | None]:
+    """`note` and `note_fr` of a status: the machine's own words have no French."""
+    return (text.en, text.fr) if isinstance(text, Bilingual) else (text, None)
+
+
 def _both(text: str | Bilingual) -> Bilingual:
     return Bilingual(text, text) if isinstance(text, str) else text
 

@@ -79,6 +79,7 @@ class PrinterView(View):
     bed_c: float | None = None
     bed_target_c: float | None = None
     note: str | None = None
+    note_fr: str | None = None  # None: the words of `note` are the machine's
     fault: FaultNote | None = None
     prompt: PromptNote | None = None  # what the machine asks now
     firmware: str | None = None

@@ -5,7 +5,7 @@ import { complain, icon, make, mark, say } from "./dom.js";
 import { farm, isNoted } from "./live.js";
 import { isSilent, nodeName, silence } from "./nodes.js";
 import { questionPlace } from "./prompts.js";
-import { language, word } from "./words.js";
+import { language, noted, word } from "./words.js";
 
 const URGENCY = { fault: 0, recalled: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
 const ICONS = { fault: "fault", recalled: "attention", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
@@ -52,7 +52,7 @@ function texts(item) {
     return { title: meaning, what: [action, recovery(fault)].filter(Boolean).join(" "), says: fault.text === meaning ? "" : fault.text };
   }
   if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), says: item.prompt.text };
-  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: printer.note ?? "" };
+  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: noted(printer) };
   if (item.kind === "recalled") return { title: word("recalled_title"), what: word("recalled_running"), says: "" };
   if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
   if (item.kind === "collect") {
@@ -63,7 +63,7 @@ function texts(item) {
     const kind = item.occupation.kind === "foreign" ? "foreign" : "unknown";
     return { title: word(`clear_title_${kind}`), what: word(`clear_${kind}`), says: "" };
   }
-  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: printer.note ?? "" };
+  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: noted(printer) };
   return { title: silence(item.node), what: word("silent"), says: "" };
 }
 

@@ -6,7 +6,7 @@ import { complain, draw, icon, make, mark, say } from "./dom.js";
 import { recovery } from "./hands.js";
 import { farm, isNoted } from "./live.js";
 import { questionPlace } from "./prompts.js";
-import { counted, duration, sentence, word } from "./words.js";
+import { counted, duration, noted, sentence, word } from "./words.js";
 
 const ICONS = {
   offline: "offline", connecting: "working", idle: "idle", preparing: "working", printing: "printing", paused: "paused",
@@ -42,7 +42,7 @@ const bedOf = (printer) => word(isNoted(printer) ? "bed_state_noted" : `bed_stat
 
 function noteOf(printer) {
   if (!printer.note) return "";
-  return printer.driver === "manual" && ["offered", "accepted"].includes(printer.note) ? word(`manual_${printer.note}`) : printer.note;
+  return printer.driver === "manual" && ["offered", "accepted"].includes(printer.note) ? word(`manual_${printer.note}`) : noted(printer);
 }
 
 // Why it does not start a job; of a printer that nobody hears, nothing is said as if it were so now.

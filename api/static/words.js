@@ -380,6 +380,9 @@ export function switchLanguage() {
   }
 }
 
+// What a printer notes: the machine's own words have no French.
+export const noted = (printer) => (language() === "fr" && printer.note_fr) || printer.note || "";
+
 // The text for `key` with {names} filled in. An unknown key shows itself, so that a missing word is seen.
 export function word(key, values = {}) {
   const text = WORDS[current][key] ?? key;

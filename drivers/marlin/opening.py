@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from drivers.errors import DriverError, NotAPrinterError
+from drivers.errors import Bilingual, DriverError, NotAPrinterError
 from drivers.marlin import ports, search
 from drivers.marlin.link import close_port, open_port
 from drivers.marlin.ports import SYSTEM, Mark, Tree
@@ -37,7 +37,7 @@ class PortOpener:
 
     def __init__(self, device: str, baud: int | None, transcript: Transcript, *, tree: Tree = SYSTEM) -> None:
         self.device = device
-        self.note: str | None = None  # what a person should know of the port
+        self.note: Bilingual | None = None  # what a person should know of the port
         self.given = baud
         self._baud = baud or DEFAULT_BAUD
         self._transcript = transcript
@@ -86,7 +86,7 @@ class PortOpener:
     async def _settle_name(self, run: Runner) -> None:
         if self._name == self.device:
             told = await run(ports.advice, self._name, self._tree)
-            self.note = told.en if told is not None else None
+            self.note = told
             self._name = await run(ports.stable_name, self._name, self._tree)
 
     async def _find(self, port: "Serial", run: Runner, tell: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from drivers.errors import (
     PrinterBusyError,
     TransferError,
     UnreachableError,
+    note_of,
 )
 from drivers.marlin.errands import Purpose
 from drivers.marlin.events import JobEnded, Refused
@@ -65,9 +66,10 @@ def state_of(protocol: Protocol) -> PrinterState:
     return _STATES[protocol.phase]
 
 
-def compose(protocol: Protocol, *, searching: bool, firmware: str | None, note: str | None) -> PrinterStatus:
+def compose(protocol: Protocol, *, searching: bool, firmware: str | None, note: Bilingual | None) -> PrinterStatus:
     """The status; `searching`: the speed is looked for; `note`: what a person should know of the port."""
     job, reported = protocol.job, protocol.reported
+    said, said_fr = note_of(reported.note or note)
     return PrinterStatus(
         state=PrinterState.CONNECTING if searching else state_of(protocol),
         job=job.name if job is not None else None,
@@ -76,7 +78,8 @@ def compose(protocol: Protocol, *, searching: bool, firmware: str | None, note: 
         bed=reported.bed,
         firmware=firmware,
         fault=protocol.fault,
-        note=reported.note or note,
+        note=said,
+        note_fr=said_fr,
         prompt=reported.prompt,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus, Prompt
+from drivers.errors import Bilingual, note_of
 from drivers.octoprint.faults import firmware_fault, named_fault, reset_fault, stalled_fault, stopped_fault
 from drivers.octoprint.reading import (
     ACTIVE,
@@ -33,6 +34,13 @@ OUR_DISCONNECT_S: Final = 5.0  # from our command to the event that tells of it
 # that is no print.
 LINES_A_S: Final = 20_000.0
 TOO_SOON: Final = "OctoPrint calls it done sooner than it can send it: another file was started in the same moment."
+_KEPT_APART: Final = Bilingual(
+    "A person has disconnected the printer in OctoPrint.", "Quelqu'un a déconnecté l'imprimante dans OctoPrint."
+)
+_IS_OFF: Final = Bilingual(
+    "The printer's mains are switched off (PSU Control).", "L'alimentation de l'imprimante est coupée (PSU Control)."
+)
+_NOT_CONNECTED: Final = Bilingual("OctoPrint is not connected to the printer.", "OctoPrint n'est pas connecté à l'imprimante.")
 AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
 
 
@@ -87,11 +95,11 @@ class Machine:
         self.reading = Reading()
         self.job: OpenJob | None = None
         self.fault: Fault | None = None
-        self.note: str | None = None  # why it is not online; None before the first attempt has failed
+        self.note: str | Bilingual | None = None  # why it is not online; None before the first attempt has failed
         self.user = ""  # our name at OctoPrint
         self.server: str | None = None  # "OctoPrint 1.11.8"
         self.firmware: str | None = None  # the printer's own; OctoPrint tells it only when it connects
-        self.hint: str | None = None  # what a technician could make better, shown when there is nothing else to say
+        self.hint: str | Bilingual | None = None  # what a technician could make better, shown when there is nothing else to say
         self.prompt: Prompt | None = None  # what the printer asks
         self.is_off = False  # its mains, as PSU Control knows it
         self.kept_apart = False  # a person pressed Disconnect: it is not for us to press Connect
@@ -373,8 +381,10 @@ class Machine:
         reading = self.reading
         if not self.online:
             state = PrinterState.OFFLINE if self.note else PrinterState.CONNECTING
-            return PrinterStatus(state, self._job_id(), firmware=self._versions(), fault=self.fault, note=self.note)
-        state, note = self._state(now_s)
+            note, note_fr = note_of(self.note)
+            return PrinterStatus(state, self._job_id(), firmware=self._versions(), fault=self.fault, note=note, note_fr=note_fr)
+        state, said = self._state(now_s)
+        note, note_fr = note_of(said or self.hint)
         running = self.job is not None and self.job.started and state is not PrinterState.OFFLINE
         return PrinterStatus(
             state=state,
@@ -385,7 +395,8 @@ class Machine:
             bed=reading.bed,
             firmware=self._versions(),
             fault=self.fault or self._stall(now_s),
-            note=note or self.hint,
+            note=note,
+            note_fr=note_fr,
             prompt=self.prompt,
         )
 
@@ -399,7 +410,7 @@ class Machine:
         completion = self.reading.completion
         return None if completion is None else round(min(max(completion / 100, 0.0), 1.0), 3)
 
-    def _state(self, now_s: float) -> tuple[PrinterState, str | None]:
+    def _state(self, now_s: float) -> tuple[PrinterState, str | Bilingual | None]:
         reading = self.reading
         if reading.phase in APART:
             return self._apart()
@@ -409,31 +420,31 @@ class Machine:
             return self._active(now_s)
         return self._waiting_for_work()
 
-    def _waiting_for_work(self) -> tuple[PrinterState, str | None]:
+    def _waiting_for_work(self) -> tuple[PrinterState, str | Bilingual | None]:
         reading = self.reading
         if reading.phase is Phase.UNKNOWN:
-            return PrinterState.ATTENTION, f"OctoPrint says: {reading.state or 'nothing'}"
+            return PrinterState.ATTENTION, _says(reading.state)
         if self.job and reading.phase is Phase.OPERATIONAL:
             return PrinterState.FINISHING, None  # its verdict is not there yet
         if reading.phase is Phase.OPERATIONAL and self.prompt:
             return PrinterState.ATTENTION, self.prompt.text
         return _STATES[reading.phase], None
 
-    def _apart(self) -> tuple[PrinterState, str | None]:
+    def _apart(self) -> tuple[PrinterState, str | Bilingual | None]:
         if self.fault:
             return PrinterState.FAULT, self.fault.text
         if self.kept_apart:
-            return PrinterState.OFFLINE, "A person has disconnected the printer in OctoPrint."
+            return PrinterState.OFFLINE, _KEPT_APART
         if self.is_off:
-            return PrinterState.OFFLINE, "The printer's mains are switched off (PSU Control)."
-        return PrinterState.OFFLINE, self.reading.error or "OctoPrint is not connected to the printer."
+            return PrinterState.OFFLINE, _IS_OFF
+        return PrinterState.OFFLINE, self.reading.error or _NOT_CONNECTED
 
-    def _active(self, now_s: float) -> tuple[PrinterState, str | None]:
+    def _active(self, now_s: float) -> tuple[PrinterState, str | Bilingual | None]:
         job, reading = self.job, self.reading
         if job is None and self._is_aftermath(now_s):
             return PrinterState.FINISHING, None
         if job is None or not reading.active_with(job.path):
-            return PrinterState.FOREIGN, f"Prints {reading.path or 'something'}, which is not ours."
+            return PrinterState.FOREIGN, _foreign(reading.path)
         if self.prompt or self._waits_for:
             return PrinterState.ATTENTION, self.prompt.text if self.prompt else self._waits_for
         if stall := self._stall(now_s):
@@ -453,3 +464,11 @@ class Machine:
         if not reading.local or reading.path != self._ended_path:
             return False
         return reading.phase is not Phase.PRINTING or now_s - self._ended_s < AFTERMATH_S
+
+
+def _foreign(path: str | None) -> Bilingual:
+    return Bilingual(f"Prints {path or 'something'}, which is not ours.", f"Imprime {path or 'autre chose'}, qui n'est pas à nous.")
+
+
+def _says(state: str | None) -> Bilingual:
+    return Bilingual(f"OctoPrint says: {state or 'nothing'}", f"OctoPrint dit : {state or 'rien'}")

@@ -211,7 +211,7 @@ class Watch:
         return min(self._timing.first_wait_s * 2.0 ** min(failures - 1, 16), self._timing.longest_wait_s)
 
     def _lost(self, error: DriverError) -> None:
-        self.machine.online, self.machine.note = False, str(error)
+        self.machine.online, self.machine.note = False, error.bilingual
         if self._first and not self._first.done():
             self._first.set_exception(error)
         self.publish()
@@ -233,7 +233,7 @@ class Watch:
                 self._push_wait_s = self._timing.push_wait_s
                 await self._attend(self._receive(push), self._timing.poll_s)
         except PushError as error:
-            self._push, self.machine.hint = None, str(error)
+            self._push, self.machine.hint = None, error.bilingual
             wait_s, self._push_wait_s = self._push_wait_s, min(self._push_wait_s * 2, self._timing.push_retry_s)
             await self._attend(asyncio.sleep(wait_s), self._timing.poll_alone_s)
         finally:

@@ -441,6 +441,7 @@ class PrinterTelemetry(Message):
     bed_c: Celsius | None = None
     bed_target_c: Celsius | None = None
     note: Text | None = None
+    note_fr: Text | None = None  # where the words are the driver's and not the machine's
 
 
 class Telemetry(Envelope):

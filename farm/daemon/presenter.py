@@ -214,6 +214,7 @@ class Presenter:
             bed_c=telemetry.bed_c if telemetry is not None else None,
             bed_target_c=telemetry.bed_target_c if telemetry is not None else None,
             note=telemetry.note if telemetry is not None else None,
+            note_fr=telemetry.note_fr if telemetry is not None else None,
             fault=report.fault,
             prompt=report.prompt if online else None,
             firmware=report.firmware,

@@ -129,4 +129,5 @@ def telemetry(status: PrinterStatus, *, factor: float = 1.0) -> PrinterTelemetry
         bed_c=bed[0],
         bed_target_c=bed[1],
         note=None if status.note is None else clip(status.note),
+        note_fr=None if status.note_fr is None else clip(status.note_fr),
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from drivers.base import CAPABILITY_PROTOCOLS, Capability, Driver, Fault, PrinterState, PrinterStatus, Temperature
-from drivers.errors import Bilingual, DriverError, FirmwareError
+from drivers.errors import Bilingual, DriverError, FirmwareError, note_of
 from drivers.registry import open_driver
 
 METHODS = [name for name, _ in inspect.getmembers(Driver, inspect.isfunction) if not name.startswith("_")]
@@ -61,3 +61,9 @@ def test_a_driver_error_speaks_both_languages_and_english_stands_for_both_when_t
 def test_each_optional_capability_names_a_method_of_its_protocol() -> None:
     for capability, (method, protocol) in CAPABILITY_PROTOCOLS.items():
         assert callable(getattr(protocol, method)), capability
+
+
+def test_a_note_of_ours_is_in_both_languages_and_the_machine_s_own_words_stay_as_they_are() -> None:
+    assert note_of(Bilingual("Off.", "Éteinte.")) == ("Off.", "Éteinte.")
+    assert note_of("LCD status changed") == ("LCD status changed", None)
+    assert note_of(None) == (None, None)

@@ -83,7 +83,8 @@ async def test_after_a_replug_the_same_socket_is_opened_not_the_same_number(
         opener = PortOpener(str(device), 115_200, Transcript(), tree=machine.tree)
         await _open(opener)
         assert opener.note is not None
-        assert "by-path" in opener.note
+        assert "by-path" in opener.note.en
+        assert "by-path" in opener.note.fr
         machine.unplug("ttyUSB0")
         machine.plug("ttyUSB0", "1.3", CH340, target=Path(other.path))
         with pytest.raises(UnreachableError):

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from drivers.base import PrintEnd, PrintEnded, PrinterState, Prompt, Temperature
+from drivers.errors import Bilingual
 from drivers.octoprint.machine import Doubt, Machine
 from drivers.octoprint.reading import Phase, PrintRecord, Question, Reading, job_path
 
@@ -467,3 +468,13 @@ def test_its_record_is_not_believed_either() -> None:
         machine.job.least_s = 0.5
         record = PrintRecord(1, 0, last_success=True, last_s=took_s)
         assert ended(machine.judge(Reading(Phase.OPERATIONAL), record, 104)).end is end
+
+
+def test_what_the_driver_notes_is_in_both_languages() -> None:
+    machine = printing()
+    machine.online, machine.note = False, Bilingual("No answer.", "Pas de réponse.")
+    assert (machine.status(2).note, machine.status(2).note_fr) == ("No answer.", "Pas de réponse.")
+    machine.online = True
+    machine.take_reading(Reading(Phase.PRINTING, "another.gcode"), 30)
+    assert "another.gcode" in (machine.status(30).note or "")
+    assert "n'est pas à nous" in (machine.status(30).note_fr or "")

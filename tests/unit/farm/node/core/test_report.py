@@ -171,3 +171,11 @@ def test_a_fault_says_what_it_takes_until_it_prints_again() -> None:
     note = bench.report().printers[0].fault
     assert note is not None
     assert note.recovery == "never"
+
+
+def test_a_note_travels_in_both_languages_and_within_its_limits() -> None:
+    told = core.telemetry(PrinterStatus(note="Off.", note_fr="Éteinte." + "x" * 900))
+    assert told.note == "Off."
+    assert (told.note_fr or "").startswith("Éteinte.")
+    assert len(told.note_fr or "") <= 500
+    assert core.telemetry(PrinterStatus(note="LCD")).note_fr is None
