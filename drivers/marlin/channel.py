@@ -80,6 +80,8 @@ class Channel:
         self._probe_resend: int | None = None
         self._probe_answered = False
         self._settle_until_s = 0.0
+        self._surplus_oks = 0  # that came while we looked for our place, beside those of probes
+        self._busy_s = float("-inf")  # when the machine said last that it works
         self._heard_s = self._lively_s = self._silent_since_s = self._working_s = 0.0
 
     # what others ask
@@ -214,8 +216,9 @@ class Channel:
         if reply.kind in _LIVELY:
             self._lively_s = self._silent_since_s = now_s
         if reply.kind in _WORKING:
-            self._working_s = now_s
-            self._tells_busy = self._tells_busy or reply.kind is Kind.BUSY
+            self._working_s = self._busy_s = now_s
+            self._tells_busy = self._tells_busy or reply.kind is not Kind.HEATING
+        self._surplus_oks += (reply.kind is Kind.OK) - (reply.kind is Kind.RESEND)
         if self.mode in {Mode.WAITING, Mode.IDLE}:
             self._in_stream(reply, now_s)
         elif self.mode is Mode.SETTLE:
@@ -349,6 +352,7 @@ class Channel:
             self._unsure = self._unsure or len(self._flight) > 1
         self._flight.land()
         self._moving = False
+        self._surplus_oks = 0
         self._purpose = purpose
         self.mode = Mode.SETTLE
         self._settle_until_s = now_s + patience.SETTLE_MAX_S
@@ -458,6 +462,10 @@ class Channel:
         line = self._frame(self._sent)
         if self.acked == self._sent or line is None:
             self.mode = Mode.IDLE
+        elif not line.fence and self._surplus_oks <= 0 and now_s - self._busy_s < patience.STALL_S:
+            # It works or waits for a person: a fence behind it would take a slot from the M108 or M112 that may come.
+            self._unsure = True
+            self._wait_for(line, now_s)
         elif not line.fence:
             self._fences = 0
             self._send_fence(now_s)
@@ -470,7 +478,7 @@ class Channel:
         elif now_s - self._working_s >= patience.SILENCE_BLOCKING_S:
             self._fail("no-answer")
         else:
-            self._wait_for_fence(line, now_s)
+            self._wait_for(line, now_s)
 
     def _most_fences(self) -> int:
         return patience.MAX_FENCES if self._ok_since_fence or self._tells_busy else patience.MAX_UNANSWERED_FENCES
@@ -481,8 +489,8 @@ class Channel:
             return False
         return not self._tells_busy or now_s - self._working_s < patience.NOT_BUSY_S
 
-    def _wait_for_fence(self, line: Frame, now_s: float) -> None:
-        """It is still queued behind a long command."""
+    def _wait_for(self, line: Frame, now_s: float) -> None:
+        """It is long, or still queued behind a long one."""
         self._cursor = line.number
         self.mode = Mode.WAITING
         self._heard_s = self._lively_s = now_s

@@ -1,12 +1,13 @@
 """How jobs end and machines are stopped: safely, at once, or by themselves. Pure."""
 
+from dataclasses import replace
 from typing import Final
 
 from drivers.base import Fault, PrintEnd
 from drivers.marlin import faults, limits
 from drivers.marlin.events import JobEnded, ResetWanted
 from drivers.marlin.faults import FaultRule, Severity
-from drivers.marlin.job import IN_JOB, Ending, Phase, heaters_off
+from drivers.marlin.job import IN_JOB, Ending, Phase
 from drivers.marlin.lines import BREAKABLE, word
 from drivers.marlin.session import Session
 
@@ -14,6 +15,7 @@ BREAK_S: Final = 3.0  # between two M108
 MAX_BREAKS: Final = 5
 STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
+_NOT_SAFE: Final = "The printer could not be told to cool: look whether its heaters are on."
 RESET_AT: Final = 2  # with the second M112 the reset line is pulled: a full queue behind a long wait lets none through (measured)
 
 
@@ -36,7 +38,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
     job.lines.clear()
     if session.phase is Phase.CLOSED or (session.phase not in IN_JOB and not renumber):
         session.abandoned = True
-        finish(session, job.ending)
+        finish(session, replace(job.ending, detail=f"{job.ending.detail} {_NOT_SAFE}"))
         return
     session.enter(Phase.ABORTING, limits.secure(session, homed=job.modes.homed, inches=job.modes.inches))
     session.tries = 0
@@ -74,7 +76,7 @@ def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None
     elif session.phase is not Phase.KILLED:
         kill(session, found, PrintEnd.FAILED)
         # A deaf machine does not hear it. One that only repeated such words, of a file's M118 or of noise, must not stay hot.
-        session.write(b"".join(b"\n%s\n" % line for line in heaters_off(session.identity.extruders)))
+        session.write(b"".join(b"\n%s\n" % line for line in limits.cold(session)))
     else:
         session.timer_s = None  # the stop is confirmed, or the second line of the same fault
 

@@ -13,6 +13,8 @@ from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
 
 SURE: Final = 3  # times that a machine must have named itself to be another
+MAX_NAMINGS: Final = 6  # until two of them are alike, when nobody was here before
+NAMELESS: Final = ""  # it tells another name each time: no machine can be told from it
 
 
 def greet(session: Session, now_s: float) -> None:
@@ -21,6 +23,7 @@ def greet(session: Session, now_s: float) -> None:
     session.enter(Phase.GREETING)
     session.was_reset = False
     session.strangers.clear()
+    session.namings.clear()
     session.found_line = None
     session.identity = Identity(until_s=now_s + IDENTIFY_S)
     session.timer_s = now_s + GREETING_S
@@ -42,10 +45,11 @@ def greeted(session: Session, reply: Reply, now_s: float) -> None:
     if not session.identity.learn(reply, now_s):
         return
     quirk = session.identity.quirk
-    session.machine = session.machine or session.identity.machine
     if quirk.refusal is not None:
         _refuse(session, quirk.refusal, now_s)
-    elif session.identity.machine != session.machine:
+    elif session.machine is None and not _named(session):
+        _ask_again(session, now_s)
+    elif session.machine not in {NAMELESS, session.identity.machine}:
         _other_machine(session, now_s)
     else:
         if not quirk.wide:
@@ -53,6 +57,22 @@ def greeted(session: Session, reply: Reply, now_s: float) -> None:
         session.enter(Phase.LOCATING)
         session.timer_s = now_s + IDENTIFY_S
         session.channel.locate(now_s)
+
+
+def _named(session: Session) -> bool:
+    """Whether its name is known: told twice alike, for what it says has no checksum, and a wrong one would make it a stranger."""
+    named = session.identity.machine
+    if named in session.namings:
+        session.machine = named
+    elif len(session.namings) >= MAX_NAMINGS - 1:
+        session.machine = NAMELESS
+    session.namings.append(named)
+    return session.machine is not None
+
+
+def _ask_again(session: Session, now_s: float) -> None:
+    session.identity = Identity(until_s=now_s + IDENTIFY_S)
+    session.write(ASK)
 
 
 def ask(session: Session, now_s: float) -> None:
@@ -80,6 +100,7 @@ def _refuse(session: Session, why: Bilingual, now_s: float) -> None:
     session.channel.close()
     session.identity = Identity()
     session.machine = None
+    session.namings.clear()
     session.enter(Phase.GREETING)
     session.timer_s = now_s + OFFLINE_ASK_S
 
@@ -89,8 +110,7 @@ def _other_machine(session: Session, now_s: float) -> None:
     named = session.identity.machine
     session.strangers = [name for name in session.strangers if name == named] + [named]
     if len(session.strangers) < SURE:
-        session.identity = Identity(until_s=now_s + IDENTIFY_S)
-        session.write(ASK)
+        _ask_again(session, now_s)
         return
     session.strangers = []
     found = faults.fault("other-machine", f"{session.identity.machine} instead of {session.machine}")

@@ -49,6 +49,11 @@ class Identity:
         """Whether it can print from an SD card of its own."""
         return self.capabilities.get("SDCARD", False)
 
+    @property
+    def has_chamber(self) -> bool:
+        """Whether it heats its chamber (M141)."""
+        return any(self.capabilities.get(name, False) for name in ("CHAMBER_TEMPERATURE", "HEATED_CHAMBER"))
+
     def learn(self, reply: Reply, now_s: float) -> bool:
         """Take a line; True when the machine has said all of it."""
         if reply.kind is Kind.FIRMWARE or (reply.kind is Kind.OK and "FIRMWARE_NAME:" in reply.text):  # Klipper says it in its ok

@@ -14,6 +14,7 @@ PARK_LIFT_MM: Final = 5.0
 SAFE_LIFT_MM: Final = 10.0
 LIFT_MM_MIN: Final = 600  # a slow lead screw follows it
 STEPPER_TIMEOUT_S: Final = 120  # Marlin's default; while paused the motors must hold their place
+CHAMBER: Final = frozenset({b"M141", b"M191"})
 _MOVES: Final = frozenset({b"G0", b"G1", b"G2", b"G3"})
 _FEEDRATE: Final = re.compile(rb"F ?([0-9.]+)")
 _PLAIN_MOVES: Final = frozenset(name + b" " for name in _MOVES)  # as slicers write them: known without a look at the rest
@@ -74,6 +75,7 @@ class Modes:
     relative: bool = False
     relative_extrusion: bool = False
     inches: bool = False
+    chamber: bool = False  # it was told to be warm
     feedrate: bytes = b""  # as the file wrote it: mm/min, or inches
 
     def note(self, command: bytes) -> None:
@@ -93,6 +95,8 @@ class Modes:
             self.inches = name == b"G20"
         elif name == b"G28":
             self.homed = True
+        elif name in CHAMBER:
+            self.chamber = True
 
     def _move(self, command: bytes) -> None:
         self.extruded = self.extruded or b"E" in command
@@ -146,18 +150,18 @@ def unpark(position: Position | None, modes: Modes) -> list[bytes]:
     return lines + ([b"G1 F" + modes.feedrate] if modes.feedrate else [])
 
 
-def make_safe(extruders: int, *, homed: bool, inches: bool = False) -> list[bytes]:
-    """Heaters and fan off, nozzle away when the machine knows where it is; motors go off later by themselves."""
-    lines = [FENCE, *heaters_off(extruders), b"M107"]
+def make_safe(cold: list[bytes], *, homed: bool, inches: bool = False) -> list[bytes]:
+    """`cold` and fan off, nozzle away when the machine knows where it is; motors go off later by themselves."""
+    lines = [FENCE, *cold, b"M107"]
     if homed:
         lines += [*([b"G21"] if inches else []), b"G91", f"G1 Z{SAFE_LIFT_MM:g} F{LIFT_MM_MIN}".encode(), b"G90", b"M400"]
     return [*lines, b"M84 S%d" % STEPPER_TIMEOUT_S, FENCE]
 
 
-def heaters_off(extruders: int) -> list[bytes]:
-    """No heat any more, in the nozzles and in the bed."""
+def heaters_off(extruders: int, *, chamber: bool = False) -> list[bytes]:
+    """No heat any more, in the nozzles, in the bed and, if there is one, in the chamber."""
     nozzles = [b"M104 S0"] if extruders == 1 else [b"M104 T%d S0" % index for index in range(extruders)]
-    return [*nozzles, b"M140 S0"]
+    return [*nozzles, b"M140 S0", *([b"M141 S0"] if chamber else [])]
 
 
 def _in_millimetres(modes: Modes) -> list[bytes]:

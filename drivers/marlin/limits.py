@@ -8,7 +8,7 @@ the kill while waiting). So it is off before such a line and on after it.
 from collections.abc import Iterable
 from typing import Final
 
-from drivers.marlin.job import make_safe
+from drivers.marlin.job import heaters_off, make_safe
 from drivers.marlin.lines import ProgramLine, word
 from drivers.marlin.session import Session
 
@@ -33,7 +33,18 @@ def unwatch(session: Session) -> list[bytes]:
 
 def secure(session: Session, *, homed: bool, inches: bool = False) -> list[bytes]:
     """Heaters off and nozzle away, and no switch that would stop an idle machine."""
-    return [*make_safe(session.identity.extruders, homed=homed, inches=inches), *unwatch(session)]
+    return [*make_safe(cold(session), homed=homed, inches=inches), *unwatch(session)]
+
+
+def cold(session: Session) -> list[bytes]:
+    """No heat any more: in every nozzle, in the bed, and in the chamber where there is one."""
+    heats = session.file_heats_chamber or (session.job is not None and session.job.modes.chamber) or session.identity.has_chamber
+    return heaters_off(session.identity.extruders, chamber=heats)
+
+
+def last_words(session: Session) -> bytes:
+    """For a machine that does not answer: it obeys when it is through with what it does, and without numbers also when lost."""
+    return b"\n" + b"".join(b"%s\n" % line for line in (b"M108", *cold(session), b"M107"))
 
 
 def begin(session: Session) -> list[bytes]:

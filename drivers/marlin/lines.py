@@ -18,9 +18,16 @@ BREAKABLE: Final = frozenset({b"M0", b"M1", b"M109", b"M190", b"M191", b"M303", 
 # Line numbers, reports, the dead man's switch and the baud rate are ours: the same words in a file would cut the connection
 HOST_OWNED: Final = frozenset({b"M85", b"M110", b"M113", b"M154", b"M155", b"M575"})
 
+# Words, names and files follow these: their case is theirs
+FREE_TEXT: Final = frozenset(
+    {b"M0", b"M1", b"M16", b"M23", b"M28", b"M30", b"M32", b"M33", b"M117", b"M118", b"M486", b"M928"}
+    | {b"M81%d" % digit for digit in range(10)}  # macros
+)
 _WORD: Final = re.compile(rb"[A-Za-z]\d+")
 _ZEROS: Final = re.compile(rb"^([A-Z]) *0*(\d)")  # `G01`, `M 104`: Marlin takes them for G1 and M104
 _NUMBERED: Final = re.compile(rb"^N\d+\s*(.*?)\s*(?:\*\d+)?$", re.IGNORECASE)
+# `M104 s200`: Marlin knows capitals only. Letters with at most a number: what else stands there is a text, and stays
+_NUMBERS: Final = re.compile(rb"M\d+(?:\.\d+)?(?: *[A-Za-z](?:[-+]?[0-9.]+|(?![A-Za-z])))* *$")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -95,10 +102,11 @@ def prepare(raw: bytes) -> bytes:
         raise LineError("holds binary data", "contient des données binaires")
     if not text[:1].isalpha():
         raise LineError(f"is not a G-code command: {shown(text)}", f"n'est pas une commande G-code : {shown(text)}")
-    if text[:1] != b"M" or b"%c" % text[0] != text[:1].upper():
-        text = text.upper()
+    text = text[:1].upper() + text[1:] if text[:1] in b"Mm" else text.upper()
     if text[1:2] == b" " or (text[1:2] == b"0" and text[2:3].isdigit()):
         text = _ZEROS.sub(rb"\1\2", text, count=1)
+    if text[:1] == b"M" and _NUMBERS.match(text) and word(text) not in FREE_TEXT:
+        text = text.upper()
     if word(text) in HOST_OWNED:
         return b""
     if len(text) > MAX_COMMAND_BYTES:

@@ -17,8 +17,8 @@ from drivers.marlin.channel import Mode
 from drivers.marlin.claim import Claim
 from drivers.marlin.errands import Errand
 from drivers.marlin.events import Event, Flooded, JobBegun
-from drivers.marlin.job import HOLDABLE, IN_JOB, Ending, Job, Phase
-from drivers.marlin.lines import ProgramLine
+from drivers.marlin.job import CHAMBER, HOLDABLE, IN_JOB, Ending, Job, Phase
+from drivers.marlin.lines import ProgramLine, word
 from drivers.marlin.meter import Meter
 from drivers.marlin.reattach import Marker
 from drivers.marlin.replies import Kind, Reply
@@ -105,6 +105,7 @@ class Protocol(Session):
     def feed(self, lines: Sequence[ProgramLine], *, complete: bool, now_s: float) -> None:
         """More lines of the job's file; `complete` with the last."""
         if self.job is not None:
+            self.file_heats_chamber = self.file_heats_chamber or any(word(line.command) in CHAMBER for line in lines)
             self.job.lines.extend(limits.around(self, lines))
             self.job.complete = complete
             pump(self, now_s)

@@ -35,13 +35,15 @@ class Session:
         self.next_poll_s = 0.0
         self.tries = 0
         self.abandoned = False  # a job was given up while the machine may still be hot
-        self.machine: str | None = None  # which one was here first
+        self.machine: str | None = None  # which one was here first; empty when it tells another name each time
+        self.namings: list[str] = []  # how it named itself until we know which one it is
         self.strangers: list[str] = []  # how a machine that seems to be another named itself
         self.found_line: int | None = None  # the line number that the machine had when we came, and that we did not give
         self.own_lines = 0  # how many numbers were given to lines of ours
         self.claim: Claim | None = None
         self.errand: Errand | None = None
         self.deadman_s = 0
+        self.file_heats_chamber = False  # a file of ours had M141 or M191
 
     def write(self, data: bytes) -> None:
         """Bytes for the wire."""

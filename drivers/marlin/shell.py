@@ -16,7 +16,8 @@ from drivers.base import (
     StatusChanged,
 )
 from drivers.errors import Bilingual, DriverError, NotAPrinterError, TransferError
-from drivers.marlin import faults, recovery, telling
+from drivers.listening import guarded
+from drivers.marlin import faults, limits, recovery, telling
 from drivers.marlin.bookmarks import encode
 from drivers.marlin.events import Event, Flooded, JobBegun, JobEnded, NotUnderstood, Ready, Refused, ResetWanted
 from drivers.marlin.job import IN_JOB, Ending, Phase
@@ -37,10 +38,8 @@ MAX_RETRY_S: Final = 10.0
 SAFE_S: Final = 6.0  # for `close` in mid-print: a firmware without emergency parser may be busy heating for minutes
 LAST_WORDS_S: Final = 0.3  # so many bytes take 5 ms at 115200 baud; the rest is for a slow USB adapter
 MAX_ENDED: Final = 32  # how many ends we remember for `trace`
-# Unnumbered, so that a machine that lost our place obeys too; it reads them when it is through with what it does.
-_LAST_WORDS: Final = b"\nM108\nM104 S0\nM140 S0\nM107\n"
 _INTERRUPTED: Final = "The agent was stopped in mid-print: heaters off, nozzle up."
-_UNREACHED: Final = "The agent was stopped while the printer could not be reached: look whether its heaters are on."
+_UNREACHED: Final = "The agent was stopped while the printer could not be reached."
 _UNCONFIRMED: Final = "The agent was stopped; the printer did not confirm that its heaters are off: look at it."
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -54,7 +53,7 @@ class Shell:
     def __init__(self, device: str, baud: int | None, listener: EventListener, *, options: Options | None = None) -> None:
         self._options = options or Options(device, baud, deadman_s=0)
         self._device = device
-        self._listener = listener
+        self._listener = guarded(listener)
         self._transcript = Transcript()
         self._port = PortOpener(device, baud, self._transcript)
         self._lost: asyncio.Future[str] | None = None
@@ -150,7 +149,7 @@ class Shell:
     async def _leave(self, job: str) -> None:
         """The machine has not confirmed in time. What it is told now it obeys as soon as it listens."""
         if self._link is not None:
-            self._link.write(_LAST_WORDS)
+            self._link.write(limits.last_words(self._protocol))
             await asyncio.sleep(LAST_WORDS_S)
         self._protocol = Protocol(deadman_s=self._options.deadman_s)
         self._job_ended(JobEnded(job, Ending(PrintEnd.INTERRUPTED, _UNCONFIRMED)))
@@ -215,7 +214,7 @@ class Shell:
         self._flush()
 
     def _flush(self) -> None:
-        """After anything happened: leave a bookmark, send, tell, arm the timer, read ahead.
+        """After anything happened: leave a bookmark, send, arm the timer, tell, read ahead.
 
         While moves are answered one by one nothing else happens, and one look in FLUSH_S is enough: the timer that is armed only
         looks, and finds the newer deadline.
@@ -228,9 +227,9 @@ class Shell:
         if self._link is not None:
             self._transcript.sent(data, self._now_s())
             self._link.write(data)
+        self._arm()
         for event in self._protocol.events():
             self._tell(event)
-        self._arm()
         if self._protocol.wants_program and self._feeding is None and self._reader is not None:
             self._feeding = asyncio.create_task(self._feed(self._reader))
         self._watch.set()
@@ -336,7 +335,8 @@ class Shell:
         name, found = self._protocol.identity.firmware, self._port.found
         return f"{name}, {found} baud" if name and found else name
 
-    def _port_note(self) -> str | None:
+    def _port_note(self) -> Bilingual | None:
         if self._port.searching is not None:
-            return f"Looking for the speed: {self._port.searching} baud."
+            baud = self._port.searching
+            return Bilingual(f"Looking for the speed: {baud} baud.", f"Recherche de la vitesse : {baud} bauds.")
         return self._port.note

@@ -91,7 +91,10 @@ def beside(number: int, command: bytes) -> bytes:
 
     The space before `E` stays: it would make an exponent of `X1E2`.
     """
-    text = b"N%d%s" % (number, command.replace(b" ", b"").replace(b"E0.", b"E.").replace(b"E", b" E"))
+    short = command.replace(b" ", b"")
+    if short[short.find(b"E0.") + 3 :][:1].isdigit():  # `E0.` without more would become `E.`, which is no number
+        short = short.replace(b"E0.", b"E.", 1)
+    text = b"N%d%s" % (number, short.replace(b"E", b" E"))
     return b"%s%s*%d\n" % (_SPACES, text, checksum(text))
 
 

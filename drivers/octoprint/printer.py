@@ -31,6 +31,7 @@ from drivers.errors import (
     TransferError,
     UnreachableError,
 )
+from drivers.listening import guarded
 from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.camera import take_picture
 from drivers.octoprint.client import AnswerError, Client
@@ -68,7 +69,7 @@ class OctoPrintDriver:
 
     def __init__(self, address: OctoPrintAddress, listener: EventListener, timing: Timing | None = None) -> None:
         self._timing = timing or Timing()
-        self._listener = listener
+        self._listener = guarded(listener)
         self._client = Client(address)
         self._publisher = Publisher(self._heard)
         self._console = asyncio.Lock()

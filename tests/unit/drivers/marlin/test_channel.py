@@ -268,3 +268,47 @@ def test_nothing_is_heard_when_closed(bench: Bench) -> None:
     bench.hear("ok")
     assert bench.channel.mode is Mode.CLOSED
     assert not bench.accepted
+
+
+def _waiting_for_a_person(bench: Bench) -> None:
+    bench.say(b"M600")
+    bench.hear("echo:busy: processing", "echo:busy: paused for user")
+    bench.channel.resync(bench.now_s)  # an answer was given
+
+
+def test_nothing_is_queued_behind_a_machine_that_still_waits_for_a_person() -> None:
+    bench = Bench()
+    _waiting_for_a_person(bench)
+    bench.quiet()
+    bench.last_line(1)
+    for _ in range(100):
+        bench.now_s += 2.0
+        bench.hear("echo:busy: processing")
+    assert not any(b"M118" in data for data in bench.sent)
+    bench.hear("ok")
+    assert b"M118 fence-2." in bench.sent[-1], "oks of the answer may still come"
+    bench.hear("ok", "fence-2.", "ok")
+    assert bench.idle()
+    assert [line.number for line in bench.accepted] == [1, 2]
+
+
+def test_an_ok_that_came_while_all_was_quiet_is_not_waited_for() -> None:
+    bench = Bench()
+    _waiting_for_a_person(bench)
+    bench.hear("ok")
+    bench.quiet()
+    bench.last_line(1)
+    assert b"M118 fence-2." in bench.sent[-1]
+
+
+def test_a_lost_ok_of_a_machine_that_was_at_work_is_found_out() -> None:
+    bench = Bench()
+    _waiting_for_a_person(bench)
+    bench.quiet()
+    bench.last_line(1)
+    begin_s = bench.now_s
+    bench.quiet()
+    bench.quiet()
+    bench.last_line(1)
+    assert b"M118 fence-2." in bench.sent[-1]
+    assert bench.now_s - begin_s < 15

@@ -2,6 +2,7 @@
 
 from drivers.base import PrintEnd, Recovery
 from drivers.marlin.events import JobEnded, Ready, Refused
+from drivers.marlin.greeting import MAX_NAMINGS
 from drivers.marlin.job import Phase
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.wire import Wire
@@ -90,3 +91,45 @@ def test_noise_in_its_name_makes_no_other_machine() -> None:
     assert world.ended().end is PrintEnd.DONE
     assert not damaged
     assert printed(world.firmware.executed) == moves(300)
+
+
+def test_noise_in_its_first_name_makes_no_other_machine_of_it_later() -> None:
+    world = World()
+    damaged = [b"MACHINE_TYPE:x"]
+
+    def damage(data: bytes) -> bytes:
+        return data.replace(b"MACHINE_TYPE:", damaged.pop(), 1) if damaged and b"MACHINE_TYPE:" in data else data
+
+    world.to_host = damage
+    world.connected()
+    assert not damaged
+    assert world.protocol.machine is not None
+    assert not world.protocol.machine.startswith("x")
+    world.print_lines([*HEATED, *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.unplug()
+    world.pass_time(2)
+    world.replug()
+    assert world.ended().end is PrintEnd.DONE
+    assert printed(world.firmware.executed) == moves(300)
+
+
+def test_its_name_is_asked_no_more_than_twice_when_it_is_clear() -> None:
+    world = World().connected()
+    assert world.sent.count(b"M115") == 2
+
+
+def test_a_firmware_with_another_name_each_time_is_driven_all_the_same() -> None:
+    world = World()
+    told = iter(range(1000))
+
+    def rename(data: bytes) -> bytes:
+        return data.replace(b"MACHINE_TYPE:", b"MACHINE_TYPE:%d" % next(told)) if b"MACHINE_TYPE:" in data else data
+
+    world.to_host = rename
+    world.connected()
+    assert world.sent.count(b"M115") == MAX_NAMINGS
+    world.print_lines([*HEATED, *moves(100)])
+    world.unplug()
+    world.replug()
+    assert world.ended().end is PrintEnd.DONE

@@ -1,4 +1,4 @@
-from drivers.marlin.job import FENCE, Job, Modes, Position, make_safe, park, unpark
+from drivers.marlin.job import FENCE, Job, Modes, Position, heaters_off, make_safe, park, unpark
 
 HERE = Position(10.0, 20.5, 0.6, 33.25)
 
@@ -43,8 +43,8 @@ def test_a_file_in_inches_is_left_in_millimetres_and_gone_back_to_in_inches() ->
     assert park(HERE, modes)[:3] == [b"G21", b"G90", b"G1 Z5.60 F600"]
     back = unpark(HERE, modes)
     assert back.index(b"G21") < back.index(b"G1 X10.00 Y20.50 F3000") < back.index(b"G20") < back.index(b"G1 F60")
-    assert make_safe(1, homed=True, inches=True).count(b"G21") == 1
-    assert b"G21" not in make_safe(1, homed=True)
+    assert make_safe(heaters_off(1), homed=True, inches=True).count(b"G21") == 1
+    assert b"G21" not in make_safe(heaters_off(1), homed=True)
     assert b"G20" not in unpark(HERE, _after(b"G20", b"G21"))
 
 
@@ -65,13 +65,21 @@ def test_unpark_without_a_position_moves_nothing() -> None:
 
 
 def test_make_safe_switches_every_nozzle_off_before_it_moves() -> None:
-    lines = make_safe(2, homed=True)
+    lines = make_safe(heaters_off(2), homed=True)
     assert lines[1:4] == [b"M104 T0 S0", b"M104 T1 S0", b"M140 S0"]
     assert lines.index(b"M140 S0") < lines.index(b"G1 Z10 F600")
-    assert not [line for line in make_safe(1, homed=False) if line.startswith(b"G")]
+    assert not [line for line in make_safe(heaters_off(1), homed=False) if line.startswith(b"G")]
 
 
 def test_progress() -> None:
     assert Job("job-1", 200, offset=50).progress == 0.25
     assert Job("job-1", 0).progress == 0.0
     assert Job("job-1", 100, offset=120).progress == 1.0
+
+
+def test_a_chamber_is_cooled_where_there_is_one() -> None:
+    assert heaters_off(1, chamber=True) == [b"M104 S0", b"M140 S0", b"M141 S0"]
+    assert b"M141 S0" not in heaters_off(1)
+    modes = Modes()
+    modes.note(b"M191 S60")
+    assert modes.chamber

@@ -4,8 +4,9 @@ import pytest
 
 from drivers.base import PrintEnd
 from drivers.marlin.job import Phase
-from drivers.marlin.limits import LEAST_DEADMAN_S
+from drivers.marlin.limits import LEAST_DEADMAN_S, last_words, secure
 from drivers.marlin.lines import prepare
+from drivers.marlin.session import Session
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
@@ -127,3 +128,30 @@ def test_factors_that_a_person_changed_are_seen_in_a_pause(world: World) -> None
     world.pass_time(30)
     assert world.protocol.reported.speed_percent == 75.0
     assert world.protocol.reported.note == "Speed 75 %, flow 100 %."
+
+
+def test_last_words_cool_all_that_is_warm() -> None:
+    session = Session()
+    session.identity.extruders = 2
+    assert last_words(session) == b"\nM108\nM104 T0 S0\nM104 T1 S0\nM140 S0\nM107\n"
+    session.identity.extruders = 8
+    session.identity.capabilities["CHAMBER_TEMPERATURE"] = True
+    assert b"M141 S0\n" in last_words(session)
+    assert len(last_words(session)) < 128, "the firmware's receive buffer"
+
+
+@pytest.mark.parametrize("name", ["CHAMBER_TEMPERATURE", "HEATED_CHAMBER"])
+def test_a_chamber_is_made_cold_too(name: str) -> None:
+    session = Session()
+    assert b"M141 S0" not in secure(session, homed=True)
+    session.identity.capabilities[name] = True
+    assert b"M141 S0" in secure(session, homed=True)
+
+
+@pytest.mark.parametrize("command", ["M141 S60", "M191 S60"])
+def test_a_chamber_that_only_the_file_knows_is_made_cold_too(command: str) -> None:
+    world = World().connected()
+    world.print_lines([command, *HEATED, *moves(300)])
+    world.protocol.cancel(world.now_s)
+    world.ended()
+    assert "M141 S0" in world.firmware.executed

@@ -183,3 +183,20 @@ def test_a_person_cancels_at_the_panel() -> None:
     world.protocol.receive(b"//action:cancel\n", world.now_s)
     ending = world.ended()
     assert (ending.end, ending.by_person) == (PrintEnd.CANCELLED, True)
+
+
+def test_without_an_emergency_parser_a_stop_is_seen_after_an_answer() -> None:
+    """Its four slots hold what was sent behind the wait, the stop must find one that is free."""
+    world = World(FirmwareOptions(runout_sensor=True)).connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(50), "M600", *moves(50, start=50)])
+    world.run(lambda: world.protocol.reported.prompt is not None, limit_s=600)
+    prompt = world.protocol.reported.prompt
+    assert prompt is not None
+    world.sent.clear()
+    world.protocol.answer(prompt.id, 0, world.now_s)
+    world.pass_time(1)
+    assert b"M600" not in world.sent
+    assert b"M118" not in world.sent
+    world.protocol.emergency_stop(world.now_s)
+    world.pass_time(1)
+    assert world.firmware.killed

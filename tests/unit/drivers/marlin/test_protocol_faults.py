@@ -342,3 +342,19 @@ def test_feeding_after_the_end_changes_nothing(world: World) -> None:
     world.protocol.feed([ProgramLine(b"G1 X1 E1", 5)], complete=True, now_s=world.now_s)
     world.pass_time(5)
     assert "G1 X1 E1" not in world.firmware.executed
+
+
+def test_cancelled_while_it_is_unplugged_it_says_that_nobody_cooled_it(world: World) -> None:
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.protocol.pause(world.now_s)
+    world.run(lambda: world.phase() is Phase.PAUSED and world.protocol.channel.idle, limit_s=60)
+    world.unplug()
+    world.protocol.cancel(world.now_s)
+    ended = world.ended()
+    assert ended.end is PrintEnd.CANCELLED
+    assert "look whether its heaters are on" in ended.detail
+    world.pass_time(30)
+    assert world.firmware.machine.hotend.target_c > 0
+    world.replug()
+    world.run(lambda: world.phase() is Phase.READY, limit_s=60)
+    assert world.firmware.machine.hotend.target_c == 0

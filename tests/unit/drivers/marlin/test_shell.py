@@ -11,7 +11,9 @@ from drivers.base import (
     CAPABILITY_PROTOCOLS,
     Bookmark,
     Capability,
+    DriverEvent,
     PrintEnd,
+    PrintEnded,
     PrinterState,
     StatusChanged,
 )
@@ -130,14 +132,34 @@ async def test_a_warm_bed_is_waited_for(driver: MarlinPrinter, port: VirtualPort
 
 
 async def test_bookmarks_are_told_while_a_job_runs(driver: MarlinPrinter, tmp_path: Path, ear: Ear) -> None:
-    await driver.start(program(tmp_path, *HEATED, *moves(1000)), "job-1")
-    await until(lambda: bool(ear.ends))
+    await driver.start(program(tmp_path, *HEATED, *moves(200)), "job-1")
+    await until(lambda: bool(ear.ends), limit_s=240)
     marks = [event for event in ear.events if isinstance(event, Bookmark)]
     assert marks
     assert {mark.job for mark in marks} == {"job-1"}
     assert max(len(mark.text) for mark in marks) <= BOOKMARK_CHARACTERS
     ended = next(index for index, event in enumerate(ear.events) if event in ear.ends)
     assert not any(isinstance(event, Bookmark) for event in ear.events[ended:])
+
+
+async def test_a_listener_that_fails_ends_no_print(tmp_path: Path, port: VirtualPort) -> None:
+    """The log's pipe is broken: nobody hears of the print, and it goes on all the same."""
+    reported: list[object] = []
+    heard: list[DriverEvent] = []
+
+    def deaf(event: DriverEvent) -> None:
+        heard.append(event)
+        raise BrokenPipeError("stdout of the log is gone")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context.get("exception")))
+    driver = MarlinPrinter(str(tmp_path / "printer"), 115_200, deaf)
+    await driver.connect()
+    assert driver.status.state is PrinterState.IDLE
+    await driver.start(program(tmp_path, *HEATED, *moves(50), "M104 S0"), "job-1")
+    await until(lambda: any(isinstance(event, PrintEnded) for event in heard), limit_s=120)
+    assert [event.end for event in heard if isinstance(event, PrintEnded)] == [PrintEnd.DONE]
+    await driver.close()
+    assert [type(error) for error in reported] == [BrokenPipeError]
 
 
 async def test_a_job_of_a_driver_that_vanished_is_gone_on_with(tmp_path: Path, port: VirtualPort, ear: Ear) -> None:

@@ -162,3 +162,16 @@ def test_a_flight_has_room_for_so_many_bytes_and_only_for_lines_that_fit_the_lin
     flight.land()
     assert len(flight) == 0
     assert not flight.takes(b" " * (MAX_FRAME_BYTES + 2))
+
+
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (b"G1 X5 E0.", b"N7G1X5 E0.*"),
+        (b"G1 E0. X5", b"N7G1 E0.X5*"),
+        (b"G1 X5 E0.04", b"N7G1X5 E.04*"),
+        (b"G1 X5 E-0.4", b"N7G1X5 E-0.4*"),
+    ],
+)
+def test_a_number_stays_a_number_without_its_zero(command: bytes, text: bytes) -> None:
+    assert beside(7, command).strip().startswith(text)

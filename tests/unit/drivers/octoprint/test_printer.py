@@ -435,6 +435,20 @@ async def test_trace_works_before_connect(fake: FakeOctoPrint, address: OctoPrin
     await driver.close()
 
 
+async def test_a_listener_that_fails_ends_nothing(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
+    reported: list[object] = []
+
+    def deaf(_event: DriverEvent) -> None:
+        raise BrokenPipeError("stdout of the log is gone")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context.get("exception")))
+    driver = OctoPrintDriver(address, deaf, QUICK)
+    await driver.connect()
+    assert driver.status.state is PrinterState.IDLE
+    await driver.close()
+    assert [type(error) for error in reported] == [BrokenPipeError]
+
+
 async def test_a_stalled_print_wants_attention(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     await bench.start()
     monkeypatch.setattr(bench.driver._watch.machine, "_stall_s", 0.1)
