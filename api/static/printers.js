@@ -41,7 +41,7 @@ function about(printer) {
 const bedOf = (printer) => word(isNoted(printer) ? "bed_state_noted" : `bed_state_${printer.bed}`);
 
 function noteOf(printer) {
-  if (!printer.note) return "";
+  if (!printer.note || printer.prompt?.text.includes(printer.note)) return ""; // its question says it
   return printer.driver === "manual" && ["offered", "accepted"].includes(printer.note) ? word(`manual_${printer.note}`) : noted(printer);
 }
 
