@@ -40,6 +40,23 @@ def test_the_document_has_every_file(place: Path) -> None:
     assert {path.name for path in place.glob("*.*")} >= {"pyproject.toml", "essaim_folder.py", "test_essaim_folder.py"}
 
 
+def test_the_project_names_its_module_and_no_test(place: Path) -> None:
+    document = tomllib.loads((place / "pyproject.toml").read_text("utf-8"))
+    assert document["tool"]["setuptools"]["py-modules"] == ["essaim_folder"]
+
+
+def test_setuptools_builds_it(place: Path) -> None:
+    """What `pip install` does first. Without py-modules setuptools refuses the folder: two modules, and it cannot know which is meant."""
+    pytest.importorskip("setuptools", reason="an environment without setuptools cannot build; the test above looks at py-modules")
+    for written in place.glob("*.dist-info/*"):
+        written.unlink()
+    done = run(place, "-c", "import setuptools; setuptools.setup()", "-q", "egg_info", "build", "--build-base", "built")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (place / "built").rglob("*.py")] == ["essaim_folder.py"]
+    points = (place / "essaim_folder.egg-info" / "entry_points.txt").read_text("utf-8")
+    assert points.split() == ["[essaim.drivers]", "folder", "=", "essaim_folder:from_url"]
+
+
 def test_the_registry_finds_it_by_its_entry_point(place: Path) -> None:
     program = (
         "from drivers.registry import open_driver, schemes\n"
