@@ -4,7 +4,7 @@ import pytest
 
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, PromptNote
-from tests.browser.conftest import Page
+from tests.browser.conftest import PHONE, Page
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
@@ -77,3 +77,13 @@ def test_a_fault_says_in_words_what_it_takes(page: Page) -> None:
         page.wait(lambda said=said: said in page.text("[data-printer=prn-1] .reasons"))
     page.one("#language").click()
     page.wait(lambda: "Elle doit être réparée avant d'imprimer de nouveau." in page.text(".hand.fault"))
+
+
+def test_on_a_phone_the_text_stands_beside_its_sign_and_the_card_says_the_question_once(page: Page) -> None:
+    page.open(PHONE)
+    ask(page)
+    page.does(page.control.change_printer, "prn-1", note=PROMPT.text)
+    page.wait(lambda: page.text("#hands-count") == "1")
+    left = "return document.querySelector('.hand.attention .hand-title').getBoundingClientRect().left"
+    page.wait(lambda: 0 < page.driver.execute_script(left) < PHONE / 4)
+    page.wait(lambda: page.text("[data-printer=prn-1]").count("Load filament") == 1)
