@@ -84,6 +84,6 @@ def test_on_a_phone_the_text_stands_beside_its_sign_and_the_card_says_the_questi
     ask(page)
     page.does(page.control.change_printer, "prn-1", note=PROMPT.text)
     page.wait(lambda: page.text("#hands-count") == "1")
-    left = "return document.querySelector('.hand.attention .hand-title').getBoundingClientRect().left"
+    left = "return document.querySelector('.hand.attention .hand-what').getBoundingClientRect().left"
     page.wait(lambda: 0 < page.driver.execute_script(left) < PHONE / 4)
     page.wait(lambda: page.text("[data-printer=prn-1]").count("Load filament") == 1)
