@@ -12,9 +12,14 @@ from drivers.marlin.lines import BREAKABLE, word
 from drivers.marlin.session import Session
 
 BREAK_S: Final = 3.0  # between two M108
-MAX_BREAKS: Final = 5
+MAX_BREAKS: Final = 5  # of a wait for heat
+MAX_ANSWERS: Final = 12  # a runout asks four times at most
+MAX_QUEUED_ANSWERS: Final = 3  # without an emergency parser each takes one of the firmware's four slots until the wait is over
+STUCK_S: Final = 30.0
 STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
+_DISABLE: Final = "DisableRunout"
+_WATCH_AGAIN: Final = b"M412 S1"
 _NOT_SAFE: Final = "The printer could not be told to cool: look whether its heaters are on."
 RESET_AT: Final = 2  # with the second M112 the reset line is pulled: a full queue behind a long wait lets none through (measured)
 
@@ -41,7 +46,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
         finish(session, replace(job.ending, detail=f"{job.ending.detail} {_NOT_SAFE}"))
         return
     session.enter(Phase.ABORTING, limits.secure(session, homed=job.modes.homed, inches=job.modes.inches))
-    session.tries = 0
+    session.tries, session.answered, session.stuck_s = 0, None, None
     if renumber:
         session.channel.renumber(now_s)
     else:
@@ -49,14 +54,57 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
 
 
 def break_wait(session: Session, now_s: float) -> None:
-    """M108 ends a wait for heat or for a person. Its surplus ok does no harm: the script begins with a fence."""
-    line = session.channel.in_flight
-    waits = line is not None and (session.reported.user_wait or word(line.command) in BREAKABLE)
-    if not waits or session.tries >= MAX_BREAKS:
+    """End a wait for heat or for a person. The surplus oks do no harm: the script begins with a fence."""
+    if _asks_anew(session) or session.reported.user_wait:
+        _make_go_on(session, now_s)
         return
-    session.tries += 1
-    session.write(b"M108\n")
+    session.stuck_s = None
+    line = session.channel.in_flight
+    # M600 moves before and after it waits, and says when it waits: an early M108 only fills its queue
+    waits = line is not None and word(line.command) in BREAKABLE - {b"M600"}
+    if waits and session.tries < MAX_BREAKS:
+        session.tries += 1
+        session.write(b"M108\n")
+        session.timer_s = now_s + BREAK_S
+
+
+def asked(session: Session, now_s: float) -> None:
+    """The machine says, while a job is ended, that it waits for a person."""
+    if _asks_anew(session) or session.timer_s is None:
+        break_wait(session, now_s)
+
+
+def _asks_anew(session: Session) -> bool:
+    prompt = session.reported.dialogue.asks
+    return prompt is not None and prompt.id != session.answered
+
+
+def _make_go_on(session: Session, now_s: float) -> None:
+    """Answer so that it goes on with its lines; a machine that cannot be moved so is stopped, for it stays hot."""
+    dialogue, at_once = session.reported.dialogue, session.identity.hears_at_once
+    may_say = session.tries < (MAX_ANSWERS if at_once else MAX_QUEUED_ANSWERS)
+    if session.stuck_s is None or (_asks_anew(session) and may_say):
+        session.stuck_s = now_s
+    if now_s - session.stuck_s >= STUCK_S:
+        _stop_unmoved(session, now_s)
+        return
     session.timer_s = now_s + BREAK_S
+    command = dialogue.way_on(hears_at_once=at_once)
+    if dialogue.asks is not None:
+        session.answered = dialogue.asks.id
+        if dialogue.asks.choices[-1] == _DISABLE and _WATCH_AGAIN not in session.script:
+            session.script.extend((b"M77", _WATCH_AGAIN))  # the next job wants its runout sensor; no print is timed any more
+    if command is not None and may_say:
+        session.tries += 1
+        session.write(command + b"\n")
+
+
+def _stop_unmoved(session: Session, now_s: float) -> None:
+    job = session.job
+    end = job.ending.end if job is not None and job.ending is not None else PrintEnd.INTERRUPTED
+    kill(session, faults.fault("emergency-stop", "M112: it went on waiting for a person"), end)
+    session.tries = 0
+    stop(session, now_s)
 
 
 def abandon(session: Session, code: str) -> None:

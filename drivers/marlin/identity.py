@@ -45,6 +45,11 @@ class Identity:
         return self.capabilities.get("AUTOREPORT_TEMP", False)
 
     @property
+    def hears_at_once(self) -> bool:
+        """Whether M108, M112 and M876 act when they arrive, whatever it waits in (EMERGENCY_PARSER)."""
+        return self.capabilities.get("EMERGENCY_PARSER", False)
+
+    @property
     def has_card(self) -> bool:
         """Whether it can print from an SD card of its own."""
         return self.capabilities.get("SDCARD", False)

@@ -76,6 +76,21 @@ class Dialogue:
         if self.prompt is not None and not self.prompt.choices:
             self.prompt = None
 
+    @property
+    def asks(self) -> Prompt | None:
+        """A question with choices that nobody has answered."""
+        return self.prompt if self.prompt is not None and self.prompt.choices else None
+
+    def way_on(self, *, hears_at_once: bool) -> bytes | None:
+        """What makes the machine go on now: the last choice, as the first may be to repeat (PurgeMore). None: nothing does.
+
+        M876 exists only in builds with EMERGENCY_PARSER; without it M108 answers a question with one choice.
+        """
+        asked = self.asks
+        if asked is not None and hears_at_once:
+            return b"M876 S%d" % (len(asked.choices) - 1)
+        return b"M108" if asked is None or len(asked.choices) == 1 else None
+
     def answer(self, prompt: str, choice: int) -> bytes | None:
         """The command that answers, None when this is not asked any more.
 

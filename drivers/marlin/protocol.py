@@ -255,6 +255,8 @@ class Protocol(Session):
             self.claim.take(replies.position(reply.text))
         elif kind in {Kind.OK, Kind.BUSY, Kind.HEATING, Kind.USER_WAIT}:
             self._works()
+        if self.phase is Phase.ABORTING and kind in {Kind.ACTION, Kind.USER_WAIT}:
+            ending.asked(self, now_s)
 
     def _hear(self, errand: Errand, reply: Reply) -> None:
         """What it says while a line of the errand is the one in flight."""
