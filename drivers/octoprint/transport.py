@@ -68,7 +68,9 @@ class _Place:
         return sock
 
 
-class _Plain(HTTPConnection):
+class _Placed(HTTPConnection):
+    """Connects where `place` says, and gives up an answer that does not end."""
+
     place = _Place()
 
     def _new_conn(self) -> socket:
@@ -79,15 +81,8 @@ class _Plain(HTTPConnection):
         return super().getresponse()
 
 
-class _Encrypted(HTTPSConnection):
-    place = _Place()
-
-    def _new_conn(self) -> socket:
-        return self.place.connect(self)
-
-    def getresponse(self) -> Any:
-        _limit(self.sock, self.timeout)
-        return super().getresponse()
+class _Encrypted(_Placed, HTTPSConnection):
+    """The same by TLS."""
 
 
 def _limit(sock: Any, timeout_s: Any) -> None:
@@ -174,7 +169,7 @@ class Transport:
                 self._pool.ConnectionCls = type("Encrypted", (_Encrypted,), {"place": self._place})
             else:
                 self._pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=2, retries=False)
-                self._pool.ConnectionCls = type("Plain", (_Plain,), {"place": self._place})
+                self._pool.ConnectionCls = type("Plain", (_Placed,), {"place": self._place})
         return self._pool
 
     def close(self) -> None:
