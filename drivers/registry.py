@@ -58,6 +58,14 @@ def open_driver(url: str, listener: EventListener) -> Driver:
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == parts.scheme:
             return _of_others(point)(parts, listener)
+    if parts.scheme in {"http", "https"}:
+        raise AddressError(
+            Bilingual("A web address is no printer URL.", "Une adresse web n'est pas une adresse d'imprimante."),
+            next_step=Bilingual(
+                f"If it is an OctoPrint, write octoprint+ before it: octoprint+{parts.scheme}://...",
+                f"Si c'est un OctoPrint, écrivez octoprint+ devant : octoprint+{parts.scheme}://...",
+            ),
+        )
     known = ", ".join(f"{scheme}://" for scheme in schemes())
     raise AddressError(
         Bilingual(f"No driver for the printer URL {url!r}.", f"Aucun pilote pour l'adresse {url!r}."),

@@ -12,6 +12,7 @@ import typer
 
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
+from farm.language import told
 
 # command -> module of farm.commands
 _MODULES: Final = {
@@ -65,5 +66,5 @@ def main() -> None:
     try:
         build(sys.argv[1] if len(sys.argv) > 1 else None)(prog_name=command_name())
     except (FarmError, DriverError) as error:
-        sys.stderr.write(f"farm: {as_typed(str(error))}\n")
+        sys.stderr.write(f"farm: {as_typed(told(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))

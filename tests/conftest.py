@@ -4,6 +4,8 @@ import os
 
 from hypothesis import settings
 
+os.environ["LC_ALL"] = "C.UTF-8"  # whoever runs the tests reads English in them, whatever the locale of the machine
+
 # In CI the examples are the same in every run, so that a red run always speaks of the change; at a desk they are new each time.
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

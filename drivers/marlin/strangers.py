@@ -51,8 +51,10 @@ _SILENT: Final = Stranger(
     "silent",
     Bilingual("nothing", "rien"),
     Bilingual(
-        "Switch the printer on and check the cable (some only carry power). If it prints from its card, wait until it ends.",
-        "Allumez l'imprimante et vérifiez le câble (certains ne portent que le courant). Si elle imprime de sa carte, attendez.",
+        "Switch the printer on and check the cable (some only carry power). It may be stopped, by M112 or a fault: press its "
+        "reset. If it prints from its card, wait until it ends.",
+        "Allumez l'imprimante et vérifiez le câble (certains ne portent que le courant). Elle est peut-être arrêtée, par M112 ou "
+        "un défaut : appuyez sur son bouton reset. Si elle imprime de sa carte, attendez.",
     ),
 )
 _NOISE: Final = Stranger(

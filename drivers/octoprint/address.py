@@ -25,6 +25,10 @@ _MAX_KEY_FILE_BYTES: Final = 1024
 _OPTIONS: Final = ("key_file", "ca_file", "snapshot_url", "power")
 _POWER: Final = "psucontrol"
 _FORM: Final = Bilingual(f"Write it like {_EXAMPLE}", f"Écrivez-la comme {_EXAMPLE}")
+_ENROL: Final = Bilingual(
+    "`farm printers add URL --name NAME --profile PROFILE` asks OctoPrint for a key, which one click allows. Or by hand:",
+    "`farm printers add URL --name NOM --profile PROFIL` demande une clé à OctoPrint, qu'un clic accorde. Ou à la main :",
+)
 _KEY_STEPS: Final = Bilingual(
     "Make an application key in OctoPrint (Settings > Application Keys) and write it, alone, into that file.",
     "Créez une clé d'application dans OctoPrint (Settings > Application Keys) et écrivez-la, seule, dans ce fichier.",
@@ -125,7 +129,7 @@ def _options(query: str) -> dict[str, str]:
         step = Bilingual("Write power=psucontrol or leave it out.", "Écrivez power=psucontrol ou rien.")
         raise _refuse("power= has a value that does not exist.", "power= a une valeur qui n'existe pas.", step)
     if not options.get("key_file"):
-        step = Bilingual(f"{_FORM.en} - {_KEY_STEPS.en}", f"{_FORM.fr} - {_KEY_STEPS.fr}")
+        step = Bilingual(f"{_ENROL.en} {_FORM.en} - {_KEY_STEPS.en}", f"{_ENROL.fr} {_FORM.fr} - {_KEY_STEPS.fr}")
         raise _refuse("The OctoPrint URL names no key file.", "L'URL d'OctoPrint ne nomme pas de fichier de clé.", step)
     return options
 

@@ -101,6 +101,21 @@ def enrol(
         client.close()
 
 
+def check_offer(url: str) -> None:
+    """Find out, without a key, whether an OctoPrint is there that gives keys to applications. Nothing is asked of its owner.
+
+    Raises:
+        EnrolmentError: OctoPrint is there, but has no application keys, or is not set up yet.
+        AddressError, UnreachableError, NotAPrinterError: see `drivers.errors`.
+
+    """
+    client = _Enroller(_address(with_key_file(url, Path("key"))))  # no file is opened
+    try:
+        client.read_key_offer()
+    finally:
+        client.close()
+
+
 def enrol_with_key(url: str, key_file: Path, key: str, *, user: str | None = None) -> Enrolment:
     """Have OctoPrint make a new key with one that is known already: the user's own, or (for `user`) an administrator's.
 
@@ -174,13 +189,16 @@ class _Enroller(Client):
 
 
 def _client_for(url: str, key_file: Path) -> tuple[_Enroller, Path]:
-    full = with_key_file(url, key_file)
-    try:
-        address = parse_address(urlsplit(full))
-    except ValueError as error:
-        raise AddressError(Bilingual("This is no URL.", "Ce n'est pas une URL."), next_step=_URL_STEP) from error
+    address = _address(with_key_file(url, key_file))
     _check_writable(address.key_file)
     return _Enroller(address), address.key_file
+
+
+def _address(url: str) -> OctoPrintAddress:
+    try:
+        return parse_address(urlsplit(url))
+    except ValueError as error:
+        raise AddressError(Bilingual("This is no URL.", "Ce n'est pas une URL."), next_step=_URL_STEP) from error
 
 
 def _request(client: _Enroller, user: str | None) -> str:

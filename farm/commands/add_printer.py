@@ -12,17 +12,24 @@ from urllib.parse import urlsplit
 import typer
 
 from drivers.errors import Bilingual
-from farm.commands.device import shown_url
+from farm.commands.device import errors_as_json, shown_url
 from farm.commands.overview import plain, say
 from farm.commands.owned import USUAL, OwnPrinters, configuration
 from farm.commands.probe import look
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, as_typed, command_name
+from farm.language import spoken
 
 if TYPE_CHECKING:
     from farm.commands.probe import Findings
 
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+
+
+_WAITING: Final = Bilingual(
+    "Waiting for that, for five minutes at most; Ctrl-C ends it, and nothing is changed.",
+    "En attente, cinq minutes au plus ; Ctrl-C y met fin, et rien n'est changé.",
+)
 
 
 def toml_text(text: str) -> str:
@@ -100,15 +107,16 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     key_file: Annotated[Path | None, typer.Option(help="OctoPrint: where its key is, or shall be.")] = None,
     user: Annotated[str | None, typer.Option(help="OctoPrint: only this user may allow the key, which is then theirs.")] = None,
     no_probe: Annotated[bool, typer.Option("--no-probe", help="Write it without connecting to the printer.")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="One line of JSON on standard output, also for an error.")] = False,
 ) -> None:
     """Try a printer, and write it into node.toml. For an OctoPrint without a key file, its owner is asked for a key first."""
     path = configuration(config) or USUAL[0]
-    check_new(path, url, name, profile)
-    url = key_of(url, name, path, key_file, user, remarks=no_probe)
-    found = None if no_probe else asyncio.run(look(url))
-    printer = section(found.use or url if found else url, name, profile, material, nozzle_mm)
-    add_to(path, printer)
+    with errors_as_json(url, wanted=json_output):
+        check_new(path, url, name, profile)
+        url = key_of(url, name, path, key_file, user, remarks=no_probe)
+        found = None if no_probe else asyncio.run(look(url))
+        printer = section(found.use or url if found else url, name, profile, material, nozzle_mm)
+        add_to(path, printer)
     _tell(printer, path, found, json_output=json_output)
 
 
@@ -168,12 +176,13 @@ def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str |
         return with_key_file(url, file)
 
     def tell(text: Bilingual) -> None:
-        typer.echo(f"farm: {plain(text.en)}", err=True)
+        typer.echo(f"farm: {plain(spoken(text))}", err=True)
+        typer.echo(f"farm: {spoken(_WAITING)}", err=True)
 
     enrolment = enrol(url, file, user=user, tell=tell)
     typer.echo(f"farm: {plain(enrolment.user)} allowed it; the key is in {enrolment.key_file}", err=True)
     for remark in enrolment.remarks if remarks else ():
-        typer.echo(f"farm: warning: {plain(remark.en)}", err=True)
+        typer.echo(f"farm: warning: {plain(spoken(remark))}", err=True)
     return enrolment.url
 
 
@@ -182,15 +191,18 @@ def _file_name(name: str) -> str:
 
 
 def _tell(printer: PrinterSection, path: Path, found: "Findings | None", *, json_output: bool) -> None:
-    next_step = f"Restart the node, so that it knows: {command_name()} node --config {path}"
+    command = f"{command_name()} node --config {path}"
+    next_step = Bilingual(
+        f"Restart the node, so that it knows: {command}", f"Redémarrez le nœud, pour qu'il la connaisse : {command}"
+    )
     if json_output:
         record: dict[str, Any] = {**printer.model_dump(include={"name", "profile", "material"}), "config": str(path)}
-        record |= {"url": shown_url(printer.url), "probe": found.record() if found else None, "next_step": next_step}
+        record |= {"url": shown_url(printer.url), "probe": found.record() if found else None, "next_step": next_step._asdict()}
         typer.echo(json.dumps(record, ensure_ascii=False))
         return
     if found is not None:
         say(f"{found.status.firmware or found.kind}: {found.status.state.value}.")
         for warning in found.warnings:
-            typer.echo(f"farm: warning: {plain(warning.en)}", err=True)
+            typer.echo(f"farm: warning: {plain(spoken(warning))}", err=True)
     say(f"{printer.name} is in {path} now.")
-    say(as_typed(next_step))
+    say(as_typed(next_step.en))

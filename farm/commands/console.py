@@ -14,9 +14,10 @@ import typer
 
 from drivers.base import Capability, Console, Driver, PrinterState
 from drivers.errors import Bilingual, DriverError, PrinterBusyError
-from farm.commands.device import connected, temperatures
+from farm.commands.device import connected, errors_as_json, temperatures
 from farm.commands.overview import plain
 from farm.errors import InvalidError
+from farm.language import told
 
 MAX_LINE_CHARACTERS: Final = 500
 HISTORY_LINES: Final = 1_000
@@ -48,11 +49,12 @@ def console(
     command: Annotated[
         list[str] | None, typer.Option("--command", "-c", help="Send this line and end; may be given again.")
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line that was sent.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line that was sent, also for an error.")] = False,
     transcript: Annotated[Path | None, typer.Option(help="At the end write what was said on the wire into this file.")] = None,
 ) -> None:
     """Send lines of G-code to a printer that is idle, and show what it says to each."""
-    asyncio.run(_talk(url, command or [], json_output=json_output, transcript=transcript))
+    with errors_as_json(url, wanted=json_output):
+        asyncio.run(_talk(url, command or [], json_output=json_output, transcript=transcript))
 
 
 async def _talk(url: str, commands: list[str], *, json_output: bool, transcript: Path | None) -> None:
@@ -109,7 +111,7 @@ class ConsoleSession:
             except DriverError as error:
                 if not self._ask:
                     raise
-                typer.echo(f"farm: {plain(str(error))}", err=True)
+                typer.echo(f"farm: {plain(told(error))}", err=True)
 
     async def send(self, line: str) -> None:
         """Send one line and show what the machine says; nothing for an empty line or a comment.

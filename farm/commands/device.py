@@ -1,9 +1,10 @@
 """What the commands share that speak to one printer from this terminal, without daemon or agent."""
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,7 +14,7 @@ from drivers.base import Capability, Driver, DriverEvent, Fault, PrinterStatus, 
 from drivers.errors import DriverError
 from drivers.registry import open_driver
 from farm.commands.overview import plain
-from farm.errors import InvalidError
+from farm.errors import FarmError, InvalidError
 
 CLOSE_S: Final = 15.0  # `Driver.close` promises ten
 
@@ -109,10 +110,22 @@ async def connected(url: str, transcript: Path | None = None) -> AsyncIterator[D
             await driver.close()
 
 
-def error_record(error: DriverError) -> dict[str, Any]:
-    """An error for programs, in both languages."""
+def error_record(error: DriverError | FarmError) -> dict[str, Any]:
+    """An error for programs, in both languages; where there is English only, it stands for both."""
+    french = (error.detail_fr, error.next_step_fr) if isinstance(error, DriverError) else (error.detail, error.next_step)
     return {
         "code": error.code,
-        "detail": {"en": error.detail, "fr": error.detail_fr},
-        "next_step": {"en": error.next_step, "fr": error.next_step_fr},
+        "detail": {"en": error.detail, "fr": french[0]},
+        "next_step": {"en": error.next_step, "fr": french[1]},
     }
+
+
+@contextmanager
+def errors_as_json(url: str, *, wanted: bool) -> Iterator[None]:
+    """Tell an error of what is done with `url` on standard output too, as one JSON object, when that is wanted; it goes on."""
+    try:
+        yield
+    except (DriverError, FarmError) as error:
+        if wanted:
+            typer.echo(json.dumps({"printer": shown_url(url), "error": error_record(error)}, ensure_ascii=False))
+        raise

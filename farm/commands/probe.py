@@ -11,16 +11,24 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from drivers.base import Camera, Capability, Driver, PrinterStatus, Recorded
-from drivers.errors import Bilingual, DriverError
+from drivers.errors import AuthenticationError, Bilingual
 from drivers.marlin import ports
 from drivers.marlin.ports import SYSTEM, Tree
-from farm.commands.device import connected, error_record, fault_record, shown_url, temperatures, write_file
+from farm.commands.device import connected, errors_as_json, fault_record, shown_url, temperatures, write_file
 from farm.commands.overview import plain, say
 from farm.errors import InvalidError
+from farm.language import spoken
 
 _FOUND_BAUD: Final = re.compile(r", (\d+) baud$")
 _UUID: Final = re.compile(r"UUID:([0-9A-Fa-f-]{32,36})\b")
-_NO_UUID: Final = re.compile(r"0{8}-.*|cede2a2f-.*", re.IGNORECASE)  # zeros, and Marlin's own example, which many boards still have
+# zeros but for its version and variant, and Marlin's own example, which many boards still have
+_NO_UUID: Final = re.compile(r"0{8}-?0{4}-?[04]0{3}-?[08]0{3}-?0{12}|cede2a2f-.*", re.IGNORECASE)
+_ENROL: Final = Bilingual(
+    "Add it, and OctoPrint is asked for a key, which one click on its page allows: farm printers add URL --name NAME "
+    "--profile PROFILE",
+    "Ajoutez-la, et une clé est demandée à OctoPrint, qu'un clic sur sa page accorde : farm printers add URL --name NOM --profile "
+    "PROFIL",
+)
 
 
 @dataclass(slots=True)
@@ -89,12 +97,8 @@ def probe(
     transcript: Annotated[Path | None, typer.Option(help="Write what was said on the wire into this file, for support.")] = None,
 ) -> None:
     """Connect to a printer, say who answers and what it can do. Nothing moves or heats."""
-    try:
+    with errors_as_json(url, wanted=json_output):
         found = asyncio.run(look(url, snapshot=snapshot, transcript=transcript))
-    except DriverError as error:
-        if json_output:
-            typer.echo(json.dumps({"url": shown_url(url), "error": error_record(error)}, ensure_ascii=False))
-        raise
     if json_output:
         typer.echo(json.dumps(found.record(), ensure_ascii=False))
         return
@@ -102,7 +106,7 @@ def probe(
     for name, text in found.rows():
         say(f"    {name:<10} {text}")
     for warning in found.warnings:
-        typer.echo(f"farm: warning: {plain(warning.en)}", err=True)
+        typer.echo(f"farm: warning: {plain(spoken(warning))}", err=True)
 
 
 async def look(url: str, *, snapshot: Path | None = None, transcript: Path | None = None) -> Findings:
@@ -113,6 +117,8 @@ async def look(url: str, *, snapshot: Path | None = None, transcript: Path | Non
         InvalidError: it has no camera, or a file cannot be written.
 
     """
+    if _has_no_key(url):
+        await asyncio.to_thread(_look_without_key, url)
     async with connected(url, transcript) as driver:
         found = Findings(shown_url(url), driver.info.name, sorted(map(str, driver.info.capabilities)), driver.status)
         _take_apart(found, driver, url)
@@ -124,6 +130,25 @@ async def look(url: str, *, snapshot: Path | None = None, transcript: Path | Non
         elif scheme.startswith("octoprint+"):
             await asyncio.to_thread(_look_at_octoprint, found, url)
         return found
+
+
+def _has_no_key(url: str) -> bool:
+    scheme, _, rest = url.partition("://")
+    return scheme.startswith("octoprint+") and "key_file=" not in rest
+
+
+def _look_without_key(url: str) -> None:
+    """Raises what can be told of an OctoPrint without a key; how to get one is the next step when it is there."""
+    from drivers.octoprint.enrol import check_offer  # noqa: PLC0415
+
+    check_offer(url)
+    raise AuthenticationError(
+        Bilingual(
+            "An OctoPrint is there and gives keys to applications; without one it tells no more.",
+            "Un OctoPrint est là et donne des clés aux applications ; sans clé, il n'en dit pas plus.",
+        ),
+        next_step=_ENROL,
+    )
 
 
 def _take_apart(found: Findings, driver: Driver, url: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -13,11 +13,14 @@ from drivers.marlin.ports import SerialPort
 from farm.commands.overview import say
 from farm.commands.owned import OwnPrinters
 from farm.errors import as_typed
+from farm.language import told
 
 _NOTHING = (
     "Nothing was found. Plug the printer's USB cable in and switch it on; an OctoPrint must be in the same network, with its "
     "discovery plugin on. Then run this again."
 )
+_ADD: Final = "farm printers add URL --name NAME --profile PROFILE"
+_ONE_CLICK: Final = "(an OctoPrint is asked for a key by that: one click on its page; probe needs the key)"
 
 
 def scan(
@@ -49,7 +52,7 @@ def _octoprints(seconds: float) -> list[FoundOctoPrint]:
     try:
         return find_octoprints(seconds)
     except DriverError as error:
-        typer.echo(f"farm: {error}", err=True)  # the serial ports are worth listing all the same
+        typer.echo(f"farm: {told(error)}", err=True)  # the serial ports are worth listing all the same
         return []
 
 
@@ -77,8 +80,11 @@ def _octoprint_text(found: FoundOctoPrint) -> str:
 def _next_step(rows: list[tuple[dict[str, Any], str]]) -> str:
     if not rows:
         return _NOTHING
-    if any(not row["ours"] and row.get("likely", True) for row, _ in rows):
-        return "Look at one: farm printers probe URL - add it to this node: farm printers add URL --name NAME --profile PROFILE"
+    new = {row["kind"] for row, _ in rows if not row["ours"] and row.get("likely", True)}
+    if new == {"octoprint"}:
+        return f"Add one to this node: {_ADD} {_ONE_CLICK}"
+    if new:
+        return f"Look at one: farm printers probe URL - add it to this node: {_ADD}" + (f" {_ONE_CLICK}" if len(new) > 1 else "")
     if any(row["ours"] for row, _ in rows):
         return "What looks like a printer is ours already."
     return "None of them looks like a printer. Switch it on, check its cable (some only carry power), and run this again."

@@ -28,6 +28,7 @@ from farm.commands.device import save_transcript, temperatures
 from farm.commands.overview import plain
 from farm.errors import FarmError
 from farm.ids import new_id
+from farm.language import told
 
 CANCEL_S: Final = 120.0  # a bed that heats cannot be interrupted on every firmware
 STOP_S: Final = 5.0
@@ -193,14 +194,14 @@ class Trial:
         try:
             await cast("Answering", self._driver).answer(prompt.id, choice)
         except DriverError as error:
-            typer.echo(f"farm: {plain(str(error))}", err=True)
+            typer.echo(f"farm: {plain(told(error))}", err=True)
 
     def _must_be_free(self) -> None:
         status = self._driver.status
         if status.state is PrinterState.FAULT and status.fault is not None:
             fault = status.fault
-            told = Bilingual(f"The printer is in fault: {fault.meaning_en}", f"L'imprimante est en défaut : {fault.meaning_fr}")
-            raise DriverError(told, next_step=Bilingual(fault.action_en, fault.action_fr))
+            said = Bilingual(f"The printer is in fault: {fault.meaning_en}", f"L'imprimante est en défaut : {fault.meaning_fr}")
+            raise DriverError(said, next_step=Bilingual(fault.action_en, fault.action_fr))
 
     async def _or_interrupt(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work`, or stop it at Ctrl-C."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from drivers.base import PrintEnd, PrintEnded
-from drivers.errors import DriverError
-from farm.commands.device import error_record, fault_record, shown_url
+from farm.commands.device import errors_as_json, fault_record, shown_url
 from farm.commands.overview import plain
 from farm.commands.trial import CTRL_C, Display, Trial
 from farm.errors import InvalidError, NotFoundError
@@ -99,6 +98,14 @@ def _tell(ended: PrintEnded) -> None:
         typer.echo(plain(f"farm: the printer said {ended.fault.text!r}. {ended.fault.action_en}"), err=True)
 
 
+def _warn(file: Path, profile: str | None) -> None:
+    if profile is None:
+        typer.echo(_UNCHECKED, err=True)
+        return
+    for warning in check_against(file, profile):
+        typer.echo(f"farm: warning: {warning}", err=True)
+
+
 def record(job: str, ended: PrintEnded, seconds: float, url: str) -> dict[str, Any]:
     """The end of a print for programs; `printer` without what may name a key."""
     return {
@@ -125,19 +132,11 @@ def try_print(
 
     Ctrl-C cancels the print and makes the machine safe.
     """
-    check_file(file)
-    if profile is None:
-        typer.echo(_UNCHECKED, err=True)
-    else:
-        for warning in check_against(file, profile):
-            typer.echo(f"farm: warning: {warning}", err=True)
-    began_s = time.monotonic()
-    try:
+    with errors_as_json(url, wanted=json_output):
+        check_file(file)
+        _warn(file, profile)
+        began_s = time.monotonic()
         job, ended = asyncio.run(_run(url, file, transcript))
-    except DriverError as error:
-        if json_output:
-            typer.echo(json.dumps({"printer": shown_url(url), "error": error_record(error)}, ensure_ascii=False))
-        raise
     seconds = round(time.monotonic() - began_s, 1)
     _tell(ended)
     if json_output:

@@ -46,7 +46,7 @@ def test_the_project_names_its_module_and_no_test(place: Path) -> None:
 
 
 def test_setuptools_builds_it(place: Path) -> None:
-    """What `pip install` does first. Without py-modules setuptools refuses the folder: two modules, and it cannot know which is meant."""
+    """What `pip install` does first. Without py-modules setuptools refuses a folder with two modules."""
     pytest.importorskip("setuptools", reason="an environment without setuptools cannot build; the test above looks at py-modules")
     for written in place.glob("*.dist-info/*"):
         written.unlink()

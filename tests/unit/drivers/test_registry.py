@@ -33,6 +33,15 @@ def test_an_unknown_scheme_names_the_known_ones(url: str) -> None:
         assert f"{scheme}://" in raised.value.next_step
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_web_address_is_told_how_to_become_an_octoprint(scheme: str) -> None:
+    with pytest.raises(AddressError) as refused:
+        open_driver(f"{scheme}://octopi.local/?apikey=hunter2", _nobody)
+    for text in refused.value.bilingual:
+        assert f"octoprint+{scheme}://" in text
+        assert "hunter2" not in text
+
+
 def test_a_malformed_url_is_an_address_error() -> None:
     with pytest.raises(AddressError, match="cannot be read"):
         open_driver("marlin://[half", _nobody)

@@ -3,6 +3,7 @@
 import pytest
 import typer
 
+from drivers.errors import Bilingual, UnreachableError
 from farm import cli
 from farm.errors import ConfigurationError
 
@@ -20,6 +21,23 @@ def test_an_error_is_one_line_with_the_command_that_this_person_types(
         cli.main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "farm: No daemon. Start it with `./farm.sh serve`.\n"
+
+
+@pytest.mark.parametrize(("locale", "line"), [("fr_FR.UTF-8", "Rien. Lancez farm status."), ("C", "Nothing. Do: farm status.")])
+def test_an_error_of_a_driver_is_told_in_the_language_of_the_locale(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], locale: str, line: str
+) -> None:
+    def fails(**_keywords: str) -> None:
+        step = Bilingual("Do: farm status.", "Lancez farm status.")
+        raise UnreachableError(Bilingual("Nothing.", "Rien."), next_step=step)
+
+    monkeypatch.setattr(cli, "build", lambda _command: fails)
+    monkeypatch.delenv("FARM_COMMAND", raising=False)
+    monkeypatch.setenv("LC_ALL", locale)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"farm: {line}\n"
 
 
 def test_every_command_is_found_alone_and_in_the_whole() -> None:

@@ -56,6 +56,13 @@ def test_only_what_no_starting_printer_says_is_certain() -> None:
         assert recognise(heard).certain is certain, heard
 
 
+def test_who_hears_nothing_is_told_of_the_reset() -> None:
+    """A board that M112 or a fault has stopped is as silent as one that is off."""
+    for text in recognise(b"").next_step:
+        assert "M112" in text
+        assert "reset" in text
+
+
 def test_text_and_noise_are_told_apart() -> None:
     assert is_text(b"echo:Marlin 2.1.2\n")
     assert is_text(b"\x00echo:Marlin 2.1.2\n"), "a line that was cut"

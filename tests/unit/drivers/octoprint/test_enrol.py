@@ -10,7 +10,7 @@ import pytest
 
 from drivers.errors import AddressError, AuthenticationError, Bilingual, DriverError, NotAPrinterError, UnreachableError
 from drivers.octoprint import enrol as module
-from drivers.octoprint.enrol import Enrolment, EnrolmentError, enrol, enrol_with_key
+from drivers.octoprint.enrol import Enrolment, EnrolmentError, check_offer, enrol, enrol_with_key
 from tests.unit.drivers.octoprint.fake import FakeOctoPrint
 
 GIVEN = "GIVENKEYGIVENKEYGIVENKEY"
@@ -272,3 +272,11 @@ async def test_a_url_that_names_its_key_file_keeps_it(fake: FakeOctoPrint, url: 
     enrolment = await run(enrol, f"{url}?key_file={tmp_path}/mine", tmp_path / "other")
     assert enrolment.key_file == tmp_path / "mine"
     assert enrolment.url == f"{url}?key_file={tmp_path}/mine"
+
+
+async def test_without_a_key_it_is_known_whether_one_can_be_had(fake: FakeOctoPrint, url: str) -> None:
+    await asyncio.to_thread(check_offer, url)
+    with pytest.raises(AddressError):
+        await asyncio.to_thread(check_offer, f"{url}?colour=red")
+    with pytest.raises(UnreachableError):
+        await asyncio.to_thread(check_offer, "octoprint+http://127.0.0.1:1")

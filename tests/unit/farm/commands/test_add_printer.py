@@ -1,5 +1,6 @@
 """`farm printers add`: what it writes, what it refuses, and the key of an OctoPrint."""
 
+import inspect
 import json
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from drivers.errors import Bilingual, NotAPrinterError
 from drivers.marlin import search
 from drivers.octoprint import enrol as enrol_module
 from drivers.octoprint.enrol import Enrolment, EnrolmentError
+from drivers.octoprint.enrol import enrol as real_enrol
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.port import VirtualPort
 from farm.cli import build
@@ -148,6 +150,8 @@ def test_the_speed_that_was_found_is_written(node_file: Path, port: VirtualPort)
     assert told["url"] == f"marlin://{port.path}"
     assert told["probe"]["state"] == "idle"
     assert told["config"] == str(node_file)
+    assert set(told["next_step"]) == {"en", "fr"}
+    assert all(text.endswith(f"farm node --config {node_file}") for text in told["next_step"].values())
 
 
 def test_what_is_no_printer_is_not_written(node_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +234,28 @@ def test_a_key_that_is_there_is_used(node_file: Path, asked: list[tuple[str, Pat
     assert key_of(f"{OCTO}?key_file=/etc/k", "A", node_file, None, None) == f"{OCTO}?key_file=/etc/k"
     assert key_of("virtual://", "A", node_file, None, None) == "virtual://"
     assert asked == []
+
+
+def test_how_long_is_waited_is_told(
+    node_file: Path, asked: list[tuple[str, Path, str | None]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key_of(OCTO, "A", node_file, None, None)
+    told = capsys.readouterr().err
+    assert "five minutes at most; Ctrl-C ends it" in told
+    assert inspect.signature(real_enrol).parameters["wait_s"].default == 5 * 60
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    key_of(OCTO, "B", node_file, None, None)
+    told = capsys.readouterr().err
+    assert "farm: Ouvrez." in told
+    assert "cinq minutes au plus" in told
+
+
+def test_an_error_is_json_too(node_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json.loads(_add("virtual://", "--json", name="Ender").stdout)["error"]["code"] == "conflict"
+    Bench(monkeypatch).script.connect_errors = [NotAPrinterError(Bilingual("A modem.", "Un modem."), next_step="Another port.")]
+    told = json.loads(_add("scripted://host?key=hunter2", "--json").stdout)
+    assert told["printer"] == "scripted://host"
+    assert told["error"]["detail"] == {"en": "A modem.", "fr": "Un modem."}
 
 
 def test_a_refused_key_writes_nothing(node_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

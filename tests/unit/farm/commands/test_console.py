@@ -56,6 +56,22 @@ def test_an_error_ends_a_pipe(bench: Bench) -> None:
     assert bench.asked() == ["M105"]
 
 
+def test_an_error_is_json_too(bench: Bench) -> None:
+    bench.console_error = BUSY
+    told = json.loads(_run("--json", "-c", "M105").stdout)
+    assert told == {
+        "printer": "scripted://",
+        "error": {
+            "code": "printer-busy",
+            "detail": {"en": "It is printing.", "fr": "It is printing."},
+            "next_step": {"en": "Wait.", "fr": "Wait."},
+        },
+    }
+    bench.capabilities = frozenset({Capability.TRANSCRIPT})
+    assert json.loads(_run("--json", "-c", "M105").stdout)["error"]["code"] == "invalid"
+    assert _run("-c", "M105").stdout == ""
+
+
 def test_a_printer_with_a_job_is_left_alone(bench: Bench) -> None:
     bench.running = "job-1"
     refused = _run("-c", "M105").exception

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from drivers.base import Capability, PrinterStatus
-from drivers.errors import NotAPrinterError, UnreachableError
+from drivers.errors import AuthenticationError, Bilingual, NotAPrinterError, UnreachableError
 from drivers.marlin import search
 from drivers.octoprint.client import Client
 from drivers.virtual.firmware import Firmware
@@ -83,6 +85,65 @@ def test_an_error_is_json_too(bench: Bench, tmp_path: Path) -> None:
     assert told["error"]["code"] == "not-a-printer"
     assert told["error"]["detail"]["fr"]
     assert (tmp_path / "t.txt").exists(), "what was heard is what support needs"
+
+
+def test_an_error_of_ours_is_json_too(bench: Bench) -> None:
+    told = json.loads(_run("scripted://host?key=hunter2", "--json", "--snapshot", str(NO_FILE)).stdout)
+    assert told["printer"] == "scripted://host"
+    assert told["error"]["code"] == "invalid"
+    assert told["error"]["next_step"]["en"] == told["error"]["next_step"]["fr"], "ours have English only"
+
+
+def test_the_uuid_of_m115_is_told_also_when_it_is_small(bench: Bench) -> None:
+    bench.script.transcript = ["0.0 < FIRMWARE_NAME:Marlin UUID:00000000-0000-4000-8000-000000000012"]
+    assert json.loads(_run("scripted://", "--json").stdout)["uuid"] == "00000000-0000-4000-8000-000000000012"
+
+
+class _Page(BaseHTTPRequestHandler):
+    """Answers as OctoPrint 1.11.8 does to somebody without a key, or as something else."""
+
+    answers: ClassVar[dict[str, int]] = {}
+
+    def do_GET(self) -> None:
+        self.send_response(self.answers.get(self.path, 404))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None: ...
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(_Page, "answers", {"/plugin/appkeys/probe": 204, "/api/version": 403})
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"octoprint+http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_octoprint_without_a_key_says_what_it_can_and_how_to_get_one(page: str) -> None:
+    result = _run(page, "--json")
+    assert isinstance(result.exception, AuthenticationError)
+    assert "An OctoPrint is there" in result.exception.detail
+    assert "farm printers add URL" in result.exception.next_step
+    assert "farm printers add URL" in result.exception.next_step_fr
+    assert json.loads(result.stdout)["error"]["code"] == "printer-authentication"
+
+
+def test_what_is_no_octoprint_is_known_without_a_key(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Page, "answers", {})
+    assert isinstance(_run(page).exception, NotAPrinterError)
+
+
+def test_a_warning_is_told_in_the_language_of_the_locale(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(found: Findings, _url: str) -> None:
+        found.warnings.append(Bilingual("Too much.", "De trop."))
+
+    monkeypatch.setattr(probe_module, "_look_at_octoprint", warn)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "farm: warning: De trop." in _run("octoprint+http://octopi.local?key_file=/k").stderr
 
 
 def test_example_uuids_are_no_identity(bench: Bench) -> None:

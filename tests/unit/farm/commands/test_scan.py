@@ -69,6 +69,17 @@ def test_without_anything_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch)
     assert "None of them looks like a printer" in _scan(monkeypatch, [UART]).stdout
 
 
+def test_the_way_to_a_key_of_an_octoprint_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = _scan(monkeypatch, [], octoprints=[OCTOPI]).stdout.splitlines()[-1]
+    assert "farm printers add URL" in alone
+    assert "one click" in alone
+    assert "farm printers probe URL" not in alone, "it would need a key first"
+    both = _scan(monkeypatch, [PRUSA], octoprints=[OCTOPI]).stdout.splitlines()[-1]
+    assert "farm printers probe URL" in both
+    assert "one click" in both
+    assert "one click" not in _scan(monkeypatch, [PRUSA]).stdout
+
+
 def test_json_is_one_object_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _scan(monkeypatch, [PRUSA, UART], "--json", octoprints=[OCTOPI])
     prusa, uart, octopi = [json.loads(line) for line in result.stdout.splitlines()]

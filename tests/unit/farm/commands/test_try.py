@@ -205,6 +205,15 @@ def test_a_failed_print_has_its_fault_record_and_its_transcript(tmp_path: Path) 
     assert "> N" in wire.read_text()
 
 
+def test_an_error_before_the_print_is_json_too(tmp_path: Path) -> None:
+    result = _run("virtual://", str(tmp_path / "none.gcode"), "--json")
+    assert result.returncode == 1
+    told = json.loads(result.stdout)
+    assert told["printer"] == "virtual://"
+    assert told["error"]["code"] == "not-found"
+    assert told["error"]["next_step"] == {"en": "Check the name.", "fr": "Check the name."}
+
+
 def test_an_error_is_json_too(frame: Path, tmp_path: Path) -> None:
     result = _run("marlin:///dev/null?baud=115200", str(frame), "--json", "--transcript", str(tmp_path / "t"))
     assert result.returncode == 1
