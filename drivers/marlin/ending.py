@@ -118,6 +118,7 @@ def abandon(session: Session, code: str) -> None:
 
 def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None:
     """The machine reports a fault."""
+    rule = _meant(session, rule)
     found = rule.fault(text)
     if rule.severity is not Severity.KILLED:
         abort(session, Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
@@ -127,6 +128,16 @@ def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None
         session.write(b"".join(b"\n%s\n" % line for line in limits.cold(session)))
     else:
         session.timer_s = None  # the stop is confirmed, or the second line of the same fault
+
+
+def _meant(session: Session, rule: FaultRule) -> FaultRule:
+    """The same line means something else when we know more than it says."""
+    reported = session.reported
+    if rule.code == "inactivity-kill" and (reported.user_wait or reported.dialogue.asks is not None):
+        return faults.BY_CODE["unanswered"]
+    if rule.code == "cold-extrusion" and reported.heater_fails:
+        return faults.BY_CODE["heater-lost"]
+    return rule
 
 
 def kill(session: Session, found: Fault, end: PrintEnd) -> None:

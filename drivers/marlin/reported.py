@@ -10,16 +10,21 @@ from drivers.marlin.prompts import Dialogue
 from drivers.marlin.replies import Kind, Reply
 
 FULL_PERCENT: Final = 100.0
+FAR_BELOW_C: Final = 15.0  # no regulation of a sound heater swings so far
 _SPEED: Final = re.compile(r"^(?:echo:)?\s*FR:\s*(\d{1,4}(?:\.\d+)?)%")
 _FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 
 
 @dataclass(slots=True)
 class Reported:
-    """Newest wins. `foreign`: it prints from its own card. Factors are percent, 100 until it says something else."""
+    """Newest wins. `was_hot`: the nozzle had its target in this job. `foreign`: it prints from its own card.
+
+    Factors are percent, 100 until it says something else.
+    """
 
     nozzle: Temperature | None = None
     bed: Temperature | None = None
+    was_hot: bool = False
     foreign: bool = False
     unknown_commands: int = 0
     speed_percent: float = FULL_PERCENT
@@ -35,6 +40,15 @@ class Reported:
     def prompt(self) -> Prompt | None:
         """What it asks."""
         return self.dialogue.prompt
+
+    def _too_cold(self) -> bool:
+        nozzle = self.nozzle
+        return nozzle is not None and nozzle.target_c > 0 and nozzle.actual_c < nozzle.target_c - FAR_BELOW_C
+
+    @property
+    def heater_fails(self) -> bool:
+        """Whether the nozzle was hot in this job and is far below its target now."""
+        return self.was_hot and self._too_cold()
 
     @property
     def note(self) -> str | None:
@@ -62,6 +76,7 @@ class Reported:
             found = replies.temperatures(reply.text)
             self.nozzle = found.get("T", self.nozzle)
             self.bed = found.get("B", self.bed)
+            self.was_hot = self.was_hot or (self.nozzle is not None and self.nozzle.target_c > 0 and not self._too_cold())
         elif kind is Kind.USER_WAIT:
             self.dialogue.waits(now_s)
         elif kind is Kind.SD:
@@ -80,7 +95,7 @@ class Reported:
 
     def begin(self) -> None:
         """A job begins, with factors of 100 %."""
-        self.unknown_commands = 0
+        self.unknown_commands, self.was_hot = 0, False
         self.speed_percent = self.flow_percent = FULL_PERCENT
 
     def calm(self) -> None:

@@ -229,6 +229,8 @@ class Firmware:
         machine = self.machine
         if not machine.inactive_s or machine.planner.busy or (self._wait and self._wait.what is not Waiting.USER):
             return inf
+        if machine.paused and self.options.pause_holds_timer:
+            return inf
         return machine.active_at_s + machine.inactive_s
 
     def _events(self) -> None:

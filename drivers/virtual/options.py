@@ -68,6 +68,7 @@ class FirmwareOptions:
     advanced_ok: bool = False
     host_actions: bool = False
     runout_sensor: bool = False
+    pause_holds_timer: bool = True  # PAUSE_PARK_NO_STEPPER_TIMEOUT: M85 counts nothing in a filament change
     position_reports: bool = False  # M154
     quoted_strings: bool = False
     area_report: bool = False  # M115 tells the size of the bed

@@ -111,6 +111,7 @@ _KEYS: Final[dict[str, tuple[str, str, Callable[[str], object]]]] = {
     "advanced_ok": ("firmware", "advanced_ok", _switch),
     "host_actions": ("firmware", "host_actions", _switch),
     "runout_sensor": ("firmware", "runout_sensor", _switch),
+    "pause_holds_timer": ("firmware", "pause_holds_timer", _switch),
     "position_reports": ("firmware", "position_reports", _switch),
     "bed_levelling": ("firmware", "bed_levelling", _switch),
     "sd_slot": ("firmware", "sd_slot", _switch),

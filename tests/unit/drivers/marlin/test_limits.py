@@ -1,5 +1,7 @@
 """The dead man's switch and the factors: what the machine is told around the lines of a file."""
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.base import PrintEnd
@@ -52,6 +54,39 @@ def test_the_kill_is_recognised(world: World) -> None:
     assert ending.end is PrintEnd.FAILED
     assert ending.fault is not None
     assert ending.fault.code == "inactivity-kill"
+    assert world.phase() is Phase.KILLED
+
+
+RUNOUT = FirmwareOptions(emergency_parser=True, host_actions=True, runout_sensor=True)
+
+
+def _runs_out(options: FirmwareOptions) -> World:
+    world = World(options).connected()
+    world.protocol.deadman_s = 300
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.firmware.run_out(world.now_s, out=True)
+    world.run(lambda: world.protocol.reported.user_wait, limit_s=120)
+    return world
+
+
+def test_a_runout_at_night_waits_until_the_morning() -> None:
+    world = _runs_out(RUNOUT)
+    world.pass_time(8 * 3600)
+    assert not world.firmware.killed
+    assert world.protocol.reported.prompt is not None
+    assert world.protocol.job is not None
+
+
+def test_where_the_pause_does_not_hold_the_timer_the_record_says_that_nobody_answered() -> None:
+    world = _runs_out(replace(RUNOUT, pause_holds_timer=False))
+    ending = world.ended(limit_s=400)
+    assert world.firmware.killed
+    assert ending.fault is not None
+    assert ending.fault.code == "unanswered"
+    assert "nobody answered" in ending.detail
+    assert "deadman_s" in ending.fault.action_en
+    assert "deadman_s" in ending.fault.action_fr
     assert world.phase() is Phase.KILLED
 
 

@@ -358,3 +358,24 @@ def test_cancelled_while_it_is_unplugged_it_says_that_nobody_cooled_it(world: Wo
     world.replug()
     world.run(lambda: world.phase() is Phase.READY, limit_s=60)
     assert world.firmware.machine.hotend.target_c == 0
+
+
+@pytest.mark.parametrize(("actual_c", "code"), [(160.0, "heater-lost"), (195.0, "cold-extrusion")])
+def test_a_nozzle_that_went_cold_has_a_failing_heater(actual_c: float, code: str) -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 50, limit_s=600)
+    world.protocol.receive(
+        f" T:{actual_c:.2f} /200.00 B:25.00 /0.00 @:127 B@:0\necho: cold extrusion prevented\n".encode(), world.now_s
+    )
+    ending = world.ended()
+    assert ending.fault is not None
+    assert ending.fault.code == code
+
+
+def test_a_file_that_never_waited_for_heat_is_no_failing_heater() -> None:
+    world = World().connected()
+    world.print_lines(["M104 S200", "G28", "G90", "M83", *moves(300)])
+    ending = world.ended()
+    assert ending.fault is not None
+    assert ending.fault.code == "cold-extrusion"

@@ -262,6 +262,15 @@ def test_m85_is_not_held_off_by_questions(console: Console) -> None:
     assert KILLED in said
 
 
+def test_a_filament_change_holds_m85_unless_the_build_does_not() -> None:
+    for held in (True, False):
+        console = Console(FirmwareOptions(runout_sensor=True, pause_holds_timer=held))
+        console.run("G28", "M109 S200", "M603 U0", "M85 S40")
+        console.send("M600")
+        console.wait(3600.0)
+        assert console.firmware.killed is not held
+
+
 def test_m85_s0_switches_it_off(console: Console) -> None:
     console.run("M85 S20", "M85 S0")
     assert console.wait(1000.0) == []
