@@ -1,4 +1,7 @@
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -177,3 +180,12 @@ def test_the_refusal_names_what_there_is(port: VirtualPort) -> None:
         obey(port, {"fault": "earthquake"})
     for name in FAULTS:
         assert name in str(caught.value)
+
+
+def test_what_the_document_types_is_understood(port: VirtualPort) -> None:
+    document = (Path(__file__).parents[4] / "docs" / "printers.md").read_text("utf-8")
+    typed = [json.loads(line) for line in re.findall(r'^\{"printer": 1, (?!"path").*\}$', document, re.MULTILINE)]
+    assert {order.get("fault") for order in typed} >= {"kill", "reset", "sensor"}
+    for order in typed:
+        told = obey(port, order)
+        assert told.get("done") == order.get("fault"), told
