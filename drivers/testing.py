@@ -44,6 +44,27 @@ _BUSY: Final = Bilingual("It prints already.", "Elle imprime déjà.")
 _WAIT: Final = Bilingual("Wait.", "Attendez.")
 
 
+class Heard:
+    """A listener that keeps what a driver tells."""
+
+    def __init__(self) -> None:
+        self.events: list[DriverEvent] = []
+
+    def __call__(self, event: DriverEvent) -> None:
+        """Keep it."""
+        self.events.append(event)
+
+    @property
+    def ends(self) -> list[PrintEnded]:
+        """What became of jobs, in order."""
+        return [event for event in self.events if isinstance(event, PrintEnded)]
+
+    @property
+    def statuses(self) -> list[PrinterStatus]:
+        """All that was told of the machine, in order."""
+        return [event.status for event in self.events if isinstance(event, StatusChanged)]
+
+
 @dataclass
 class Script:
     """What the machine does. Change it between calls."""

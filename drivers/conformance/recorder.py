@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from drivers.base import BOOKMARK_CHARACTERS, Bookmark, Driver, DriverEvent, PrintEnded, PrinterState, PrinterStatus, StatusChanged
+from drivers.base import BOOKMARK_CHARACTERS, Bookmark, Driver, DriverEvent, PrintEnded, PrinterState, PrinterStatus
+from drivers.testing import Heard
 
 _S = PrinterState
 _GONE: Final = frozenset({_S.OFFLINE, _S.CONNECTING})
@@ -36,11 +37,11 @@ def expect(condition: object, message: str) -> None:
         raise BrokenError(message)
 
 
-class Recorder:
+class Recorder(Heard):
     """A listener. `closed` is set by whoever closes the driver: nothing may be told after that."""
 
     def __init__(self) -> None:
-        self.events: list[DriverEvent] = []
+        super().__init__()
         self.closed = False
         self.driver: Driver | None = None
         self._loop = asyncio.get_running_loop()
@@ -58,7 +59,7 @@ class Recorder:
             return
         if self.closed:
             self._problems.append(f"{event} was told after close")
-        self.events.append(event)
+        super().__call__(event)
         self._changed.set()
 
     @property
@@ -66,16 +67,6 @@ class Recorder:
         """What the driver says now."""
         assert self.driver is not None, "a check made no driver"
         return self.driver.status
-
-    @property
-    def ends(self) -> list[PrintEnded]:
-        """What became of jobs, in order."""
-        return [event for event in self.events if isinstance(event, PrintEnded)]
-
-    @property
-    def statuses(self) -> list[PrinterStatus]:
-        """All that was told of the machine, in order."""
-        return [event.status for event in self.events if isinstance(event, StatusChanged)]
 
     async def until(self, met: Callable[[], object], what: str, timeout_s: float) -> None:
         """Wait until `met`.

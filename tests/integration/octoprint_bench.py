@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from drivers.base import DriverEvent, PrintEnd, PrintEnded, PrinterState, PrinterStatus, StatusChanged
+from drivers.base import PrintEnd, PrintEnded, PrinterState
 from drivers.octoprint.address import parse_address
 from drivers.octoprint.client import Client
 from drivers.octoprint.printer import OctoPrintDriver
 from drivers.octoprint.timing import Timing
+from drivers.testing import Heard
 from farm.ids import new_id
 from tests.integration.octoprint_server import OctoPrintServer
 
@@ -28,22 +29,8 @@ QUICK: Final = Timing(
 )
 
 
-class Listener:
+class Listener(Heard):
     """Keeps what a driver tells."""
-
-    def __init__(self) -> None:
-        self.events: list[DriverEvent] = []
-
-    def __call__(self, event: DriverEvent) -> None:
-        self.events.append(event)
-
-    @property
-    def ends(self) -> list[PrintEnded]:
-        return [event for event in self.events if isinstance(event, PrintEnded)]
-
-    @property
-    def statuses(self) -> list[PrinterStatus]:
-        return [event.status for event in self.events if isinstance(event, StatusChanged)]
 
     @property
     def notes(self) -> set[str]:

@@ -12,9 +12,7 @@ import pytest
 
 from drivers.base import (
     Capability,
-    DriverEvent,
     PrintEnd,
-    PrintEnded,
     PrinterState,
     StatusChanged,
 )
@@ -29,6 +27,7 @@ from drivers.errors import (
 from drivers.marlin import identity, shell
 from drivers.marlin.job import SAFE_LIFT_MM
 from drivers.marlin.printer import MarlinPrinter, from_url
+from drivers.testing import Heard
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
 from drivers.virtual.options import FirmwareOptions
@@ -38,25 +37,15 @@ from tests.unit.drivers.marlin.world import HEATED, moves
 SPEED = 200.0
 
 
-class Ear:
+class Ear(Heard):
     """What the driver told."""
-
-    def __init__(self) -> None:
-        self.events: list[DriverEvent] = []
-
-    def __call__(self, event: DriverEvent) -> None:
-        self.events.append(event)
-
-    @property
-    def ends(self) -> list[PrintEnded]:
-        return [event for event in self.events if isinstance(event, PrintEnded)]
 
     @property
     def states(self) -> list[PrinterState]:
         states: list[PrinterState] = []
-        for event in self.events:
-            if isinstance(event, StatusChanged) and states[-1:] != [event.status.state]:
-                states.append(event.status.state)
+        for status in self.statuses:
+            if states[-1:] != [status.state]:
+                states.append(status.state)
         return states
 
 
