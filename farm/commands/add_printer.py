@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from drivers.errors import Bilingual
-from farm.commands.device import errors_as_json, shown_url
+from farm.commands.device import check_url, errors_as_json, shown_url
 from farm.commands.overview import plain, say
 from farm.commands.owned import USUAL, OwnPrinters, configuration
 from farm.commands.probe import look
@@ -114,6 +114,8 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     with errors_as_json(url, wanted=json_output):
         check_new(path, url, name, profile)
         url = key_of(url, name, path, key_file, user, remarks=no_probe)
+        if no_probe:
+            check_url(url)
         found = None if no_probe else asyncio.run(look(url))
         printer = section(found.use or url if found else url, name, profile, material, nozzle_mm)
         add_to(path, printer)

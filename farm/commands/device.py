@@ -110,6 +110,16 @@ async def connected(url: str, transcript: Path | None = None) -> AsyncIterator[D
             await driver.close()
 
 
+def check_url(url: str) -> None:
+    """Make sure that a driver would take this URL; nothing is connected.
+
+    Raises:
+        DriverError: none does.
+
+    """
+    open_driver(url, Teller())
+
+
 def error_record(error: DriverError | FarmError) -> dict[str, Any]:
     """An error for programs, in both languages; where there is English only, it stands for both."""
     french = (error.detail_fr, error.next_step_fr) if isinstance(error, DriverError) else (error.detail, error.next_step)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from drivers.errors import Bilingual, NotAPrinterError
+from drivers.errors import AddressError, Bilingual, NotAPrinterError
 from drivers.marlin import search
 from drivers.octoprint import enrol as enrol_module
 from drivers.octoprint.enrol import Enrolment, EnrolmentError
@@ -165,7 +165,8 @@ def test_without_a_probe_nothing_is_connected(node_file: Path, monkeypatch: pyte
     bench = Bench(monkeypatch)
     result = _add("marlin:///dev/ttyUSB7", "--no-probe", "--material", "PETG")
     assert result.exit_code == 0, result.output
-    assert bench.driver is None
+    assert bench.driver is not None, "its URL was checked"
+    assert bench.driver.calls == []
     added = load(NodeSettings, node_file).printers[-1]
     assert (added.url, added.material) == ("marlin:///dev/ttyUSB7", "PETG")
 
@@ -234,6 +235,13 @@ def test_a_key_that_is_there_is_used(node_file: Path, asked: list[tuple[str, Pat
     assert key_of(f"{OCTO}?key_file=/etc/k", "A", node_file, None, None) == f"{OCTO}?key_file=/etc/k"
     assert key_of("virtual://", "A", node_file, None, None) == "virtual://"
     assert asked == []
+
+
+def test_a_web_address_is_refused_also_without_a_probe(node_file: Path) -> None:
+    refused = _add("http://octopi.local", "--no-probe").exception
+    assert isinstance(refused, AddressError)
+    assert "octoprint+http://" in refused.next_step
+    assert node_file.read_text() == COMMENTED
 
 
 def test_how_long_is_waited_is_told(
