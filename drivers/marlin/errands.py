@@ -27,6 +27,7 @@ class Errand:
     lines: list[bytes]
     said: list[str] = field(default_factory=list)
     done: bool = False
+    after_line: int = -1  # what is answered to lines up to this number is for somebody else
     waits_for_report: bool = False  # temperatures that come by themselves are no answer, unless they were asked for
 
     def hear(self, text: str, *, report: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from drivers.base import Prompt
 
 MAX_NOTE: Final = 120
+NOTE_S: Final = 60.0
 MAX_CHOICES: Final = 8
 MAX_CHOICE: Final = 60
 _DISMISS: Final = "Dismiss"  # a button that only closes what is said: nothing waits for it
@@ -24,11 +25,13 @@ class Dialogue:
     note: str | None = None
     prompt: Prompt | None = None
     _text: str = ""
+    _notified_s: float | None = field(default=None, compare=False)
     _choices: list[str] = field(default_factory=list)
 
     def act(self, text: str, now_s: float) -> None:
         """Take a host action, without its `//action:`."""
         name, _, rest = text.partition(" ")
+        self._notified_s = now_s if name == "notification" else None
         rest = rest.strip()
         if name == "prompt_begin":
             self._text, self._choices = rest[:MAX_NOTE], []
@@ -69,6 +72,11 @@ class Dialogue:
         self.user_wait = True
         if self.prompt is None:
             self.prompt = Prompt(f"{now_s:.3f}", self.note or _WAITS)
+
+    def fade(self, now_s: float) -> None:
+        """A notification is news for NOTE_S only."""
+        if self._notified_s is not None and now_s >= self._notified_s + NOTE_S and not self.user_wait:
+            self.note = self._notified_s = None
 
     def works(self) -> None:
         """It goes on."""

@@ -171,6 +171,8 @@ class Protocol(Session):
     def run(self, errand: Errand, now_s: float) -> None:
         """Send lines of ours. Only in READY."""
         assert self.phase is Phase.READY
+        line = self.channel.in_flight
+        errand.after_line = line.number if line is not None else -1
         self.enter(Phase.ERRAND, errand.lines)
         self.errand = errand
         pump(self, now_s)
@@ -261,7 +263,7 @@ class Protocol(Session):
     def _hear(self, errand: Errand, reply: Reply) -> None:
         """What it says while a line of the errand is the one in flight."""
         line = self.channel.in_flight
-        if line is not None and line.command in errand.lines:
+        if line is not None and line.command in errand.lines and line.number > errand.after_line:
             errand.hear(reply.text, report=reply.kind in {Kind.REPORT, Kind.ACTION})
 
     def _works(self) -> None:

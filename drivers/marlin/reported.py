@@ -70,6 +70,7 @@ class Reported:
     def learn(self, reply: Reply, now_s: float = 0.0) -> None:
         """Take a line."""
         kind = reply.kind
+        self.dialogue.fade(now_s)
         if kind in {Kind.OK, Kind.BUSY}:
             self.dialogue.works()
         if kind in {Kind.REPORT, Kind.HEATING} or (kind is Kind.OK and "T:" in reply.text):

@@ -5,6 +5,7 @@ import pytest
 from drivers.marlin.errands import MAX_SAID_LINES, Errand, Purpose, console_line
 from drivers.marlin.job import Phase
 from drivers.marlin.lines import LineError
+from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves
 
 
@@ -29,6 +30,18 @@ def test_what_the_machine_says_until_its_ok() -> None:
 def test_temperatures_that_were_asked_for_are_an_answer() -> None:
     world = World().connected()
     assert any("T:" in line for line in _run(world, "M105").said)
+
+
+def test_the_answer_to_our_own_poll_is_not_said_to_a_person() -> None:
+    world = World(FirmwareOptions(latency_s=0.2, emergency_parser=True)).connected()
+    world.protocol.identity.capabilities["AUTOREPORT_TEMP"] = False  # so that it is asked every 2 s
+    world.run(lambda: _in_flight(world) == b"M105", limit_s=30)
+    assert len([line for line in _run(world, "M105").said if line.startswith("ok")]) == 1
+
+
+def _in_flight(world: World) -> bytes | None:
+    line = world.protocol.channel.in_flight
+    return line.command if line is not None else None
 
 
 def test_a_job_starts_after_it() -> None:

@@ -1,5 +1,5 @@
 from drivers.base import Temperature
-from drivers.marlin.prompts import MAX_NOTE
+from drivers.marlin.prompts import MAX_NOTE, NOTE_S
 from drivers.marlin.replies import understand
 from drivers.marlin.reported import Reported
 
@@ -34,6 +34,23 @@ def test_the_runout_dialogue() -> None:
     waiting.learn(understand("//action:prompt_end"))
     waiting.learn(understand("ok P15 B3"))
     assert waiting == Reported()
+
+
+def test_a_notification_is_news_for_a_minute() -> None:
+    reported = Reported()
+    reported.learn(understand("//action:notification Bed Heating..."), 10.0)
+    reported.learn(understand("T:20.5 /0.0"), 10.0 + NOTE_S - 1)
+    assert reported.note == "Bed Heating..."
+    reported.learn(understand("T:20.5 /0.0"), 10.0 + NOTE_S)
+    assert reported.note is None
+
+
+def test_what_a_person_must_know_stays() -> None:
+    reported = Reported()
+    reported.learn(understand("//action:notification Look"), 10.0)
+    reported.learn(understand("echo:busy: paused for user"), 11.0)
+    reported.learn(understand("T:20.5 /0.0"), 1000.0)
+    assert reported.note == "Look"
 
 
 def test_a_note_is_limited() -> None:
