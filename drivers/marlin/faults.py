@@ -223,6 +223,15 @@ RULES: Final = (
         Recovery.BY_ITSELF,
     ),
     FaultRule(
+        "file-changed",
+        Severity.JOB,
+        None,
+        "The file was changed while it was printed.",
+        "Le fichier a été modifié pendant l'impression.",
+        "Leave the file alone while it is printed; clear the bed and print it again.",
+        "Ne touchez pas au fichier pendant l'impression ; dégagez le plateau et relancez.",
+    ),
+    FaultRule(
         "unanswered",
         Severity.KILLED,
         None,

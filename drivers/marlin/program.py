@@ -4,13 +4,14 @@ All of this blocks: call it from a thread. No file is too large: memory holds on
 given to others, so that no port waits for the check of two gigabytes.
 
 A file that is removed while it is printed is printed to its end, for it is open. One that becomes another (shorter, longer, written
-anew) is an error at the next batch: the end of a file that was cut short must not pass for the end of the print.
+anew with other content) is an error at the next batch: the end of a file that was cut short must not pass for the end of the print.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -40,6 +41,21 @@ class ProgramSize:
     size_bytes: int
     commands: int
     changed_ns: int = 0
+    digest: bytes = b""  # of its content; empty when nobody read it
+
+
+class FileChangedError(TransferError):
+    """The file is another than the one that was checked."""
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """Of all that the file holds now; its place for reading stays."""
+    digest, offset = hashlib.blake2b(), 0
+    while piece := os.pread(file.fileno(), MAX_LINE_BYTES, offset):
+        digest.update(piece)
+        offset += len(piece)
+        time.sleep(YIELD_S)
+    return digest.digest()
 
 
 class ProgramReader:
@@ -51,12 +67,17 @@ class ProgramReader:
         self._file: BinaryIO | None = None
         self._number = 0
         self._offset = 0
+        self._digest = hashlib.blake2b()
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def digest(self) -> bytes:
+        """Of what was read so far by a reader without `checked`."""
+        return self._digest.digest()
 
     def identity(self) -> tuple[int, int]:
         """Bytes read so far, and when the file was written last (ns)."""
@@ -97,19 +118,32 @@ class ProgramReader:
         if self._checked is None:
             return
         now = os.fstat(file.fileno())
-        if (now.st_size, now.st_mtime_ns) != (self._checked.size_bytes, self._checked.changed_ns):
-            name, before, after = self._path.name, self._checked.size_bytes, now.st_size
-            raise TransferError(
+        name, before, after = self._path.name, self._checked.size_bytes, now.st_size
+        if before != after:
+            raise FileChangedError(
                 Bilingual(
                     f"The file {name} was changed while it was printed: it had {before} bytes and has {after} now.",
                     f"Le fichier {name} a été modifié pendant l'impression : il faisait {before} octets, il en fait {after}.",
                 ),
                 next_step=_PRINT_AGAIN,
             )
+        if now.st_mtime_ns == self._checked.changed_ns:
+            return
+        if not self._checked.digest or _digest(file) != self._checked.digest:
+            raise FileChangedError(
+                Bilingual(
+                    f"The file {name} was changed while it was printed: it was written anew.",
+                    f"Le fichier {name} a été modifié pendant l'impression : il a été réécrit.",
+                ),
+                next_step=_PRINT_AGAIN,
+            )
+        self._checked = replace(self._checked, changed_ns=now.st_mtime_ns)  # only touched
 
     def _take(self, raw: bytes, lines: list[ProgramLine]) -> None:
         self._number += 1
         self._offset += len(raw)
+        if self._checked is None:
+            self._digest.update(raw)
         if len(raw) == MAX_LINE_BYTES:
             raise TransferError(self._at("has no end", "n'a pas de fin"), next_step=_NOT_GCODE)
         try:
@@ -141,9 +175,10 @@ def check(path: Path, given_up: Callable[[], bool] = lambda: False) -> ProgramSi
                 raise TransferError(_GIVEN_UP, next_step=_AGAIN)
             time.sleep(YIELD_S)
         size_bytes, changed_ns = reader.identity()
+        digest = reader.digest()
     finally:
         reader.close()
     if commands == 0:
         nothing = Bilingual(f"{path.name} holds no G-code command.", f"{path.name} ne contient aucune commande G-code.")
         raise TransferError(nothing, next_step=_NOT_GCODE)
-    return ProgramSize(size_bytes, commands, changed_ns)
+    return ProgramSize(size_bytes, commands, changed_ns, digest)

@@ -110,10 +110,10 @@ class Protocol(Session):
             self.job.complete = complete
             pump(self, now_s)
 
-    def feed_failed(self, detail: str, now_s: float) -> None:
-        """The file cannot be read any further."""
+    def feed_failed(self, detail: str, now_s: float, *, code: str = "file-unreadable") -> None:
+        """The file cannot be read any further, or may not: `code` says why."""
         if self.job is not None:
-            self.abort(Ending(PrintEnd.FAILED, detail, faults.fault("file-unreadable", detail)), now_s)
+            self.abort(Ending(PrintEnd.FAILED, detail, faults.fault(code, detail)), now_s)
 
     def pause(self, now_s: float) -> None:
         """Hold after the line in flight."""

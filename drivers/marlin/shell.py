@@ -24,7 +24,7 @@ from drivers.marlin.job import IN_JOB, Ending, Phase
 from drivers.marlin.link import Link, close_port
 from drivers.marlin.opening import PortOpener
 from drivers.marlin.options import Options
-from drivers.marlin.program import ProgramReader
+from drivers.marlin.program import FileChangedError, ProgramReader
 from drivers.marlin.protocol import Protocol
 from drivers.marlin.reset import pulse
 from drivers.marlin.transcript import Transcript
@@ -248,7 +248,8 @@ class Shell:
             lines, complete = await self._run(reader.read_batch)
         except TransferError as error:
             self._feeding = None
-            self._protocol.feed_failed(str(error), self._now_s())
+            code = "file-changed" if isinstance(error, FileChangedError) else "file-unreadable"
+            self._protocol.feed_failed(str(error), self._now_s(), code=code)
         else:
             self._feeding = None
             if reader is self._reader:

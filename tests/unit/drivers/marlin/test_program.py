@@ -5,7 +5,7 @@ import pytest
 
 from drivers.errors import TransferError
 from drivers.marlin.lines import ProgramLine
-from drivers.marlin.program import BATCH_LINES, MAX_BATCH_BYTES, ProgramReader, check
+from drivers.marlin.program import BATCH_LINES, MAX_BATCH_BYTES, FileChangedError, ProgramReader, check
 
 
 def _file(folder: Path, content: bytes) -> Path:
@@ -89,6 +89,29 @@ def test_a_file_that_is_written_anew_in_its_place_is_another(tmp_path: Path) -> 
     with pytest.raises(TransferError, match="was changed while it was printed"):
         reader.read_batch()
     reader.close()
+
+
+def test_a_file_that_is_only_touched_is_the_same(tmp_path: Path) -> None:
+    path, reader = _first_batch(tmp_path)
+    content = path.read_bytes()
+    for _ in range(2):
+        os.utime(path, ns=(0, 0))
+    lines, _ = reader.read_batch()
+    assert lines[0].command == b"G1 X%d" % BATCH_LINES, "it goes on where it was"
+    path.write_bytes(content)
+    assert reader.read_batch() == ([], True)
+    reader.close()
+
+
+def test_one_byte_that_is_another_is_another_file(tmp_path: Path) -> None:
+    path, reader = _first_batch(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"9\n")
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(FileChangedError, match="it was written anew") as caught:
+        reader.read_batch()
+    reader.close()
+    assert "réécrit" in caught.value.detail_fr
 
 
 def test_a_file_that_grew_between_check_and_print_is_another(tmp_path: Path) -> None:
