@@ -191,7 +191,7 @@ class Channel:
             if line.blocking
             else (patience.STALL_S, patience.REPORTS_ONLY_S)
         )
-        if line.blocking and self._tells_busy:
+        if line.blocking and (self._tells_busy or self._unsure):
             stall_s = reports_only_s = patience.NOT_BUSY_S  # its ok is lost; to ask does no harm should it work all the same
         self.deadline_s = min(self._heard_s + stall_s, self._lively_s + reports_only_s)
 

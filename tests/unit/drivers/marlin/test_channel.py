@@ -6,6 +6,7 @@ from drivers.marlin.channel import Channel, Mode
 from drivers.marlin.lines import frame, probe
 from drivers.marlin.patience import (
     MAX_SAME_RESENDS,
+    NOT_BUSY_S,
     PROBE_S,
     REPORTS_ONLY_S,
     SETTLE_S,
@@ -312,3 +313,20 @@ def test_a_lost_ok_of_a_machine_that_was_at_work_is_found_out() -> None:
     bench.last_line(1)
     assert b"M118 fence-2." in bench.sent[-1]
     assert bench.now_s - begin_s < 15
+
+
+def test_an_ok_that_was_lost_while_the_machine_heated_is_looked_for_after_ten_seconds(bench: Bench) -> None:
+    """A cable was out when M109 ended: heat had been told just before, and temperatures that come by themselves prove nothing."""
+    bench.say(b"M109 S200")
+    bench.hear(" T:199.00 /200.00 B:25.00 /0.00 @:49 B@:0 W:1")
+    bench.channel.resync(bench.now_s)
+    bench.quiet()
+    bench.last_line(1)
+    began_s, probes = bench.now_s, len(bench.sent)
+    while len(bench.sent) == probes:
+        assert bench.now_s - began_s < NOT_BUSY_S + 2
+        bench.now_s += 0.5
+        bench.hear(" T:200.00 /200.00 B:25.00 /0.00 @:49 B@:0")
+        if bench.channel.deadline_s is not None and bench.now_s >= bench.channel.deadline_s:
+            bench.channel.on_timeout(bench.now_s)
+    assert bench.sent[-1] == probe()
