@@ -318,7 +318,7 @@ TestStore = StoreMachine.TestCase
 
 async def test_a_full_disk_is_met(tmp_path: Path) -> None:
     """The limit that the machine above uses is one that SQLite keeps, and room again is seen."""
-    (tmp_path / FILE_NAME).write_bytes(template())
+    (tmp_path / FILE_NAME).write_bytes(await asyncio.to_thread(template))
     store = await Store.open(tmp_path)
     raw: Any = store._writer.raw_connection().driver_connection
     there = raw.execute("PRAGMA page_count").fetchone()[0]
