@@ -49,6 +49,15 @@ def asked(name: str, prompt: PromptNote | None) -> PromptNote:
     return prompt
 
 
+def show(name: str, prompt: PromptNote, *, as_json: bool) -> None:
+    """Print a question: the words are the machine's."""
+    if as_json:
+        say_json(prompt.model_dump())
+        return
+    for line in question(name, prompt):
+        say(line)
+
+
 def answer(
     printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
     choice: Choice = "",
@@ -62,7 +71,7 @@ def answer(
         view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
         prompt = asked(view.name, view.prompt)
         if not choice:
-            _show(view.name, prompt, as_json=as_json)
+            show(view.name, prompt, as_json=as_json)
             return
         body: dict[str, Any] = {"prompt": prompt.id, "choice": chosen(prompt, choice)}
         sent = client.post(f"/printers/{view.id}/answer", body)
@@ -70,14 +79,6 @@ def answer(
         say_json({**sent, **body})
     else:
         say(f"{view.name}: answered {choices_of(prompt)[body['choice']]!r}. It goes on as soon as its node has heard it.")
-
-
-def _show(name: str, prompt: PromptNote, *, as_json: bool) -> None:
-    if as_json:
-        say_json(prompt.model_dump())
-        return
-    for line in question(name, prompt):
-        say(line)
 
 
 def register(app: typer.Typer) -> None:

@@ -137,6 +137,8 @@ def _row(printer: dict[str, Any]) -> str:
 @node_app.command()
 def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -> None:
     """Show the printers of this node and its contact with the farm, also when the farm cannot be reached."""
+    from farm.commands.overview import say  # noqa: PLC0415 - what machines say is made safe for a terminal
+
     state = _page(config, data).state()
     if as_json:
         _say_json(state)
@@ -147,7 +149,7 @@ def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False)
     if disk["nearly_full"] or not disk["writable"]:
         typer.echo("The disk is full or nearly full: nothing new starts. Free some space.")
     for printer in state["printers"]:
-        typer.echo(_row(printer))
+        say(_row(printer))
 
 
 @node_app.command()
@@ -204,22 +206,21 @@ def answer(
 ) -> None:
     """Show what a printer of this node asks; with CHOICE, answer it, also when the farm cannot be reached."""
     from farm.bus.messages import PromptNote  # noqa: PLC0415 - only for this command
-    from farm.commands.answer import asked, choices_of, chosen, question  # noqa: PLC0415
+    from farm.commands.answer import asked, choices_of, chosen, show  # noqa: PLC0415
+    from farm.commands.overview import say  # noqa: PLC0415
 
     client = _page(config, data)
     shown = client.printer(client.state(), printer)
     prompt = asked(shown["name"], shown.get("prompt") and PromptNote.model_validate(shown["prompt"]))
     if not choice:
-        typer.echo(
-            json.dumps(prompt.model_dump(), ensure_ascii=False, indent=2) if as_json else "\n".join(question(shown["name"], prompt))
-        )
+        show(shown["name"], prompt, as_json=as_json)
         return
     body = {"printer": shown["id"], "prompt": prompt.id, "choice": chosen(prompt, choice)}
     client.post("answer", body)
     if as_json:
         _say_json(body)
     else:
-        typer.echo(f"{shown['name']}: answered {choices_of(prompt)[body['choice']]!r}.")
+        say(f"{shown['name']}: answered {choices_of(prompt)[body['choice']]!r}.")
 
 
 @node_app.command()

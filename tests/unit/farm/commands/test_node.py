@@ -164,6 +164,13 @@ def test_a_question_is_answered_beside_the_printer(beside: Beside) -> None:
     assert read_json(beside.folder, "answer", "left", "1")["prompt"] == "prompt-2"
 
 
+def test_what_a_machine_asks_cannot_steer_the_terminal(beside: Beside) -> None:
+    beside.asks("Load \x1b[31m filament", "Go\x1b[2J")
+    for words in (["answer", "left"], ["status"]):
+        assert "\x1b" not in run(beside.folder, *words)
+    assert "\x1b" not in run(beside.folder, "answer", "left", "1")
+
+
 def test_transcripts_are_listed_and_read_without_an_agent(tmp_path: Path) -> None:
     assert run(tmp_path, "transcripts") == "None yet: one is kept when a printer that records its wire fails.\n"
     name = transcripts.file_name("prn-1", 1_800_000_000.0)
