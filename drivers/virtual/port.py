@@ -289,7 +289,8 @@ class VirtualPort:
     def _hang_up(self) -> None:
         assert self._master is not None
         with suppress(termios.error):
-            termios.tcflush(self._master, termios.TCIOFLUSH)
+            # Only what was said to the one who is gone: somebody else may have opened it and written since.
+            termios.tcflush(self._master, termios.TCOFLUSH if self.reads else termios.TCIOFLUSH)
         self._shut()
 
     def _write(self, said: bytes) -> None:

@@ -1,5 +1,6 @@
 import os
 import select
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -324,6 +325,24 @@ def test_renumbering_always_gives_another_path(port: VirtualPort) -> None:
                 line.read()
         with open_serial(after) as line:
             ask(line, "M105")
+
+
+def test_what_the_next_opener_writes_while_the_port_hangs_up_is_obeyed(port: VirtualPort, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush, handles = termios.tcflush, list[int]()
+
+    def reopened_first(descriptor: int, queue: int) -> None:
+        if not handles:
+            handles.append(os.open(port.path, os.O_RDWR | os.O_NOCTTY))
+            os.write(handles[0], b"M105\n")
+        flush(descriptor, queue)
+
+    with open_serial(port.path) as line:
+        ask(line, "M115")
+        monkeypatch.setattr("drivers.virtual.port.termios.tcflush", reopened_first)
+    assert eventually(lambda: bool(handles))
+    assert select.select(handles, [], [], PATIENCE_S)[0]
+    assert os.read(handles[0], 100).startswith(b"ok T:")
+    os.close(handles[0])
 
 
 def test_a_second_opener_holds_the_lock(port: VirtualPort) -> None:
