@@ -6,7 +6,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import BinaryIO, Final
 
-from gcode.facts import PLA_DENSITY_G_CM3, CountingStream, FactsCollector, GcodeFacts, make_collector
+from gcode.facts import GcodeFacts
+from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, FactsCollector, make_collector
 from gcode.machine import Move
 from gcode.profile import PrinterProfile
 from gcode.reader import Line, read_lines

@@ -9,9 +9,10 @@ from io import BytesIO
 from math import pi
 from typing import Final
 
-from gcode.facts import GcodeFacts, read_facts
+from gcode.facts import GcodeFacts
 from gcode.geometry import Point, Polyline, arc, distance, hull, simplified_loop, starting_near
 from gcode.headband import BED_MARGIN_MM, FrameDesign, FrameError, FrameShape, default_design, frame_shape
+from gcode.interpreter import read_facts
 from gcode.profile import PrinterProfile
 from gcode.solid import extruded_stl
 

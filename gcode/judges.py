@@ -8,10 +8,10 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
-from gcode.facts import GcodeFacts, limits_of
+from gcode.facts import GcodeFacts
 from gcode.kinematics import with_command
 from gcode.machine import Machine, Move, Point
-from gcode.profile import Box, PrinterProfile
+from gcode.profile import Box, PrinterProfile, limits_of
 from gcode.reader import Defect, Line
 
 COLDEST_EXTRUSION_C: Final = 150.0  # no thermoplastic for these machines flows below; Marlin's own limit is 170

@@ -3,9 +3,11 @@
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from gcode.kinematics import MotionLimits
+
+FLAVOURS: Final = ("marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin")
 
 
 class ProfileError(ValueError):
@@ -33,7 +35,7 @@ class PrinterProfile:
 
     id: str
     name: str
-    flavour: str  # "marlin"
+    flavour: str  # one of FLAVOURS
     volume: Box
     purge: Box
     nozzle_mm: float
@@ -56,6 +58,36 @@ class PrinterProfile:
     tools: int = 1  # extruders with a heater of their own
     homes_itself: bool = False  # the firmware homes before a file starts (Ultimaker): a file without G28 is no mistake
     limits: MotionLimits | None = None  # the firmware's own limits where a source is known
+    revision: str = ""  # 12 hexadecimal digits of the SHA-256 of its content: a verdict holds for one revision
+    max_chamber_c: float = 0.0  # 0: no heated chamber
+    nozzles_mm: tuple[float, ...] = ()  # that people fit to it; `nozzle_mm` is the usual one
+    keep_out: tuple[Box, ...] = ()  # clips and the like: no plastic may be laid there
+    allowed_lines: frozenset[str] = frozenset()  # commands, letter for letter, that need no trust on this printer ("M907 E538")
+    allowed_codes: frozenset[str] = frozenset()  # beyond those of the flavour ("G280")
+    macros: frozenset[str] = frozenset()  # Klipper: names that this printer's configuration has
+    house_blocks: bool = False  # its own start and end code replace those of a file
+    resumes: bool = False  # a print may be taken up again at a layer (gcode/resume.py)
+    heating_c_s: float = 2.0  # how fast the nozzle heats, for the allowance in the estimate
+    bed_heating_c_s: float = 0.3
+    homing_s: float = 20.0  # one G28
+    probing_s: float = 60.0  # one mesh (G29, G80)
+
+
+def limits_of(profile: PrinterProfile | None) -> MotionLimits:
+    """The motion limits of a profile: its own table, or made from its plain figures. None gives a cautious Cartesian machine."""
+    if profile is None:
+        return MotionLimits()
+    if profile.limits is not None:
+        return profile.limits
+    default = MotionLimits()
+    acceleration, jerk = profile.acceleration_mm_s2, profile.jerk_mm_s
+    return MotionLimits(
+        acceleration_mm_s2=(acceleration, acceleration, *default.acceleration_mm_s2[2:]),
+        jerk_mm_s=(jerk, jerk, *default.jerk_mm_s[2:]),
+        print_acceleration_mm_s2=acceleration,
+        travel_acceleration_mm_s2=acceleration,
+        retract_acceleration_mm_s2=acceleration,
+    )
 
 
 def _box(table: dict[str, Any], key: str) -> Box:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gcode.facts import GcodeFacts, read_facts
+from gcode.facts import GcodeFacts
 from gcode.frame import default_design, frame_lines, frame_stl
+from gcode.interpreter import read_facts
 from gcode.machine import Machine
 from gcode.profile import Box, PrinterProfile, bundled_profiles
 from gcode.reader import read_lines

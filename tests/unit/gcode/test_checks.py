@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcode.checks import CheckReport, Verdict, check, inspect
-from gcode.facts import read_facts
 from gcode.frame import frame_program
+from gcode.interpreter import read_facts
 from gcode.profile import bundled_profiles
 from gcode.rules import RULE_SET_VERSION, RULES, Severity
 from tests.unit.gcode.samples import LINE, SMALL, START, profile, program

@@ -9,7 +9,7 @@ from math import pi
 import pytest
 
 from gcode.checks import Verdict, inspect
-from gcode.facts import GcodeFacts, read_facts
+from gcode.facts import GcodeFacts
 from gcode.frame import (
     MAX_FLOW_MM3_S,
     FrameDesign,
@@ -22,6 +22,7 @@ from gcode.frame import (
 )
 from gcode.geometry import contains, distance, signed_area
 from gcode.headband import frame_shape
+from gcode.interpreter import read_facts
 from gcode.machine import Machine, Move
 from gcode.profile import Box, bundled_profiles
 from gcode.reader import read_lines

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gcode.checks import Verdict, inspect
-from gcode.facts import read_facts
+from gcode.interpreter import read_facts
 from gcode.profile import Box
 from tests.unit.gcode.samples import ENDER_3, MK3S, ULTIMAKER_3, profile, real_file
 

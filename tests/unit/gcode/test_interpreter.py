@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.facts import GcodeFacts, limits_of, read_facts
+from gcode.facts import GcodeFacts
 from gcode.frame import frame_program
+from gcode.interpreter import read_facts
 from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
-from gcode.profile import Box
+from gcode.profile import Box, limits_of
 from gcode.reader import read_lines
 from tests.unit.gcode.samples import END, LINE, SMALL, START, profile, program
 
