@@ -54,8 +54,9 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A line that is no plain move: `raw` without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes. `before` is how many
-    moves of the same columns come before it.
+    """A line that is no plain move: `raw` without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes.
+
+    `before` is how many moves of the same columns come before it.
     """
 
     before: int
@@ -93,7 +94,10 @@ class Planning(Protocol):
     def add(
         self, columns: Columns, limits: Sequence[MotionLimits], which: NDArray[np.int32], stops: Sequence[tuple[int, float]]
     ) -> None:
-        """Take moves; `which` names for each its row in `limits`. A stop (before which move, seconds of dwell) empties the queue."""
+        """Take moves; `which` names for each its row in `limits`.
+
+        A stop (before which move, seconds of dwell) empties the queue; its first figure is len(columns) when it comes behind the last.
+        """
         ...
 
     def take(self) -> Floats:
