@@ -1,6 +1,6 @@
-"""Checks a program against a class of printers, in the same single pass that gathers its facts."""
+"""Checks a program against classes of printers, in the same single pass that gathers its facts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -51,11 +51,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """The findings in the order of the rule table, for one profile and one set of rules."""
+    """The findings in the order of the rule table, for one revision of a profile and one set of rules."""
 
     profile: str
     rule_set: int
     findings: tuple[Finding, ...]
+    profile_revision: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -73,10 +74,10 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file does, and what is wrong with it."""
+    """What a file does, and what is wrong with it on each profile, in the order in which they were asked for."""
 
     facts: GcodeFacts
-    report: CheckReport
+    reports: tuple[CheckReport, ...]
 
 
 @dataclass(slots=True)
@@ -131,20 +132,25 @@ class _Judge:
             for row in RULES
             if (tally := self._tallies.get(row.rule.id)) is not None
         )
-        return CheckReport(self._profile.id, RULE_SET_VERSION, tuple(found))
+        return CheckReport(self._profile.id, RULE_SET_VERSION, tuple(found), self._profile.revision)
 
 
-def inspect(stream: BinaryIO, profile: PrinterProfile, *, density_g_cm3: float = PLA_DENSITY_G_CM3) -> Inspection:
-    """Read a program once, for facts and checks. Bounded memory; never raises on content."""
+def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_cm3: float = PLA_DENSITY_G_CM3) -> Inspection:
+    """Read a program once, for facts and checks. Bounded memory; never raises on content.
+
+    The first of `profiles` (at least one) gives the motion limits where the file names none, and the filament's diameter.
+    """
     counting = CountingStream(stream)
-    collector = make_collector(stream, profile, density_g_cm3)
-    judge = _Judge(profile)
+    collector = make_collector(stream, profiles[0], density_g_cm3)
+    judges = [_Judge(profile) for profile in profiles]
     for line in read_lines(counting):
-        judge.line(line, collector.feed(line), collector)
+        moves = collector.feed(line)
+        for judge in judges:
+            judge.line(line, moves, collector)
     facts = collector.finish(counting.size_bytes)
-    return Inspection(facts, judge.report(facts))
+    return Inspection(facts, tuple(judge.report(facts) for judge in judges))
 
 
 def check(stream: BinaryIO, profile: PrinterProfile) -> CheckReport:
-    """Only the report of `inspect`."""
-    return inspect(stream, profile).report
+    """Only the report of `inspect`, for one profile."""
+    return inspect(stream, (profile,)).reports[0]

@@ -70,7 +70,7 @@ def check_against(file: Path, profile_id: str) -> list[str]:
         known = ", ".join(sorted(profiles))
         raise NotFoundError(f"There is no profile {profile_id}.", next_step=f"There are: {known}.")
     with file.open("rb") as content:
-        report = inspect(content, profiles[profile_id]).report
+        (report,) = inspect(content, (profiles[profile_id],)).reports
     if report.printable:
         return [f"{_place(finding)} {finding.rule.fix_en}" for finding in report.findings]
     broken = [finding for finding in report.findings if finding.severity is Severity.REJECT]

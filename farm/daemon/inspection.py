@@ -59,7 +59,7 @@ def main() -> None:
     os.nice(_NICENESS)
     profile: PrinterProfile = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
     with Path(sys.argv[1]).open("rb") as stream:
-        pickle.dump(inspect(stream, profile), sys.stdout.buffer)
+        pickle.dump(inspect(stream, (profile,)), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

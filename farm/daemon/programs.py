@@ -47,7 +47,7 @@ def _described(finding: Finding) -> str:
 def warnings_of(inspection: Inspection) -> str:
     """What the check found and let pass, as `Program.warnings` keeps it."""
     kept = []
-    for finding in inspection.report.findings:
+    for finding in inspection.reports[0].findings:
         rule, line = finding.rule, _line(finding)
         en, fr = (f" (line {line})", f" (ligne {line})") if line else ("", "")
         kept.append({"code": rule.id, "en": f"{rule.explanation_en}{en}", "fr": f"{rule.explanation_fr}{fr}"})
@@ -55,7 +55,7 @@ def warnings_of(inspection: Inspection) -> str:
 
 
 def _require_printable(inspection: Inspection) -> None:
-    report = inspection.report
+    report = inspection.reports[0]
     if report.printable:
         return
     rejecting = [finding for finding in report.findings if finding.severity == "reject"]

@@ -47,7 +47,7 @@ def program(design: str) -> bytes:
 
 def plastic_mm() -> float:
     """Filament that one job uses, from the file itself."""
-    return inspect(BytesIO(program("square")), bundled_profiles()[PROFILE]).facts.filament_mm
+    return inspect(BytesIO(program("square")), (bundled_profiles()[PROFILE],)).facts.filament_mm
 
 
 def _run(*command: str, check: bool = True) -> None:

@@ -1,6 +1,7 @@
 """Reports: verdicts, where and how often, and text that nobody may trust."""
 
 import sys
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def test_the_report_names_profile_and_rule_set() -> None:
 
 
 def test_one_pass_gives_the_same_facts() -> None:
-    assert inspect(program(SMALL), profile()).facts == read_facts(program(SMALL), profile())
+    assert inspect(program(SMALL), (profile(),)).facts == read_facts(program(SMALL), profile())
 
 
 def test_a_file_without_an_end_of_line_is_whole() -> None:
@@ -141,6 +142,20 @@ def test_a_danger_in_lower_case_or_without_spaces_is_found() -> None:
 
 @given(st.binary(max_size=3000))
 def test_no_bytes_break_the_check(content: bytes) -> None:
-    found = inspect(BytesIO(content), profile())
+    found = inspect(BytesIO(content), (profile(),))
     assert found.facts.size_bytes == len(content)
-    assert all(len(finding.hits) <= 5 for finding in found.report.findings)
+    assert all(len(finding.hits) <= 5 for finding in found.reports[0].findings)
+
+
+def test_one_reading_judges_for_many_profiles() -> None:
+    asked = (profile("prusa-mk3s"), replace(profile(), revision="0123456789ab", max_nozzle_c=190))
+    found = inspect(program(SMALL), asked)
+    assert found.reports == tuple(check(program(SMALL), one) for one in asked)
+    assert [report.profile for report in found.reports] == ["prusa-mk3s", "generic-210"]
+    assert [report.verdict for report in found.reports] == [Verdict.PASS, Verdict.REJECT]
+    assert found.reports[1].profile_revision == "0123456789ab"
+
+
+def test_the_first_profile_gives_the_filament() -> None:
+    thick = replace(profile(), filament_mm=2.85)
+    assert inspect(program(SMALL), (thick, profile())).facts == read_facts(program(SMALL), thick)

@@ -53,7 +53,7 @@ def typed_moves(name: str) -> list[tuple[str, Move]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_passes_our_own_checks_without_a_warning(name: str) -> None:
-    report = inspect(BytesIO(made(name)), profile(name)).report
+    report = inspect(BytesIO(made(name)), (profile(name),)).reports[0]
     assert report.verdict is Verdict.PASS
     assert report.findings == ()
 
@@ -216,7 +216,7 @@ def test_a_small_bed_gets_a_program_too() -> None:
     small = replace(
         profile(), volume=Box(0, 0, 0, 180, 180, 180), purge=Box(-2, -2, 0, 182, 182, 1), end_gcode="M104 S0\nM140 S0\n"
     )
-    assert inspect(BytesIO(frame_program(small)), small).report.findings == ()
+    assert inspect(BytesIO(frame_program(small)), (small,)).reports[0].findings == ()
 
 
 def test_the_solid_has_the_designs_height() -> None:

@@ -24,7 +24,7 @@ def program(tmp_path: Path) -> Path:
 
 async def test_the_process_finds_what_we_would_find(program: Path) -> None:
     with program.open("rb") as stream:
-        assert await inspect_apart(program, PROFILE) == inspect(stream, PROFILE)
+        assert await inspect_apart(program, PROFILE) == inspect(stream, (PROFILE,))
 
 
 async def test_a_missing_file_is_an_inspection_error(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def incoming(tmp_path: Path) -> Incoming:
     path = tmp_path / "square.gcode"
     path.write_bytes(small_program())
     with path.open("rb") as stream:
-        return Incoming("c" * 64, inspect(stream, PROFILES["generic-210"]))
+        return Incoming("c" * 64, inspect(stream, (PROFILES["generic-210"],)))
 
 
 def empty() -> Draft:
@@ -172,9 +172,9 @@ def test_a_revision_of_another_design_or_a_recalled_one_takes_no_program(incomin
 def test_what_the_check_lets_pass_is_kept_in_both_languages_with_its_line(incoming: Incoming) -> None:
     rule = Rule("odd-thing", Severity.WARN, "It is odd.", "C'est bizarre.", "Fix it.", "Corrigez.")
     findings = (Finding(rule, 2, (Hit(7, 90, "M1", "odd"),)), Finding(replace(rule, id="whole"), 1, (Hit(0, 0, "", "odd"),)))
-    report = replace(incoming.inspection.report, findings=findings)
+    report = replace(incoming.inspection.reports[0], findings=findings)
     draft = empty()
-    add(draft, REQUEST, replace(incoming, inspection=replace(incoming.inspection, report=report)), 0.4, 5.0)
+    add(draft, REQUEST, replace(incoming, inspection=replace(incoming.inspection, reports=(report,))), 0.4, 5.0)
     view = program_view(draft.farm, draft.farm.programs["c" * 64])
     assert [(note.code, note.en, note.fr) for note in view.warnings] == [
         ("odd-thing", "It is odd. (line 7)", "C'est bizarre. (ligne 7)"),
