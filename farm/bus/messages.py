@@ -85,6 +85,7 @@ class AllocationOrder(Message):
     priority: int = Field(default=0, ge=-100, le=100)
     autonomy_s: Seconds
     signature: Word | None = None
+    released_by: Word = ""  # who answers for a program that needs trust on this printer; empty: nobody, or it needs none
 
 
 class Settings(Message):

@@ -238,3 +238,11 @@ def test_what_would_harm_its_reader_is_replaced_in_every_text(text: str, shown: 
     note = FaultNote(code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text, recovery=text)
     assert set(note.model_dump().values()) == {shown}
     assert FaultNote.model_validate_json(json.dumps(dict.fromkeys(FaultNote.model_fields, text))) == note
+
+
+def test_an_allocation_says_who_released_its_program_and_an_older_daemon_says_nobody() -> None:
+    released = ALLOCATION.model_copy(update={"released_by": "Ana, technician"})
+    assert AllocationOrder.model_validate_json(released.model_dump_json()) == released
+    document = json.loads(ALLOCATION.model_dump_json())
+    del document["released_by"]
+    assert AllocationOrder.model_validate(document).released_by == ""
