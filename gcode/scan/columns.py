@@ -8,16 +8,26 @@ seconds. Lines that a parser does not take are obeyed by `gcode.machine.Machine`
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gcode.facts import ExtruderMode
 from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+MOVE_WORDS: Final = b"XYZEFIJR"  # in upper or lower case; any other letter makes a move odd (G1 H1 homes on RepRapFirmware)
+MODE_M: Final = frozenset({82, 83, 200, 206, 207, 208, 209, 218, 220, 221, 290, 428})  # M codes that may touch the motion state
+EVENT_WORDS: Final = (
+    b"EXCLUDE_OBJECT",
+    b"SET_VELOCITY_LIMIT",
+    b"SET_PRESSURE_ADVANCE",
+    b"SET_PRINT_STATS_INFO",
+)  # Klipper's, frequent
 
 
 class MoveFlag(IntFlag):
@@ -25,24 +35,22 @@ class MoveFlag(IntFlag):
 
     EXTRUDES = 1  # plastic is laid along a path (`gcode.machine.Move.extrudes`)
     ARC = 2  # a chord of G2 or G3
-    COUNTED = 4  # G0 to G3 with E and X or Y: it counts in `ExtruderMode`; of an arc only its last chord does
-    ABSOLUTE_E = 8  # the E word was absolute
-    E_FELL = 16  # its E word is below the one before it
-    E_ROSE = 32  # above
-    LAST = 64  # the last move of its line
+    LAST = 4  # the last move of its line
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Moves in the order of the file, one row each (an arc has one a chord), in machine coordinates, mm and mm/s.
 
-    All arrays have the same length n. `line` counts from 1; `offset` is bytes from the beginning of the file to the move's line.
+    `line` counts from 1; `offset` is bytes from the beginning of the file to the move's line. `start` and `end` have a row an axis
+    (C order), so that each axis is contiguous; all other arrays have the length n. A parser may give views of buffers of its own,
+    which hold until its next call.
     """
 
     line: Integers
     offset: Integers
-    start: Floats  # (n, 3)
-    end: Floats  # (n, 3)
+    start: Floats  # (3, n)
+    end: Floats  # (3, n)
     filament_mm: Floats  # negative: retraction
     speed_mm_s: Floats
     tool: NDArray[np.uint8]
@@ -53,16 +61,21 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """A line that is no plain move: `raw` without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes.
+class Events:
+    """Lines that are no plain moves, in the order of the file, one row each; all arrays have the same length.
 
-    `before` is how many moves of the same columns come before it.
+    `before` is how many moves of the same columns come before it; `begin` and `end` are bytes of the block that was parsed: the
+    line without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes. Blank lines (spaces and tabs) are left out: they only
+    count in `Parsed.lines`.
     """
 
-    before: int
-    line: int
-    offset: int
-    raw: bytes
+    before: Integers
+    line: Integers
+    begin: Integers
+    end: Integers
+
+    def __len__(self) -> int:
+        return len(self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,12 @@ class Parsed:
     """What a parser made of the beginning of a block. The line at `consumed`, if any is left, is one that it does not take."""
 
     columns: Columns
-    events: Sequence[Event]
+    events: Events
     consumed: int  # bytes of the block
-    lines: int  # in those bytes
+    lines: int  # in those bytes, blank ones too
+    moves: int  # of those, lines that are plain moves, also those that move nothing (`G1 F1800`)
+    last_move_line: int  # the last of these lines, 0 if there is none
+    mode: ExtruderMode  # counted over those moves
 
 
 class Parser(Protocol):
@@ -82,8 +98,10 @@ class Parser(Protocol):
         """Take whole lines from the front of `block` up to its end or to a line that must go through `Machine.apply`.
 
         `line` and `offset` are those of the block's first line. A plain move is `G0` to `G3` with numbers as `gcode.reader` reads
-        them, no line number, at most MAX_LINE_BYTES, no control or non-ASCII byte in the command, no absurd number. Blank lines,
-        comments and commands that do not touch the motion state of `Machine` become events; every other line ends the call.
+        them, only the words of MOVE_WORDS and each with a number, no line number, at most MAX_LINE_BYTES, no control byte and no
+        non-ASCII byte in the command, no absurd number. Comments, M codes that are not in MODE_M, G4 and lines that begin with one
+        of EVENT_WORDS become events. G90, G91, M82, M83 and G92 with nothing but E, without oddities, may be taken: the parser
+        obeys them, and they are events too (nobody obeys them again). Every other line ends the call, and so may any in doubt.
         """
         ...
 
@@ -96,7 +114,8 @@ class Planning(Protocol):
     ) -> None:
         """Take moves; `which` names for each its row in `limits`.
 
-        A stop (before which move, seconds of dwell) empties the queue; its first figure is len(columns) when it comes behind the last.
+        A stop (before which move, seconds of dwell) empties the queue; its first figure is len(columns) when it comes
+        behind the last.
         """
         ...
 
