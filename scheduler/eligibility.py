@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from scheduler.model import BedState, Farm, NodeNow, Order, PrinterNow, Program, Rules
+from scheduler.model import BedState, Farm, NodeNow, Order, PrinterNow, Program, Rules, Verdict, approval_key
 
 _TOLERANCE_MM: Final = 0.5  # a skirt that ends on the edge of the bed fits
 _NOZZLE_TOLERANCE_MM: Final = 0.01
@@ -118,6 +118,24 @@ def busy_printers(farm: Farm) -> set[str]:
 
 # --- suits: the program ----------------------------------------------------------------------------------------------------------
 
+REJECTED: Final = Reason(
+    "program-rejected",
+    "Its program does not pass the checks of its profile: upload a corrected file.",
+    "Son programme ne passe pas les contrôles de son profil : envoyez un fichier corrigé.",
+)
+NOT_RELEASED: Final = Reason(
+    "program-not-released",
+    "Its program needs a named person who answers for it: release it, or upload another file.",
+    "Son programme a besoin d'une personne nommée qui en réponde : validez-le, ou envoyez un autre fichier.",
+)
+
+
+def may_be_printed(_farm: Farm, _printer: PrinterNow, program: Program) -> Reason | None:
+    """The file passed the checks of its profile, or somebody answers for what it needs trust for."""
+    if program.usable:
+        return None
+    return REJECTED if program.verdict is Verdict.REJECT else NOT_RELEASED
+
 
 def fits_bed(farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
     """The extruding moves stay within what the machine can reach."""
@@ -157,7 +175,7 @@ def material_matches(_farm: Farm, printer: PrinterNow, program: Program) -> Reas
 
 STANDING: Final[tuple[Constraint, ...]] = (node_known, node_replayed, node_not_suspect)
 FREE: Final[tuple[Constraint, ...]] = (bed_clear, printer_ready, no_open_allocation)
-SUITS: Final[tuple[ProgramConstraint, ...]] = (fits_bed, nozzle_matches, material_matches)
+SUITS: Final[tuple[ProgramConstraint, ...]] = (may_be_printed, fits_bed, nozzle_matches, material_matches)
 
 
 def printer_reasons(
@@ -181,7 +199,23 @@ def order_reason(farm: Farm, order: Order) -> Reason | None:
         return Reason("revision-recalled", "Its revision was recalled.", "Sa révision a été rappelée.")
     if not order.open:
         return Reason("order-closed", "The order is met or cancelled.", "La commande est remplie ou annulée.")
+    if revision is not None and revision.draft:
+        return Reason(
+            "revision-draft",
+            "Its revision is a draft: somebody must release it.",
+            "Sa révision est un brouillon : quelqu'un doit la valider.",
+        )
+    if not is_approved(farm, order.requester, order.revision):
+        return Reason(
+            "not-approved", "Its requester has not approved this revision.", "Son demandeur n'a pas approuvé cette révision."
+        )
     return None
+
+
+def is_approved(farm: Farm, requester: str, revision: str) -> bool:
+    """Whether a requester takes parts of a revision: everybody does who keeps no list of approvals."""
+    known = farm.requesters.get(requester)
+    return known is None or not known.approves or approval_key(requester, revision) in farm.approvals
 
 
 ProgramIndex = Mapping[tuple[str, str], Sequence[Program]]

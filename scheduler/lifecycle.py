@@ -14,6 +14,7 @@ from typing import Final
 
 from scheduler.arithmetic import due_at_s
 from scheduler.draft import Draft
+from scheduler.eligibility import is_approved
 from scheduler.facts import (
     NOT_ON_THIS_BED,
     Batch,
@@ -131,7 +132,10 @@ class Intake:
         )
 
     def collect(self, fact: JobFact) -> None:
-        """Its good parts count: for its order first, then as stock; never those of a recalled revision."""
+        """Its good parts count: for its order first, then as stock; never those of a recalled revision.
+
+        A requester that has taken its approval back gets none: they are stock.
+        """
         if not isinstance(fact, JobCollected):
             return
         job = self.draft.farm.jobs[fact.reference.job]
@@ -149,7 +153,7 @@ class Intake:
             )
             return
         taken = 0
-        if order is not None and order.revision == job.revision:
+        if order is not None and order.revision == job.revision and is_approved(self.draft.farm, order.requester, job.revision):
             taken = min(fact.good, order.owed)
             credit(self.draft, order, taken, self.now_s)
         add_stock(self.draft, job.revision, fact.good - taken)

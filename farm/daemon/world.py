@@ -13,8 +13,20 @@ from farm.daemon.fence import Fence
 from farm.daemon.healing import Healing, read_healed, read_healing
 from farm.daemon.translate import printer_now
 from farm.store.repository import StoredFarm
-from scheduler.draft import Draft
-from scheduler.model import Allocation, BuildSpace, DesiredVersion, Farm, Job, NodeNow, NodeRecord, PrinterNow
+from scheduler.draft import Draft, key_of
+from scheduler.model import (
+    Allocation,
+    AuditEntry,
+    BuildSpace,
+    DesiredVersion,
+    Farm,
+    Job,
+    NodeNow,
+    NodeRecord,
+    PrinterNow,
+    ProgramFacts,
+    ProgramReport,
+)
 
 NEVER: Final = (-1, -1)
 
@@ -74,6 +86,8 @@ class World:
             designs=stored.designs,
             revisions=stored.revisions,
             programs=stored.programs,
+            requesters=stored.requesters,
+            approvals=stored.approvals,
             orders=stored.orders,
             allocations={key: item for key, item in stored.allocations.items() if not is_spent(item)},
             jobs=stored.jobs,
@@ -142,6 +156,8 @@ class World:
                 draft.release(Job, change.id)
             elif isinstance(change, Allocation) and is_spent(change):
                 draft.release(Allocation, change.id)
+            elif isinstance(change, AuditEntry | ProgramFacts | ProgramReport):
+                draft.release(type(change), key_of(change))
         for kind, key in remembered:
             self._release_if_over(draft, kind, key)
         self._durable = replace(draft.farm, printers={}, nodes={})

@@ -9,9 +9,11 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from farm.store.schema import NEVER_CHANGED, TABLES, allocations, jobs, meta, orders
+from farm.store.schema import NEVER_CHANGED, TABLES, allocations, audit, jobs, meta, orders
 from scheduler.model import (
     Allocation,
+    Approval,
+    AuditEntry,
     Design,
     DesiredVersion,
     Durable,
@@ -22,6 +24,7 @@ from scheduler.model import (
     PendingCollect,
     PrinterRecord,
     Program,
+    Requester,
     Revision,
     SetAside,
     Stock,
@@ -59,12 +62,17 @@ Change = Put | Delete | SetMeta
 
 @dataclass(frozen=True, slots=True)
 class StoredFarm:
-    """What the daemon keeps in memory: everything but the jobs that were collected and the orders' closed allocations."""
+    """What the daemon keeps in memory.
+
+    Everything but jobs that were collected, the orders' closed allocations, what was found in programs, and the audit.
+    """
 
     meta: dict[str, str] = field(default_factory=dict)
     designs: dict[str, Design] = field(default_factory=dict)
     revisions: dict[str, Revision] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
+    requesters: dict[str, Requester] = field(default_factory=dict)
+    approvals: dict[str, Approval] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     allocations: dict[str, Allocation] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -204,6 +212,8 @@ def load(connection: Connection) -> StoredFarm:
         designs=_all(connection, Design),
         revisions=_all(connection, Revision),
         programs=_all(connection, Program),
+        requesters=_all(connection, Requester),
+        approvals=_all(connection, Approval),
         orders=_all(connection, Order),
         allocations=_all(connection, Allocation, live),
         jobs=_all(connection, Job, jobs.c.collected_at_s.is_(None)),
@@ -232,3 +242,11 @@ def list_jobs(connection: Connection, *, order: str | None, limit: int, offset: 
     if order is not None:
         query = query.where(jobs.c.order == order)
     return [from_row(Job, row) for row in connection.execute(query).mappings()]
+
+
+def list_audit(connection: Connection, *, subject: str | None, limit: int, offset: int) -> list[AuditEntry]:
+    """Entries of the audit, newest first, about one thing or about all."""
+    query = select(audit).order_by(audit.c.at_s.desc(), audit.c.id).limit(limit).offset(offset)
+    if subject is not None:
+        query = query.where(audit.c.subject == subject)
+    return [from_row(AuditEntry, row) for row in connection.execute(query).mappings()]

@@ -10,6 +10,8 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String,
 
 from scheduler.model import (
     Allocation,
+    Approval,
+    AuditEntry,
     Design,
     Invite,
     Job,
@@ -18,6 +20,9 @@ from scheduler.model import (
     PendingCollect,
     PrinterRecord,
     Program,
+    ProgramFacts,
+    ProgramReport,
+    Requester,
     Revision,
     SetAside,
     Stock,
@@ -43,6 +48,9 @@ revisions: Final = Table(
     Column("design", String(64), nullable=False),
     Column("created_at_s", Float, nullable=False),
     Column("recalled", Boolean, nullable=False),
+    Column("draft", Boolean, nullable=False),
+    Column("released_by", String(80), nullable=False),
+    Column("released_at_s", Float),
 )
 
 programs: Final = Table(
@@ -65,6 +73,70 @@ programs: Final = Table(
     Column("height_mm", Float, nullable=False),
     Column("created_at_s", Float, nullable=False),
     Column("warnings", Text, nullable=False),
+    Column("uploaded_sha256", String(64), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("checked", String(64), nullable=False),
+    Column("profile_revision", String(64), nullable=False),
+    Column("rule_set", Integer, nullable=False),
+    Column("trust", Text, nullable=False),
+    Column("released_by", String(80), nullable=False),
+    Column("released_at_s", Float),
+    Column("released_for", Text, nullable=False),
+    Column("release_reason", String(500), nullable=False),
+    Column("worse_since_s", Float),
+)
+
+program_facts: Final = Table(
+    "program_facts",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("facts", Text, nullable=False),
+)
+
+program_reports: Final = Table(
+    "program_reports",
+    metadata,
+    Column("id", String(140), primary_key=True),
+    Column("program", String(64), nullable=False),
+    Column("profile", String(64), nullable=False),
+    Column("profile_revision", String(64), nullable=False),
+    Column("rule_set", Integer, nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("report", Text, nullable=False),
+)
+
+requesters: Final = Table(
+    "requesters",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("approves", Boolean, nullable=False),
+    Column("created_at_s", Float, nullable=False),
+)
+
+approvals: Final = Table(
+    "approvals",
+    metadata,
+    Column("id", String(140), primary_key=True),
+    Column("requester", String(64), nullable=False),
+    Column("revision", String(64), nullable=False),
+    Column("approved_by", String(80), nullable=False),
+    Column("approved_at_s", Float, nullable=False),
+    Column("note", String(500), nullable=False),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("at_s", Float, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(140), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("audit_by_time", "at_s"),
+    Index("audit_by_subject", "subject", "at_s"),
 )
 
 orders: Final = Table(
@@ -80,6 +152,7 @@ orders: Final = Table(
     Column("scrap", Integer, nullable=False),
     Column("cancelled", Boolean, nullable=False),
     Column("met_at_s", Float),
+    Column("requester", String(64), nullable=False),
 )
 
 allocations: Final = Table(
@@ -206,6 +279,11 @@ TABLES: Final[dict[type, Table]] = {
     Design: designs,
     Revision: revisions,
     Program: programs,
+    ProgramFacts: program_facts,
+    ProgramReport: program_reports,
+    Requester: requesters,
+    Approval: approvals,
+    AuditEntry: audit,
     Order: orders,
     Allocation: allocations,
     Job: jobs,

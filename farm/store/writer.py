@@ -20,7 +20,7 @@ from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullEr
 from farm.store import migrations, repository
 from farm.store.backup import FOLDER, Backup, Backups
 from farm.store.repository import Change, StoredFarm
-from scheduler.model import Durable, Job
+from scheduler.model import AuditEntry, Durable, Job
 
 _Result = TypeVar("_Result")
 _Entity = TypeVar("_Entity", bound=Durable)
@@ -121,6 +121,14 @@ class Store:
 
         def query(connection: Connection) -> list[Job]:
             return repository.list_jobs(connection, order=order, limit=limit, offset=offset)
+
+        return await self._in_thread(lambda: self._read(query), read=True)
+
+    async def audit(self, *, subject: str | None = None, limit: int = 200, offset: int = 0) -> list[AuditEntry]:
+        """Who answers for what, newest first."""
+
+        def query(connection: Connection) -> list[AuditEntry]:
+            return repository.list_audit(connection, subject=subject, limit=limit, offset=offset)
 
         return await self._in_thread(lambda: self._read(query), read=True)
 
