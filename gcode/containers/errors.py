@@ -1,0 +1,118 @@
+"""Why a file could not be opened as a program: one typed error, its texts in a table.
+
+`ContainerError.code` is stable; both texts and the next step go to people as they are.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Text(NamedTuple):
+    """What is wrong and what to do about it, in English and French."""
+
+    detail: str
+    detail_fr: str
+    next_step: str
+    next_step_fr: str
+
+
+class ContainerError(ValueError):
+    """The file is no program that can be read, or not within the limits.
+
+    `offset` counts bytes in the file as it was given, where that is known. `detail` and `next_step` are English, `detail_fr` and
+    `next_step_fr` French.
+    """
+
+    def __init__(self, code: str, *, offset: int | None = None, **values: object) -> None:
+        text = TEXTS[code]
+        self.code = code
+        self.offset = offset
+        place, place_fr = ("", "") if offset is None else (f" (byte {offset})", f" (octet {offset})")
+        self.detail = text.detail.format_map(values) + place + "."
+        self.detail_fr = text.detail_fr.format_map(values) + place_fr + "."
+        self.next_step, self.next_step_fr = text.next_step, text.next_step_fr
+        self._values = values
+        super().__init__(self.detail)
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.next_step}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive pickling: a file is read in a process of its own."""
+        return _again, (self.code, self.offset, self._values)
+
+
+def _again(code: str, offset: int | None, values: dict[str, object]) -> ContainerError:
+    return ContainerError(code, offset=offset, **values)
+
+
+_AGAIN: Final = (
+    "Export it once more from the slicer and send the new file.",
+    "Exportez-le de nouveau depuis le trancheur et envoyez le nouveau fichier.",
+)
+_SLICE: Final = ("Slice it first, then send the G-code.", "Tranchez-le d'abord, puis envoyez le G-code.")
+_UNPACK: Final = ("Unpack it and send the G-code alone.", "Décompressez-le et envoyez le G-code seul.")
+_SEND: Final = ("Send the G-code that the slicer exports.", "Envoyez le G-code que le trancheur exporte.")
+_SMALLER: Final = ("Send a smaller program, or split the plate.", "Envoyez un programme plus petit ou divisez le plateau.")
+
+TEXTS: Final[dict[str, Text]] = {
+    "empty": Text("The file is empty", "Le fichier est vide", *_AGAIN),
+    "binary": Text(
+        "The file holds neither G-code nor anything else that is known here",
+        "Le fichier ne contient ni G-code ni rien de connu ici",
+        *_SEND,
+    ),
+    "model": Text("This is a model ({kind}), not a program", "C'est un modèle ({kind}), pas un programme", *_SLICE),
+    "picture": Text("This is a picture ({kind}), not a program", "C'est une image ({kind}), pas un programme", *_SEND),
+    "archive": Text(
+        "This is an archive ({kind}) without a program that is known here",
+        "C'est une archive ({kind}) sans programme connu ici",
+        *_UNPACK,
+    ),
+    "document": Text("This is a document ({kind}), not a program", "C'est un document ({kind}), pas un programme", *_SEND),
+    "text": Text("This is text without any G-code", "C'est du texte sans G-code", *_SEND),
+    "utf-16": Text(
+        "The text is in UTF-16, which printers cannot read",
+        "Le texte est en UTF-16, que les imprimantes ne lisent pas",
+        "Save it again as UTF-8.",
+        "Enregistrez-le de nouveau en UTF-8.",
+    ),
+    "truncated": Text(
+        "The {kind} file ends in the middle",
+        "Le fichier {kind} s'arrête au milieu",
+        "Send it again: the transfer or the copy was cut.",
+        "Envoyez-le de nouveau : le transfert ou la copie a été coupé.",
+    ),
+    "damaged": Text("The {kind} file is damaged: {reason}", "Le fichier {kind} est endommagé : {reason}", *_AGAIN),
+    "checksum": Text(
+        "A checksum of the {kind} file is wrong: its content was changed on the way",
+        "Une somme de contrôle du fichier {kind} est fausse : son contenu a changé en route",
+        "Send it again: the transfer or the copy was damaged.",
+        "Envoyez-le de nouveau : le transfert ou la copie a été abîmé.",
+    ),
+    "too-large": Text(
+        "Unpacked, the file has more than {limit_bytes} bytes", "Décompressé, le fichier dépasse {limit_bytes} octets", *_SMALLER
+    ),
+    "ratio": Text(
+        "The file unpacks to more than {limit} times its size, as only files made to do harm do",
+        "Le fichier se décompresse à plus de {limit} fois sa taille, comme seuls le font des fichiers malveillants",
+        *_UNPACK,
+    ),
+    "nested": Text("The file is packed {depth} times in itself", "Le fichier est compressé {depth} fois sur lui-même", *_UNPACK),
+    "packed-archive": Text(
+        "There is an archive ({kind}) inside the compressed file",
+        "Il y a une archive ({kind}) dans le fichier compressé",
+        "Unpack it once and send what is inside.",
+        "Décompressez-le une fois et envoyez ce qu'il contient.",
+    ),
+    "window": Text(
+        "The zstd file needs a window of {window_bytes} bytes, more than {limit_bytes}",
+        "Le fichier zstd demande une fenêtre de {window_bytes} octets, plus que {limit_bytes}",
+        "Pack it again with level 19 or lower and without --long.",
+        "Compressez-le de nouveau au niveau 19 ou moins, sans --long.",
+    ),
+    "missing-library": Text(
+        "This installation cannot read {kind} files: {library} is missing",
+        "Cette installation ne sait pas lire les fichiers {kind} : {library} manque",
+        *_UNPACK,
+    ),
+}
