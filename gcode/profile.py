@@ -1,12 +1,41 @@
 """A class of printers: what fits on its bed, what it may heat, how it is started and ended. Data in `configs/printers/*.toml`."""
 
+import json
 import tomllib
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
 from gcode.kinematics import MotionLimits
 
+_REVISION_DIGITS: Final = 12
+_POSITIVE: Final = (
+    "nozzle_mm", "filament_mm", "max_nozzle_c", "print_speed_mm_s", "first_layer_speed_mm_s", "travel_speed_mm_s",
+    "acceleration_mm_s2", "retraction_speed_mm_s", "heating_c_s", "bed_heating_c_s", "tools",
+)  # fmt: skip
+_CORNERS: Final = frozenset({"min", "max"})
+_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
+    (): frozenset(
+        {"id", "name", "flavour", "model", "nozzle_mm", "nozzles_mm", "filament_mm", "materials", "tools"}
+        | {"homes_itself", "resumes"}
+        | {"volume", "purge", "keep_out", "heat", "motion", "gcode", "allowed", "time"}
+    ),
+    ("volume",): _CORNERS,
+    ("purge",): _CORNERS,
+    ("heat",): frozenset({"max_nozzle_c", "max_bed_c", "max_chamber_c", "nozzle_c", "bed_c"}),
+    ("motion",): frozenset(
+        {"print_speed_mm_s", "first_layer_speed_mm_s", "travel_speed_mm_s", "acceleration_mm_s2", "jerk_mm_s", "limits"}
+        | {"retraction_mm", "retraction_speed_mm_s"}
+    ),
+    ("motion", "limits"): frozenset(
+        {"speed_mm_s", "acceleration_mm_s2", "jerk_mm_s", "junction", "junction_deviation_mm", "square_corner_mm_s"}
+        | {"print_acceleration_mm_s2", "travel_acceleration_mm_s2", "retract_acceleration_mm_s2"}
+    ),
+    ("gcode",): frozenset({"start", "end", "house_blocks"}),
+    ("allowed",): frozenset({"lines", "codes", "macros"}),
+    ("time",): frozenset({"heating_c_s", "bed_heating_c_s", "homing_s", "probing_s"}),
+}
 FLAVOURS: Final = ("marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin")
 
 
@@ -119,43 +148,99 @@ def parse_profile(content: bytes) -> PrinterProfile:
     """Read one profile file.
 
     Raises:
-        ProfileError: not TOML, a key is missing or has the wrong type; the message names it.
+        ProfileError: not TOML, a key is missing, unknown or of the wrong type, or a figure contradicts another; the message
+            names it.
 
     """
     try:
         table = tomllib.loads(content.decode())
-        motion, heat, gcode = table["motion"], table["heat"], table["gcode"]
-        return PrinterProfile(
-            id=str(table["id"]),
-            name=str(table["name"]),
-            flavour=str(table["flavour"]),
-            volume=_box(table, "volume"),
-            purge=_box(table, "purge"),
-            nozzle_mm=float(table["nozzle_mm"]),
-            filament_mm=float(table["filament_mm"]),
-            max_nozzle_c=float(heat["max_nozzle_c"]),
-            max_bed_c=float(heat["max_bed_c"]),
-            nozzle_c=float(heat["nozzle_c"]),
-            bed_c=float(heat["bed_c"]),
-            print_speed_mm_s=float(motion["print_speed_mm_s"]),
-            first_layer_speed_mm_s=float(motion["first_layer_speed_mm_s"]),
-            travel_speed_mm_s=float(motion["travel_speed_mm_s"]),
-            acceleration_mm_s2=float(motion["acceleration_mm_s2"]),
-            jerk_mm_s=float(motion["jerk_mm_s"]),
-            retraction_mm=float(motion["retraction_mm"]),
-            retraction_speed_mm_s=float(motion["retraction_speed_mm_s"]),
-            materials=tuple(str(material) for material in table["materials"]),
-            start_gcode=str(gcode["start"]),
-            end_gcode=str(gcode["end"]),
-            model=str(table.get("model", "")),
-            tools=int(table.get("tools", 1)),
-            homes_itself=bool(table.get("homes_itself", False)),
-            limits=_limits(motion),
-        )
+        profile = _profile(table)
+        _require_known(table)
     except KeyError as error:
         raise ProfileError(f"the key {error} is missing") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        if isinstance(error, ProfileError):
+            raise
         raise ProfileError(f"the profile cannot be read: {error}") from error
+    _require_sense(profile)
+    return profile
+
+
+def _revision(table: dict[str, Any]) -> str:
+    """Of what the file says, whatever its comments and layout: 12 hexadecimal digits."""
+    return sha256(json.dumps(table, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:_REVISION_DIGITS]
+
+
+def _require_known(table: dict[str, Any]) -> None:
+    """A key that nobody reads is a mistyped one: a limit that its author believes in."""
+    for place, keys in _KEYS.items():
+        inside: Any = table
+        for name in place:
+            inside = inside.get(name, {})
+        if not isinstance(inside, dict):
+            raise ProfileError(f"the profile cannot be read: {'.'.join(place)} must be a table")
+        unknown = set(inside) - keys
+        if unknown:
+            raise ProfileError(f"the key {'.'.join((*place, min(unknown)))} is unknown")
+
+
+def _require_sense(profile: PrinterProfile) -> None:
+    if profile.flavour not in FLAVOURS:
+        raise ProfileError(f"flavour is {profile.flavour!r}; it must be one of {', '.join(FLAVOURS)}")
+    for name in ("volume", "purge"):
+        box: Box = getattr(profile, name)
+        if not (box.min_x < box.max_x and box.min_y < box.max_y and box.min_z < box.max_z):
+            raise ProfileError(f"{name}: each max must be above its min")
+    for name in _POSITIVE:
+        if getattr(profile, name) <= 0:
+            raise ProfileError(f"{name} is {getattr(profile, name):g}; it must be above 0")
+    if profile.nozzle_c > profile.max_nozzle_c or profile.bed_c > profile.max_bed_c:
+        raise ProfileError("heat: nozzle_c and bed_c must not be above max_nozzle_c and max_bed_c")
+
+
+def _profile(table: dict[str, Any]) -> PrinterProfile:
+    motion, heat, gcode, allowed = table["motion"], table["heat"], table["gcode"], table.get("allowed", {})
+    nozzle_mm, time = float(table["nozzle_mm"]), table.get("time", {})
+    return PrinterProfile(
+        id=str(table["id"]),
+        name=str(table["name"]),
+        flavour=str(table["flavour"]),
+        volume=_box(table, "volume"),
+        purge=_box(table, "purge"),
+        nozzle_mm=nozzle_mm,
+        filament_mm=float(table["filament_mm"]),
+        max_nozzle_c=float(heat["max_nozzle_c"]),
+        max_bed_c=float(heat["max_bed_c"]),
+        nozzle_c=float(heat["nozzle_c"]),
+        bed_c=float(heat["bed_c"]),
+        print_speed_mm_s=float(motion["print_speed_mm_s"]),
+        first_layer_speed_mm_s=float(motion["first_layer_speed_mm_s"]),
+        travel_speed_mm_s=float(motion["travel_speed_mm_s"]),
+        acceleration_mm_s2=float(motion["acceleration_mm_s2"]),
+        jerk_mm_s=float(motion["jerk_mm_s"]),
+        retraction_mm=float(motion["retraction_mm"]),
+        retraction_speed_mm_s=float(motion["retraction_speed_mm_s"]),
+        materials=tuple(str(material) for material in table["materials"]),
+        start_gcode=str(gcode["start"]),
+        end_gcode=str(gcode["end"]),
+        model=str(table.get("model", "")),
+        tools=int(table.get("tools", 1)),
+        homes_itself=bool(table.get("homes_itself", False)),
+        limits=_limits(motion),
+        revision=_revision(table),
+        max_chamber_c=float(heat.get("max_chamber_c", 0.0)),
+        nozzles_mm=tuple(float(value) for value in table.get("nozzles_mm", [nozzle_mm])),
+        keep_out=tuple(_box({"keep_out": corners}, "keep_out") for corners in table.get("keep_out", [])),
+        allowed_lines=frozenset(str(line) for line in allowed.get("lines", [])),
+        allowed_codes=frozenset(str(code) for code in allowed.get("codes", [])),
+        macros=frozenset(str(name).upper() for name in allowed.get("macros", [])),
+        house_blocks=bool(gcode.get("house_blocks", False)),
+        resumes=bool(table.get("resumes", False)),
+        heating_c_s=float(time.get("heating_c_s", 2.0)),
+        bed_heating_c_s=float(time.get("bed_heating_c_s", 0.3)),
+        homing_s=float(time.get("homing_s", 20.0)),
+        probing_s=float(time.get("probing_s", 60.0)),
+    )
 
 
 def bundled_profiles() -> dict[str, PrinterProfile]:

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from gcode.profile import ProfileError, bundled_profiles, parse_profile
+from gcode.profile import Box, ProfileError, bundled_profiles, parse_profile
 from tests.unit.gcode.samples import profile
 
 PROFILES = list(bundled_profiles().values())
@@ -66,6 +66,48 @@ def test_limits_fall_back_to_the_plain_acceleration() -> None:
 def test_a_wrong_file_is_told(old: str, new: str, message: str) -> None:
     with pytest.raises(ProfileError, match=message):
         parse_profile(SOURCE.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("nozzle_mm = 0.4", "nozzle_mm = 0.4\nmax_nozle_c = 200", "max_nozle_c is unknown"),
+        ("max_nozzle_c =", "max_chamber = 60\nmax_nozzle_c =", r"heat\.max_chamber is unknown"),
+        ('flavour = "marlin"', 'flavour = "merlin"', "it must be one of marlin, marlin-legacy"),
+        ("max = [210, 210, 200]", "max = [210, 0, 200]", "volume: each max must be above its min"),
+        ("filament_mm = 1.75", "filament_mm = 0", "filament_mm is 0; it must be above 0"),
+        ("max_bed_c = 100", "max_bed_c = 10", "must not be above"),
+    ],
+)
+def test_a_profile_that_makes_no_sense_is_told(old: str, new: str, message: str) -> None:
+    assert old in SOURCE
+    with pytest.raises(ProfileError, match=message):
+        parse_profile(SOURCE.replace(old, new, 1).encode())
+
+
+def test_a_revision_changes_with_what_is_said_and_not_with_how() -> None:
+    first = parse_profile(SOURCE.encode()).revision
+    assert len(first) == 12
+    assert parse_profile(f"# another comment\n{SOURCE}\n\n".encode()).revision == first
+    assert parse_profile(SOURCE.replace("max_bed_c = 100", "max_bed_c = 99").encode()).revision != first
+
+
+def test_what_a_profile_may_say_more() -> None:
+    more = """
+[allowed]
+lines = ["M907 E538"]
+codes = ["G280"]
+macros = ["start_print"]
+[time]
+homing_s = 35
+[[keep_out]]
+min = [0, 200, 0]
+max = [30, 210, 10]
+"""
+    found = parse_profile((SOURCE.replace('id = "', 'resumes = true\nnozzles_mm = [0.4, 0.6]\nid = "', 1) + more).encode())
+    assert (found.allowed_lines, found.allowed_codes, found.macros) == ({"M907 E538"}, {"G280"}, {"START_PRINT"})
+    assert (found.resumes, found.nozzles_mm, found.homing_s, found.house_blocks) == (True, (0.4, 0.6), 35.0, False)
+    assert found.keep_out == (Box(0, 200, 0, 30, 210, 10),)
 
 
 def test_bytes_that_are_no_text_are_told() -> None:
