@@ -66,7 +66,7 @@ class Events:
 
     `before` is how many moves of the same columns come before it; `begin` and `end` are bytes of the block that was parsed: the
     line without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes. Blank lines (spaces and tabs) are left out: they only
-    count in `Parsed.lines`.
+    count in `Parsed.lines`. A comment behind a plain move is an event too: it comes before the move and begins at the semicolon.
     """
 
     before: Integers
@@ -93,6 +93,11 @@ class Parsed:
 
 class Parser(Protocol):
     """Makes columns of plain moves. It reads the modes from `machine` and leaves its position, E, speed and retraction there."""
+
+    @property
+    def least_lines(self) -> int:
+        """Lines that a call must take on average to be worth it; below, the engine reads the rest of the block line by line."""
+        ...
 
     def parse(self, block: memoryview, machine: Machine, line: int, offset: int) -> Parsed:
         """Take whole lines from the front of `block` up to its end or to a line that must go through `Machine.apply`.
