@@ -61,7 +61,8 @@ def _digits(word: _Words, width: _Words) -> _Digits:
     pairs = (plain & _unsigned(0x0F0F0F0F0F0F0F0F)) * _unsigned(10 * 256 + 1) >> _EIGHT
     fours = (pairs & _unsigned(0x00FF00FF00FF00FF)) * _unsigned(100 * 65536 + 1) >> _unsigned(16)
     value = (fours & _unsigned(0x0000FFFF0000FFFF)) * _unsigned(10000 * 2**32 + 1) >> _unsigned(32)
-    return _Digits(value, (place * _BYTES_ABOVE) >> _unsigned(56), dotted, good)
+    decimals = (place * _BYTES_ABOVE) >> _unsigned(56) & _unsigned(7)  # at most 7 also where two dots make it arbitrary
+    return _Digits(value, decimals, dotted, good)
 
 
 def _without_spaces(text: Bytes, end: Integers) -> Integers:
