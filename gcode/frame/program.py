@@ -1,6 +1,6 @@
 """Makes visor frames: a program for a printer profile (skirt, layers, retractions, speeds, start and end code), or a solid as STL.
 
-`gcode.headband` has the dimensions and the shape.
+`gcode.frame.headband` has the dimensions and the shape.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ from math import pi
 from typing import Final
 
 from gcode.facts import GcodeFacts
-from gcode.geometry import Point, Polyline, arc, distance, hull, simplified_loop, starting_near
-from gcode.headband import BED_MARGIN_MM, FrameDesign, FrameError, FrameShape, default_design, frame_shape
+from gcode.frame.geometry import Point, Polyline, arc, distance, hull, simplified_loop, starting_near
+from gcode.frame.headband import BED_MARGIN_MM, FrameDesign, FrameError, FrameShape, default_design, frame_shape
+from gcode.frame.solid import extruded_stl
 from gcode.interpreter import read_facts
 from gcode.profile import PrinterProfile
-from gcode.solid import extruded_stl
 
 __all__ = ["FrameDesign", "FrameError", "default_design", "frame_gcode", "frame_lines", "frame_program", "frame_stl"]
 

@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from gcode.frame import frame_stl
-from gcode.geometry import GeometryError, Polyline, signed_area
-from gcode.headband import FrameDesign, frame_shape
-from gcode.solid import Triangle, extruded, extruded_stl, triangulated
+from gcode.frame.geometry import GeometryError, Polyline, signed_area
+from gcode.frame.headband import FrameDesign, frame_shape
+from gcode.frame.solid import Triangle, extruded, extruded_stl, triangulated
 
 OUTLINE: Polyline = [(0, 0), (10, 0), (10, 10), (6, 10), (5, 8), (4, 10), (0, 10)]
 WINDOW: Polyline = [(2, 2), (4, 2), (4, 4), (2, 4)]

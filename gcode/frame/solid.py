@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from gcode.geometry import GeometryError, Point, Polyline, contains, crossing, distance, signed_area
+from gcode.frame.geometry import GeometryError, Point, Polyline, contains, crossing, distance, signed_area
 
 Corner = tuple[float, float, float]
 Triangle = tuple[Corner, Corner, Corner]

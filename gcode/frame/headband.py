@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import cos, hypot, pi, sin
 from typing import Final
 
-from gcode.geometry import Edge, GeometryError, Point, Polyline, cubic, distance, loop_around, shifted, simplified_loop
+from gcode.frame.geometry import Edge, GeometryError, Point, Polyline, cubic, distance, loop_around, shifted, simplified_loop
 from gcode.profile import PrinterProfile
 
 _STEP_MM: Final = 0.5

@@ -6,8 +6,8 @@ from math import hypot
 
 import pytest
 
-from gcode.geometry import Point, Polyline, contains, crossing, distance, distance_to_segment, signed_area
-from gcode.headband import FrameDesign, FrameError, FrameShape, default_design, frame_shape
+from gcode.frame.geometry import Point, Polyline, contains, crossing, distance, distance_to_segment, signed_area
+from gcode.frame.headband import FrameDesign, FrameError, FrameShape, default_design, frame_shape
 from gcode.profile import Box, bundled_profiles
 from tests.unit.gcode.samples import profile
 

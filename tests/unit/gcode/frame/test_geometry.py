@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.geometry import (
+from gcode.frame.geometry import (
     Edge,
     GeometryError,
     Point,

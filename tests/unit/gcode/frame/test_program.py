@@ -11,7 +11,6 @@ import pytest
 from gcode.checks import Verdict, inspect
 from gcode.facts import GcodeFacts
 from gcode.frame import (
-    MAX_FLOW_MM3_S,
     FrameDesign,
     FrameError,
     default_design,
@@ -20,8 +19,9 @@ from gcode.frame import (
     frame_program,
     frame_stl,
 )
-from gcode.geometry import contains, distance, signed_area
-from gcode.headband import frame_shape
+from gcode.frame.geometry import contains, distance, signed_area
+from gcode.frame.headband import frame_shape
+from gcode.frame.program import MAX_FLOW_MM3_S
 from gcode.interpreter import read_facts
 from gcode.machine import Machine, Move
 from gcode.profile import Box, bundled_profiles
