@@ -53,6 +53,7 @@ _SLICE: Final = ("Slice it first, then send the G-code.", "Tranchez-le d'abord, 
 _UNPACK: Final = ("Unpack it and send the G-code alone.", "Décompressez-le et envoyez le G-code seul.")
 _SEND: Final = ("Send the G-code that the slicer exports.", "Envoyez le G-code que le trancheur exporte.")
 _SMALLER: Final = ("Send a smaller program, or split the plate.", "Envoyez un programme plus petit ou divisez le plateau.")
+_PLAIN: Final = ("Export it as plain G-code and send that.", "Exportez-le en G-code texte et envoyez-le.")
 
 TEXTS: Final[dict[str, Text]] = {
     "empty": Text("The file is empty", "Le fichier est vide", *_AGAIN),
@@ -114,5 +115,65 @@ TEXTS: Final[dict[str, Text]] = {
         "This installation cannot read {kind} files: {library} is missing",
         "Cette installation ne sait pas lire les fichiers {kind} : {library} manque",
         *_UNPACK,
+    ),
+    "bgcode-version": Text(
+        "The binary G-code has version {version}; only version 1 is known",
+        "Le G-code binaire est en version {version} ; seule la version 1 est connue",
+        *_PLAIN,
+    ),
+    "bgcode-order": Text(
+        "A block of the binary G-code stands in the wrong place", "Un bloc du G-code binaire est au mauvais endroit", *_PLAIN
+    ),
+    "bgcode-size": Text(
+        "A block of the binary G-code does not unpack to the {size_bytes} bytes that it promises",
+        "Un bloc du G-code binaire ne donne pas les {size_bytes} octets qu'il promet",
+        *_AGAIN,
+    ),
+    "bgcode-block-size": Text(
+        "A block of the binary G-code has {size_bytes} bytes, more than {limit_bytes}",
+        "Un bloc du G-code binaire a {size_bytes} octets, plus que {limit_bytes}",
+        *_PLAIN,
+    ),
+    "bgcode-blocks": Text("The binary G-code has more than {limit} blocks", "Le G-code binaire a plus de {limit} blocs", *_SMALLER),
+    "bgcode-no-program": Text(
+        "The binary G-code file has no G-code in it", "Le fichier G-code binaire ne contient pas de G-code", *_AGAIN
+    ),
+    "zip-directory": Text(
+        "The table of the archive has more than {limit_bytes} bytes", "La table de l'archive dépasse {limit_bytes} octets", *_UNPACK
+    ),
+    "zip-entries": Text(
+        "The archive has {count} entries, more than {limit}", "L'archive a {count} entrées, plus que {limit}", *_UNPACK
+    ),
+    "zip-names": Text(
+        "The archive has an entry with a strange name: {name}", "L'archive a une entrée au nom étrange : {name}", *_UNPACK
+    ),
+    "zip-twice": Text("The archive has two entries with the name {name}", "L'archive a deux entrées du nom {name}", *_UNPACK),
+    "zip-encrypted": Text(
+        "The program in the archive is encrypted",
+        "Le programme dans l'archive est chiffré",
+        "Send it without a password.",
+        "Envoyez-le sans mot de passe.",
+    ),
+    "zip-method": Text(
+        "The program in the archive is packed in an unusual way (method {method})",
+        "Le programme dans l'archive est compressé d'une façon inhabituelle (méthode {method})",
+        *_UNPACK,
+    ),
+    "zip-seek": Text(
+        "An archive can only be read from a file, not from a stream",
+        "Une archive ne se lit que d'un fichier, pas d'un flux",
+        *_UNPACK,
+    ),
+    "plates": Text(
+        "The file has several plates ({plates})",
+        "Le fichier a plusieurs plateaux ({plates})",
+        "Say which one, or export one plate.",
+        "Dites lequel, ou exportez un seul plateau.",
+    ),
+    "no-plate": Text(
+        "The file has no plate {plate} (it has {plates})",
+        "Le fichier n'a pas de plateau {plate} (il a {plates})",
+        "Say which one, or export one plate.",
+        "Dites lequel, ou exportez un seul plateau.",
     ),
 }

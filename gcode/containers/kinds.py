@@ -77,18 +77,22 @@ _MAGICS: Final[tuple[tuple[bytes, Kind], ...]] = (
     (b"\xff\xfe", Kind.UTF_16),
     (b"\xfe\xff", Kind.UTF_16),
 )
+# Matched after leading white space; no pattern here takes more than one pass over the text.
 _TEXTS: Final[tuple[tuple[re.Pattern[bytes], Kind], ...]] = (
-    (re.compile(rb"\s*solid\b[^\n]{0,200}\r?\n\s*(facet|endsolid)\b"), Kind.STL),
+    (re.compile(rb"solid\b[^\n]{0,200}\r?\n\s*(facet|endsolid)\b"), Kind.STL),
     (re.compile(rb"ply\r?\nformat "), Kind.PLY),
-    (re.compile(rb"\s*<!doctype html|\s*<html", re.IGNORECASE), Kind.HTML),
-    (re.compile(rb"\s*(<\?xml[^>]{0,200}\?>)?\s*<amf\b"), Kind.AMF),
-    (re.compile(rb"\s*<\?xml\b"), Kind.XML),
-    (re.compile(rb'\s*[{\[]\s*["{\[]'), Kind.JSON),
+    (re.compile(rb"<!doctype html|<html", re.IGNORECASE), Kind.HTML),
+    (re.compile(rb"(<\?xml[^>]{0,200}\?>\s{0,20})?<amf\b"), Kind.AMF),
+    (re.compile(rb"<\?xml\b"), Kind.XML),
+    (re.compile(rb'[{\[]\s*["{\[]'), Kind.JSON),
 )
 _OBJ: Final = re.compile(rb"^v +[-+0-9.eE]+ +[-+0-9.eE]+ +[-+0-9.eE]+", re.MULTILINE)
 # A comment as slicers write it, or a command: a letter and a number, perhaps after a line number.
 _GCODE_LINE: Final = re.compile(rb"^[ \t]*(;|(N ?-?\d+ ?)?[GMT] ?-?\d)", re.MULTILINE | re.IGNORECASE)
-_PRINTABLE: Final = bytes({*range(32, 127), *range(128, 256), *b"\t\n\r\f"})
+_CONTROL: Final = bytes({*range(32), 127} - {*b"\t\n\r\f"})
+_MOST_STRANGE: Final = (
+    0.1  # of the bytes of a text; more is something else. A text with fewer has bad lines, which the checks name.
+)
 _STL_HEAD: Final = struct.Struct("<80xI")
 
 
@@ -116,17 +120,25 @@ def _binary_stl(head: bytes, size_bytes: int | None) -> bool:
 
 
 def _kind_of_text(head: bytes) -> Kind:
+    """A file that goes on with zeros, as after a power cut, is judged by what is before them."""
+    text = head.partition(b"\0")[0].lstrip()
     for pattern, kind in _TEXTS:
-        if pattern.match(head):
+        if pattern.match(text):
             return kind
-    strange = len(head.translate(None, _PRINTABLE))
-    if strange * 10 > len(head):  # a file with a few bad bytes is G-code with bad lines: the checks say which
+    if not text:
+        return Kind.BINARY if head.strip() else Kind.EMPTY
+    if _strange(text) > _MOST_STRANGE * len(text):
         return Kind.BINARY
-    if _GCODE_LINE.search(head.replace(b"\r", b"\n")):
+    if _GCODE_LINE.search(text.replace(b"\r", b"\n")):
         return Kind.GCODE
-    if strange or not head.strip():
-        return Kind.BINARY if strange else Kind.EMPTY
-    return Kind.OBJ if _OBJ.search(head) else Kind.TEXT
+    if b"\0" in head:
+        return Kind.BINARY
+    return Kind.OBJ if _OBJ.search(text) else Kind.TEXT
+
+
+def _strange(text: bytes) -> int:
+    controls = len(text) - len(text.translate(None, _CONTROL))
+    return controls + text.decode("utf-8", "replace").count("\ufffd")
 
 
 def size_of(stream: BinaryIO) -> int | None:
@@ -140,4 +152,4 @@ def size_of(stream: BinaryIO) -> int | None:
 
 def refusal(kind: Kind) -> ContainerError:
     """The error for a kind that holds no program."""
-    return ContainerError(_CODES.get(kind, "binary"), kind=kind.value)
+    return ContainerError(_CODES.get(kind, "archive"), kind=kind.value)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
+from gcode.containers.archives import Archive
+from gcode.containers.bgcode import read_bgcode
 from gcode.containers.errors import ContainerError
 from gcode.containers.kinds import HEAD_BYTES, PROGRAMS, Kind, kind_of, refusal, size_of
 from gcode.containers.limits import DEFAULT_LIMITS, Limits
@@ -30,16 +32,19 @@ class OpenedProgram:
 
 
 def recognise(stream: BinaryIO) -> Kind:
-    """What the file is, by its content. A stream that can seek stands at its beginning afterwards."""
+    """What the file is, by its content. A stream that can seek stands at its beginning afterwards.
+
+    Raises:
+        ContainerError: an archive that is damaged or over a limit.
+
+    """
     size_bytes = size_of(stream)
-    kind = kind_of(_head(stream), size_bytes)
+    kind = kind_of(Source(stream).peek(HEAD_BYTES), size_bytes)
+    if kind is Kind.ZIP and size_bytes is not None:
+        kind = Archive(stream).kind
     if size_bytes is not None:
         stream.seek(0)
     return kind
-
-
-def _head(stream: BinaryIO) -> bytes:
-    return Source(stream).peek(HEAD_BYTES)
 
 
 def open_program(stream: BinaryIO, *, plate: int | None = None, limits: Limits = DEFAULT_LIMITS) -> OpenedProgram:
@@ -54,30 +59,54 @@ def open_program(stream: BinaryIO, *, plate: int | None = None, limits: Limits =
         ContainerError: not a program, not readable, or over a limit.
 
     """
-    del plate
     size_bytes = size_of(stream)
-    source = Source(stream)
-    meter = Meter(source, limits)
+    source = layer = Source(stream)
     kind = first = kind_of(source.peek(HEAD_BYTES), size_bytes)
-    layer = source
+    if kind is Kind.ZIP:
+        return _opened_archive(stream, size_bytes, plate, limits)
     depth = 0
     while kind in UNPACKERS:
         depth += 1
         if depth > MAX_PACKING:
             raise ContainerError("nested", depth=depth)
-        layer = Source(as_stream(_metered(UNPACKERS[kind](layer, limits), Meter(source, limits))))
+        layer = Source(as_stream(_metered(UNPACKERS[kind](layer, limits), lambda: source.taken, limits)))
         kind = kind_of(layer.peek(HEAD_BYTES))
-    if kind is Kind.GCODE:
-        return OpenedProgram(first, as_stream(_metered(_all(layer), meter)))
-    if depth and kind not in PROGRAMS and kind is not Kind.EMPTY:
-        raise ContainerError("packed-archive", kind=kind.value)
-    raise refusal(kind)
+    return _opened(first, kind, layer, lambda: source.taken, limits)
 
 
-def _metered(pieces: Iterator[bytes], meter: Meter) -> Iterator[bytes]:
-    return map(meter.count, pieces)
+def _opened(first: Kind, inner: Kind, source: Source, taken: Callable[[], int], limits: Limits) -> OpenedProgram:
+    """What is inside when nothing is packed any more."""
+    if inner is Kind.GCODE:
+        return OpenedProgram(first, as_stream(_metered(_all(source), taken, limits)))
+    if inner is Kind.BGCODE:
+        binary = read_bgcode(source)
+        text = as_stream(_metered(binary.text, taken, limits))
+        return OpenedProgram(first, text, tuple(binary.thumbnails), binary.claims)
+    if first is not inner and inner is Kind.ZIP:
+        raise ContainerError("packed-archive", kind=inner.value)
+    raise refusal(inner)
+
+
+def _opened_archive(stream: BinaryIO, size_bytes: int | None, plate: int | None, limits: Limits) -> OpenedProgram:
+    if size_bytes is None:
+        raise ContainerError("zip-seek")
+    archive = Archive(stream)
+    if archive.kind not in PROGRAMS:
+        raise refusal(archive.kind)
+    found = archive.program(plate)
+    packed_bytes = min(found.entry.compress_size, size_bytes)
+    layer = Source(as_stream(_metered(archive.text(found, limits), lambda: packed_bytes, limits)))
+    inner = kind_of(layer.peek(HEAD_BYTES))
+    if inner is not Kind.GCODE:
+        raise refusal(inner)
+    text = as_stream(_metered(_all(layer), lambda: packed_bytes, limits))
+    return OpenedProgram(found.kind, text, archive.pictures(found), archive.claims(found))
+
+
+def _metered(pieces: Iterator[bytes], taken: Callable[[], int], limits: Limits) -> Iterator[bytes]:
+    return map(Meter(taken, limits).count, pieces)
 
 
 def _all(source: Source) -> Iterator[bytes]:
-    read: Callable[[], bytes] = lambda: source.read(CHUNK_BYTES)  # noqa: E731
-    return iter(read, b"")
+    while piece := source.read(CHUNK_BYTES):
+        yield piece

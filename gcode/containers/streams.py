@@ -1,7 +1,7 @@
 """Streams that are read once, forwards, and stop at limits: how much was taken in, how much came out, and what that may be."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from gcode.containers.errors import ContainerError
@@ -66,8 +66,8 @@ class Meter:
 
     """
 
-    def __init__(self, source: Source, limits: Limits) -> None:
-        self._source = source
+    def __init__(self, taken: Callable[[], int], limits: Limits) -> None:
+        self._taken = taken
         self._limits = limits
         self.given = 0  # bytes
 
@@ -77,8 +77,8 @@ class Meter:
         limits = self._limits
         if self.given > limits.expanded_bytes:
             raise ContainerError("too-large", limit_bytes=limits.expanded_bytes)
-        if self.given > limits.ratio_from_bytes and self.given > limits.ratio * self._source.taken:
-            raise ContainerError("ratio", limit=limits.ratio, offset=self._source.taken)
+        if self.given > limits.ratio_from_bytes and self.given > limits.ratio * self._taken():
+            raise ContainerError("ratio", limit=limits.ratio)
         return piece
 
 
