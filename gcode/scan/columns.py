@@ -125,7 +125,10 @@ class Planning(Protocol):
         ...
 
     def take(self) -> Floats:
-        """Seconds of the moves that are settled, in order, each given once; dwell is in the move before it."""
+        """Seconds of the moves that are settled, in order, each given once; dwell is in the move before it.
+
+        Never of the last move that was added: dwell may still follow it. (The engine keeps dwell before the very first move.)
+        """
         ...
 
     def finish(self) -> Floats:
