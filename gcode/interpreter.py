@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from gcode.claims import Claims, tail_limits
 from gcode.facts import MAX_LAYERS, GcodeFacts
-from gcode.kinematics import MotionLimits, Planner
+from gcode.kinematics import MotionLimits, Planner, with_command
 from gcode.machine import Machine, Move
 from gcode.profile import Box, PrinterProfile, limits_of
 from gcode.reader import Line, read_lines
@@ -121,7 +121,7 @@ class FactsCollector:
 
     def _other(self, line: Line) -> None:
         if line.code in _PLANNER_CODES:
-            self._planner.command(line.code, line.parameters)
+            self._planner.limits = with_command(self._planner.limits, line.code, line.parameters)
         elif line.code in _STOPPING_CODES:
             self._planner.wait()
         elif line.code == "G4":

@@ -1,25 +1,47 @@
 """How long moves take on a machine with limited acceleration: trapezoids, junction speeds and look-ahead. Pure.
 
-The physics is that of Marlin with classic jerk (https://marlinfw.org/docs/configuration/configuration.html#jerk): a block
-accelerates evenly to its cruise speed and decelerates evenly; where two blocks meet no axis may change its speed by more than its
-jerk; a block never starts faster than it and its followers can brake. Heating, homing and probing take time that is not in here.
+The physics is that of the firmwares. A block accelerates evenly to its cruise speed and decelerates evenly, and never starts faster
+than it and its followers can brake. Where two blocks meet, one of three models limits the speed:
+
+- "jerk", Marlin's classic jerk (https://marlinfw.org/docs/configuration/configuration.html#jerk): no axis may change its speed by
+  more than its jerk; an axis that turns back comes to rest in between, so the larger of its two speeds counts, not their sum.
+- "deviation", Marlin's and grbl's junction deviation: the corner is passed as if on an arc that leaves it by so many millimetres,
+  with the acceleration of the block as centripetal acceleration.
+- "corner", Klipper's square corner velocity (https://www.klipper3d.org/Kinematics.html): the same arc, its deviation such that a
+  right angle is passed at this speed whatever the acceleration.
+
+Heating, homing and probing take time that is not in here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf, sqrt
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import acos, inf, sqrt
+from typing import Final, Literal, Protocol
+
+from gcode.reader import arguments, number_in
+
+Junction = Literal["jerk", "deviation", "corner"]
+_Axes = tuple[float, float, float, float]
 
 _LOOK_AHEAD_BLOCKS: Final = (
     1024  # a block further away than half of this never limits one (512 blocks of 0.1 mm brake from 200 mm/s)
 )
 _STANDSTILL: Final = 1e-9
-_Axes = tuple[float, float, float, float]
+_SLOWEST_MM_S2: Final = 1.0
+_STRAIGHT: Final = 0.999999  # cosines beyond are taken as this: the arc of a straight line has no end
+_SMALL_BLOCK_MM: Final = 1.0  # Marlin takes shorter ones as chords of a curve when they turn by less than 45 degrees
+_CURVE: Final = 0.7071067812
+_KLIPPER_EXTRUDER_MM_S: Final = 1.0  # default of instantaneous_corner_velocity
+_KLIPPER_CRUISE_RATIO: Final = 0.5  # default of minimum_cruise_ratio
 
 
 @dataclass(frozen=True, slots=True)
 class MotionLimits:
-    """What a machine allows, for the axes X, Y, Z, E: mm/s, mm/s2, and jerk in mm/s."""
+    """What a machine allows, for the axes X, Y, Z, E: mm/s, mm/s2, and jerk in mm/s.
+
+    `junction` says which of `jerk_mm_s`, `deviation_mm` and `corner_mm_s` limits corners; with "corner" the jerk of E is Klipper's
+    instantaneous corner velocity of the extruder. `path_mm_s` limits the speed along the path, whatever the axes may do.
+    """
 
     speed_mm_s: _Axes = (500.0, 500.0, 10.0, 60.0)
     acceleration_mm_s2: _Axes = (3000.0, 3000.0, 100.0, 10000.0)
@@ -27,46 +49,126 @@ class MotionLimits:
     print_acceleration_mm_s2: float = 1000.0
     travel_acceleration_mm_s2: float = 1000.0
     retract_acceleration_mm_s2: float = 1000.0
+    junction: Junction = "jerk"
+    deviation_mm: float = 0.013  # Marlin's default
+    corner_mm_s: float = 5.0  # Klipper's default
+    cruise_ratio: float = 0.0  # this part of a block is passed at even speed (Klipper's minimum_cruise_ratio), 0 to below 1
+    least_print_mm_s: float = 0.0  # M205 S: no printing move is slower
+    least_travel_mm_s: float = 0.0  # M205 T
+    path_mm_s: float = inf
 
 
-def _with_axes(values: _Axes, parameters: Mapping[str, float]) -> _Axes:
-    x, y, z, e = (parameters.get(letter, value) for letter, value in zip("XYZE", values, strict=True))
+def as_klipper(limits: MotionLimits) -> MotionLimits:
+    """The same machine under Klipper with its default corners, where nobody says more."""
+    x, y, z, _ = limits.jerk_mm_s
+    return replace(limits, junction="corner", jerk_mm_s=(x, y, z, _KLIPPER_EXTRUDER_MM_S), cruise_ratio=_KLIPPER_CRUISE_RATIO)
+
+
+def _with_axes(values: _Axes, parameters: Mapping[str, float], scale: float = 1.0) -> _Axes:
+    x, y, z, e = (
+        parameters[letter] * scale if letter in parameters else value for letter, value in zip("XYZE", values, strict=True)
+    )
     return (x, y, z, e)
 
 
-def _accelerations(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
-    """M204: S sets print and travel (Marlin up to 1.0, Prusa MK2 and MK3); P, R and T name them one by one."""
+def _m201(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    return replace(limits, acceleration_mm_s2=_with_axes(limits.acceleration_mm_s2, parameters))
+
+
+def _m203(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    return replace(limits, speed_mm_s=_with_axes(limits.speed_mm_s, parameters))
+
+
+def _m203_reprap(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    return replace(limits, speed_mm_s=_with_axes(limits.speed_mm_s, parameters, 1 / 60))
+
+
+def _m204(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    """S sets print and travel, T beside it the retraction (Marlin up to 1.0, Prusa MK2 and MK3); P, R and T alone name them."""
     both = parameters.get("S")
-    return MotionLimits(
-        limits.speed_mm_s,
-        limits.acceleration_mm_s2,
-        limits.jerk_mm_s,
-        parameters.get("P", limits.print_acceleration_mm_s2 if both is None else both),
-        parameters.get("T", limits.travel_acceleration_mm_s2) if both is None else both,
-        parameters.get("R", limits.retract_acceleration_mm_s2),
+    if both is not None:
+        return replace(
+            limits,
+            print_acceleration_mm_s2=both,
+            travel_acceleration_mm_s2=both,
+            retract_acceleration_mm_s2=parameters.get("T", parameters.get("R", limits.retract_acceleration_mm_s2)),
+        )
+    return replace(
+        limits,
+        print_acceleration_mm_s2=parameters.get("P", limits.print_acceleration_mm_s2),
+        travel_acceleration_mm_s2=parameters.get("T", limits.travel_acceleration_mm_s2),
+        retract_acceleration_mm_s2=parameters.get("R", limits.retract_acceleration_mm_s2),
     )
 
 
-def with_command(limits: MotionLimits, code: str, parameters: Mapping[str, float]) -> MotionLimits:
-    """The limits after M201 (acceleration), M203 (speed, mm/s), M204 (working accelerations) or M205 (jerk); else the same."""
-    if code == "M204":
-        return _accelerations(limits, parameters)
-    speed, acceleration, jerk = limits.speed_mm_s, limits.acceleration_mm_s2, limits.jerk_mm_s
-    if code == "M201":
-        acceleration = _with_axes(acceleration, parameters)
-    elif code == "M203":
-        speed = _with_axes(speed, parameters)
-    elif code == "M205":
-        jerk = _with_axes(jerk, parameters)
-    else:
-        return limits
-    return MotionLimits(
-        speed,
-        acceleration,
-        jerk,
-        limits.print_acceleration_mm_s2,
-        limits.travel_acceleration_mm_s2,
-        limits.retract_acceleration_mm_s2,
+def _m204_klipper(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    """Klipper has one acceleration: S, or the lesser of P and T."""
+    acceleration = parameters.get("S")
+    if acceleration is None and "P" in parameters and "T" in parameters:
+        acceleration = min(parameters["P"], parameters["T"])
+    return limits if acceleration is None else _one_acceleration(limits, acceleration)
+
+
+def _one_acceleration(limits: MotionLimits, acceleration_mm_s2: float) -> MotionLimits:
+    return replace(limits, print_acceleration_mm_s2=acceleration_mm_s2, travel_acceleration_mm_s2=acceleration_mm_s2)
+
+
+def _m205(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    """X, Y, Z, E: classic jerk; J: junction deviation; S and T: least speeds of printing and travel."""
+    junction: Junction = limits.junction
+    if parameters.get("J", 0.0) > 0:
+        junction = "deviation"
+    elif "X" in parameters or "Y" in parameters:
+        junction = "jerk"
+    return replace(
+        limits,
+        jerk_mm_s=_with_axes(limits.jerk_mm_s, parameters),
+        junction=junction,
+        deviation_mm=parameters.get("J", 0.0) or limits.deviation_mm,
+        least_print_mm_s=parameters.get("S", limits.least_print_mm_s),
+        least_travel_mm_s=parameters.get("T", limits.least_travel_mm_s),
+    )
+
+
+def _m566(limits: MotionLimits, parameters: Mapping[str, float]) -> MotionLimits:
+    return replace(limits, jerk_mm_s=_with_axes(limits.jerk_mm_s, parameters, 1 / 60))
+
+
+_Change = Callable[[MotionLimits, Mapping[str, float]], MotionLimits]
+_MARLIN: Final[dict[str, _Change]] = {"M201": _m201, "M203": _m203, "M204": _m204, "M205": _m205}
+_BY_FLAVOUR: Final[dict[str, dict[str, _Change]]] = {
+    "klipper": {"M204": _m204_klipper},
+    "reprapfirmware": {"M201": _m201, "M203": _m203_reprap, "M204": _m204, "M205": _m205, "M566": _m566},
+}
+LIMIT_CODES: Final = frozenset({"M201", "M203", "M204", "M205", "M566"})
+
+
+def with_command(limits: MotionLimits, code: str, parameters: Mapping[str, float], flavour: str | None = None) -> MotionLimits:
+    """The limits after M201 (acceleration), M203 (speed), M204 (working accelerations), M205 (corners); else the same.
+
+    Speeds are in mm/s, for RepRapFirmware M203 and M566 in mm/min; Klipper obeys M204 only.
+    """
+    change = _BY_FLAVOUR.get(flavour or "", _MARLIN).get(code)
+    return limits if change is None else change(limits, parameters)
+
+
+def with_velocity_limit(limits: MotionLimits, text: str) -> MotionLimits:
+    """The limits after Klipper's SET_VELOCITY_LIMIT with these arguments."""
+    values = arguments(text)
+    if limits.junction != "corner":
+        limits = as_klipper(limits)
+    velocity, acceleration = number_in(values, "VELOCITY"), number_in(values, "ACCEL")
+    corner, ratio = number_in(values, "SQUARE_CORNER_VELOCITY"), number_in(values, "MINIMUM_CRUISE_RATIO")
+    to_decel = number_in(values, "ACCEL_TO_DECEL")
+    if acceleration is not None and acceleration > 0:
+        limits = _one_acceleration(limits, acceleration)
+    if ratio is None and to_decel is not None and limits.print_acceleration_mm_s2 > 0:
+        ratio = 1 - to_decel / limits.print_acceleration_mm_s2
+    return replace(
+        limits,
+        path_mm_s=velocity if velocity is not None and velocity > 0 else limits.path_mm_s,
+        corner_mm_s=limits.corner_mm_s if corner is None else max(corner, 0.0),
+        cruise_ratio=limits.cruise_ratio if ratio is None else min(max(ratio, 0.0), 0.99),
     )
 
 
@@ -83,22 +185,55 @@ def _jerk_factor(jerk: _Axes, before: _Axes, after: _Axes) -> float:
     """How much a junction must slow down (0-1) so that no axis jumps by more than its jerk."""
     factor = 1.0
     for limit, leaving, entering in zip(jerk, before, after, strict=True):
-        change = abs(entering - leaving) * factor
-        if change > limit:
-            factor *= limit / change
+        turns_back = leaving * entering < 0
+        change = max(abs(leaving), abs(entering)) if turns_back else abs(entering - leaving)
+        if change * factor > limit:
+            factor = limit / change
     return factor
 
 
-def trapezoid_s(distance_mm: float, entry_mm_s: float, cruise_mm_s: float, exit_mm_s: float, acceleration_mm_s2: float) -> float:
+def _arc_factor(cosine: float) -> float:
+    """Radius of the arc that rounds a corner, in units of its deviation; `cosine` is that of the angle between the two lines."""
+    half_sine = sqrt((1 - max(cosine, -_STRAIGHT)) / 2)
+    return half_sine / (1 - half_sine)
+
+
+def trapezoid_s(
+    distance_mm: float,
+    entry_mm_s: float,
+    cruise_mm_s: float,
+    exit_mm_s: float,
+    acceleration_mm_s2: float,
+    cruise_ratio: float = 0.0,
+) -> float:
     """Seconds for a block; entry and exit must be reachable from each other within the distance."""
-    speeding_mm = (cruise_mm_s**2 - entry_mm_s**2) / (2 * acceleration_mm_s2)
-    braking_mm = (cruise_mm_s**2 - exit_mm_s**2) / (2 * acceleration_mm_s2)
-    cruising_mm = distance_mm - speeding_mm - braking_mm
-    if cruising_mm >= 0:
-        return (2 * cruise_mm_s - entry_mm_s - exit_mm_s) / acceleration_mm_s2 + cruising_mm / cruise_mm_s
-    peak_squared = (2 * acceleration_mm_s2 * distance_mm + entry_mm_s**2 + exit_mm_s**2) / 2
-    peak_mm_s = sqrt(max(peak_squared, entry_mm_s**2, exit_mm_s**2))
-    return (2 * peak_mm_s - entry_mm_s - exit_mm_s) / acceleration_mm_s2
+    entry_squared, exit_squared = entry_mm_s * entry_mm_s, exit_mm_s * exit_mm_s
+    mean_squared = (entry_squared + exit_squared) / 2
+    peak_squared = mean_squared + acceleration_mm_s2 * distance_mm * (1 - cruise_ratio)
+    if peak_squared < cruise_mm_s * cruise_mm_s:
+        cruise_mm_s = max(sqrt(peak_squared), entry_mm_s, exit_mm_s)
+    even_mm = distance_mm - (cruise_mm_s * cruise_mm_s - mean_squared) / acceleration_mm_s2
+    return (2 * cruise_mm_s - entry_mm_s - exit_mm_s) / acceleration_mm_s2 + max(even_mm, 0.0) / cruise_mm_s
+
+
+class Timed(Protocol):
+    """What the seconds of moves are added to: the file's part (layer, feature) that a move belongs to."""
+
+    time_s: float
+
+
+class _Block:
+    """A move that waits for its followers."""
+
+    __slots__ = ("acceleration", "cruise", "cruise_ratio", "distance", "entry_squared", "parts")
+
+    def __init__(self, distance: float, cruise: float, acceleration: float, cruise_ratio: float, parts: Iterable[Timed]) -> None:
+        self.distance = distance
+        self.cruise = cruise
+        self.acceleration = acceleration
+        self.cruise_ratio = cruise_ratio
+        self.parts = parts
+        self.entry_squared = 0.0  # the most that the junction allows
 
 
 class Planner:
@@ -107,21 +242,19 @@ class Planner:
     def __init__(self, limits: MotionLimits) -> None:
         self.limits = limits
         self._time_s = 0.0
-        self._distance: list[float] = []
-        self._cruise: list[float] = []
-        self._acceleration: list[float] = []
-        self._entry_squared: list[float] = []  # the most that junction and jerk allow
-        self._velocity: _Axes = (0.0, 0.0, 0.0, 0.0)
-        self._speed = 0.0
+        self._blocks: list[_Block] = []
+        self._direction: _Axes = (0.0, 0.0, 0.0, 0.0)  # of the last move; per mm of path
+        self._last: _Block | None = None  # None: at rest
         self._safe_speed = 0.0
         self._committed_squared = 0.0  # entry speed of the first block that is still held
+        self._parts: Iterable[Timed] = ()
 
-    def command(self, code: str, parameters: Mapping[str, float]) -> None:
-        """Obey M201, M203, M204 and M205 from here on."""
-        self.limits = with_command(self.limits, code, parameters)
+    def move(self, delta_mm: _Axes, speed_mm_s: float, parts: Iterable[Timed] = ()) -> None:
+        """Add a straight move; `speed_mm_s` is along XYZ, or of the filament when nothing else moves.
 
-    def move(self, delta_mm: _Axes, speed_mm_s: float) -> None:
-        """Add a straight move; `speed_mm_s` is along XYZ, or of the filament when nothing else moves."""
+        Its seconds are added to each of `parts` when they are known, at the latest by `wait`.
+        """
+        self._parts = parts
         x, y, z, e = delta_mm
         distance = sqrt(x * x + y * y + z * z)
         travels = distance > _STANDSTILL
@@ -131,75 +264,120 @@ class Planner:
             return
         direction = (x / distance, y / distance, z / distance, e / distance)
         limits = self.limits
-        if not travels:
-            acceleration = limits.retract_acceleration_mm_s2
-        elif e > 0:
-            acceleration = limits.print_acceleration_mm_s2
-        else:
-            acceleration = limits.travel_acceleration_mm_s2
-        acceleration = min(acceleration, _axis_limit(limits.acceleration_mm_s2, direction))
-        speed = min(speed_mm_s, _axis_limit(limits.speed_mm_s, direction))
-        self._append(direction, distance, speed, max(acceleration, 1.0))
+        least = limits.least_print_mm_s if e > 0 else limits.least_travel_mm_s
+        speed = min(max(speed_mm_s, least), limits.path_mm_s, _axis_limit(limits.speed_mm_s, direction))
+        acceleration = min(self._acceleration(travels, e), _axis_limit(limits.acceleration_mm_s2, direction))
+        block = _Block(distance, speed, max(acceleration, _SLOWEST_MM_S2), limits.cruise_ratio, parts)
+        self._append(direction, block)
 
-    def _append(self, direction: _Axes, distance: float, speed: float, acceleration: float) -> None:
-        x, y, z, e = direction
-        velocity = (x * speed, y * speed, z * speed, e * speed)
-        safe = min(speed, _axis_limit(self.limits.jerk_mm_s, direction))
+    def _acceleration(self, travels: bool, e: float) -> float:
+        if not travels:
+            return self.limits.retract_acceleration_mm_s2
+        return self.limits.print_acceleration_mm_s2 if e > 0 else self.limits.travel_acceleration_mm_s2
+
+    def _append(self, direction: _Axes, block: _Block) -> None:
+        jerky = self.limits.junction == "jerk"
+        safe = min(block.cruise, _axis_limit(self.limits.jerk_mm_s, direction)) if jerky else 0.0
         entry = safe
-        if self._speed > 0:
-            entry = max(self._junction(velocity, speed), min(safe, self._safe_speed))
-        self._distance.append(distance)
-        self._cruise.append(speed)
-        self._acceleration.append(acceleration)
-        self._entry_squared.append(entry * entry)
-        if len(self._distance) == 1 and self._speed == 0:
-            self._committed_squared = entry * entry
-        self._velocity, self._speed, self._safe_speed = velocity, speed, safe
-        if len(self._distance) >= _LOOK_AHEAD_BLOCKS:
+        if self._last is not None:
+            entry = max(self._junction(direction, block, self._last), min(safe, self._safe_speed))
+        block.entry_squared = entry * entry
+        if self._last is None:
+            self._committed_squared = block.entry_squared
+        self._blocks.append(block)
+        self._direction, self._last, self._safe_speed = direction, block, safe
+        if len(self._blocks) >= _LOOK_AHEAD_BLOCKS:
             self._commit(_LOOK_AHEAD_BLOCKS // 2)
 
-    def _junction(self, velocity: _Axes, speed: float) -> float:
+    def _junction(self, direction: _Axes, block: _Block, last: _Block) -> float:
         """The speed at which the junction with the block before may be passed."""
-        slowest = min(self._speed, speed)
-        before_scale, after_scale = slowest / self._speed, slowest / speed
-        before_x, before_y, before_z, before_e = self._velocity
-        before = (before_x * before_scale, before_y * before_scale, before_z * before_scale, before_e * before_scale)
-        after_x, after_y, after_z, after_e = velocity
-        after = (after_x * after_scale, after_y * after_scale, after_z * after_scale, after_e * after_scale)
-        return slowest * _jerk_factor(self.limits.jerk_mm_s, before, after)
+        slowest = min(last.cruise, block.cruise)
+        match self.limits.junction:
+            case "jerk":
+                before_x, before_y, before_z, before_e = self._direction
+                x, y, z, e = direction
+                before = (before_x * slowest, before_y * slowest, before_z * slowest, before_e * slowest)
+                after = (x * slowest, y * slowest, z * slowest, e * slowest)
+                return slowest * _jerk_factor(self.limits.jerk_mm_s, before, after)
+            case "deviation":
+                return min(slowest, sqrt(self._deviation_squared(direction, block)))
+            case "corner":
+                return min(slowest, sqrt(self._corner_squared(direction, block, last)))
+
+    def _deviation_squared(self, direction: _Axes, block: _Block) -> float:
+        """v2 = a r of the arc; all four axes count, the acceleration is limited along the change of direction."""
+        before, after = _unit(self._direction), _unit(direction)
+        cosine = -sum(one * other for one, other in zip(before, after, strict=True))
+        if cosine > _STRAIGHT:
+            return 0.0
+        x, y, z, e = (other - one for one, other in zip(before, after, strict=True))
+        acceleration = min(block.acceleration, _axis_limit(self.limits.acceleration_mm_s2, _unit((x, y, z, e))))
+        squared = acceleration * self.limits.deviation_mm * _arc_factor(cosine)
+        if block.distance < _SMALL_BLOCK_MM and cosine < -_CURVE:
+            turn = acos(-max(cosine, -_STRAIGHT))
+            squared = min(squared, acceleration * block.distance / turn)
+        return squared
+
+    def _corner_squared(self, direction: _Axes, block: _Block, last: _Block) -> float:
+        """The arc, which touches neither block beyond its middle, and the extruder; a retraction begins and ends at rest."""
+        before_x, before_y, before_z, before_e = self._direction
+        x, y, z, e = direction
+        if not (before_x or before_y or before_z) or not (x or y or z):
+            return 0.0
+        cosine = -(before_x * x + before_y * y + before_z * z)
+        if cosine > _STRAIGHT:
+            return 0.0
+        squared = self.limits.corner_mm_s**2 * (sqrt(2) - 1) * _arc_factor(cosine)
+        cosine = max(cosine, -_STRAIGHT)
+        half_tangent = sqrt((1 - cosine) / (1 + cosine)) / 2
+        squared = min(squared, half_tangent * block.distance * block.acceleration, half_tangent * last.distance * last.acceleration)
+        change = abs(e - before_e)
+        return min(squared, (self.limits.jerk_mm_s[3] / change) ** 2) if change > _STANDSTILL else squared
 
     def _commit(self, count: int) -> None:
         """Plan everything that is held, as if it stopped after the last block, and count the first `count` blocks."""
         entries = self._reverse_pass()
-        entry_squared = self._committed_squared
+        entry_squared, total_s = self._committed_squared, 0.0
         for index in range(count):
-            distance, acceleration = self._distance[index], self._acceleration[index]
-            reachable = entry_squared + 2 * acceleration * distance
-            exit_squared = min(entries[index + 1], reachable)
-            self._time_s += trapezoid_s(distance, sqrt(entry_squared), self._cruise[index], sqrt(exit_squared), acceleration)
+            block = self._blocks[index]
+            exit_squared = min(entries[index + 1], entry_squared + 2 * block.acceleration * block.distance)
+            seconds = trapezoid_s(
+                block.distance, sqrt(entry_squared), block.cruise, sqrt(exit_squared), block.acceleration, block.cruise_ratio
+            )
+            total_s += seconds
+            for part in block.parts:
+                part.time_s += seconds
             entry_squared = exit_squared
+        self._time_s += total_s
         self._committed_squared = entry_squared
-        del self._distance[:count], self._cruise[:count], self._acceleration[:count], self._entry_squared[:count]
+        del self._blocks[:count]
 
     def _reverse_pass(self) -> list[float]:
         """The squared entry speed of each block from which its followers can still brake, and the exit of the last."""
         exit_squared = self._safe_speed**2
         entries = [exit_squared]
-        for distance, acceleration, most in zip(
-            reversed(self._distance), reversed(self._acceleration), reversed(self._entry_squared), strict=True
-        ):
-            exit_squared = min(most, exit_squared + 2 * acceleration * distance)
+        for block in reversed(self._blocks):
+            exit_squared = min(block.entry_squared, exit_squared + 2 * block.acceleration * block.distance)
             entries.append(exit_squared)
         entries.reverse()
         return entries
 
     def wait(self, seconds: float = 0.0) -> None:
-        """Come to a stop (G4, M400, M109...) and wait."""
-        self._commit(len(self._distance))
-        self._velocity, self._speed, self._safe_speed, self._committed_squared = (0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0
-        self._time_s += max(seconds, 0.0)
+        """Come to a stop (G4, M400, M109...) and wait; the waiting belongs to the move before."""
+        self._commit(len(self._blocks))
+        self._last, self._safe_speed, self._committed_squared = None, 0.0, 0.0
+        if seconds > 0:
+            self._time_s += seconds
+            for part in self._parts:
+                part.time_s += seconds
 
     def finish(self) -> float:
         """Stop, and give the seconds of everything so far."""
         self.wait()
         return self._time_s
+
+
+def _unit(vector: _Axes) -> _Axes:
+    x, y, z, e = vector
+    length = sqrt(x * x + y * y + z * z + e * e)
+    return (x / length, y / length, z / length, e / length) if length > _STANDSTILL else (0.0, 0.0, 0.0, 0.0)

@@ -3,6 +3,8 @@
 The syntax is the one Marlin reads (https://marlinfw.org/meta/gcode/): a letter and a number, parameters of a letter and an optional
 decimal number without exponent, `;` begins a comment, `N<number> ... *<checksum>` wraps a line recorded from a serial port.
 A carriage return ends a line as well as a line feed does, because it does so in the firmware: nothing hides behind one here.
+Parentheses are no comments, as in Marlin. Klipper's extended commands (https://www.klipper3d.org/G-Codes.html) are a word with
+arguments `KEY=VALUE`.
 """
 
 import re
@@ -14,13 +16,29 @@ from typing import Final, NamedTuple, Protocol
 
 MAX_LINE_BYTES: Final = 256  # Marlin's own buffer is 96; comments may be longer and are cut here
 MAX_NUMBER: Final = 1e6  # no coordinate, feed rate or temperature of a desktop printer is near it
+MOVES: Final = frozenset({"G0", "G1", "G2", "G3"})
 _CHUNK_BYTES: Final = 64 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_OUTLINE: Final = "EXCLUDE_OBJECT_DEFINE"  # its polygon may be longer than any line that a firmware has to hold
+_TEXT_CODES: Final = frozenset({"M16", "M23", "M28", "M30", "M32", "M117", "M118", "M928"})  # what follows is no parameter
+_NO_PARAMETERS: Final[dict[str, float]] = {}
 
+_FLAGS: Final = re.ASCII | re.IGNORECASE
+_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
+_SMALL_NUMBER: Final = r"[-+]?(?:\d{1,6}(?:\.\d*)?|\.\d+)"  # below MAX_NUMBER
+_PLAIN_MOVE: Final = re.compile(rf"(G[0-3])((?: [XYZEFIJR]{_SMALL_NUMBER})+) ?\r?\n?", re.ASCII)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_COMMAND: Final = re.compile(r"\s*([A-Z])\s*(-?\d+(?:\.\d+)?)\s*(.*)", re.IGNORECASE | re.DOTALL)
-_NUMBERED: Final = re.compile(r"\s*N\s*-?\d+\s*", re.IGNORECASE)
-_PARAMETER: Final = re.compile(r"([A-Z])\s*([-+]?(?:\d+\.?\d*|\.\d+))?")
+_COMMAND: Final = re.compile(r"\s*([A-Z])\s*(-?\d+(?:\.\d+)?)\s*(.*)", _FLAGS | re.DOTALL)
+_WORD: Final = re.compile(r"\s*([A-Z_][A-Z_][A-Z0-9_]+)(?:\s+(.*))?", _FLAGS | re.DOTALL)
+_ARGUMENT: Final = r"""([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^\s"']*)"""
+_ARGUMENTS: Final = re.compile(rf"(?:{_ARGUMENT}(?:\s+|$))*", _FLAGS)
+_ONE_ARGUMENT: Final = re.compile(_ARGUMENT, _FLAGS)
+_NUMBERED: Final = re.compile(r"\s*N\s*-?\d+\s*", _FLAGS)
+_PARAMETER: Final = re.compile(rf"([A-Z])\s*({_NUMBER})?", _FLAGS)
+_NUMBERS_ONLY: Final = re.compile(rf"(?:[A-Z]\s*{_NUMBER}\s*)*", _FLAGS)
+_EXPONENT: Final = re.compile(r"\de[-+]?\d|\dE\+\d")  # X1e-05 is a number of a program; X1E-.5 is two words without a space
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_STRICT_CODES: Final = MOVES | {"G5"}
 
 
 class ByteSource(Protocol):
@@ -40,13 +58,15 @@ class Defect(StrEnum):
     NOT_A_COMMAND = "not-a-command"
     BAD_CHECKSUM = "bad-checksum"
     ABSURD_NUMBER = "absurd-number"
+    UNREADABLE_NUMBER = "unreadable-number"  # in a move: a word without a number, an exponent, a decimal comma, rubbish
 
 
 class Line(NamedTuple):
     """One line: its number (from 1), its byte offset in the file, and what it says.
 
-    `code` is normalised (`G1`, `M862.3`, `T0`) and empty when the line has no command. A parameter without a number is 0.0, as in
-    Marlin. `text` is the argument text as it stands, for commands that take a string. `text` and `comment` are untrusted.
+    `code` is normalised (`G1`, `M862.3`, `T0`, or Klipper's `SET_FAN_SPEED`) and empty when the line has no command. A parameter
+    without a number is 0.0, as in Marlin. `text` is the argument text as it stands, for commands that take a string; the
+    arguments of an extended command are only there (`arguments` reads them). `text` and `comment` are untrusted.
     """
 
     number: int
@@ -56,6 +76,20 @@ class Line(NamedTuple):
     text: str
     comment: str
     defect: Defect | None = None
+
+
+def arguments(text: str) -> dict[str, str]:
+    """The `KEY=VALUE` arguments of an extended command, keys in upper case. Values are untrusted text."""
+    return {key.upper(): value.strip("\"'") for key, value in _ONE_ARGUMENT.findall(text)}
+
+
+def number_in(values: dict[str, str], key: str) -> float | None:
+    """The number that an argument of an extended command is; None when it is missing, no decimal number, or absurd."""
+    text = values.get(key, "")
+    if not re.fullmatch(_NUMBER, text, re.ASCII):
+        return None
+    value = float(text)
+    return value if abs(value) <= MAX_NUMBER else None
 
 
 def _checked_body(body: str) -> tuple[str, Defect | None]:
@@ -72,10 +106,16 @@ def _checked_body(body: str) -> tuple[str, Defect | None]:
     return body[numbered.end() : body_end], defect
 
 
-def _parameters(text: str) -> tuple[dict[str, float], Defect | None]:
-    values = {letter: float(number) if number else 0.0 for letter, number in _PARAMETER.findall(text)}
-    absurd = any(abs(value) > MAX_NUMBER for value in values.values())
-    return values, Defect.ABSURD_NUMBER if absurd else None
+def _parameters(code: str, letter: str, text: str) -> tuple[dict[str, float], Defect | None]:
+    if code in _TEXT_CODES:
+        return _NO_PARAMETERS, None
+    bare = _QUOTED.sub("", text) if '"' in text else text
+    values = {key.upper(): float(number) if number else 0.0 for key, number in _PARAMETER.findall(bare)}
+    if any(abs(value) > MAX_NUMBER for value in values.values()):
+        return values, Defect.ABSURD_NUMBER
+    if code in _STRICT_CODES and (_NUMBERS_ONLY.fullmatch(text) is None or (letter == "G" and _EXPONENT.search(text))):
+        return values, Defect.UNREADABLE_NUMBER
+    return values, None
 
 
 def _code(letter: str, number: str) -> str:
@@ -83,26 +123,57 @@ def _code(letter: str, number: str) -> str:
     return f"{letter.upper()}{int(whole)}.{part}" if part else f"{letter.upper()}{int(whole)}"
 
 
-def parse_line(raw: bytes, number: int = 1, offset: int = 0) -> Line:
-    """Understand one line (its end may be on it). Never raises: what cannot be understood is a `Defect`."""
-    body_bytes, _, comment_bytes = raw.rstrip(b"\r\n").partition(b";")
-    comment = comment_bytes.decode("utf-8", "replace").strip()
-    if not body_bytes or body_bytes.isspace():
-        defect = Defect.BINARY if _CONTROL.search(raw) else None
-        return Line(number, offset, "", {}, "", comment, defect)
-    if len(body_bytes) > MAX_LINE_BYTES:
-        return Line(number, offset, "", {}, "", "", Defect.TOO_LONG)
-    body = body_bytes.decode("utf-8", "replace")
-    if _CONTROL.search(raw) or "\ufffd" in body:
-        defect = Defect.BINARY if _CONTROL.search(raw) else Defect.NOT_TEXT
-        return Line(number, offset, "", {}, body.strip(), comment, defect)
+def _word(body: str) -> tuple[str, str] | None:
+    """Name and arguments of an extended command, or None."""
+    match = _WORD.fullmatch(body)
+    if match is None:
+        return None
+    text = (match[2] or "").rstrip()
+    return (match[1].upper(), text) if _ARGUMENTS.fullmatch(text) else None
+
+
+def _long_line(body: bytes, number: int, offset: int) -> Line:
+    start = body.lstrip()[: len(_OUTLINE) + 1].decode("ascii", "replace").upper()
+    if start.rstrip() == _OUTLINE and not _CONTROL.search(body):
+        text = body.decode("utf-8", "replace").strip()[len(_OUTLINE) :].strip()
+        return Line(number, offset, _OUTLINE, _NO_PARAMETERS, text, "")
+    return Line(number, offset, "", _NO_PARAMETERS, "", "", Defect.TOO_LONG)
+
+
+def _command(body: str, comment: str, number: int, offset: int) -> Line:
+    """A body that is text: a command, an extended command, or neither."""
     body, defect = _checked_body(body)
     match = _COMMAND.match(body)
     if match is None:
-        return Line(number, offset, "", {}, body.strip(), comment, defect or Defect.NOT_A_COMMAND)
-    text = match[3]
-    parameters, absurd = _parameters(text.upper())
-    return Line(number, offset, _code(match[1], match[2]), parameters, text.rstrip(), comment, defect or absurd)
+        word = None if defect else _word(body)
+        if word is None:
+            return Line(number, offset, "", _NO_PARAMETERS, body.strip(), comment, defect or Defect.NOT_A_COMMAND)
+        return Line(number, offset, word[0], _NO_PARAMETERS, word[1], comment)
+    code, text = _code(match[1], match[2]), match[3].rstrip()
+    parameters, wrong = _parameters(code, match[1], text)
+    return Line(number, offset, code, parameters, text, comment, defect or wrong)
+
+
+def parse_line(raw: bytes, number: int = 1, offset: int = 0) -> Line:
+    """Understand one line (its end may be on it). Never raises: what cannot be understood is a `Defect`."""
+    if raw[:1] == b"G" and len(raw) <= MAX_LINE_BYTES:
+        plain = _PLAIN_MOVE.fullmatch(raw.decode("latin-1"))
+        if plain:
+            words = plain[2]
+            values = {word[0]: float(word[1:]) for word in words.split()}
+            return Line(number, offset, plain[1], values, words[1:], "")
+    body, _, comment_bytes = raw.rstrip(b"\r\n").partition(b";")
+    comment = comment_bytes.decode("utf-8", "replace").strip()
+    if not body or body.isspace():
+        defect = Defect.BINARY if _CONTROL.search(raw) else None
+        return Line(number, offset, "", _NO_PARAMETERS, "", comment, defect)
+    if len(body) > MAX_LINE_BYTES:
+        return _long_line(body, number, offset)
+    text = body.decode("utf-8", "replace")
+    if _CONTROL.search(raw) or "\ufffd" in text:
+        defect = Defect.BINARY if _CONTROL.search(raw) else Defect.NOT_TEXT
+        return Line(number, offset, "", _NO_PARAMETERS, text.strip(), comment, defect)
+    return _command(text, comment, number, offset)
 
 
 def _pieces(stream: ByteSource) -> Iterator[tuple[bytes, int]]:

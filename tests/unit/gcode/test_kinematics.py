@@ -115,7 +115,7 @@ def test_commands_change_the_limits_from_there_on() -> None:
 
 def test_a_planner_obeys_a_command_between_moves() -> None:
     planner = Planner(NO_JERK)
-    planner.command("M203", {"X": 10.0})
+    planner.limits = with_command(planner.limits, "M203", {"X": 10.0})
     planner.move((100, 0, 0, 0), 500)
     assert planner.finish() == pytest.approx(10, rel=0.01)
 
@@ -162,7 +162,10 @@ def whole_plan_s(limits: MotionLimits, moves: list[tuple[float, float, float, fl
         low, high = 0.0, min(speed_a, speed_b)
         for _ in range(60):
             middle = (low + high) / 2
-            jumps = [abs(b - a) * middle for a, b in zip(parts_a, parts_b, strict=True)]
+            jumps = [
+                (abs(b - a) if a * b >= 0 else max(abs(a), abs(b))) * middle  # an axis that turns back rests in between
+                for a, b in zip(parts_a, parts_b, strict=True)
+            ]
             fits = all(jump <= jerk for jump, jerk in zip(jumps, limits.jerk_mm_s, strict=True))
             low, high = (middle, high) if fits else (low, middle)
         corners.append(max(low, min(safe_a, safe_b)))

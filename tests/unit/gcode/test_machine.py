@@ -41,7 +41,8 @@ def test_relative_extrusion() -> None:
 
 
 def test_g90_and_g91_set_the_extruders_mode_as_in_marlin() -> None:
-    assert [move.filament_mm for move in run("M83\nG1 X1 E5\nG90\nG1 X2 E5\nG1 X3 E6")[1]] == [5, 5, 1]
+    """E goes along in relative mode too: after 5 mm the place E5 is where the filament is."""
+    assert [move.filament_mm for move in run("M83\nG1 X1 E5\nG90\nG1 X2 E5\nG1 X3 E6")[1]] == [5, 0, 1]
     assert [move.filament_mm for move in run("G91\nG1 X1 E5\nG1 X2 E5")[1]] == [5, 5]
 
 
