@@ -51,9 +51,10 @@ class _Frugal:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_DIRECTORY_BYTES:
+        piece = self._stream.read(min(size, MAX_DIRECTORY_BYTES + 1) if size >= 0 else MAX_DIRECTORY_BYTES + 1)
+        if len(piece) > MAX_DIRECTORY_BYTES:
             raise ContainerError("zip-directory", limit_bytes=MAX_DIRECTORY_BYTES)
-        return self._stream.read(size)
+        return piece
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset, whence)
