@@ -1,0 +1,555 @@
+/* The compiled parser: reads plain moves out of G-code text.
+ *
+ * Plain C99 without Python's headers: `gcode/scan/kernel.py` loads it with ctypes and gives every array, so nothing is
+ * allocated here, and one build serves every Python. The meaning of each line is that of `gcode/reader.py` and
+ * `gcode/machine.py`, bit for bit; whatever is not quite plain ends the call, and Python obeys that line itself. kernel_planner.c
+ * says how long moves take.
+ *
+ * The input is from strangers: every read is checked against the end of the block, every row against the capacity, and no
+ * number leaves the range in which its arithmetic is exact. Compile with -ffp-contract=off: a fused multiply-add rounds once
+ * where Python rounds twice.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum {
+    ABI = 1,
+    MAX_LINE_BYTES = 256, /* gcode/reader.py */
+    MAX_CHORDS = 720,     /* gcode/machine.py */
+    MAX_DIGITS = 18,      /* 10^22 is the last power of ten that a double holds exactly */
+    M_CODES = 1024
+};
+
+static const double MAX_NUMBER = 1e6;
+static const double CHORD_ERROR_MM = 0.01;
+static const double MAX_RETRACTION_MM = 20.0;
+static const double DUST_MM = 1e-6;
+static const double PI = 3.141592653589793;
+static const int64_t EXACT_INTEGERS = INT64_C(9007199254740992); /* 2^53 */
+
+static const double POWERS[MAX_DIGITS + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
+                                              1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+
+/* ---- what Python shares: the names and order are those of gcode/scan/kernel.py ---- */
+
+enum { EXTRUDES = 1, ARC = 2, LAST = 4 }; /* gcode/scan/columns.py: MoveFlag */
+
+enum { MARLIN, KLIPPER, REPRAP }; /* what they do with E under G90 and G91 */
+
+/* `gcode.machine.Machine`, as far as moves need it; the retraction is that of the tool. */
+typedef struct {
+    double position[3];
+    double shift[3];
+    double e;
+    double e_word;
+    double e_mm3; /* of 1 mm of filament, 0 where E is a length */
+    double speed_mm_s;
+    double speed_factor;
+    double unit_mm;
+    double retracted_mm;
+    int64_t relative;
+    int64_t relative_e;
+    int64_t asked_relative_e;
+    int64_t flavour;
+    int64_t tool;
+    int64_t takes_arcs; /* 0: another plane, or sines that are not those of Python here; then Python draws them */
+} Motion;
+
+/* Where rows and events go, how much room there is, and what came of it. */
+typedef struct {
+    int64_t *line;
+    int64_t *offset;
+    double *start; /* x of all rows, then y, then z: `room` values each */
+    double *end;
+    double *filament_mm;
+    double *speed_mm_s;
+    uint8_t *tool;
+    uint8_t *flags;
+    int64_t room;
+    int64_t *event_before;
+    int64_t *event_line;
+    int64_t *event_begin;
+    int64_t *event_end;
+    int64_t event_room;
+    const uint8_t *mode_m; /* M_CODES bytes: nonzero for M codes that may touch the motion state */
+    int64_t rows;
+    int64_t events;
+    int64_t consumed;
+    int64_t lines;
+    int64_t moves;
+    int64_t last_move_line;
+    int64_t absolute;
+    int64_t absolute_falls;
+    int64_t relative;
+    int64_t relative_rises;
+} Sheet;
+
+/* ---- reading text ---- */
+
+enum { X, Y, Z, E, F, I, J, R, WORDS, NO_WORD };
+
+typedef struct {
+    double value[WORDS];
+    unsigned present;
+} Words;
+
+/* The block, and the line that is being read. */
+typedef struct {
+    const uint8_t *block;
+    const uint8_t *end;
+    const uint8_t *begin; /* of the line */
+    const uint8_t *at;
+    int64_t line;
+    int64_t offset; /* of the block in the file */
+} Reading;
+
+static bool is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+
+static bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
+
+static bool is_end(uint8_t byte) { return byte == '\n' || byte == '\r'; }
+
+static bool is_control(uint8_t byte) { return byte == 0x7f || (byte < 0x20 && !is_blank(byte) && !is_end(byte)); }
+
+static bool has(const Words *words, unsigned word) { return (words->present >> word & 1u) != 0; }
+
+static unsigned word_of(uint8_t byte)
+{
+    switch (byte & 0xdf) {
+    case 'X': return X;
+    case 'Y': return Y;
+    case 'Z': return Z;
+    case 'E': return E;
+    case 'F': return F;
+    case 'I': return I;
+    case 'J': return J;
+    case 'R': return R;
+    default: return NO_WORD;
+    }
+}
+
+static const uint8_t *skip_blanks(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && is_blank(*at))
+        at++;
+    return at;
+}
+
+static const uint8_t *line_end(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && !is_end(*at))
+        at++;
+    return at;
+}
+
+static const uint8_t *next_line(const uint8_t *at, const uint8_t *end)
+{
+    if (at < end && *at == '\r' && end - at > 1 && at[1] == '\n')
+        return at + 2;
+    return at < end ? at + 1 : end;
+}
+
+/* Exact: an integer below 2^53 divided by a power of ten that a double holds is rounded once, as float() rounds it.
+ * Null: there is no number, or one that this way does not read. */
+static const uint8_t *read_number(const uint8_t *at, const uint8_t *end, double *value)
+{
+    bool negative = at < end && *at == '-';
+    if (negative || (at < end && *at == '+'))
+        at++;
+    uint64_t mantissa = 0;
+    ptrdiff_t digits = 0, decimals = 0;
+    for (; at < end && is_digit(*at); at++, digits++)
+        mantissa = mantissa * 10 + (uint64_t)(*at - '0');
+    if (at < end && *at == '.')
+        for (at++; at < end && is_digit(*at); at++, decimals++)
+            mantissa = mantissa * 10 + (uint64_t)(*at - '0');
+    digits += decimals;
+    if (digits == 0 || digits > MAX_DIGITS || (int64_t)mantissa > EXACT_INTEGERS)
+        return NULL;
+    double number = (double)(int64_t)mantissa / POWERS[decimals];
+    *value = negative ? -number : number;
+    return at;
+}
+
+/* Whether a number goes on in a way that `gcode.reader` may take for an exponent. */
+static bool maybe_exponent(const uint8_t *at, const uint8_t *end)
+{
+    return at < end && (*at == 'e' || (*at == 'E' && end - at > 1 && at[1] == '+'));
+}
+
+/* The words of a move up to a comment or the end of the line; null when it is not plain. */
+static const uint8_t *read_words(const uint8_t *at, const uint8_t *end, Words *words)
+{
+    words->present = 0;
+    for (;;) {
+        at = skip_blanks(at, end);
+        if (at == end || *at == ';' || is_end(*at))
+            return at;
+        unsigned word = word_of(*at);
+        double value;
+        if (word == NO_WORD)
+            return NULL;
+        at = read_number(skip_blanks(at + 1, end), end, &value);
+        if (at == NULL || fabs(value) > MAX_NUMBER || maybe_exponent(at, end))
+            return NULL;
+        words->value[word] = value;
+        words->present |= 1u << word;
+    }
+}
+
+/* Digits up to a number of four; -1: none or more, or a letter of another kind follows. */
+static int read_code(const uint8_t **at, const uint8_t *end)
+{
+    int code = 0, digits = 0;
+    for (; *at < end && is_digit(**at) && digits < 5; (*at)++, digits++)
+        code = code * 10 + (**at - '0');
+    return digits == 0 || digits > 4 ? -1 : code;
+}
+
+/* ---- events ---- */
+
+/* A line, or the comment behind a move, for Python to read; false: no room. */
+static bool add_event(Sheet *sheet, const Reading *reading, const uint8_t *begin)
+{
+    if (sheet->events >= sheet->event_room)
+        return false;
+    const uint8_t *end = line_end(begin, reading->end);
+    const uint8_t *cut = reading->end - reading->begin > MAX_LINE_BYTES ? reading->begin + MAX_LINE_BYTES + 1 : reading->end;
+    int64_t row = sheet->events++;
+    sheet->event_before[row] = sheet->rows;
+    sheet->event_line[row] = reading->line;
+    sheet->event_begin[row] = begin - reading->block;
+    sheet->event_end[row] = (end < cut ? end : cut) - reading->block;
+    return true;
+}
+
+/* Whether the line holds a control byte where `gcode.reader` looks for one. */
+static bool has_control(const Reading *reading)
+{
+    const uint8_t *at = reading->begin;
+    for (int count = 0; at < reading->end && count <= MAX_LINE_BYTES && !is_end(*at); at++, count++)
+        if (is_control(*at))
+            return true;
+    return false;
+}
+
+/* ---- moves ---- */
+
+static void target_of(const Motion *motion, const Words *words, double target[3])
+{
+    for (unsigned axis = X; axis <= Z; axis++) {
+        double position = motion->position[axis];
+        if (has(words, axis))
+            position = words->value[axis] * motion->unit_mm + (motion->relative ? position : motion->shift[axis]);
+        target[axis] = position;
+    }
+}
+
+/* How the E word fits its mode: `gcode.facts.ExtruderMode`. */
+static void count_mode(Sheet *sheet, Motion *motion, double value)
+{
+    if (motion->relative_e) {
+        sheet->relative++;
+        sheet->relative_rises += value > motion->e_word;
+    } else {
+        sheet->absolute++;
+        sheet->absolute_falls += value < motion->e;
+    }
+    motion->e_word = value;
+}
+
+static double take_filament(Sheet *sheet, Motion *motion, const Words *words)
+{
+    double value = words->value[E] * motion->unit_mm, filament_mm = value;
+    if (has(words, X) || has(words, Y))
+        count_mode(sheet, motion, value);
+    if (motion->relative_e) {
+        motion->e += value;
+    } else {
+        filament_mm = value - motion->e;
+        motion->e = value;
+    }
+    return motion->e_mm3 != 0.0 ? filament_mm / motion->e_mm3 : filament_mm;
+}
+
+/* Whether this much filament is more than what was drawn back before. */
+static bool lays(Motion *motion, double filament_mm)
+{
+    double missing_mm = motion->retracted_mm - filament_mm;
+    double owed_mm = missing_mm < 0.0 ? 0.0 : missing_mm;
+    motion->retracted_mm = owed_mm > MAX_RETRACTION_MM ? MAX_RETRACTION_MM : owed_mm;
+    return missing_mm < -DUST_MM;
+}
+
+static void add_row(Sheet *sheet, const Reading *reading, const Motion *motion, const double start[3], const double end[3],
+                    double filament_mm, unsigned flags)
+{
+    int64_t row = sheet->rows++;
+    sheet->line[row] = reading->line;
+    sheet->offset[row] = reading->offset + (reading->begin - reading->block);
+    for (int axis = 0; axis < 3; axis++) {
+        sheet->start[axis * sheet->room + row] = start[axis];
+        sheet->end[axis * sheet->room + row] = end[axis];
+    }
+    sheet->filament_mm[row] = filament_mm;
+    sheet->speed_mm_s[row] = motion->speed_mm_s * motion->speed_factor;
+    sheet->tool[row] = (uint8_t)motion->tool;
+    sheet->flags[row] = (uint8_t)flags;
+}
+
+/* ---- arcs: the chords of `gcode.machine` ---- */
+
+typedef struct {
+    double centre[2];
+    double radius;
+    double begin; /* radians */
+    double sweep;
+    int64_t count;
+} Arc;
+
+static double distance_of(double across_x, double across_y) { return sqrt(across_x * across_x + across_y * across_y); }
+
+static void find_centre(const Motion *motion, const Words *words, const double end[3], bool clockwise, double centre[2])
+{
+    const double *start = motion->position;
+    double unit = motion->unit_mm;
+    if (!has(words, R)) {
+        centre[0] = start[0] + (has(words, I) ? words->value[I] * unit : 0.0);
+        centre[1] = start[1] + (has(words, J) ? words->value[J] * unit : 0.0);
+        return;
+    }
+    double radius = words->value[R] * unit;
+    double across_x = end[0] - start[0], across_y = end[1] - start[1];
+    double chord = distance_of(across_x, across_y);
+    centre[0] = start[0];
+    centre[1] = start[1];
+    if (chord == 0)
+        return;
+    double squared = radius * radius - chord * chord / 4;
+    double height = sqrt(squared < 0.0 ? 0.0 : squared);
+    double side = clockwise == (radius > 0) ? -1.0 : 1.0;
+    centre[0] = (start[0] + end[0]) / 2 - side * height * across_y / chord;
+    centre[1] = (start[1] + end[1]) / 2 + side * height * across_x / chord;
+}
+
+/* Python's remainder of a figure between -2 pi and 2 pi. */
+static double modulo_turn(double angle)
+{
+    if (angle >= 2 * PI || angle <= -2 * PI)
+        return 0.0;
+    return angle < 0 ? angle + 2 * PI : angle;
+}
+
+static Arc find_arc(const Motion *motion, const Words *words, const double end[3], bool clockwise)
+{
+    const double *start = motion->position;
+    Arc arc;
+    find_centre(motion, words, end, clockwise, arc.centre);
+    arc.radius = distance_of(start[0] - arc.centre[0], start[1] - arc.centre[1]);
+    arc.begin = atan2(start[1] - arc.centre[1], start[0] - arc.centre[0]);
+    arc.sweep = modulo_turn(atan2(end[1] - arc.centre[1], end[0] - arc.centre[0]) - arc.begin);
+    if (clockwise)
+        arc.sweep -= 2 * PI;
+    if (start[0] == end[0] && start[1] == end[1])
+        arc.sweep = clockwise ? -2 * PI : 2 * PI;
+    arc.count = 1;
+    if (arc.radius > CHORD_ERROR_MM) {
+        double chords = ceil(fabs(arc.sweep) / (2 * sqrt(2 * CHORD_ERROR_MM / arc.radius)));
+        arc.count = chords < 1 ? 1 : chords > MAX_CHORDS ? MAX_CHORDS : (int64_t)chords;
+    }
+    return arc;
+}
+
+static void add_arc(Sheet *sheet, const Reading *reading, const Motion *motion, const Arc *arc, const double end[3],
+                    double filament_mm, unsigned flags)
+{
+    double from[3], to[3];
+    double count = (double)arc->count, share_mm = filament_mm / count;
+    double lowest = motion->position[Z], climb = end[Z] - lowest;
+    memcpy(from, motion->position, sizeof from);
+    for (int64_t index = 1; index < arc->count; index++) {
+        double angle = arc->begin + arc->sweep * (double)index / count;
+        to[X] = arc->centre[0] + arc->radius * cos(angle);
+        to[Y] = arc->centre[1] + arc->radius * sin(angle);
+        to[Z] = lowest + climb * (double)index / count;
+        add_row(sheet, reading, motion, from, to, share_mm, flags | ARC);
+        memcpy(from, to, sizeof from);
+    }
+    add_row(sheet, reading, motion, from, end, share_mm, flags | ARC | LAST);
+}
+
+/* ---- lines ---- */
+
+typedef enum { TAKEN, ODD, NO_ROOM } Outcome;
+
+static void obey_move(Sheet *sheet, const Reading *reading, Motion *motion, const Words *words, int code)
+{
+    if (has(words, F))
+        motion->speed_mm_s = words->value[F] * motion->unit_mm / 60;
+    double end[3];
+    target_of(motion, words, end);
+    double filament_mm = has(words, E) ? take_filament(sheet, motion, words) : 0.0;
+    const double *start = motion->position;
+    bool stays = start[X] == end[X] && start[Y] == end[Y] && start[Z] == end[Z];
+    if (code >= 2) {
+        Arc arc = find_arc(motion, words, end, code == 2);
+        add_arc(sheet, reading, motion, &arc, end, filament_mm, lays(motion, filament_mm) ? EXTRUDES : 0);
+    } else if (!stays || filament_mm != 0.0) {
+        bool extrudes = filament_mm != 0.0 && lays(motion, filament_mm) && !stays;
+        add_row(sheet, reading, motion, start, end, filament_mm, extrudes ? EXTRUDES | LAST : LAST);
+    }
+    memcpy(motion->position, end, sizeof end);
+}
+
+/* G0 to G3; `reading->at` is behind the code. */
+static Outcome take_move(Sheet *sheet, Reading *reading, Motion *motion, int code)
+{
+    Words words;
+    const uint8_t *at = read_words(reading->at, reading->end, &words);
+    if (at == NULL || at - reading->begin > MAX_LINE_BYTES || (code >= 2 && !motion->takes_arcs))
+        return ODD;
+    if (sheet->room - sheet->rows < (code >= 2 ? MAX_CHORDS : 1))
+        return NO_ROOM;
+    if (at < reading->end && *at == ';') {
+        if (has_control(reading))
+            return ODD;
+        if (!add_event(sheet, reading, at))
+            return NO_ROOM;
+        at = line_end(at, reading->end);
+    }
+    obey_move(sheet, reading, motion, &words, code);
+    sheet->moves++;
+    sheet->last_move_line = reading->line;
+    reading->at = at;
+    return TAKEN;
+}
+
+static void set_mode(Motion *motion, int code)
+{
+    if (code == 82 || code == 83)
+        motion->asked_relative_e = code == 83;
+    else
+        motion->relative = code == 91;
+    if (motion->flavour == KLIPPER)
+        motion->relative_e = motion->relative || motion->asked_relative_e;
+    else if (code == 82 || code == 83)
+        motion->relative_e = motion->asked_relative_e;
+    else if (motion->flavour == MARLIN)
+        motion->relative_e = motion->asked_relative_e = motion->relative;
+}
+
+/* G90, G91, G92 E, M82 and M83 with nothing else. */
+static Outcome take_mode(Sheet *sheet, Reading *reading, Motion *motion, int code)
+{
+    Words words;
+    const uint8_t *at = read_words(reading->at, reading->end, &words);
+    if (at == NULL || at - reading->begin > MAX_LINE_BYTES || words.present != (code == 92 ? 1u << E : 0u) || has_control(reading))
+        return ODD;
+    if (!add_event(sheet, reading, reading->begin))
+        return NO_ROOM;
+    if (code == 92)
+        motion->e = words.value[E] * motion->unit_mm;
+    else
+        set_mode(motion, code);
+    reading->at = line_end(at, reading->end);
+    return TAKEN;
+}
+
+static Outcome take_event(Sheet *sheet, Reading *reading)
+{
+    if (!add_event(sheet, reading, reading->begin))
+        return NO_ROOM;
+    reading->at = line_end(reading->at, reading->end);
+    return TAKEN;
+}
+
+static Outcome take_g(Sheet *sheet, Reading *reading, Motion *motion)
+{
+    int code = read_code(&reading->at, reading->end);
+    if (reading->at < reading->end && *reading->at == '.')
+        return ODD;
+    if (code >= 0 && code <= 3)
+        return take_move(sheet, reading, motion, code);
+    if (code == 90 || code == 91 || code == 92)
+        return take_mode(sheet, reading, motion, code);
+    return code == 4 ? take_event(sheet, reading) : ODD;
+}
+
+static Outcome take_m(Sheet *sheet, Reading *reading, Motion *motion)
+{
+    int code = read_code(&reading->at, reading->end);
+    bool whole = reading->at == reading->end || *reading->at != '.';
+    if (whole && (code == 82 || code == 83))
+        return take_mode(sheet, reading, motion, code);
+    if (code < 0 || code >= M_CODES || sheet->mode_m[code])
+        return ODD;
+    return take_event(sheet, reading);
+}
+
+/* Words of Klipper that begin a line; the names are those of gcode/scan/columns.py: EVENT_WORDS. */
+static bool is_event_word(const Reading *reading)
+{
+    static const char *const WORDS_OF_KLIPPER[] = {"EXCLUDE_OBJECT", "SET_VELOCITY_LIMIT", "SET_PRESSURE_ADVANCE",
+                                                   "SET_PRINT_STATS_INFO"};
+    for (size_t index = 0; index < sizeof WORDS_OF_KLIPPER / sizeof *WORDS_OF_KLIPPER; index++) {
+        size_t length = strlen(WORDS_OF_KLIPPER[index]);
+        if ((size_t)(reading->end - reading->at) >= length && memcmp(reading->at, WORDS_OF_KLIPPER[index], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static Outcome take_line(Sheet *sheet, Reading *reading, Motion *motion)
+{
+    reading->at = skip_blanks(reading->begin, reading->end);
+    if (reading->at == reading->end || is_end(*reading->at))
+        return TAKEN;
+    switch (*reading->at) {
+    case ';': return take_event(sheet, reading);
+    case 'G':
+    case 'g': reading->at++; return take_g(sheet, reading, motion);
+    case 'M':
+    case 'm': reading->at++; return take_m(sheet, reading, motion);
+    case 'E':
+    case 'S': return is_event_word(reading) ? take_event(sheet, reading) : ODD;
+    default: return ODD;
+    }
+}
+
+/* Take whole lines until one is odd or the room ends; see gcode/scan/columns.py: Parser. `line` is the number of the first. */
+EXPORT void essaim_parse(const uint8_t *block, int64_t size, int64_t line, int64_t offset, Motion *motion, Sheet *sheet)
+{
+    Reading reading = {block, block + size, block, block, line, offset};
+    while (reading.begin < reading.end && take_line(sheet, &reading, motion) == TAKEN) {
+        reading.begin = next_line(reading.at, reading.end);
+        reading.line++;
+    }
+    sheet->consumed = reading.begin - block;
+    sheet->lines = reading.line - line;
+}
+
+/* ---- what this build is ---- */
+
+EXPORT int64_t essaim_abi(void) { return ABI; }
+
+/* Bytes of what Python lays out: 0 Motion, 1 Sheet. */
+EXPORT int64_t essaim_size(int64_t what)
+{
+    static const size_t SIZES[] = {sizeof(Motion), sizeof(Sheet)};
+    return what >= 0 && what < 2 ? (int64_t)SIZES[what] : -1;
+}
+
+/* Sine, cosine and arc tangent as this build has them, to be compared with Python's. */
+EXPORT void essaim_angles(const double *angle, double *sine, double *cosine, double *tangent, int64_t count)
+{
+    for (int64_t index = 0; index < count; index++) {
+        sine[index] = sin(angle[index]);
+        cosine[index] = cos(angle[index]);
+        tangent[index] = atan2(sine[index], cosine[index]);
+    }
+}

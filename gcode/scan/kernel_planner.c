@@ -1,0 +1,317 @@
+/* The compiled planner: seconds of moves with junction speeds and look-ahead, as `gcode/kinematics.py: Planner` finds them.
+ *
+ * Python gives all memory (gcode/scan/kernel.py); the look-ahead is a fixed array. See kernel.c for the rules of both files.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+enum {
+    AXES = 4,
+    LOOK_AHEAD = 1024,
+    MAX_WAITING = 65536 /* moves that may wait behind a held one: those that take no time are not held */
+};
+
+enum { JERK, DEVIATION, CORNER }; /* gcode.kinematics.Junction */
+
+static const double STANDSTILL = 1e-9;
+static const double SLOWEST_MM_S2 = 1.0;
+static const double STRAIGHT = 0.999999;
+static const double SMALL_BLOCK_MM = 1.0;
+static const double CURVE = 0.7071067812;
+
+/* ---- what Python shares: the names and order are those of gcode/scan/kernel.py ---- */
+
+/* `gcode.kinematics.MotionLimits` */
+typedef struct {
+    double speed[AXES];
+    double acceleration[AXES];
+    double jerk[AXES];
+    double print_acceleration;
+    double travel_acceleration;
+    double retract_acceleration;
+    double deviation;
+    double corner;
+    double cruise_ratio;
+    double least_print;
+    double least_travel;
+    double path;
+    int64_t junction;
+} Limits;
+
+typedef struct {
+    double distance;
+    double cruise;
+    double acceleration;
+    double cruise_ratio;
+    double entry_squared; /* the most that the junction allows */
+    int64_t row;          /* counts all moves of the file, also those that take no time */
+} Block;
+
+/* Moves that are held for their followers. */
+typedef struct {
+    Block block[LOOK_AHEAD];
+    double planned[LOOK_AHEAD + 1];
+    Block last;
+    double direction[AXES]; /* of the last block, per mm of path */
+    double safe_speed;
+    double committed_squared; /* entry of the first held block */
+    double owed_s;            /* dwell before the first move: it goes to that move */
+    int64_t held;
+    int64_t rows;
+    int64_t moving; /* 0: at rest, there is no last block */
+} Plan;
+
+/* Moves to plan, and where their seconds go: `seconds[0]` is that of the move with number `first`. */
+typedef struct {
+    const double *start[3];
+    const double *end[3];
+    const double *filament_mm;
+    const double *speed_mm_s;
+    const int32_t *which; /* of `limits`, for each move */
+    int64_t count;
+    const Limits *limits;
+    int64_t limits_count;
+    const int64_t *stop_before;
+    const double *stop_s;
+    int64_t stops;
+    double *seconds;
+    int64_t first;
+    int64_t room; /* of `seconds` */
+} Batch;
+
+static double least(double left, double right) { return right < left ? right : left; }
+
+static double most(double left, double right) { return right > left ? right : left; }
+
+/* The largest value along a direction that keeps every axis within its limit; an axis with limit 0 has none. */
+static double axis_limit(const double limits[AXES], const double direction[AXES])
+{
+    double limit = INFINITY;
+    for (int axis = 0; axis < AXES; axis++)
+        if (direction[axis] != 0.0 && limits[axis] > 0)
+            limit = least(limit, limits[axis] / fabs(direction[axis]));
+    return limit;
+}
+
+static double product(const double left[AXES], const double right[AXES], int axes)
+{
+    double sum = 0.0;
+    for (int axis = 0; axis < axes; axis++)
+        sum += left[axis] * right[axis];
+    return sum;
+}
+
+static void unit_of(const double vector[AXES], double unit[AXES])
+{
+    double length = sqrt(product(vector, vector, AXES));
+    for (int axis = 0; axis < AXES; axis++)
+        unit[axis] = length > STANDSTILL ? vector[axis] / length : 0.0;
+}
+
+/* ---- corners ---- */
+
+/* How much a junction must slow down (0 to 1) so that no axis jumps by more than its jerk. */
+static double jerk_factor(const double jerk[AXES], const double before[AXES], const double after[AXES], double speed)
+{
+    double factor = 1.0;
+    for (int axis = 0; axis < AXES; axis++) {
+        double leaving = before[axis] * speed, entering = after[axis] * speed;
+        double change = leaving * entering < 0 ? most(fabs(leaving), fabs(entering)) : fabs(entering - leaving);
+        if (change * factor > jerk[axis])
+            factor = jerk[axis] / change;
+    }
+    return factor;
+}
+
+/* Radius of the arc that rounds a corner, in units of its deviation. */
+static double arc_factor(double cosine)
+{
+    double half_sine = sqrt((1 - most(cosine, -STRAIGHT)) / 2);
+    return half_sine / (1 - half_sine);
+}
+
+static double deviation_squared(const Plan *plan, const Limits *limits, const double direction[AXES], const Block *block)
+{
+    double before[AXES], after[AXES], turn[AXES];
+    unit_of(plan->direction, before);
+    unit_of(direction, after);
+    double cosine = -product(before, after, AXES);
+    if (cosine > STRAIGHT)
+        return 0.0;
+    for (int axis = 0; axis < AXES; axis++)
+        turn[axis] = after[axis] - before[axis];
+    unit_of(turn, turn);
+    double acceleration = least(block->acceleration, axis_limit(limits->acceleration, turn));
+    double squared = acceleration * limits->deviation * arc_factor(cosine);
+    if (block->distance < SMALL_BLOCK_MM && cosine < -CURVE)
+        squared = least(squared, acceleration * block->distance / acos(-most(cosine, -STRAIGHT)));
+    return squared;
+}
+
+static bool travels(const double direction[AXES]) { return direction[0] != 0.0 || direction[1] != 0.0 || direction[2] != 0.0; }
+
+static double corner_squared(const Plan *plan, const Limits *limits, const double direction[AXES], const Block *block)
+{
+    if (!travels(plan->direction) || !travels(direction))
+        return 0.0;
+    double cosine = -product(plan->direction, direction, 3);
+    if (cosine > STRAIGHT)
+        return 0.0;
+    double squared = limits->corner * limits->corner * (sqrt(2) - 1) * arc_factor(cosine);
+    cosine = most(cosine, -STRAIGHT);
+    double half_tangent = sqrt((1 - cosine) / (1 + cosine)) / 2;
+    squared = least(squared, half_tangent * block->distance * block->acceleration);
+    squared = least(squared, half_tangent * plan->last.distance * plan->last.acceleration);
+    double change = fabs(direction[3] - plan->direction[3]);
+    if (change <= STANDSTILL)
+        return squared;
+    double extruder = limits->jerk[3] / change;
+    return least(squared, extruder * extruder);
+}
+
+/* The speed at which the junction with the block before may be passed. */
+static double junction(const Plan *plan, const Limits *limits, const double direction[AXES], const Block *block)
+{
+    double slowest = least(plan->last.cruise, block->cruise);
+    if (limits->junction == JERK)
+        return slowest * jerk_factor(limits->jerk, plan->direction, direction, slowest);
+    double squared = limits->junction == DEVIATION ? deviation_squared(plan, limits, direction, block)
+                                                   : corner_squared(plan, limits, direction, block);
+    return least(slowest, sqrt(squared));
+}
+
+/* ---- blocks ---- */
+
+/* Seconds for a block; entry and exit are reachable from each other within the distance. */
+static double trapezoid_s(const Block *block, double entry_squared, double exit_squared)
+{
+    double entry = sqrt(entry_squared), leaving = sqrt(exit_squared);
+    double cruise = block->cruise, acceleration = block->acceleration;
+    double mean_squared = (entry_squared + exit_squared) / 2;
+    double peak_squared = mean_squared + acceleration * block->distance * (1 - block->cruise_ratio);
+    if (peak_squared < cruise * cruise)
+        cruise = most(sqrt(peak_squared), most(entry, leaving));
+    double even_mm = block->distance - (cruise * cruise - mean_squared) / acceleration;
+    return (2 * cruise - entry - leaving) / acceleration + most(even_mm, 0.0) / cruise;
+}
+
+/* The squared entry speed of each held block from which its followers can still brake, and the exit of the last. */
+static void plan_backwards(Plan *plan)
+{
+    double squared = plan->safe_speed * plan->safe_speed;
+    plan->planned[plan->held] = squared;
+    for (int64_t index = plan->held - 1; index >= 0; index--) {
+        const Block *block = &plan->block[index];
+        squared = least(block->entry_squared, squared + 2 * block->acceleration * block->distance);
+        plan->planned[index] = squared;
+    }
+}
+
+/* Plan everything that is held, as if it stopped after the last block, and settle the first `count`. */
+static void commit(Plan *plan, int64_t count, const Batch *batch)
+{
+    plan_backwards(plan);
+    double entry_squared = plan->committed_squared;
+    for (int64_t index = 0; index < count; index++) {
+        const Block *block = &plan->block[index];
+        double exit_squared = least(plan->planned[index + 1], entry_squared + 2 * block->acceleration * block->distance);
+        batch->seconds[block->row - batch->first] += trapezoid_s(block, entry_squared, exit_squared);
+        entry_squared = exit_squared;
+    }
+    plan->committed_squared = entry_squared;
+    plan->held -= count;
+    memmove(plan->block, plan->block + count, (size_t)plan->held * sizeof *plan->block);
+}
+
+static void hold(Plan *plan, const Limits *limits, const double direction[AXES], Block *block)
+{
+    double safe = limits->junction == JERK ? least(block->cruise, axis_limit(limits->jerk, direction)) : 0.0;
+    double entry = safe;
+    if (plan->moving)
+        entry = most(junction(plan, limits, direction, block), least(safe, plan->safe_speed));
+    block->entry_squared = entry * entry;
+    if (!plan->moving)
+        plan->committed_squared = block->entry_squared;
+    plan->block[plan->held++] = *block;
+    plan->last = *block;
+    plan->moving = 1;
+    plan->safe_speed = safe;
+    memcpy(plan->direction, direction, sizeof plan->direction);
+}
+
+static void plan_move(Plan *plan, const Batch *batch, int64_t index)
+{
+    double delta[AXES], direction[AXES];
+    for (int axis = 0; axis < 3; axis++)
+        delta[axis] = batch->end[axis][index] - batch->start[axis][index];
+    double filament_mm = delta[3] = batch->filament_mm[index];
+    double distance = sqrt(product(delta, delta, 3)), speed = batch->speed_mm_s[index];
+    bool along_path = distance > STANDSTILL;
+    if (!along_path)
+        distance = fabs(filament_mm);
+    int32_t which = batch->which[index];
+    if (distance <= STANDSTILL || speed <= 0 || which < 0 || which >= batch->limits_count)
+        return;
+    const Limits *limits = &batch->limits[which];
+    for (int axis = 0; axis < AXES; axis++)
+        direction[axis] = delta[axis] / distance;
+    double acceleration = !along_path       ? limits->retract_acceleration
+                          : filament_mm > 0 ? limits->print_acceleration
+                                            : limits->travel_acceleration;
+    acceleration = least(acceleration, axis_limit(limits->acceleration, direction));
+    speed = most(speed, filament_mm > 0 ? limits->least_print : limits->least_travel);
+    speed = least(least(speed, limits->path), axis_limit(limits->speed, direction));
+    Block block = {distance, speed, most(acceleration, SLOWEST_MM_S2), limits->cruise_ratio, 0.0, plan->rows};
+    hold(plan, limits, direction, &block);
+}
+
+static void stop(Plan *plan, double seconds, const Batch *batch)
+{
+    commit(plan, plan->held, batch);
+    plan->moving = 0;
+    plan->safe_speed = plan->committed_squared = 0.0;
+    if (plan->rows > batch->first)
+        batch->seconds[plan->rows - 1 - batch->first] += most(seconds, 0.0);
+    else
+        plan->owed_s += most(seconds, 0.0);
+}
+
+static bool fits(const Plan *plan, const Batch *batch)
+{
+    return plan->held >= 0 && plan->held < LOOK_AHEAD && batch->first >= 0 && batch->first <= plan->rows && batch->count >= 0 &&
+           batch->room - (plan->rows - batch->first) >= batch->count && (plan->held == 0 || plan->block[0].row >= batch->first);
+}
+
+/* Plan a batch; gives the number of the first move that is not settled. -1: the batch does not fit. */
+EXPORT int64_t essaim_plan(Plan *plan, const Batch *batch)
+{
+    if (!fits(plan, batch))
+        return -1;
+    int64_t next = 0;
+    for (int64_t index = 0; index <= batch->count; index++) {
+        for (; next < batch->stops && batch->stop_before[next] <= index; next++)
+            stop(plan, batch->stop_s[next], batch);
+        if (index == batch->count)
+            break;
+        plan_move(plan, batch, index);
+        batch->seconds[plan->rows++ - batch->first] = plan->owed_s;
+        plan->owed_s = 0.0;
+        if (plan->held == LOOK_AHEAD)
+            commit(plan, LOOK_AHEAD / 2, batch);
+    }
+    if (plan->held > 0 && plan->rows - plan->block[0].row > MAX_WAITING)
+        commit(plan, plan->held, batch);
+    return plan->held > 0 ? plan->block[0].row : plan->rows;
+}
+
+/* Bytes of what Python lays out: 0 Limits, 1 Plan, 2 Batch. */
+EXPORT int64_t essaim_plan_size(int64_t what)
+{
+    static const size_t SIZES[] = {sizeof(Limits), sizeof(Plan), sizeof(Batch)};
+    return what >= 0 && what < 3 ? (int64_t)SIZES[what] : -1;
+}
