@@ -17,8 +17,8 @@ from gcode.reader import MOVES, Line, arguments, number_in
 MM_PER_INCH: Final = 25.4
 DEFAULT_SPEED_MM_S: Final = 25.0  # Marlin's feed rate before the first F (1500 mm/min)
 MAX_TOOL: Final = 16
-_MAX_RETRACTION_MM: Final = 20.0  # more cannot be given back without a person feeding the filament again
-_DUST_MM: Final = 1e-6  # rounding of what slicers write
+MAX_RETRACTION_MM: Final = 20.0  # more cannot be given back without a person feeding the filament again
+DUST_MM: Final = 1e-6  # rounding of what slicers write
 _MAX_STATES: Final = 16
 
 __all__ = ["HEAT_CODES", "MAX_TOOL", "FirmwareRetraction", "Machine", "Move", "Point", "tool_number"]
@@ -165,8 +165,8 @@ class Machine:
     def _lays(self, filament_mm: float) -> bool:
         """Whether this much filament is more than what was drawn back before."""
         missing_mm = self.retracted_mm.get(self.tool, 0.0) - filament_mm
-        self.retracted_mm[self.tool] = min(max(missing_mm, 0.0), _MAX_RETRACTION_MM)
-        return missing_mm < -_DUST_MM
+        self.retracted_mm[self.tool] = min(max(missing_mm, 0.0), MAX_RETRACTION_MM)
+        return missing_mm < -DUST_MM
 
     def _move(self, code: str, parameters: dict[str, float]) -> tuple[Move, ...]:
         if "F" in parameters:
