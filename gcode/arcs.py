@@ -4,7 +4,7 @@ https://marlinfw.org/docs/gcode/G002-G003.html and https://marlinfw.org/docs/gco
 """
 
 from collections.abc import Mapping
-from math import atan2, ceil, cos, hypot, pi, sin, sqrt
+from math import atan2, ceil, cos, pi, sin, sqrt
 from typing import Final, NamedTuple
 
 CHORD_ERROR_MM: Final = 0.01
@@ -35,7 +35,7 @@ def arc_points(start: Point, end: Point, parameters: Mapping[str, float], *, clo
     first, second, rise, _ = plane
     begin, finish = (start[first], start[second]), (end[first], end[second])
     centre = _centre(begin, finish, parameters, clockwise=clockwise, letters=plane.centre)
-    radius = hypot(begin[0] - centre[0], begin[1] - centre[1])
+    radius = _length(begin[0] - centre[0], begin[1] - centre[1])
     if radius <= CHORD_ERROR_MM:
         return [end]
     angle = atan2(begin[1] - centre[1], begin[0] - centre[0])
@@ -54,6 +54,11 @@ def arc_points(start: Point, end: Point, parameters: Mapping[str, float], *, clo
     return [*points, end]
 
 
+def _length(across: float, along: float) -> float:
+    """Not `hypot`: Python's own has other last bits than the C library's, and the compiled kernel gives the same chords."""
+    return sqrt(across * across + along * along)
+
+
 def _sweep(begin: tuple[float, float], finish: tuple[float, float], centre: tuple[float, float], *, clockwise: bool) -> float:
     if begin == finish:  # Marlin draws a whole circle
         return -2 * pi if clockwise else 2 * pi
@@ -70,7 +75,7 @@ def _centre(
     if radius is None:
         return begin[0] + parameters.get(letters[0], 0.0), begin[1] + parameters.get(letters[1], 0.0)
     across, along = finish[0] - begin[0], finish[1] - begin[1]
-    chord = hypot(across, along)
+    chord = _length(across, along)
     if chord == 0:
         return begin
     height = sqrt(max(radius * radius - chord * chord / 4, 0.0))
