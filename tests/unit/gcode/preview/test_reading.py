@@ -1,0 +1,74 @@
+"""What is drawn of a file: its layers as the facts count them, its kinds of line, its travels."""
+
+from io import BytesIO
+
+import pytest
+
+from gcode.preview.reading import MAX_FEATURES, read_drawing
+from gcode.profile import bundled_profiles
+from tests.unit.gcode.preview.plates import START, square, stream, tower
+
+
+def test_every_layer_and_kind_of_line() -> None:
+    drawn = read_drawing(stream(tower(3) + ";TYPE:Internal infill\nG1 X60 Y60 E1\n"))
+    assert drawn.layer_z_mm == pytest.approx((0.2, 0.4, 0.6))
+    assert [drawn.features[row].id for row in drawn.strokes.feature] == ["external"] * 12 + ["infill"]
+    assert drawn.strokes.layer.tolist() == [0] * 4 + [1] * 4 + [2] * 5
+
+
+def test_only_one_layer() -> None:
+    drawn = read_drawing(stream(tower(5)), layer=2)
+    assert len(drawn.strokes) == 4
+    assert drawn.strokes.end[:, 2] == pytest.approx(0.6)
+    assert drawn.layers == 5, "all are counted"
+
+
+def test_what_comes_before_the_first_mark_is_start_code() -> None:
+    purge = "G1 Z0.3\nG1 X5 Y5\nG1 X60 Y5 E9\n"
+    drawn = read_drawing(stream(START + purge + tower(2).removeprefix(START)))
+    assert drawn.layers == 2
+    assert drawn.strokes.layer.tolist() == [-1] + [0] * 4 + [1] * 4
+    assert len(read_drawing(stream(START + purge + tower(2)), layer=0).strokes) == 4, "not part of the first layer"
+
+
+def test_without_marks_a_layer_begins_with_a_new_height() -> None:
+    body = "".join(f"G1 Z{z}\n{square(10, 10, 5)}" for z in (0.2, 0.4, 0.41, 0.6))
+    assert read_drawing(stream(START + body)).layer_z_mm == pytest.approx((0.2, 0.41, 0.6))
+
+
+def test_a_mark_without_plastic_is_no_layer() -> None:
+    assert read_drawing(stream(START + ";LAYER:0\n;LAYER:1\nG1 Z0.2\n" + square(1, 1, 5))).layers == 1
+
+
+def test_travels_only_when_asked() -> None:
+    assert (read_drawing(stream(tower(2))).strokes.feature > 0).all()
+    drawn = read_drawing(stream(tower(2)), travels=True)
+    travels = drawn.strokes.chosen(drawn.strokes.feature == 0)
+    assert len(travels) == 1, "from the origin to the first square; later squares begin where the last one ended"
+    assert travels.end[0].tolist() == pytest.approx([40, 40, 0.2])
+    assert travels.filament_mm.sum() == 0
+    assert travels.layer.tolist() == [0], "a travel leads to what is laid next"
+
+
+def test_a_retraction_and_its_return_are_no_plastic() -> None:
+    assert len(read_drawing(stream(START + "G1 X5 Y5 Z1\nG1 E-2\nG1 X9 Y5 E2\n")).strokes) == 0
+
+
+def test_the_area_of_the_filament_is_the_profiles() -> None:
+    fine, thick = read_drawing(stream(tower(1))), read_drawing(stream(";FLAVOR:Griffin\n" + tower(1)))
+    assert fine.filament_area_mm2 == pytest.approx(2.405, abs=0.001)
+    assert thick.filament_area_mm2 == pytest.approx(6.379, abs=0.001)
+    profile = bundled_profiles()["prusa-mk3s"]
+    assert read_drawing(stream(";FLAVOR:Griffin\n" + tower(1)), profile).filament_area_mm2 == fine.filament_area_mm2
+
+
+def test_a_thousand_kinds_of_line_do_not_fill_the_memory() -> None:
+    body = "".join(f";TYPE:kind {number}\nG1 X{number % 50} Y{number % 7} Z0.2 E1\n" for number in range(1000))
+    drawn = read_drawing(stream(START + body))
+    assert len(drawn.features) <= MAX_FEATURES + 2
+    assert int(drawn.strokes.feature.max()) < len(drawn.features)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff" * 4000, b"G1 X1e308 E1\nG1 XNaN\n", b"x" * 500_000, b";TYPE:\n;LAYER:\n"])
+def test_rubbish_lays_nothing(content: bytes) -> None:
+    assert len(read_drawing(BytesIO(content)).strokes) == 0
