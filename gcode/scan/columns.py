@@ -6,7 +6,7 @@ seconds. Lines that a parser does not take are obeyed by `gcode.machine.Machine`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntFlag
 from typing import Final, Protocol
 
@@ -58,6 +58,43 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.line)
+
+
+_EMPTY: Final = Columns(
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty((3, 0)),
+    np.empty((3, 0)),
+    np.empty(0),
+    np.empty(0),
+    np.empty(0, np.uint8),
+    np.empty(0, np.uint8),
+)
+_FIELDS: Final = tuple(field.name for field in fields(Columns))
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """All the moves, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return _EMPTY
+    return Columns(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in _FIELDS))
+
+
+def picked(columns: Columns, rows: Integers | slice) -> Columns:
+    """Some of the moves."""
+    return Columns(*(getattr(columns, name)[..., rows] for name in _FIELDS))
+
+
+def added_modes(one: ExtruderMode, other: ExtruderMode) -> ExtruderMode:
+    """Both counts together."""
+    return ExtruderMode(
+        one.absolute + other.absolute,
+        one.absolute_falls + other.absolute_falls,
+        one.relative + other.relative,
+        one.relative_rises + other.relative_rises,
+    )
 
 
 @dataclass(frozen=True, slots=True)
