@@ -9,6 +9,7 @@
 # ./farm.sh bench [NAME...]           measure
 # ./farm.sh sim --seeds N             the farm's decisions in a simulated world full of faults; --mutants: seen to catch mistakes
 # ./farm.sh torment --rounds N        kill, cut and fill real processes, and count what is left
+# ./farm.sh wheels [--try]            wheels for x86-64 and 64-bit ARM with the compiled part; --try: run both, compare the results
 # Makes its environment if it is missing. Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
@@ -49,21 +50,30 @@ environment() {
     cp "$root/$1" "$stamp"
 }
 
+# The compiled part of the G-code scan: once for each change of its source, where there is a compiler. Without it the scan is slower.
+kernel() {
+    stamp="$root/build/kernel/$(uname -m)/sources"
+    if cat "$root/gcode/scan/kernel.c" "$root/gcode/scan/kernel_planner.c" | cmp -s - "$stamp"; then return; fi
+    if command -v "${CC:-cc}" >/dev/null 2>&1; then "$venv/bin/python" "$root/hatch_build.py" || true; fi
+}
+
 command=${1:-help}
 case "$command" in
-check | test | bench | sim | torment)
+check | test | bench | sim | torment | wheels)
     shift
     environment requirements-test.lock
+    kernel
     cd "$root"
     exec "$venv/bin/python" -m "tests.$command" "$@"
     ;;
 help)
-    sed -n '2,12s/^# //p' "$0"
+    sed -n '2,13s/^# //p' "$0"
     ;;
 *)
     # the caller's folder stays: files are named from there
     [ -f "$venv/essaim-requirements-test.lock" ] && cmp -s "$root/requirements-test.lock" "$venv/essaim-requirements-test.lock" ||
         environment requirements.lock
+    [ "$command" = node ] || kernel # a node reads G-code in plain Python
     PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" FARM_COMMAND=${FARM_COMMAND:-$0} exec "$venv/bin/python" -m farm "$@"
     ;;
 esac
