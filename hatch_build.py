@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parent
-SOURCES: Final = tuple(ROOT / "gcode" / "scan" / name for name in ("kernel.c", "kernel_planner.c"))
+SOURCES: Final = tuple(ROOT / "gcode" / "scan" / name for name in ("kernel.h", "kernel.c", "kernel_planner.c"))
 BUILT: Final = ROOT / "build" / "kernel"
 LIBRARY: Final = "_kernel.so"
 # -ffp-contract=off: a fused multiply-add would round otherwise than Python does. -fno-builtin-*: the very functions of libm that
@@ -51,7 +51,7 @@ def build(command: str, target: Path, extra: Sequence[str] = ()) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(f".{os.getpid()}")
     try:
-        arguments = [command, *FLAGS, *extra, *map(str, SOURCES), "-o", str(partial), "-lm"]
+        arguments = [command, *FLAGS, *extra, *map(str, SOURCES[1:]), "-o", str(partial), "-lm"]
         subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=_COMPILE_S)
         digest_file(target).write_text(hashlib.sha256(partial.read_bytes()).hexdigest(), "ascii")
         partial.replace(target)
@@ -83,7 +83,7 @@ except ImportError:  # a checkout has no hatchling; it needs none
 else:
 
     class KernelHook(BuildHookInterface[Any]):
-        """Puts the kernel into a wheel. ESSAIM_KERNEL_TAG and ESSAIM_KERNEL name platform and library of a cross build."""
+        """Puts the kernel into a wheel. ESSAIM_KERNEL_TAG and ESSAIM_KERNEL_LIBRARY name platform and library of a cross build."""
 
         PLUGIN_NAME = "custom"
 
@@ -91,8 +91,8 @@ else:
             """Build, and say for which platform the wheel is."""
             if self.target_name != "wheel" or version == "editable":
                 return
-            given = os.environ.get("ESSAIM_KERNEL")
-            library = Path(given) if given else Path(self.directory) / "kernel" / LIBRARY
+            given = os.environ.get("ESSAIM_KERNEL_LIBRARY")
+            library = Path(given) if given else BUILT / "wheel" / LIBRARY
             if not given and not self._built(library):
                 return
             for path in (library, digest_file(library)):

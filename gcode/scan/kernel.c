@@ -9,20 +9,17 @@
  * number leaves the range in which its arithmetic is exact. Compile with -ffp-contract=off: a fused multiply-add rounds once
  * where Python rounds twice.
  */
+#include "kernel.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
 enum {
-    ABI = 1,
     MAX_LINE_BYTES = 256, /* gcode/reader.py */
     MAX_CHORDS = 720,     /* gcode/machine.py */
-    MAX_DIGITS = 18,      /* 10^22 is the last power of ten that a double holds exactly */
-    M_CODES = 1024
+    MAX_DIGITS = 18       /* 10^22 is the last power of ten that a double holds exactly */
 };
 
 static const double MAX_NUMBER = 1e6;
@@ -34,60 +31,6 @@ static const int64_t EXACT_INTEGERS = INT64_C(9007199254740992); /* 2^53 */
 
 static const double POWERS[MAX_DIGITS + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
                                               1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
-
-/* ---- what Python shares: the names and order are those of gcode/scan/kernel.py ---- */
-
-enum { EXTRUDES = 1, ARC = 2, LAST = 4 }; /* gcode/scan/columns.py: MoveFlag */
-
-enum { MARLIN, KLIPPER, REPRAP }; /* what they do with E under G90 and G91 */
-
-/* `gcode.machine.Machine`, as far as moves need it; the retraction is that of the tool. */
-typedef struct {
-    double position[3];
-    double shift[3];
-    double e;
-    double e_word;
-    double e_mm3; /* of 1 mm of filament, 0 where E is a length */
-    double speed_mm_s;
-    double speed_factor;
-    double unit_mm;
-    double retracted_mm;
-    int64_t relative;
-    int64_t relative_e;
-    int64_t asked_relative_e;
-    int64_t flavour;
-    int64_t tool;
-    int64_t takes_arcs; /* 0: another plane, or sines that are not those of Python here; then Python draws them */
-} Motion;
-
-/* Where rows and events go, how much room there is, and what came of it. */
-typedef struct {
-    int64_t *line;
-    int64_t *offset;
-    double *start; /* x of all rows, then y, then z: `room` values each */
-    double *end;
-    double *filament_mm;
-    double *speed_mm_s;
-    uint8_t *tool;
-    uint8_t *flags;
-    int64_t room;
-    int64_t *event_before;
-    int64_t *event_line;
-    int64_t *event_begin;
-    int64_t *event_end;
-    int64_t event_room;
-    const uint8_t *mode_m; /* M_CODES bytes: nonzero for M codes that may touch the motion state */
-    int64_t rows;
-    int64_t events;
-    int64_t consumed;
-    int64_t lines;
-    int64_t moves;
-    int64_t last_move_line;
-    int64_t absolute;
-    int64_t absolute_falls;
-    int64_t relative;
-    int64_t relative_rises;
-} Sheet;
 
 /* ---- reading text ---- */
 
@@ -360,7 +303,7 @@ static Arc find_arc(const Motion *motion, const Words *words, const double end[3
     arc.count = 1;
     if (arc.radius > CHORD_ERROR_MM) {
         double chords = ceil(fabs(arc.sweep) / (2 * sqrt(2 * CHORD_ERROR_MM / arc.radius)));
-        arc.count = chords < 1 ? 1 : chords > MAX_CHORDS ? MAX_CHORDS : (int64_t)chords;
+        arc.count = !(chords >= 1) ? 1 : chords > MAX_CHORDS ? MAX_CHORDS : (int64_t)chords;
     }
     return arc;
 }
@@ -537,11 +480,11 @@ EXPORT void essaim_parse(const uint8_t *block, int64_t size, int64_t line, int64
 
 EXPORT int64_t essaim_abi(void) { return ABI; }
 
-/* Bytes of what Python lays out: 0 Motion, 1 Sheet. */
+/* Bytes of what Python lays out: 0 Motion, 1 Sheet, 2 Limits, 3 Batch, and 4 Plan, which it only keeps. */
 EXPORT int64_t essaim_size(int64_t what)
 {
-    static const size_t SIZES[] = {sizeof(Motion), sizeof(Sheet)};
-    return what >= 0 && what < 2 ? (int64_t)SIZES[what] : -1;
+    static const size_t SIZES[] = {sizeof(Motion), sizeof(Sheet), sizeof(Limits), sizeof(Batch), sizeof(Plan)};
+    return what >= 0 && what < 5 ? (int64_t)SIZES[what] : -1;
 }
 
 /* Sine, cosine and arc tangent as this build has them, to be compared with Python's. */

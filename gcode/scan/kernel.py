@@ -24,7 +24,7 @@ from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
 from gcode.scan.columns import MODE_M, Columns, Events, Floats, Parsed
 
-ABI: Final = 1  # kernel.c: ABI
+ABI: Final = 1  # kernel.h: ABI
 SWITCH: Final = "ESSAIM_KERNEL"  # "off" keeps the scan on NumPy
 LIBRARY: Final = "_kernel.so"
 _HERE: Final = Path(__file__).parent
@@ -108,20 +108,19 @@ class Library:
         _check_digest(path)
         try:
             library = ctypes.CDLL(str(path))
-            abi, size, plan_size = library.essaim_abi, library.essaim_size, library.essaim_plan_size
+            abi, size = library.essaim_abi, library.essaim_size
             self.parse, self.plan, self.angles = library.essaim_parse, library.essaim_plan, library.essaim_angles
         except (OSError, AttributeError) as error:
             raise KernelError(f"{path} cannot be loaded: {error}") from error
-        for function in (abi, size, plan_size, self.plan):
+        for function in (abi, size, self.plan):
             function.restype = _WHOLE
         if abi() != ABI:
             raise KernelError(f"{path} has version {abi()}, this code needs {ABI}")
-        size.argtypes = plan_size.argtypes = (_WHOLE,)
-        self.plan_bytes: int = plan_size(1)
-        wanted = [(size(0), _Motion), (size(1), _Sheet), (plan_size(0), _Limits), (plan_size(2), _Batch)]
-        for found, structure in wanted:
-            if found != ctypes.sizeof(structure):
-                raise KernelError(f"{path} lays out {structure.__name__} in {found} bytes, not {ctypes.sizeof(structure)}")
+        size.argtypes = (_WHOLE,)
+        self.plan_bytes: int = size(4)
+        for index, structure in enumerate((_Motion, _Sheet, _Limits, _Batch)):
+            if size(index) != ctypes.sizeof(structure):
+                raise KernelError(f"{path} lays out {structure.__name__} in {size(index)} bytes, not {ctypes.sizeof(structure)}")
         self.parse.argtypes = (_POINTER, _WHOLE, _WHOLE, _WHOLE, _POINTER, _POINTER)
         self.parse.restype = None
         self.plan.argtypes = (_POINTER, _POINTER)

@@ -2,87 +2,20 @@
  *
  * Python gives all memory (gcode/scan/kernel.py); the look-ahead is a fixed array. See kernel.c for the rules of both files.
  */
+#include "kernel.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
-enum {
-    AXES = 4,
-    LOOK_AHEAD = 1024,
-    MAX_WAITING = 65536 /* moves that may wait behind a held one: those that take no time are not held */
-};
-
-enum { JERK, DEVIATION, CORNER }; /* gcode.kinematics.Junction */
+enum { MAX_WAITING = 65536 }; /* moves that may wait behind a held one: those that take no time are not held */
 
 static const double STANDSTILL = 1e-9;
 static const double SLOWEST_MM_S2 = 1.0;
 static const double STRAIGHT = 0.999999;
 static const double SMALL_BLOCK_MM = 1.0;
 static const double CURVE = 0.7071067812;
-
-/* ---- what Python shares: the names and order are those of gcode/scan/kernel.py ---- */
-
-/* `gcode.kinematics.MotionLimits` */
-typedef struct {
-    double speed[AXES];
-    double acceleration[AXES];
-    double jerk[AXES];
-    double print_acceleration;
-    double travel_acceleration;
-    double retract_acceleration;
-    double deviation;
-    double corner;
-    double cruise_ratio;
-    double least_print;
-    double least_travel;
-    double path;
-    int64_t junction;
-} Limits;
-
-typedef struct {
-    double distance;
-    double cruise;
-    double acceleration;
-    double cruise_ratio;
-    double entry_squared; /* the most that the junction allows */
-    int64_t row;          /* counts all moves of the file, also those that take no time */
-} Block;
-
-/* Moves that are held for their followers. */
-typedef struct {
-    Block block[LOOK_AHEAD];
-    double planned[LOOK_AHEAD + 1];
-    Block last;
-    double direction[AXES]; /* of the last block, per mm of path */
-    double safe_speed;
-    double committed_squared; /* entry of the first held block */
-    double owed_s;            /* dwell before the first move: it goes to that move */
-    int64_t held;
-    int64_t rows;
-    int64_t moving; /* 0: at rest, there is no last block */
-} Plan;
-
-/* Moves to plan, and where their seconds go: `seconds[0]` is that of the move with number `first`. */
-typedef struct {
-    const double *start[3];
-    const double *end[3];
-    const double *filament_mm;
-    const double *speed_mm_s;
-    const int32_t *which; /* of `limits`, for each move */
-    int64_t count;
-    const Limits *limits;
-    int64_t limits_count;
-    const int64_t *stop_before;
-    const double *stop_s;
-    int64_t stops;
-    double *seconds;
-    int64_t first;
-    int64_t room; /* of `seconds` */
-} Batch;
 
 static double least(double left, double right) { return right < left ? right : left; }
 
@@ -307,11 +240,4 @@ EXPORT int64_t essaim_plan(Plan *plan, const Batch *batch)
     if (plan->held > 0 && plan->rows - plan->block[0].row > MAX_WAITING)
         commit(plan, plan->held, batch);
     return plan->held > 0 ? plan->block[0].row : plan->rows;
-}
-
-/* Bytes of what Python lays out: 0 Limits, 1 Plan, 2 Batch. */
-EXPORT int64_t essaim_plan_size(int64_t what)
-{
-    static const size_t SIZES[] = {sizeof(Limits), sizeof(Plan), sizeof(Batch)};
-    return what >= 0 && what < 3 ? (int64_t)SIZES[what] : -1;
 }
