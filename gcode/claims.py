@@ -1,19 +1,35 @@
-"""What a slicer says about its own file in comments: name, time, filament, machine limits.
+"""What a slicer says about its own file in comments: name, time, filament, nozzle, material, flavour.
 
-Untrusted: shown and compared, never obeyed for a decision (the limits only refine the time estimate).
+Known are PrusaSlicer and its relatives (SuperSlicer, Orca, Bambu Studio, Slic3r), Cura (also as Griffin and UltiGCode),
+Simplify3D, ideaMaker, KISSlicer. Untrusted: shown and compared, never obeyed for a decision (`gcode.survey` takes the machine
+limits from the same comments, to refine the time estimate).
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO, Final
-
-from gcode.kinematics import MotionLimits
+from dataclasses import dataclass, field
+from typing import Final
 
 _TEXT_LENGTH: Final = 80
-_TAIL_BYTES: Final = 64 * 1024
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([dhms])")
+_MAX_TOOLS: Final = 16
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([dhms])", re.ASCII)
 _SECONDS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?(?!\d)", re.ASCII)
+_KEY: Final = re.compile(r"([^:=]*?)\s*(?:[:=]\s*(.*))?", re.DOTALL)
+_FLAVOURS: Final = {
+    "marlin": "marlin-legacy",  # PrusaSlicer's name for Marlin before 2.0 and Prusa's own
+    "marlin2": "marlin",
+    "klipper": "klipper",
+    "reprapfirmware": "reprapfirmware",
+}
+_CURA_FLAVOURS: Final = {
+    "marlin": "marlin",
+    "marlin(volumetric)": "marlin",
+    "griffin": "griffin",
+    "cheetah": "griffin",
+    "ultigcode": "ultigcode",
+    "reprap": "reprapfirmware",
+}
 
 
 @dataclass(slots=True)
@@ -23,18 +39,29 @@ class Claims:
     slicer: str | None = None
     time_s: float | None = None
     filament_mm: float | None = None
+    filament_mm3: float | None = None
     filament_g: float | None = None
     printer_model: str | None = None
     flavour: str | None = None
-    layers_begin: bool = False  # a layer mark was seen: everything before it is start code
+    nozzle_mm: float | None = None
+    material: str | None = None
+    initial_nozzle_c: dict[int, float] = field(default_factory=dict)  # Griffin's firmware heats to it before the file begins
+    initial_bed_c: float | None = None
+    slicer_version_due: bool = False
 
     def read(self, comment: str) -> None:
         """Take what one comment says; the first claim of a kind holds."""
-        if not comment:
+        match = _KEY.fullmatch(comment)
+        if match is None:
             return
-        for prefix, take in _READERS:
+        key = match[1]
+        take = _READERS.get(key)
+        if take is not None:
+            take(self, match[2] or "")
+            return
+        for prefix, reader in _PREFIXES.get(key[:4], ()):
             if comment.startswith(prefix):
-                take(self, comment[len(prefix) :].strip(" :="))
+                reader(self, comment[len(prefix) :])
                 return
 
 
@@ -44,12 +71,19 @@ def _duration_s(text: str) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    match = re.match(r"\d+(?:\.\d+)?", text)
-    return float(match[0]) if match and len(match[0]) < 20 else None
+    match = _NUMBER.match(text)
+    return float(match[0]) if match else None
+
+
+def _sum(text: str) -> float | None:
+    """One figure an extruder: `12.5, 3.1`."""
+    numbers = [_number(part.strip()) for part in text.split(",")[:_MAX_TOOLS]]
+    found = [number for number in numbers if number is not None]
+    return sum(found) if found else None
 
 
 def _slicer(claims: Claims, text: str) -> None:
-    name = text.removeprefix("by ").partition(" on ")[0].strip()[:_TEXT_LENGTH]
+    name = text.strip(" :=").removeprefix("by ").partition(" on ")[0].partition(", ")[0].strip()[:_TEXT_LENGTH]
     claims.slicer = claims.slicer or name or None
 
 
@@ -58,8 +92,40 @@ def _slicer_version(claims: Claims, text: str) -> None:
         claims.slicer = f"{claims.slicer} {text[:20]}"
 
 
+def _bambu(claims: Claims, text: str) -> None:
+    _slicer(claims, f"BambuStudio {text.strip()}")
+
+
+def _kisslicer(claims: Claims, _text: str) -> None:
+    claims.slicer_version_due = claims.slicer is None
+    _slicer(claims, "KISSlicer")
+
+
+def _kisslicer_version(claims: Claims, text: str) -> None:
+    if claims.slicer_version_due:
+        claims.slicer_version_due = False
+        _slicer_version(claims, text.strip())
+
+
 def _time_in_words(claims: Claims, text: str) -> None:
-    claims.time_s = claims.time_s or _duration_s(text.partition("=")[2] or text)
+    claims.time_s = claims.time_s or _duration_s(text)
+
+
+def _total_time_in_words(claims: Claims, text: str) -> None:
+    """Bambu: `model printing time: 40m 1s; total estimated time: 43m 33s`."""
+    _time_in_words(claims, text.partition("total estimated time:")[2] or text)
+
+
+def _time_in_long_words(claims: Claims, text: str) -> None:
+    """Simplify3D: `0 hours 37 minutes`."""
+    short = re.sub(r"\s*(hour|minute|second|day)s?", lambda match: match[1][0], text)
+    _time_in_words(claims, short)
+
+
+def _time_min(claims: Claims, text: str) -> None:
+    minutes = _number(text)
+    if minutes is not None and claims.time_s is None:
+        claims.time_s = minutes * 60
 
 
 def _time_s(claims: Claims, text: str) -> None:
@@ -67,91 +133,128 @@ def _time_s(claims: Claims, text: str) -> None:
 
 
 def _cura_filament(claims: Claims, text: str) -> None:
-    metres = _number(text)
-    if metres is not None and claims.filament_mm is None:
-        claims.filament_mm = metres * 1000
+    """`1.5m, 0.2m`, or `1234mm3` of volumetric Marlin."""
+    total = _sum(text)
+    if total is None:
+        return
+    if "mm3" in text:
+        _volume(claims, text)
+    elif claims.filament_mm is None:
+        claims.filament_mm = total * 1000
 
 
 def _filament_mm(claims: Claims, text: str) -> None:
-    claims.filament_mm = claims.filament_mm or _number(text)
+    claims.filament_mm = claims.filament_mm if claims.filament_mm is not None else _sum(text)
 
 
 def _filament_g(claims: Claims, text: str) -> None:
-    claims.filament_g = claims.filament_g or _number(text)
+    claims.filament_g = claims.filament_g if claims.filament_g is not None else _sum(text)
+
+
+def _slic3r_filament(claims: Claims, text: str) -> None:
+    """`1234.5mm (2.9cm3)`."""
+    if "mm" in text:
+        _filament_mm(claims, text)
+
+
+def _volume(claims: Claims, text: str) -> None:
+    total = _sum(text)
+    if total is not None:
+        claims.filament_mm3 = (claims.filament_mm3 or 0.0) + total
 
 
 def _printer_model(claims: Claims, text: str) -> None:
-    claims.printer_model = text[:_TEXT_LENGTH]
+    claims.printer_model = claims.printer_model or text.strip()[:_TEXT_LENGTH] or None
 
 
 def _flavour(claims: Claims, text: str) -> None:
-    claims.flavour = text[:_TEXT_LENGTH].lower()
+    claims.flavour = claims.flavour or _FLAVOURS.get(text.strip().lower())
 
 
-def _layer(claims: Claims, _text: str) -> None:
-    claims.layers_begin = True
+def _cura_flavour(claims: Claims, text: str) -> None:
+    claims.flavour = claims.flavour or cura_flavour(text)
 
 
-_READERS: Final[tuple[tuple[str, Callable[[Claims, str], None]], ...]] = (
-    ("LAYER_CHANGE", _layer),
-    ("AFTER_LAYER_CHANGE", _layer),
-    ("LAYER:", _layer),
-    ("generated by", _slicer),
-    ("Generated with", _slicer),
-    ("GENERATOR.NAME:", _slicer),
-    ("GENERATOR.VERSION:", _slicer_version),
-    ("G-Code generated by", _slicer),
-    ("estimated printing time", _time_in_words),
-    ("total estimated time", _time_in_words),
-    ("PRINT.TIME:", _time_s),
-    ("TIME:", _time_s),
-    ("filament used [mm]", _filament_mm),
-    ("total filament length [mm]", _filament_mm),
-    ("Filament used:", _cura_filament),
-    ("filament used [g]", _filament_g),
-    ("total filament weight [g]", _filament_g),
-    ("printer_model", _printer_model),
-    ("FLAVOR:", _flavour),
-)
+def cura_flavour(text: str) -> str | None:
+    """Our word for Cura's `;FLAVOR:`; None for one that is none of ours."""
+    return _CURA_FLAVOURS.get(text.strip().lower().replace(" ", ""))
 
 
-def _axes(settings: dict[str, float], name: str, default: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    x, y, z, e = (settings.get(f"{name}_{axis}", value) for axis, value in zip("xyze", default, strict=True))
-    return (x, y, z, e)
+def slic3r_flavour(text: str) -> str | None:
+    """Our word for `gcode_flavor` of PrusaSlicer and its relatives."""
+    return _FLAVOURS.get(text.strip().lower())
 
 
-def limits_from_settings(tail: bytes) -> MotionLimits | None:
-    """The machine limits that PrusaSlicer and its relatives write at the end of a file (`; machine_max_...`), or None."""
-    settings = {
-        match[1].decode(): float(match[2])
-        for match in re.finditer(rb"^; machine_max_([a-z_]{1,40}) = (\d{1,7}(?:\.\d{1,6})?)", tail, re.MULTILINE)
-    }
-    if "acceleration_x" not in settings:
-        return None
-    default = MotionLimits()
-    printing = settings.get("acceleration_extruding", default.print_acceleration_mm_s2)
-    return MotionLimits(
-        speed_mm_s=_axes(settings, "feedrate", default.speed_mm_s),
-        acceleration_mm_s2=_axes(settings, "acceleration", default.acceleration_mm_s2),
-        jerk_mm_s=_axes(settings, "jerk", default.jerk_mm_s),
-        print_acceleration_mm_s2=printing,
-        travel_acceleration_mm_s2=printing
-        if b"; gcode_flavor = marlin\n" in tail
-        else settings.get("acceleration_travel", printing),
-        retract_acceleration_mm_s2=settings.get("acceleration_retracting", printing),
-    )
+def _nozzle(claims: Claims, text: str) -> None:
+    claims.nozzle_mm = claims.nozzle_mm or _number(text)
 
 
-def tail_limits(stream: BinaryIO) -> MotionLimits | None:
-    """Look at the last 64 KiB of a seekable stream and put it back where it stood; None when it cannot seek."""
-    if not stream.seekable():
-        return None
-    begin = stream.tell()
-    try:
-        end = stream.seek(0, 2)
-        stream.seek(max(begin, end - _TAIL_BYTES))
-        return limits_from_settings(stream.read(_TAIL_BYTES).replace(b"\r\n", b"\n"))
-    except (OSError, ValueError):  # a decompressing stream can go back but not to its end
-        return None
-    finally:
-        stream.seek(begin)
+def _material(claims: Claims, text: str) -> None:
+    """`PLA;PLA;PETG`: each kind once."""
+    kinds = dict.fromkeys(part.strip() for part in re.split("[;,]", text) if part.strip())
+    claims.material = claims.material or "/".join(kinds)[:_TEXT_LENGTH] or None
+
+
+def _initial_bed(claims: Claims, text: str) -> None:
+    claims.initial_bed_c = _number(text)
+
+
+def _initial_nozzle(tool: int) -> Callable[[Claims, str], None]:
+    def take(claims: Claims, text: str) -> None:
+        claims.initial_nozzle_c[tool] = _number(text) or 0.0
+
+    return take
+
+
+_READERS: Final[dict[str, Callable[[Claims, str], None]]] = {
+    "GENERATOR.NAME": _slicer,
+    "GENERATOR.VERSION": _slicer_version,
+    "version": _kisslicer_version,
+    "estimated printing time": _time_in_words,
+    "estimated printing time (normal mode)": _time_in_words,
+    "total estimated time": _time_in_words,
+    "model printing time": _total_time_in_words,
+    "Build time": _time_in_long_words,
+    "Build Time": _time_in_long_words,
+    "Estimated Build Time": _time_min,
+    "PRINT.TIME": _time_s,
+    "Print Time": _time_s,
+    "TIME": _time_s,
+    "filament used": _slic3r_filament,
+    "filament used [mm]": _filament_mm,
+    "total filament length [mm]": _filament_mm,
+    "Filament length": _filament_mm,
+    "Filament used": _cura_filament,
+    "MATERIAL": _volume,
+    "MATERIAL2": _volume,
+    "filament used [g]": _filament_g,
+    "total filament weight [g]": _filament_g,
+    "Plastic weight": _filament_g,
+    "printer_model": _printer_model,
+    "TARGET_MACHINE.NAME": _printer_model,
+    "FLAVOR": _cura_flavour,
+    "gcode_flavor": _flavour,
+    "nozzle_diameter": _nozzle,
+    "NOZZLE_DIAMETER": _nozzle,
+    "Nozzle Diameter #1": _nozzle,
+    "filament_type": _material,
+    "Material Name#1": _material,
+    "Material Name #1": _material,
+    "BUILD_PLATE.INITIAL_TEMPERATURE": _initial_bed,
+}
+for _tool in range(_MAX_TOOLS):
+    _READERS[f"EXTRUDER_TRAIN.{_tool}.INITIAL_TEMPERATURE"] = _initial_nozzle(_tool)
+    _READERS[f"EXTRUDER_TRAIN.{_tool}.NOZZLE.DIAMETER"] = _nozzle
+    _READERS[f"EXTRUDER_TRAIN.{_tool}.MATERIAL.VOLUME_USED"] = _volume
+
+_PREFIXES: Final[dict[str, tuple[tuple[str, Callable[[Claims, str], None]], ...]]] = {
+    "gene": (("generated by", _slicer),),
+    "Gene": (("Generated with", _slicer), ("Generated by", _slicer)),
+    "G-Co": (("G-Code generated by", _slicer),),
+    "Slic": (("Sliced by", _slicer),),
+    "Bamb": (("BambuStudio", _bambu),),
+    "KISS": (("KISSlicer", _kisslicer),),
+    "vers": (("version ", _kisslicer_version),),
+    "extr": (("extruderDiameter,", _nozzle),),
+    "prin": (("printMaterial,", _material),),
+}

@@ -1,25 +1,8 @@
 """What slicers say: names, times and limits in the shapes that they really write."""
 
-import io
-from io import BytesIO
-
 import pytest
 
-from gcode.claims import Claims, limits_from_settings, tail_limits
-from gcode.kinematics import MotionLimits
-
-SETTINGS = b"""G1 X1
-; gcode_flavor = marlin
-; machine_max_acceleration_e = 5000,4000
-; machine_max_acceleration_extruding = 500
-; machine_max_acceleration_retracting = 900
-; machine_max_acceleration_travel = 1500,1250
-; machine_max_acceleration_x = 600,960
-; machine_max_acceleration_y = 700
-; machine_max_acceleration_z = 100
-; machine_max_feedrate_x = 200
-; machine_max_jerk_x = 9
-"""
+from gcode.claims import Claims
 
 
 def read(*comments: str) -> Claims:
@@ -74,59 +57,10 @@ def test_filament_in_every_unit() -> None:
     assert read("total filament length [mm] : 99.5").filament_mm == 99.5
 
 
-def test_model_flavour_and_layers() -> None:
-    claims = read("printer_model = MK3S", "FLAVOR:Griffin", "LAYER_CHANGE")
-    assert (claims.printer_model, claims.flavour, claims.layers_begin) == ("MK3S", "griffin", True)
-    assert not read("LAYER_COUNT:14").layers_begin
+def test_model_and_flavour() -> None:
+    claims = read("printer_model = MK3S", "FLAVOR:Griffin")
+    assert (claims.printer_model, claims.flavour) == ("MK3S", "griffin")
 
 
 def test_a_lying_number_is_no_number() -> None:
     assert read("filament used [mm] = " + "9" * 400).filament_mm is None
-
-
-def test_limits_from_the_settings_block() -> None:
-    limits = limits_from_settings(SETTINGS)
-    assert limits is not None
-    assert limits.acceleration_mm_s2 == (600.0, 700.0, 100.0, 5000.0)
-    assert limits.speed_mm_s == (200.0, *MotionLimits().speed_mm_s[1:])
-    assert limits.jerk_mm_s[0] == 9
-    assert (limits.print_acceleration_mm_s2, limits.retract_acceleration_mm_s2) == (500, 900)
-
-
-def test_old_marlin_has_no_travel_acceleration_of_its_own() -> None:
-    old = limits_from_settings(SETTINGS)
-    new = limits_from_settings(SETTINGS.replace(b"= marlin\n", b"= marlin2\n"))
-    assert old is not None
-    assert new is not None
-    assert (old.travel_acceleration_mm_s2, new.travel_acceleration_mm_s2) == (500, 1500)
-
-
-def test_no_settings_no_limits() -> None:
-    assert limits_from_settings(b"G1 X1\n; machine_max_jerk_x = 8\n") is None
-
-
-def test_the_tail_is_read_and_the_stream_put_back() -> None:
-    stream = BytesIO(b"G28\n" * 50_000 + SETTINGS.replace(b"\n", b"\r\n"))
-    stream.seek(8)
-    assert tail_limits(stream) is not None
-    assert stream.tell() == 8
-
-
-def test_a_stream_that_cannot_seek_has_no_tail() -> None:
-    class Pipe(BytesIO):
-        def seekable(self) -> bool:
-            return False
-
-    assert tail_limits(Pipe(SETTINGS)) is None
-
-
-def test_a_stream_without_an_end_has_no_tail_but_keeps_its_place() -> None:
-    class OnlyBack(BytesIO):
-        def seek(self, position: int, whence: int = 0, /) -> int:
-            if whence == 2:
-                raise io.UnsupportedOperation
-            return super().seek(position, whence)
-
-    stream = OnlyBack(SETTINGS)
-    assert tail_limits(stream) is None
-    assert stream.tell() == 0

@@ -71,9 +71,11 @@ def test_layers_are_heights_where_plastic_is_laid_and_a_hop_is_none() -> None:
     assert (found.layers, found.first_layer_height_mm, found.layer_height_mm) == (4, 0.25, 0.2)
 
 
-def test_two_parts_one_after_the_other_share_their_layers() -> None:
-    part = "".join(f"G1 X{{x}} Y0 Z{z}\nG1 Y9 E1\n" for z in (0.2, 0.4))
-    assert facts("M83\n" + part.format(x=10) + part.format(x=50)).layers == 2
+def test_two_parts_one_after_the_other_have_layers_of_their_own() -> None:
+    part = "".join(f"G1 X{{x}} Y0 Z{z}\nG1 Y9 E1\n" for z in (0.25, 0.45))
+    found = facts("M83\n" + part.format(x=10) + part.format(x=50))
+    assert [round(layer.height_mm, 6) for layer in found.layer_table] == [0.25, 0.2, 0.25, 0.2]
+    assert (found.layers, found.first_layer_height_mm) == (4, 0.25)
 
 
 def test_a_purge_line_before_the_first_layer_mark_is_no_layer() -> None:
