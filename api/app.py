@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from api import (
+    audit,
     backups,
     designs,
     enrolment,
@@ -25,6 +26,7 @@ from api import (
     printers,
     problems,
     programs,
+    requesters,
     session,
     set_aside,
 )
@@ -32,6 +34,7 @@ from api import farm as whole_farm
 from api.auth import Gate, Guard, operator_token
 from api.deps import People
 from api.limits import BodyLimit, SecurityHeaders
+from api.packing import Packing
 from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.control import Control
@@ -52,9 +55,10 @@ async def page() -> FileResponse:
 
 def _routes() -> APIRouter:
     router = APIRouter(prefix=PREFIX)
-    things = (orders, printers, jobs, nodes, set_aside, designs, programs, enrolment, people)
+    things = (orders, printers, jobs, nodes, set_aside, designs, programs, requesters, audit, enrolment, people)
     for module in (*things, session, backups, whole_farm, hub):
         router.include_router(module.router)
+    router.include_router(programs.uploads_router)
     return router
 
 
@@ -119,6 +123,7 @@ def create_app(
                 )
                 raise failure from error
             app.state.control, app.state.people = running, makers
+            stack.push_async_callback(app.state.packing.close)
             secret = token if token is not None else await asyncio.to_thread(operator_token, chosen.data)
             app.state.guard = Guard(
                 token=secret,
@@ -136,6 +141,7 @@ def create_app(
     app.state.settings = chosen
     app.state.placed_orders = orders.PlacedOrders()
     app.state.uploads = asyncio.Semaphore(programs.MAX_UPLOADS)
+    app.state.packing = Packing(chosen.http.upload_reserve_bytes)
     app.add_middleware(BodyLimit, max_upload_bytes=chosen.http.max_upload_bytes)
     app.add_middleware(Gate)
     app.add_middleware(SecurityHeaders)

@@ -29,7 +29,7 @@ _CLOSE_S: Final = 2.0  # for saying goodbye to a client that does not listen
 TRY_AGAIN_LATER: Final = 1013
 NO_TALKING: Final = 1008
 
-COLLECTIONS: Final = ("printers", "nodes", "orders", "waiting")
+COLLECTIONS: Final = ("printers", "nodes", "orders", "waiting", "uploads")
 _Row = tuple[BaseModel, bytes]
 
 _log = get_logger(__name__)

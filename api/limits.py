@@ -47,7 +47,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a route may be stricter
                 headers.setdefault("Cache-Control", caching)
             await send(message)
 

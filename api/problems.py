@@ -28,17 +28,22 @@ from farm.errors import (
     InvalidError,
     NotAllowedError,
     NotFoundError,
+    RejectedError,
     StoreFullError,
     TooLargeError,
     UnreachableError,
 )
+from farm.library_views import FindingView
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MAX_INSTANCE: Final = 300  # characters of the path that are said back
 
 
 class Problem(BaseModel):
-    """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422."""
+    """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422.
+
+    `findings` say what is wrong with a program that does not pass its checks (code `gcode-rejected`).
+    """
 
     type: str
     title: str
@@ -49,6 +54,7 @@ class Problem(BaseModel):
     instance: str
     errors: list[dict[str, str]] = []
     checks: dict[str, str] = {}
+    findings: list[FindingView] = []
 
 
 class RequestError(FarmError):
@@ -214,8 +220,14 @@ def from_error(error: FarmError, instance: str) -> Response:
         next_step=error.next_step,
         instance=instance,
         headers=error.headers if isinstance(error, RequestError) else None,
-        extra={"checks": error.checks} if isinstance(error, NotReadyError) else None,
+        extra=_more(error),
     )
+
+
+def _more(error: FarmError) -> dict[str, Any] | None:
+    if isinstance(error, NotReadyError):
+        return {"checks": error.checks}
+    return {"findings": error.findings} if isinstance(error, RejectedError) else None
 
 
 def _field(problem: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
+from farm.library_views import (
+    ApprovalRequest,
+    AuditView,
+    ProgramDetail,
+    ReleaseRequest,
+    RequesterChange,
+    RequesterRequest,
+    RequesterView,
+    RevisionView,
+    SignedRequest,
+)
 from farm.views import (
     AlarmView,
     AnswerRequest,
@@ -32,6 +43,7 @@ from farm.views import (
     RecallView,
     SetAsideView,
     TakeOverView,
+    UploadView,
 )
 
 
@@ -91,8 +103,36 @@ class Control(Protocol):
         """All programs."""
         ...
 
+    async def program(self, sha256: str) -> ProgramDetail:
+        """One program with all that was found in it. NotFoundError."""
+        ...
+
+    def uploads(self) -> list[UploadView]:
+        """Files on their way into the library and what came of the newest, newest first, without findings."""
+        ...
+
+    def upload(self, upload: str) -> UploadView:
+        """One of them. NotFoundError: it never was, or is forgotten."""
+        ...
+
     def designs(self) -> list[DesignView]:
         """All designs."""
+        ...
+
+    def revision(self, revision: str) -> RevisionView:
+        """One revision with its programs. NotFoundError."""
+        ...
+
+    def requesters(self) -> list[RequesterView]:
+        """All requesters, by name."""
+        ...
+
+    def requester(self, requester: str) -> RequesterView:
+        """One requester, by id or name. NotFoundError."""
+        ...
+
+    async def audit(self, *, subject: str | None = None, limit: int = 200, offset: int = 0) -> list[AuditView]:
+        """Who answers for what, newest first; at most 1,000 at once."""
         ...
 
     def changes(self) -> AsyncIterator[None]:
@@ -133,8 +173,12 @@ class Control(Protocol):
         """Forget a printer that its node does not report. NotFoundError; ConflictError: it is reported."""
         ...
 
-    async def recall_revision(self, revision: str) -> RecallView:
+    async def recall_revision(self, revision: str, request: SignedRequest) -> RecallView:
         """Start, count and give out nothing more of a revision. NotFoundError."""
+        ...
+
+    async def release_revision(self, revision: str, request: SignedRequest) -> RevisionView:
+        """A draft may be printed from now on. NotFoundError; ConflictError: it was recalled."""
         ...
 
     # orders
@@ -154,8 +198,12 @@ class Control(Protocol):
     async def add_program(self, upload: Path, request: ProgramRequest) -> ProgramView:
         """Take the file `upload` (a complete temporary file in `incoming_folder`) into the library; it is moved or removed.
 
-        InvalidError: not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
+        InvalidError (RejectedError): not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
         """
+        ...
+
+    async def begin_program(self, upload: Path, request: ProgramRequest) -> UploadView:
+        """The same in the background: `upload` tells how far it is. FarmError (throttled): too many wait."""
         ...
 
     @property
@@ -165,6 +213,39 @@ class Control(Protocol):
 
     def program_file(self, sha256: str) -> Path:
         """The file of a program. NotFoundError."""
+        ...
+
+    def program_picture(self, sha256: str, name: str) -> Path:
+        """Its "preview" or "thumbnail" as PNG. NotFoundError."""
+        ...
+
+    async def release_program(self, sha256: str, request: ReleaseRequest) -> ProgramView:
+        """A named person answers for what makes it trusted-only. NotFoundError; ConflictError: it needs nobody, or nobody can."""
+        ...
+
+    async def withdraw_program(self, sha256: str, request: SignedRequest) -> ProgramView:
+        """Nobody answers for it any more. NotFoundError; ConflictError: nobody did."""
+        ...
+
+    # requesters
+    async def add_requester(self, request: RequesterRequest) -> RequesterView:
+        """Add a requester. ConflictError: the name is taken."""
+        ...
+
+    async def change_requester(self, requester: str, request: RequesterChange) -> RequesterView:
+        """Another name, or whether it keeps approvals. NotFoundError; ConflictError: the name is taken."""
+        ...
+
+    async def remove_requester(self, requester: str, by: str) -> None:
+        """Forget a requester. NotFoundError; ConflictError: an order of it is open."""
+        ...
+
+    async def approve(self, requester: str, request: ApprovalRequest) -> RequesterView:
+        """It takes parts of a revision. NotFoundError; ConflictError: the revision was recalled."""
+        ...
+
+    async def withdraw_approval(self, requester: str, revision: str, request: SignedRequest) -> RequesterView:
+        """It takes no more parts of a revision: its open orders of it wait. NotFoundError."""
         ...
 
     # printers and jobs

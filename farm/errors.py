@@ -5,6 +5,7 @@
     ├── NotFoundError           no such order, printer, job, program...
     ├── ConflictError           the thing exists, but not in a state that allows this
     ├── InvalidError            a value is out of range or contradicts another
+    │   └── RejectedError       a program does not pass its checks; `findings` say where and why
     ├── TooLargeError           over a limit that is named in the message
     ├── NotAllowedError         who asks may not do this
     ├── StoreFullError          the disk of the daemon is full: nothing was written, nothing was acknowledged
@@ -16,7 +17,8 @@ exit code in `farm.cli`.
 
 import os
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 _COMMAND: Final = re.compile(r"(^|`|[:.] )farm (?=[a-z])")
 
@@ -74,6 +76,16 @@ class InvalidError(FarmError):
     """A value is out of range, malformed or contradicts another."""
 
     code = "invalid"
+
+
+class RejectedError(InvalidError):
+    """A program does not pass its checks. `findings` are those of its profile (`farm.library_views.FindingView` as JSON)."""
+
+    code = "gcode-rejected"
+
+    def __init__(self, detail: str, *, next_step: str, findings: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(detail, next_step=next_step)
+        self.findings = list(findings)
 
 
 class TooLargeError(FarmError):

@@ -4,13 +4,13 @@ One definition for the routes, the live updates, the command line and the tests.
 durations end in `_s`. Strings that came from printers or makers are text: pages must never treat them as markup.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
 from farm.bus.messages import MAX_CHOICES, FaultNote, Id, PromptNote, ReasonNote, Sha256, is_harmful
-from scheduler.model import BedState, JobOutcome, OccupationKind
+from scheduler.model import BedState, JobOutcome, OccupationKind, Verdict
 
 
 def _visible(text: str) -> str:
@@ -25,6 +25,8 @@ Name = Annotated[Plain, Field(min_length=1, max_length=80)]
 Whole = Annotated[int, Field(strict=True)]  # a number in JSON, neither "1" nor true
 OrderState = Literal["open", "met", "cancelled"]
 JobState = Literal["running", "ended", "collected"]
+RevisionState = Literal["draft", "released", "recalled"]
+UploadState = Literal["waiting", "opening", "checking", "drawing", "saving", "ready", "refused"]
 
 
 class View(BaseModel):
@@ -127,6 +129,8 @@ class OrderView(View):
     met_at: float | None = None
     why_waiting: list[ReasonNote] = []
     recalled: bool = False  # its revision was recalled: nothing more of it is made, and who has its parts must be told
+    requester: str = ""  # id; empty: nobody in particular
+    requester_name: str = ""
 
 
 class JobView(View):
@@ -156,7 +160,10 @@ class JobView(View):
 class ProgramView(View):
     """One G-code file: prints `parts` of `revision` on printers of `profile`.
 
-    `warnings` are what the check found and let pass, by the id of the rule: who prints it should know.
+    `warnings` are what the check found and let pass, by the id of the rule: who prints it should know. `usable`: it may be given to
+    printers (its `verdict` is "pass", or "trusted-only" and a named person has released it). `trust` names the rules that somebody
+    must answer for. `checked` false: it was checked by an older Essaim, and is checked again soon. `worse_since`: a stricter check
+    than the one before took it out of use, and nobody has answered for it yet.
     """
 
     sha256: str
@@ -174,15 +181,48 @@ class ProgramView(View):
     layers: int
     created_at: float
     warnings: list[ReasonNote] = []
+    uploaded_sha256: str = ""  # of what was uploaded; another one than `sha256` when that was packed or held a secret
+    verdict: Verdict = Verdict.PASS
+    usable: bool = True
+    checked: bool = True
+    profile_revision: str = ""
+    rule_set: int = 0
+    trust: list[str] = []
+    released_by: str = ""
+    released_at: float | None = None
+    release_reason: str = ""
+    worse_since: float | None = None
 
 
 class DesignView(View):
-    """A design with its revisions, newest first; `recalled` are those of them that must not be used."""
+    """A design with its revisions, newest first; `recalled` are those of them that must not be used, `drafts` not yet."""
 
     id: str
     name: str
     revisions: list[str]
     recalled: list[str] = []
+    drafts: list[str] = []
+
+
+class UploadView(View):
+    """A file on its way into the library. `done` and `of` are bytes of this step; `program` is its hash once it is `ready`.
+
+    `problem` of a refused one is that of docs/api.md: code, detail, next_step, and the findings when it does not pass its checks.
+    """
+
+    id: str
+    name: str
+    design: str
+    revision: str
+    profile: str
+    size_bytes: int
+    state: UploadState
+    done: int = 0
+    of: int = 0
+    begun_at: float
+    program: str | None = None
+    new: bool = False  # False: the farm had this program already
+    problem: dict[str, Any] | None = None
 
 
 class SetAsideView(View):
@@ -298,6 +338,7 @@ class FarmView(View):
     fence: FenceView | None = None  # this daemon only watches
     healing: HealingView | None = None  # nodes tell again what they did
     healed: HealedView | None = None  # the last time that they did
+    uploads: list[UploadView] = []  # files on their way into the library, and what came of the newest
 
 
 class HealthView(View):
@@ -308,13 +349,17 @@ class HealthView(View):
 
 
 class OrderRequest(RequestBody):
-    """Ask for `quantity` parts of a design (its newest revision, unless `revision` is named)."""
+    """Ask for `quantity` parts of a design: of its newest released revision, unless `revision` is named.
+
+    `requester` (id or name) is who gets them; one that keeps approvals gets the newest revision that it has approved.
+    """
 
     design: Name | None = None
     revision: Id | None = None
     quantity: Whole = Field(ge=1, le=1_000_000)
     priority: Whole = Field(default=0, ge=-100, le=100)
     destination: Plain = Field(default="", max_length=200)
+    requester: Name | None = None
 
 
 class OrderChange(RequestBody):
@@ -354,7 +399,7 @@ class JobCommandRequest(RequestBody):
 
 
 class ProgramRequest(RequestBody):
-    """What is said about an uploaded G-code file."""
+    """What is said about an uploaded G-code file. `by` uploads it, and so releases a new revision, unless `draft` is said."""
 
     design: Name
     revision: Id
@@ -363,6 +408,8 @@ class ProgramRequest(RequestBody):
     material: Plain = Field(default="PLA", max_length=40)
     name: Plain = Field(default="", max_length=200)
     sha256: Sha256 | None = None  # when given, the upload must have this hash
+    draft: bool = False
+    by: Name = "operator"
 
 
 class CommandAccepted(View):

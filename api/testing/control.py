@@ -5,12 +5,12 @@ moves only by `pass_time`. Everything is public, so that a test can bring about 
 """
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from api.testing.library import MemoryLibrary, found
 from api.testing.nodes import MemoryNodes
 from api.testing.questions import MemoryQuestions
 from api.testing.recovery import MemoryRecovery
@@ -23,7 +23,6 @@ from farm.views import (
     ClearBedRequest,
     CollectRequest,
     CommandAccepted,
-    DesignView,
     EnrolmentClaim,
     EnrolmentGrant,
     FarmView,
@@ -37,7 +36,6 @@ from farm.views import (
     OrderRequest,
     OrderView,
     PrinterView,
-    ProgramRequest,
     ProgramView,
 )
 from scheduler.model import BedState, JobOutcome, OccupationKind
@@ -46,7 +44,7 @@ _Row = TypeVar("_Row")
 MAX_CLAIMS = 10  # wrong codes before everybody must wait
 
 
-class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
+class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions):
     """A `Control` without disk, broker or nodes."""
 
     def __init__(self, folder: Path, *, name: str = "Essaim") -> None:
@@ -62,14 +60,10 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
         self.set_aside_rows = {}
         self.order_rows: dict[str, OrderView] = {}
         self.job_rows: dict[str, JobView] = {}
-        self.program_rows: dict[str, ProgramView] = {}
         self.invites: dict[str, str] = {}  # code -> name
         self.passwords: dict[str, str] = {}  # node -> password
         self.wrong_codes = 0
         self.authority_pem: str | None = None
-        self._folder = folder
-        self._incoming = folder / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
         self._waiters: set[asyncio.Event] = set()
 
     # --- what a test brings about
@@ -170,6 +164,7 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
             fence=self.fence,
             healing=self.healing,
             healed=self.healed,
+            uploads=self.uploads(),
         )
 
     def health(self) -> HealthView:
@@ -207,22 +202,6 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
         """One job."""
         return found(self.job_rows, job, "job")
 
-    def programs(self) -> list[ProgramView]:
-        """All programs."""
-        return list(self.program_rows.values())
-
-    def designs(self) -> list[DesignView]:
-        """Designs that have a program, their newest revision first."""
-        revisions: dict[str, list[str]] = {}
-        for program in reversed(self.program_rows.values()):
-            known = revisions.setdefault(program.design, [])
-            if program.revision not in known:
-                known.append(program.revision)
-        return [
-            DesignView(id=design, name=design, revisions=known, recalled=[key for key in known if key in self.recalled])
-            for design, known in revisions.items()
-        ]
-
     async def changes(self) -> AsyncIterator[None]:
         """Yield after every `touch`."""
         waiter = asyncio.Event()
@@ -240,15 +219,13 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
     async def place_order(self, request: OrderRequest) -> OrderView:
         """Take an order and start what can be started."""
         self._check_disk()
-        design = next((row for row in self.designs() if request.revision in row.revisions or row.id == request.design), None)
-        if design is None:
-            raise NotFoundError("There is no such design.", next_step="Add a program that prints it: farm program add FILE.")
-        if (request.revision or design.revisions[0]) in self.recalled:
-            raise ConflictError("This revision was recalled.", next_step="Order the newest revision of its design.")
+        design, revision, requester = self.meant(request)
         order = OrderView(
             id=new_id("ord"),
             design=design.id,
-            revision=request.revision or design.revisions[0],
+            revision=revision,
+            requester=requester.id if requester is not None else "",
+            requester_name=requester.name if requester is not None else "",
             quantity=request.quantity,
             good=0,
             scrap=0,
@@ -286,52 +263,6 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
         self.order_rows[order] = self.order(order).model_copy(update={"state": "cancelled", "to_allocate": 0, "owed": 0})
         self.touch()
         return self.order_rows[order]
-
-    # --- programs
-
-    async def add_program(self, upload: Path, request: ProgramRequest) -> ProgramView:
-        """Take a file over; anything with a G1 in it is G-code here."""
-        self._check_disk()
-        content = upload.read_bytes()  # noqa: ASYNC240 - small files of tests
-        sha256 = hashlib.sha256(content).hexdigest()
-        if request.sha256 not in {None, sha256}:
-            raise InvalidError("The file has not the promised hash.", next_step="Send it again.", code="hash-mismatch")
-        if b"G1" not in content:
-            raise InvalidError("The file is no G-code.", next_step="Export G-code from a slicer.", code="not-gcode")
-        upload.rename(self.program_file_path(sha256))  # noqa: ASYNC240
-        if sha256 not in self.program_rows:
-            self.program_rows[sha256] = ProgramView(
-                sha256=sha256,
-                name=request.name,
-                design=request.design,
-                revision=request.revision,
-                profile=request.profile,
-                parts=request.parts,
-                material=request.material,
-                nozzle_mm=0.4,
-                size_bytes=len(content),
-                estimated_s=3_600.0,
-                filament_mm=8_000.0,
-                filament_g=24.0,
-                layers=100,
-                created_at=self.now,
-            )
-            self._allocate()
-        return self.program_rows[sha256]
-
-    @property
-    def incoming_folder(self) -> Path:
-        """Where uploads are streamed to."""
-        return self._incoming
-
-    def program_file_path(self, sha256: str) -> Path:
-        """Where the file of a program is or would be."""
-        return self._folder / f"{sha256}.gcode"
-
-    def program_file(self, sha256: str) -> Path:
-        """The file of a program."""
-        found(self.program_rows, sha256, "program")
-        return self.program_file_path(sha256)
 
     # --- printers and jobs
 
@@ -449,7 +380,10 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
 
     def _program_for(self, order: OrderView, printer: PrinterView) -> ProgramView | None:
         wanted = (order.revision, printer.profile)
-        return next((program for program in self.programs() if (program.revision, program.profile) == wanted), None)
+        if order.revision in self.drafts or order.revision in self.recalled:
+            return None
+        usable = (program for program in self.programs() if program.usable)
+        return next((program for program in usable if (program.revision, program.profile) == wanted), None)
 
     def _start(self, printer: PrinterView, order: OrderView, program: ProgramView) -> None:
         job = JobView(
@@ -491,10 +425,3 @@ class MemoryControl(MemoryRecovery, MemoryNodes, MemoryQuestions):
             }
         )
         self._recount(order.id)
-
-
-def found(rows: dict[str, _Row], key: str, noun: str) -> _Row:
-    """The row with this id, or NotFoundError."""
-    if key not in rows:
-        raise NotFoundError(f"There is no such {noun}.", next_step=f"GET /api/v1/{noun}s lists them all.")
-    return rows[key]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from api.testing.control import found
+from api.testing.library import found
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.ids import new_id
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport

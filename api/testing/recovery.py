@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from farm.errors import ConflictError, NotFoundError, StoreFullError
+from farm.library_views import SignedRequest
 from farm.views import (
     BackupView,
     FenceView,
@@ -38,6 +39,7 @@ class MemoryRecovery:
         self.healed: HealedView | None = None
         self.stock_rows: dict[str, StockView] = {}
         self.recalled: set[str] = set()
+        self.recalled_by = ""
         self._backups = folder / "backups"
 
     def touch(self) -> None:
@@ -109,12 +111,13 @@ class MemoryRecovery:
         del self.printer_rows[printer]
         self.touch()
 
-    async def recall_revision(self, revision: str) -> RecallView:
+    async def recall_revision(self, revision: str, request: SignedRequest) -> RecallView:
         """Flag its jobs, set its stock aside."""
         if all(row.revision != revision for row in self.program_rows.values()):
             raise NotFoundError(f"There is no revision {revision}.", next_step="GET /api/v1/designs lists them all.")
         self._room()
         self.recalled.add(revision)
+        self.recalled_by = request.by
         mine = [job for job in self.job_rows.values() if job.revision == revision]
         self.job_rows |= {job.id: job.model_copy(update={"recalled": True}) for job in mine}
         for key, row in self.printer_rows.items():

@@ -9,10 +9,13 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
-from farm.daemon import beds, brokers, orders, programs, removal, set_aside
+from farm.daemon import beds, brokers, orders, removal, set_aside
 from farm.daemon.engine import Engine
 from farm.daemon.healer import healing_alarm, put_back_alarm
-from farm.daemon.presenter import Presenter, backup_view, healed_view, healing_view, job_view, program_view, recall_view
+from farm.daemon.library_control import LibraryControl
+from farm.daemon.presenter import Presenter, backup_view, healed_view, healing_view, job_view
+from farm.daemon.programs import Programs
+from farm.daemon.rechecks import worse_alarm
 from farm.errors import ConflictError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, verify_password
 from farm.log import get_logger
@@ -24,7 +27,6 @@ from farm.views import (
     ClearBedRequest,
     CollectRequest,
     CommandAccepted,
-    DesignView,
     EnrolmentClaim,
     EnrolmentGrant,
     FarmView,
@@ -37,9 +39,6 @@ from farm.views import (
     OrderRequest,
     OrderView,
     PrinterView,
-    ProgramRequest,
-    ProgramView,
-    RecallView,
     SetAsideView,
     TakeOverView,
 )
@@ -62,15 +61,13 @@ class Reach:
     pin: str | None = None
 
 
-class DaemonControl:
+class DaemonControl(LibraryControl):
     """What the HTTP API asks of the daemon."""
 
-    def __init__(self, engine: Engine, store: Store, broker: Broker, *, taken_in: programs.Programs, reach: Reach) -> None:
-        self._engine = engine
-        self._store = store
+    def __init__(self, engine: Engine, store: Store, broker: Broker, *, taken_in: Programs, reach: Reach) -> None:
+        super().__init__(engine, store, taken_in)
         self._bus = engine.bus
         self._broker = broker
-        self._programs = taken_in
         self._reach = reach
         self._attempts = enrolment.Attempts(asyncio.get_running_loop().time)
 
@@ -97,6 +94,7 @@ class DaemonControl:
             fence=view.fence(),
             healing=healing_view(self._engine.world),
             healed=healed_view(self._engine.world.healed),
+            uploads=self.uploads(),
         )
 
     def health(self) -> HealthView:
@@ -111,8 +109,9 @@ class DaemonControl:
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""
         healing, put_back = healing_view(self._engine.world), put_back_alarm(self._engine.world.healed)
-        standing = [*([healing_alarm(healing)] if healing is not None else []), *([put_back] if put_back is not None else [])]
-        return [*standing, *self._engine.alarms.all()]
+        worse = worse_alarm(self._engine.world.durable)
+        standing = [healing_alarm(healing) if healing is not None else None, put_back, worse]
+        return [*[alarm for alarm in standing if alarm is not None], *self._engine.alarms.all()]
 
     def printers(self) -> list[PrinterView]:
         """All printers, by name."""
@@ -162,14 +161,6 @@ class DaemonControl:
         if known is None:
             raise NotFoundError(f"There is no job {job}.", next_step="GET /api/v1/jobs lists them.")
         return job_view(known, self._engine.world.durable)
-
-    def programs(self) -> list[ProgramView]:
-        """All programs."""
-        return self._present().programs()
-
-    def designs(self) -> list[DesignView]:
-        """All designs."""
-        return self._present().designs()
 
     def changes(self) -> AsyncIterator[None]:
         """Yield whenever the snapshot is another than before, at most every 200 ms."""
@@ -223,13 +214,6 @@ class DaemonControl:
         self._engine.world.drop_printer(printer)
         self._engine.touch()
 
-    async def recall_revision(self, revision: str) -> RecallView:
-        """Start, count and give out nothing more of a revision. NotFoundError."""
-        before = self._engine.world.durable
-        await self._engine.ask(lambda draft: removal.recall(draft, revision))
-        _log.warning("revision.recalled", revision=revision)
-        return recall_view(before, self._engine.world.durable, revision)
-
     # --- orders ------------------------------------------------------------------------------------------------------------------
 
     async def place_order(self, request: OrderRequest) -> OrderView:
@@ -245,30 +229,6 @@ class DaemonControl:
         """Unstarted jobs are withdrawn; running ones are left alone, their good parts become stock."""
         await self._engine.ask(lambda draft: orders.cancel(draft, order))
         return self.order(order)
-
-    # --- programs ----------------------------------------------------------------------------------------------------------------
-
-    async def add_program(self, upload: Path, request: ProgramRequest) -> ProgramView:
-        """Take the file `upload` into the library; it is gone afterwards.
-
-        InvalidError: not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
-        """
-        incoming = await self._programs.take(upload, request)
-        nozzle_mm = self._programs.profiles[request.profile].nozzle_mm
-        sha256 = await self._engine.ask(lambda draft: programs.add(draft, request, incoming, nozzle_mm, self._wall_s()))
-        farm = self._engine.world.durable
-        return program_view(farm, farm.programs[sha256])
-
-    @property
-    def incoming_folder(self) -> Path:
-        """Where uploads are streamed to, on the same file system as the library."""
-        return self._programs.library.incoming
-
-    def program_file(self, sha256: str) -> Path:
-        """The file of a program. NotFoundError."""
-        if sha256 not in self._engine.world.durable.programs:
-            raise NotFoundError("There is no such program.", next_step="GET /api/v1/programs lists them all.")
-        return self._programs.library.existing(sha256)
 
     # --- printers and jobs -------------------------------------------------------------------------------------------------------
 
@@ -349,6 +309,3 @@ class DaemonControl:
     def authority_pem(self) -> str | None:
         """The certificate of the farm's own authority; None without TLS."""
         return self._reach.authority_pem
-
-    def _wall_s(self) -> float:
-        return self._engine.clock.wall_s()

@@ -23,6 +23,7 @@ from farm.daemon.healing import META, Healing, HealingWhy
 from farm.daemon.lock import DataLock
 from farm.daemon.programs import Programs, build_space
 from farm.daemon.publisher import Bus
+from farm.daemon.rechecks import Rechecker
 from farm.daemon.steady import SteadyClock, machine_boot, steady_clock
 from farm.daemon.world import World
 from farm.errors import ConfigurationError, StoreFullError, UnreachableError
@@ -232,7 +233,10 @@ class Daemon:
         self._keep_running(engine.publish, engine.ended)
         keeper = BackupKeeper(store, engine.alarms, self._clock, self._settings.backup.every_s, engine.touch)
         self._keep_running(keeper.run, engine.ended)
-        self.control = DaemonControl(engine, store, broker, taken_in=Programs(library, bundled_profiles()), reach=self._reach)
+        taken_in = Programs(library, bundled_profiles())
+        self._keep_running(Rechecker(engine, taken_in).run, engine.ended)
+        self.control = DaemonControl(engine, store, broker, taken_in=taken_in, reach=self._reach)
+        self._stack.push_async_callback(self.control.close)
 
     async def _reach_a_broker(self, bus: Bus) -> None:
         """Wait for the first broker of the list. UnreachableError: none answers."""

@@ -84,6 +84,17 @@ def program_view(farm: Farm, program: Program) -> ProgramView:
         layers=program.layers,
         created_at=program.created_at_s,
         warnings=_WARNINGS.validate_json(program.warnings),
+        uploaded_sha256=program.uploaded_sha256 or program.sha256,
+        verdict=program.verdict,
+        usable=program.usable,
+        checked=bool(program.checked),
+        profile_revision=program.profile_revision,
+        rule_set=program.rule_set,
+        trust=[word.partition("=")[0] for word in program.trust.split()],
+        released_by=program.released_by,
+        released_at=program.released_at_s,
+        release_reason=program.release_reason,
+        worse_since=program.worse_since_s,
     )
 
 
@@ -280,7 +291,7 @@ class Presenter:
 
     def order(self, order: Order) -> OrderView:
         """One order."""
-        revision = self.farm.revisions.get(order.revision)
+        revision, requester = self.farm.revisions.get(order.revision), self.farm.requesters.get(order.requester)
         state: OrderState = "cancelled" if order.cancelled else "open" if order.open else "met"
         return OrderView(
             id=order.id,
@@ -299,6 +310,8 @@ class Presenter:
             met_at=order.met_at_s,
             why_waiting=self._why_waiting(order),
             recalled=is_recalled(self.farm, order.revision),
+            requester=order.requester,
+            requester_name=requester.name if requester is not None else "",
         )
 
     def _why_waiting(self, order: Order) -> list[ReasonNote]:
@@ -332,21 +345,27 @@ class Presenter:
         ended = [job for job in uncollected if job.outcome is not None]
         return [job_view(job, self.farm) for job in sorted(ended, key=lambda job: (job.ended_at_s or 0.0, job.id))]
 
-    def programs(self) -> list[ProgramView]:
-        """All programs, newest first."""
-        ordered = sorted(self.farm.programs.values(), key=lambda program: (-program.created_at_s, program.sha256))
-        return [program_view(self.farm, program) for program in ordered]
 
-    def designs(self) -> list[DesignView]:
-        """All designs, by name, each with its revisions, newest first."""
-        revisions: dict[str, list[str]] = {}
-        for revision in sorted(self.farm.revisions.values(), key=lambda revision: (-revision.created_at_s, revision.id)):
-            revisions.setdefault(revision.design, []).append(revision.id)
-        views = (
-            DesignView(
-                id=design.id, name=design.name, revisions=found, recalled=[key for key in found if is_recalled(self.farm, key)]
-            )
-            for design in self.farm.designs.values()
-            for found in [revisions.get(design.id, [])]
+def programs_view(farm: Farm) -> list[ProgramView]:
+    """All programs, newest first."""
+    ordered = sorted(farm.programs.values(), key=lambda program: (-program.created_at_s, program.sha256))
+    return [program_view(farm, program) for program in ordered]
+
+
+def designs(farm: Farm) -> list[DesignView]:
+    """All designs, by name, each with its revisions, newest first."""
+    revisions: dict[str, list[str]] = {}
+    for revision in sorted(farm.revisions.values(), key=lambda revision: (-revision.created_at_s, revision.id)):
+        revisions.setdefault(revision.design, []).append(revision.id)
+    views = (
+        DesignView(
+            id=design.id,
+            name=design.name,
+            revisions=found,
+            recalled=[key for key in found if is_recalled(farm, key)],
+            drafts=[key for key in found if farm.revisions[key].draft and not is_recalled(farm, key)],
         )
-        return sorted(views, key=lambda view: (view.name, view.id))
+        for design in farm.designs.values()
+        for found in [revisions.get(design.id, [])]
+    )
+    return sorted(views, key=lambda view: (view.name, view.id))

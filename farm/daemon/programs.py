@@ -1,23 +1,47 @@
-"""Programs: an upload is read once for facts and checks, moved into the library, and known by its hash from then on."""
+"""Programs: an upload is inspected once, moved into the library as plain G-code, and known by that file's hash from then on."""
 
 import asyncio
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from farm.daemon.inspection import InspectionError, inspect_apart
+from farm.daemon import audit
+from farm.daemon.found import FoundBefore, way_of_checking
+from farm.daemon.inspection import (
+    DEFAULT_BOUNDS,
+    Bounds,
+    Checked,
+    InspectionError,
+    OnProgress,
+    ProfileReport,
+    UnreadableError,
+    inspect_apart,
+)
+from farm.daemon.inspector import Kind
 from farm.daemon.orders import find_design
-from farm.errors import ConflictError, InvalidError
+from farm.errors import ConflictError, InvalidError, RejectedError
 from farm.ids import new_id
-from farm.store.library import Library
+from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
-from gcode.checks import Finding, Inspection
 from gcode.profile import PrinterProfile
 from scheduler.draft import Draft
-from scheduler.model import BuildSpace, Design, Program, Revision
+from scheduler.model import (
+    BuildSpace,
+    Design,
+    Farm,
+    Program,
+    ProgramFacts,
+    ProgramReport,
+    Revision,
+    Verdict,
+    report_key,
+)
 
 _MAX_FINDINGS: Final = 5
+_DENSITY_G_CM3: Final = {"PLA": 1.24, "PETG": 1.27, "ABS": 1.04, "ASA": 1.07, "TPU": 1.21, "PC": 1.20, "PA": 1.14, "PP": 0.90}
+PICTURES: Final = {Kind.PREVIEW: "preview", Kind.THUMBNAIL: "thumbnail"}
 
 
 def build_space(profile: PrinterProfile) -> BuildSpace:
@@ -26,44 +50,57 @@ def build_space(profile: PrinterProfile) -> BuildSpace:
     return BuildSpace(max(volume.max_x, purge.max_x), max(volume.max_y, purge.max_y), volume.max_z)
 
 
+def density_g_cm3(material: str) -> float:
+    """How heavy a material is; unknown ones count as PLA. Usual figures of data sheets."""
+    return _DENSITY_G_CM3.get(material.strip().upper(), _DENSITY_G_CM3["PLA"])
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An upload that was inspected and is in the library."""
+    """An upload that is in the library. `checked` is None for a program that the farm has already."""
 
     sha256: str
-    inspection: Inspection
+    uploaded_sha256: str
+    checked: Checked | None
+
+    @property
+    def own_report(self) -> ProfileReport:
+        """The report for the profile that it is for."""
+        assert self.checked is not None
+        return self.checked.reports[0]
 
 
-def _line(finding: Finding) -> int:
+def _line(finding: Mapping[str, Any]) -> int:
     """Where it is found first; 0: it is about the whole file."""
-    return finding.hits[0].line if finding.hits else 0
+    hits = finding.get("hits") or [{}]
+    return int(hits[0].get("line", 0))
 
 
-def _described(finding: Finding) -> str:
+def _described(finding: Mapping[str, Any]) -> str:
     where = f" (line {_line(finding)})" if _line(finding) else ""
-    return f"{finding.rule.explanation_en}{where}"
+    return f"{finding['explanation_en']}{where}"
 
 
-def warnings_of(inspection: Inspection) -> str:
+def warnings_of(report: ProfileReport) -> str:
     """What the check found and let pass, as `Program.warnings` keeps it."""
     kept = []
-    for finding in inspection.reports[0].findings:
-        rule, line = finding.rule, _line(finding)
+    for finding in report.findings:
+        line = _line(finding)
         en, fr = (f" (line {line})", f" (ligne {line})") if line else ("", "")
-        kept.append({"code": rule.id, "en": f"{rule.explanation_en}{en}", "fr": f"{rule.explanation_fr}{fr}"})
+        texts = {"en": f"{finding['explanation_en']}{en}", "fr": f"{finding['explanation_fr']}{fr}"}
+        kept.append({"code": finding["rule"], **texts})
     return json.dumps(kept, ensure_ascii=False)
 
 
-def _require_printable(inspection: Inspection) -> None:
-    report = inspection.reports[0]
-    if report.printable:
+def _require_printable(report: ProfileReport) -> None:
+    if report.verdict is not Verdict.REJECT:
         return
-    rejecting = [finding for finding in report.findings if finding.severity == "reject"]
+    rejecting = [finding for finding in report.findings if finding["severity"] == "reject"]
     what = "; ".join(_described(finding) for finding in rejecting[:_MAX_FINDINGS])
-    raise InvalidError(
+    raise RejectedError(
         f"The file does not pass the checks of profile {report.profile}: {what}",
-        next_step=rejecting[0].rule.fix_en,
-        code="gcode-rejected",
+        next_step=rejecting[0]["fix_en"],
+        findings=report.findings,
     )
 
 
@@ -76,45 +113,160 @@ def _require_material(profile: PrinterProfile, material: str) -> None:
         )
 
 
-class Programs:
-    """Takes uploads in."""
+def _ignore(_progress: object) -> None:
+    """Nobody watches."""
 
-    def __init__(self, library: Library, profiles: dict[str, PrinterProfile]) -> None:
+
+class Programs:
+    """Takes uploads in, and looks at what is in the library again."""
+
+    def __init__(self, library: Library, profiles: dict[str, PrinterProfile], *, bounds: Bounds = DEFAULT_BOUNDS) -> None:
         self.library = library
         self.profiles = profiles
+        self.way = way_of_checking(profiles.values())
+        self.found = FoundBefore(library.checked)
+        self.bounds = bounds
         self._one_at_a_time = asyncio.Lock()  # an inspection uses a whole core, and a Raspberry Pi has four
 
-    async def take(self, upload: Path, request: ProgramRequest) -> Incoming:
+    async def take(
+        self,
+        upload: Path,
+        request: ProgramRequest,
+        *,
+        known: Callable[[str], Program | None] = lambda _sha256: None,
+        on_progress: OnProgress = _ignore,
+    ) -> Incoming:
         """Inspect `upload` and move it into the library. It is gone afterwards, also after an error.
 
+        `known` says which program came from an upload with this hash: such a one is not inspected again.
+
         Raises:
-            InvalidError: unknown profile, a material that it does not list, not G-code, fails the checks, or not the promised hash.
+            RejectedError: it fails the checks of its profile.
+            InvalidError: unknown profile, a material that it does not list, not a program, or not the promised hash.
 
         """
         try:
             profile = self.profiles.get(request.profile)
             if profile is None:
                 raise InvalidError(
-                    f"There is no profile {request.profile!r}.", next_step=f"Known profiles: {', '.join(sorted(self.profiles))}."
+                    f"There is no profile {request.profile!r}.",
+                    next_step=f"Known profiles: {', '.join(sorted(self.profiles))}.",
+                    code="unknown-profile",
                 )
             _require_material(profile, request.material)
+            uploaded = await asyncio.to_thread(_promised, upload, request.sha256)
+            program = known(uploaded)
+            if program is not None:
+                return Incoming(program.sha256, uploaded, None)
             async with self._one_at_a_time:
-                inspection = await inspect_apart(upload, profile)
-            _require_printable(inspection)
-            return Incoming(await asyncio.to_thread(self.library.take, upload, request.sha256), inspection)
-        except InspectionError as error:
-            raise InvalidError(
-                f"The file could not be read to its end: {error}.", next_step="Check it with your slicer."
-            ) from error
+                checked = await self._checked(upload, profile, request.material, uploaded, on_progress=on_progress)
+            return Incoming(checked.sha256, uploaded, checked)
         finally:
             await asyncio.to_thread(upload.unlink, missing_ok=True)
 
+    async def _checked(
+        self, upload: Path, profile: PrinterProfile, material: str, uploaded: str, *, on_progress: OnProgress
+    ) -> Checked:
+        purpose = _purpose(profile.id, material)
+        before = await asyncio.to_thread(self.found.get, uploaded, purpose, self.way)
+        if before is not None:
+            _require_printable(before.reports[0])
+            if await asyncio.to_thread(self.library.path(before.sha256).is_file):
+                return before
+        plain = upload.with_name(f"{upload.name}.plain")
+        try:
+            checked, pictures = await self._inspect(upload, plain, profile, material, on_progress=on_progress)
+            await asyncio.to_thread(self.found.put, uploaded, purpose, self.way, checked)
+            _require_printable(checked.reports[0])
+            await asyncio.to_thread(self._keep, plain, checked.sha256, pictures)
+        finally:
+            await asyncio.to_thread(plain.unlink, missing_ok=True)
+        return checked
 
-def add(draft: Draft, request: ProgramRequest, incoming: Incoming, nozzle_mm: float, now_s: float) -> str:
+    async def _inspect(
+        self,
+        source: Path,
+        plain: Path,
+        profile: PrinterProfile,
+        material: str,
+        *,
+        on_progress: OnProgress,
+        niceness: int | None = None,
+    ) -> tuple[Checked, Mapping[Kind, bytes]]:
+        others = [other for key, other in sorted(self.profiles.items()) if key != profile.id]
+        bounds = self.bounds if niceness is None else replace(self.bounds, niceness=niceness)
+        try:
+            found = await inspect_apart(
+                source, plain, [profile, *others], density_g_cm3=density_g_cm3(material), bounds=bounds, on_progress=on_progress
+            )
+        except UnreadableError as error:
+            raise InvalidError(error.problem.detail, next_step=error.problem.next_step, code="not-gcode") from error
+        except InspectionError as error:
+            raise InvalidError(
+                f"The file could not be read to its end: {error}.", next_step="Check it with your slicer.", code="unreadable"
+            ) from error
+        assert found.checked is not None
+        return found.checked, found.pictures
+
+    def _keep(self, plain: Path, sha256: str, pictures: Mapping[Kind, bytes]) -> None:
+        """The program comes last: what is half done when the power fails is a picture that nobody asks for."""
+        for kind, content in pictures.items():
+            self.library.keep_picture(sha256, PICTURES[kind], content)
+        self.library.take(plain, sha256)
+
+    async def look_again(self, program: Program, *, niceness: int) -> Checked:
+        """Inspect a program that is in the library; its file stays as it is.
+
+        Raises:
+            InvalidError: it cannot be read any more.
+            NotFoundError: the library has lost it.
+
+        """
+        profile = self.profiles.get(program.profile) or next(iter(self.profiles.values()))
+        path = await asyncio.to_thread(self.library.existing, program.sha256)
+        plain = self.library.incoming / f"again-{program.sha256}.plain"
+        async with self._one_at_a_time:
+            try:
+                checked, pictures = await self._inspect(
+                    path, plain, profile, program.material, on_progress=_ignore, niceness=niceness
+                )
+            finally:
+                await asyncio.to_thread(plain.unlink, missing_ok=True)
+        for kind, content in pictures.items():
+            await asyncio.to_thread(self.library.keep_picture, program.sha256, PICTURES[kind], content)
+        return checked
+
+
+def _purpose(profile: str, material: str) -> str:
+    """What else an inspection depends on: the profile gives limits of motion, the material grams."""
+    return f"{profile} {density_g_cm3(material):g}"
+
+
+def _promised(upload: Path, promised_sha256: str | None) -> str:
+    """The hash of an upload. InvalidError: it is not the promised one."""
+    sha256 = sha256_of(upload)
+    if promised_sha256 not in {None, sha256}:
+        raise InvalidError(
+            f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
+            next_step="The transfer was damaged or cut: send the file again.",
+            code="hash-mismatch",
+        )
+    return sha256
+
+
+def uploaded_as(farm: Farm, uploaded_sha256: str) -> Program | None:
+    """The program that came from an upload with this hash, or is that file itself."""
+    if uploaded_sha256 in farm.programs:
+        return farm.programs[uploaded_sha256]
+    return next((item for item in farm.programs.values() if item.uploaded_sha256 == uploaded_sha256), None)
+
+
+def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, nozzle_mm: float, now_s: float) -> str:
     """Make the program known, with its design and revision; returns its hash. The same again changes nothing.
 
     Raises:
-        ConflictError: this file is known as something else, or the revision is one of another design.
+        ConflictError: this file is known as something else, the revision is one of another design or was recalled, or a draft was
+            asked for of one that is released.
 
     """
     known = draft.farm.programs.get(incoming.sha256)
@@ -127,29 +279,54 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, nozzle_mm: fl
             code="program-known",
         )
     _name_revision(draft, request, now_s)
-    facts, box = incoming.inspection.facts, incoming.inspection.facts.extruding
-    draft.put(
-        Program(
-            sha256=incoming.sha256,
-            name=request.name,
-            revision=request.revision,
-            profile=request.profile,
-            parts=request.parts,
-            material=request.material,
-            nozzle_mm=nozzle_mm,
-            size_bytes=facts.size_bytes,
-            estimated_s=facts.time_s,
-            filament_mm=facts.filament_mm,
-            filament_g=facts.filament_g,
-            layers=facts.layers,
-            width_mm=box.max_x if box is not None else 0.0,
-            depth_mm=box.max_y if box is not None else 0.0,
-            height_mm=box.max_z if box is not None else 0.0,
-            created_at_s=now_s,
-            warnings=warnings_of(incoming.inspection),
-        )
+    assert incoming.checked is not None, "only a program that is known is not inspected"
+    made = Program(
+        sha256=incoming.sha256,
+        name=request.name,
+        revision=request.revision,
+        profile=request.profile,
+        parts=request.parts,
+        material=request.material,
+        nozzle_mm=nozzle_mm,
+        created_at_s=now_s,
+        uploaded_sha256=incoming.uploaded_sha256,
+        **incoming.checked.summary_fields(),
     )
+    draft.put(judged(made, incoming.checked, way))
+    remember_findings(draft, incoming.sha256, incoming.checked)
     return incoming.sha256
+
+
+def judged(program: Program, checked: Checked, way: str) -> Program:
+    """The program with the figures and the verdict of an inspection."""
+    own = checked.reports[0]
+    return replace(
+        program,
+        **checked.summary_fields(),
+        warnings=warnings_of(own),
+        verdict=own.verdict,
+        checked=way,
+        profile_revision=own.profile_revision,
+        rule_set=own.rule_set,
+        trust=own.trust,
+    )
+
+
+def remember_findings(draft: Draft, sha256: str, checked: Checked) -> None:
+    """Store facts and reports of a program; those of an earlier inspection are replaced."""
+    draft.put(ProgramFacts(sha256, json.dumps(checked.facts, ensure_ascii=False)))
+    for report in checked.reports:
+        draft.put(
+            ProgramReport(
+                id=report_key(sha256, report.profile),
+                program=sha256,
+                profile=report.profile,
+                profile_revision=report.profile_revision,
+                rule_set=report.rule_set,
+                verdict=report.verdict,
+                report=json.dumps(report.findings, ensure_ascii=False),
+            )
+        )
 
 
 def _name_revision(draft: Draft, request: ProgramRequest, now_s: float) -> None:
@@ -162,8 +339,18 @@ def _name_revision(draft: Draft, request: ProgramRequest, now_s: float) -> None:
             )
         if revision.recalled:
             raise ConflictError(f"Revision {request.revision} was recalled.", next_step="Give the new revision another name.")
+        if request.draft and not revision.draft:
+            raise ConflictError(
+                f"Revision {request.revision} is released: what is added to it is printed at once.",
+                next_step="Give the draft a revision of its own, or leave --draft away.",
+                code="released-already",
+            )
         return
     if design is None:
         design = Design(new_id("design"), request.design.strip(), now_s)
         draft.put(design)
-    draft.put(Revision(request.revision, design.id, now_s))
+    if request.draft:
+        draft.put(Revision(request.revision, design.id, now_s, draft=True))
+        return
+    draft.put(Revision(request.revision, design.id, now_s, released_by=request.by, released_at_s=now_s))
+    audit.note(draft, request.by, "revision.release", request.revision, now_s, reason="uploaded")

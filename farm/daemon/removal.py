@@ -3,7 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from farm.daemon import audit
+from farm.daemon.releases import find_revision
 from farm.errors import ConflictError, NotFoundError
+from farm.library_views import SignedRequest
 from scheduler.draft import Draft
 from scheduler.lifecycle import Intake, count_by_word
 from scheduler.model import Allocation, Farm, NodeRecord, PendingCollect, PrinterRecord, Revision, Rules
@@ -82,18 +85,17 @@ def _withdraw(draft: Draft, allocation: Allocation) -> None:
     draft.put(replace(allocation, jobs=allocation.started, withdrawn=version))
 
 
-def recall(draft: Draft, key: str) -> None:
+def recall(draft: Draft, key: str, request: SignedRequest, now_s: float) -> None:
     """Nothing more of a revision is started, counted or given out (the rules see to it); a second time changes nothing.
 
     Raises:
         NotFoundError: no such revision.
 
     """
-    revision = draft.farm.revisions.get(key)
-    if revision is None:
-        raise NotFoundError(f"There is no revision {key}.", next_step="GET /api/v1/designs lists them all.")
+    revision = find_revision(draft.farm, key)
     if not revision.recalled:
         draft.put(replace(revision, recalled=True))
+        audit.note(draft, request.by, "revision.recall", key, now_s, reason=request.reason)
 
 
 def is_recalled(farm: Farm, revision: str) -> bool:

@@ -155,4 +155,5 @@ def _allocation_order(farm: Farm, allocation: Allocation) -> messages.Allocation
         jobs=allocation.jobs,
         priority=order.priority if order is not None else 0,
         autonomy_s=allocation.autonomy_s,
+        released_by=program.released_by if program is not None and program.released else "",
     )

@@ -20,11 +20,12 @@ def sha256_of(path: Path) -> str:
 
 
 class Library:
-    """Files below `folder`. Blocking: the daemon calls it in a thread."""
+    """Files below `folder`, and pictures beside them. Blocking: the daemon calls it in a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.incoming = folder / "incoming"
+        self.checked = folder / "checked"  # what inspections found (farm.daemon.found)
 
     def open(self) -> None:
         """Make the folders and remove uploads that an earlier process left behind."""
@@ -48,6 +49,33 @@ class Library:
             raise NotFoundError(f"The library has no program {sha256}.", next_step="Upload it: farm program add FILE.")
         return path
 
+    def picture(self, sha256: str, name: str) -> Path:
+        """Where a picture of a program is or would be: "preview" or "thumbnail"."""
+        return self._folder / sha256[:2] / f"{sha256}.{name}.png"
+
+    def existing_picture(self, sha256: str, name: str) -> Path:
+        """A picture of a program.
+
+        Raises:
+            NotFoundError: there is none.
+
+        """
+        path = self.picture(sha256, name)
+        if not path.is_file():
+            raise NotFoundError(f"There is no {name} of this program.", next_step="Its G-code has none, or is not drawn yet.")
+        return path
+
+    def keep_picture(self, sha256: str, name: str, content: bytes) -> None:
+        """Keep a picture of a program: whole or not at all. It can be drawn again, so that nobody waits for the disk."""
+        target = self.picture(sha256, name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = self.incoming / f"{sha256}.{name}.part"
+        try:
+            part.write_bytes(content)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
     def take(self, upload: Path, promised_sha256: str | None = None) -> str:
         """Move the complete file `upload` into the library and return its hash; the same content twice is one file.
 
@@ -63,6 +91,7 @@ class Library:
                 raise InvalidError(
                     f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
                     next_step="The transfer was damaged or cut: send the file again.",
+                    code="hash-mismatch",
                 )
             target = self.path(sha256)
             if not target.is_file():

@@ -1,0 +1,199 @@
+"""The part of `farm.daemon.control.DaemonControl` about the library: programs, uploads, revisions, requesters, the audit."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from farm.daemon import programs, releases, removal, requesters
+from farm.daemon.audit import audit_view
+from farm.daemon.catalogue import program_detail, revision_view
+from farm.daemon.engine import Engine
+from farm.daemon.inspection import OnProgress, Progress
+from farm.daemon.presenter import designs, program_view, programs_view, recall_view
+from farm.daemon.uploads import Uploads
+from farm.ids import new_id
+from farm.library_views import (
+    ApprovalRequest,
+    AuditView,
+    ProgramDetail,
+    ReleaseRequest,
+    RequesterChange,
+    RequesterRequest,
+    RequesterView,
+    RevisionView,
+    SignedRequest,
+)
+from farm.log import get_logger
+from farm.store.writer import Store
+from farm.views import DesignView, ProgramRequest, ProgramView, RecallView, UploadView
+from scheduler.model import Farm, ProgramFacts, ProgramReport, report_key
+
+_log = get_logger(__name__)
+_MAX_ENTRIES: Final = 1_000
+
+
+class LibraryControl:
+    """What the HTTP API asks of the library."""
+
+    def __init__(self, engine: Engine, store: Store, taken_in: programs.Programs) -> None:
+        self._engine = engine
+        self._store = store
+        self._programs = taken_in
+        self._uploads = Uploads(self._wall_s, engine.touch)
+
+    async def close(self) -> None:
+        """End the uploads that are under way."""
+        await self._uploads.close()
+
+    # --- programs --------------------------------------------------------------------------------------------------------------
+
+    def programs(self) -> list[ProgramView]:
+        """All programs, newest first."""
+        return programs_view(self._farm)
+
+    async def program(self, sha256: str) -> ProgramDetail:
+        """One program with all that was found in it. NotFoundError."""
+        program = releases.find_program(self._farm, sha256)
+        facts = await self._store.find(ProgramFacts, [sha256])
+        reports = await self._store.find(ProgramReport, [report_key(sha256, profile) for profile in self._programs.profiles])
+        pictures = await asyncio.to_thread(self._pictures, sha256)
+        return program_detail(self._farm, program, facts.get(sha256), reports, pictures)
+
+    def _pictures(self, sha256: str) -> frozenset[str]:
+        library = self._programs.library
+        return frozenset(name for name in programs.PICTURES.values() if library.picture(sha256, name).is_file())
+
+    async def add_program(self, upload: Path, request: ProgramRequest) -> ProgramView:
+        """Take the file `upload` into the library; it is gone afterwards.
+
+        InvalidError: not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
+        """
+        size_bytes = (await asyncio.to_thread(upload.stat)).st_size
+        view, _ = await self._uploads.follow(request, size_bytes, lambda tell: self._take(upload, request, tell))
+        return view
+
+    async def begin_program(self, upload: Path, request: ProgramRequest) -> UploadView:
+        """The same in the background: `upload` tells how far it is. FarmError (throttled): too many wait."""
+        self._uploads.require_room()
+        own = upload.with_name(f"{new_id('upload')}.part")  # the request that brought it ends, and removes what it wrote
+        await asyncio.to_thread(upload.rename, own)
+        size_bytes = (await asyncio.to_thread(own.stat)).st_size
+        return self._uploads.begin(request, size_bytes, lambda tell: self._take(own, request, tell))
+
+    async def _take(self, upload: Path, request: ProgramRequest, tell: OnProgress) -> tuple[ProgramView, bool]:
+        incoming = await self._programs.take(
+            upload, request, known=lambda sha256: programs.uploaded_as(self._farm, sha256), on_progress=tell
+        )
+        new = incoming.sha256 not in self._farm.programs
+        size_bytes = incoming.checked.summary.size_bytes if incoming.checked is not None else 0
+        tell(Progress(step="saving", done=size_bytes, of=size_bytes))
+        nozzle_mm, way = self._programs.profiles[request.profile].nozzle_mm, self._programs.way
+        sha256 = await self._engine.ask(
+            lambda draft: programs.add(draft, request, incoming, way=way, nozzle_mm=nozzle_mm, now_s=self._wall_s())
+        )
+        farm = self._farm
+        return program_view(farm, farm.programs[sha256]), new
+
+    def uploads(self) -> list[UploadView]:
+        """Files on their way into the library and what came of the newest, newest first."""
+        return self._uploads.all()
+
+    def upload(self, upload: str) -> UploadView:
+        """One of them. NotFoundError."""
+        return self._uploads.find(upload)
+
+    @property
+    def incoming_folder(self) -> Path:
+        """Where uploads are streamed to, on the same file system as the library."""
+        return self._programs.library.incoming
+
+    def program_file(self, sha256: str) -> Path:
+        """The file of a program. NotFoundError."""
+        releases.find_program(self._farm, sha256)
+        return self._programs.library.existing(sha256)
+
+    def program_picture(self, sha256: str, name: str) -> Path:
+        """Its "preview" or "thumbnail" as PNG. NotFoundError."""
+        releases.find_program(self._farm, sha256)
+        return self._programs.library.existing_picture(sha256, name)
+
+    async def release_program(self, sha256: str, request: ReleaseRequest) -> ProgramView:
+        """A named person answers for what makes it trusted-only. NotFoundError; ConflictError: it needs nobody, or nobody can."""
+        await self._engine.ask(lambda draft: releases.release_program(draft, sha256, request, self._wall_s()))
+        _log.info("program.released", program=sha256, by=request.by)
+        return program_view(self._farm, self._farm.programs[sha256])
+
+    async def withdraw_program(self, sha256: str, request: SignedRequest) -> ProgramView:
+        """Nobody answers for it any more. NotFoundError; ConflictError: nobody did."""
+        await self._engine.ask(lambda draft: releases.withdraw_program(draft, sha256, request, self._wall_s()))
+        _log.info("program.withdrawn", program=sha256, by=request.by)
+        return program_view(self._farm, self._farm.programs[sha256])
+
+    # --- designs and revisions -------------------------------------------------------------------------------------------------
+
+    def designs(self) -> list[DesignView]:
+        """All designs, by name, each with its revisions, newest first."""
+        return designs(self._farm)
+
+    def revision(self, revision: str) -> RevisionView:
+        """One revision with its programs. NotFoundError."""
+        return revision_view(self._farm, revision)
+
+    async def release_revision(self, revision: str, request: SignedRequest) -> RevisionView:
+        """A draft may be printed from now on. NotFoundError; ConflictError: it was recalled."""
+        await self._engine.ask(lambda draft: releases.release_revision(draft, revision, request, self._wall_s()))
+        _log.info("revision.released", revision=revision, by=request.by)
+        return self.revision(revision)
+
+    async def recall_revision(self, revision: str, request: SignedRequest) -> RecallView:
+        """Start, count and give out nothing more of a revision. NotFoundError."""
+        before = self._farm
+        await self._engine.ask(lambda draft: removal.recall(draft, revision, request, self._wall_s()))
+        _log.warning("revision.recalled", revision=revision, by=request.by)
+        return recall_view(before, self._farm, revision)
+
+    # --- requesters ------------------------------------------------------------------------------------------------------------
+
+    def requesters(self) -> list[RequesterView]:
+        """All requesters, by name."""
+        return requesters.requester_views(self._farm)
+
+    def requester(self, requester: str) -> RequesterView:
+        """One requester, by id or name. NotFoundError."""
+        return requesters.requester_view(self._farm, requesters.find_requester(self._farm, requester))
+
+    async def add_requester(self, request: RequesterRequest) -> RequesterView:
+        """Add a requester. ConflictError: the name is taken."""
+        return self.requester(await self._engine.ask(lambda draft: requesters.add(draft, request, self._wall_s())))
+
+    async def change_requester(self, requester: str, request: RequesterChange) -> RequesterView:
+        """Another name, or whether it keeps approvals. NotFoundError; ConflictError: the name is taken."""
+        return self.requester(await self._engine.ask(lambda draft: requesters.change(draft, requester, request, self._wall_s())))
+
+    async def remove_requester(self, requester: str, by: str) -> None:
+        """Forget a requester. NotFoundError; ConflictError: an order of it is open."""
+        await self._engine.ask(lambda draft: requesters.remove(draft, requester, by, self._wall_s()))
+
+    async def approve(self, requester: str, request: ApprovalRequest) -> RequesterView:
+        """It takes parts of a revision. NotFoundError; ConflictError: the revision was recalled."""
+        return self.requester(await self._engine.ask(lambda draft: requesters.approve(draft, requester, request, self._wall_s())))
+
+    async def withdraw_approval(self, requester: str, revision: str, request: SignedRequest) -> RequesterView:
+        """It takes no more parts of a revision: its open orders of it wait. NotFoundError."""
+        return self.requester(
+            await self._engine.ask(lambda draft: requesters.withdraw(draft, requester, revision, request, self._wall_s()))
+        )
+
+    # --- the audit -------------------------------------------------------------------------------------------------------------
+
+    async def audit(self, *, subject: str | None = None, limit: int = 200, offset: int = 0) -> list[AuditView]:
+        """Who answers for what, newest first; at most 1,000 at once."""
+        found = await self._store.audit(subject=subject, limit=max(0, min(limit, _MAX_ENTRIES)), offset=max(0, offset))
+        return [audit_view(entry) for entry in found]
+
+    @property
+    def _farm(self) -> Farm:
+        return self._engine.world.durable
+
+    def _wall_s(self) -> float:
+        return self._engine.clock.wall_s()

@@ -1,0 +1,94 @@
+"""People who answer: for a program that needs trust, and for a revision that leaves its draft. Actions on a draft."""
+
+from dataclasses import replace
+
+from farm.daemon import audit
+from farm.errors import ConflictError, NotFoundError
+from farm.library_views import ReleaseRequest, SignedRequest
+from scheduler.draft import Draft
+from scheduler.model import Farm, Program, Revision, Verdict
+
+
+def find_program(farm: Farm, sha256: str) -> Program:
+    """A program. NotFoundError."""
+    program = farm.programs.get(sha256)
+    if program is None:
+        raise NotFoundError("There is no such program.", next_step="GET /api/v1/programs lists them all.")
+    return program
+
+
+def find_revision(farm: Farm, key: str) -> Revision:
+    """A revision. NotFoundError."""
+    revision = farm.revisions.get(key)
+    if revision is None:
+        raise NotFoundError(f"There is no revision {key}.", next_step="GET /api/v1/designs lists them all.")
+    return revision
+
+
+def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: float) -> None:
+    """A named person answers for all that makes a program trusted-only.
+
+    Raises:
+        NotFoundError: no such program.
+        ConflictError: it needs nobody, nobody can answer for it, or somebody does already.
+
+    """
+    program = find_program(draft.farm, sha256)
+    if program.verdict is Verdict.REJECT:
+        raise ConflictError(
+            "The program does not pass the checks of its profile: nobody can release it.",
+            next_step="Upload a corrected file; GET /api/v1/programs/{sha256} says what is wrong with this one.",
+            code="program-rejected",
+        )
+    if program.verdict is Verdict.PASS:
+        raise ConflictError("The program passes all checks.", next_step="It needs no release.", code="release-not-needed")
+    if program.released:
+        raise ConflictError(
+            f"{program.released_by} has released the program.", next_step="Withdraw that release first.", code="released-already"
+        )
+    released = replace(
+        program,
+        released_by=request.by,
+        released_at_s=now_s,
+        released_for=program.trust,
+        release_reason=request.reason,
+        worse_since_s=None,
+    )
+    draft.put(released)
+    audit.note(draft, request.by, "program.release", sha256, now_s, reason=request.reason, detail=program.trust)
+
+
+def without_release(program: Program) -> Program:
+    """The same program, for which nobody answers."""
+    return replace(program, released_by="", released_at_s=None, released_for="", release_reason="")
+
+
+def withdraw_program(draft: Draft, sha256: str, request: SignedRequest, now_s: float) -> None:
+    """Nobody answers for a program any more: what was not started of it is taken back by the rules.
+
+    Raises:
+        NotFoundError: no such program.
+        ConflictError: nobody has released it.
+
+    """
+    program = find_program(draft.farm, sha256)
+    if not program.released_by:
+        raise ConflictError("Nobody has released the program.", next_step="There is nothing to withdraw.", code="not-released")
+    draft.put(without_release(program))
+    audit.note(draft, request.by, "program.withdraw", sha256, now_s, reason=request.reason, detail=program.released_for)
+
+
+def release_revision(draft: Draft, key: str, request: SignedRequest, now_s: float) -> None:
+    """A draft may be printed from now on; a second time changes nothing.
+
+    Raises:
+        NotFoundError: no such revision.
+        ConflictError: it was recalled.
+
+    """
+    revision = find_revision(draft.farm, key)
+    if revision.recalled:
+        raise ConflictError(f"Revision {key} was recalled.", next_step="Give the new revision another name.", code="recalled")
+    if revision.draft:
+        draft.put(replace(revision, draft=False, released_by=request.by, released_at_s=now_s))
+        audit.note(draft, request.by, "revision.release", key, now_s, reason=request.reason)

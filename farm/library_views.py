@@ -1,0 +1,135 @@
+"""What people see of the library and may ask of it: findings, releases, requesters and the audit; see `farm.views`."""
+
+from typing import Any
+
+from pydantic import Field
+
+from farm.bus.messages import Id
+from farm.views import Name, Plain, ProgramView, RequestBody, RevisionState, View
+from scheduler.model import Verdict
+
+Reason = Plain  # a sentence of a person
+
+
+class HitView(View):
+    """One place in a file: line from 1, byte offset. `text` (the line) and `detail` are untrusted text."""
+
+    line: int
+    offset: int
+    text: str
+    detail: str
+
+
+class FindingView(View):
+    """A broken rule: what it is about, what helps, how often, and the first places (line 0: the whole file)."""
+
+    rule: str
+    severity: str
+    explanation_en: str
+    explanation_fr: str
+    fix_en: str
+    fix_fr: str
+    count: int
+    hits: list[HitView] = Field(default_factory=list)
+
+
+class ReportView(View):
+    """The verdict on a program for one revision of a profile and one rule set."""
+
+    profile: str
+    profile_revision: str
+    rule_set: int
+    verdict: Verdict
+    findings: list[FindingView] = Field(default_factory=list)
+
+
+class ProgramDetail(ProgramView):
+    """A program with its facts (docs/gcode.md names the fields; empty until it was checked) and a report for every profile."""
+
+    facts: dict[str, Any] = Field(default_factory=dict)
+    reports: list[ReportView] = Field(default_factory=list)
+    has_preview: bool = False
+    has_thumbnail: bool = False
+
+
+class RevisionView(View):
+    """A revision of a design. Only a released one is printed; `programs` are its variants."""
+
+    id: str
+    design: str
+    state: RevisionState
+    created_at: float
+    released_by: str = ""
+    released_at: float | None = None
+    programs: list[ProgramView] = Field(default_factory=list)
+    approved_by: list[str] = Field(default_factory=list)  # ids of the requesters that have approved it
+
+
+class ReleaseRequest(RequestBody):
+    """A named person answers for it, and says why."""
+
+    by: Name
+    reason: Reason = Field(min_length=3, max_length=500)
+
+
+class SignedRequest(RequestBody):
+    """A named person does this; the reason may be left out."""
+
+    by: Name = "operator"
+    reason: Reason = Field(default="", max_length=500)
+
+
+class RequesterRequest(RequestBody):
+    """A new requester. `approves`: it gets only parts of revisions that it has approved."""
+
+    name: Name
+    approves: bool = False
+    by: Name = "operator"
+
+
+class RequesterChange(RequestBody):
+    """Another name, or whether it keeps approvals."""
+
+    name: Name | None = None
+    approves: bool | None = None
+    by: Name = "operator"
+
+
+class ApprovalRequest(RequestBody):
+    """A requester takes parts of this revision: who says so, and perhaps why."""
+
+    revision: Id
+    by: Name
+    note: Reason = Field(default="", max_length=500)
+
+
+class ApprovalView(View):
+    """A revision that a requester has approved."""
+
+    revision: str
+    approved_by: str
+    approved_at: float
+    note: str
+
+
+class RequesterView(View):
+    """Who asks for parts. `approves`: it gets only parts of the revisions in `approvals`."""
+
+    id: str
+    name: str
+    approves: bool
+    approvals: list[ApprovalView]
+    open_orders: int
+    created_at: float
+
+
+class AuditView(View):
+    """Who answers for what: `who` did `action` ("program.release", ...) to `subject`, and why. Texts are people's."""
+
+    id: str
+    at: float
+    who: str
+    action: str
+    subject: str
+    reason: str
+    detail: str
