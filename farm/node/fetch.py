@@ -1,5 +1,7 @@
 """Fetches one program over HTTP: resumed where it broke off, limited to its promised size, believed only when its hash is right.
 
+A farm sends it packed with zstd to a node that can unpack it (farm.node.unpacking); a farm that does not sends it as it is.
+
 `http.client` instead of requests: a session with its pools costs 3 MB of the agent's 50, and one GET needs none of it.
 """
 
@@ -9,6 +11,7 @@ import http.client
 import os
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -17,6 +20,7 @@ from urllib.parse import urlsplit
 
 from farm.bus.transport import tls_context
 from farm.errors import ConfigurationError, FarmError, NotAllowedError, NotFoundError, TooLargeError, UnreachableError
+from farm.node.unpacking import PACKING_OVERHEAD_BYTES, PackedPart, UnpackError, can_unpack
 
 _CHUNK_BYTES: Final = 64 * 1024
 _SOCKET_TIMEOUT_S: Final = 10.0  # between two chunks; also the longest that an ending agent waits for this thread
@@ -92,41 +96,107 @@ def _accepted_offset(response: http.client.HTTPResponse, asked: int, sha256: str
     raise _refusal(response.status, sha256)
 
 
-def _receive(response: http.client.HTTPResponse, part: Path, offset: int, size_bytes: int, stop: Event) -> None:
+def _receive(response: http.client.HTTPResponse, part: Path, offset: int, most_bytes: int, stop: Event) -> None:
     deadline_s = time.monotonic() + _WHOLE_TIMEOUT_S
     with part.open("r+b" if offset else "wb") as file:
         file.truncate(offset)
         file.seek(offset)
         while not stop.is_set() and time.monotonic() < deadline_s and (chunk := response.read1(_CHUNK_BYTES)):
             offset += len(chunk)
-            if offset > size_bytes:
+            if offset > most_bytes:
                 file.truncate(0)
-                raise TooLargeError(f"The farm sent more than the {size_bytes} bytes of the program.", next_step="Report this.")
+                raise TooLargeError(f"The farm sent more than the {most_bytes} bytes of the program.", next_step="Report this.")
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _ask(source: Source, sha256: str, part: Path, size_bytes: int, stop: Event) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    if have == size_bytes and have:
-        return
-    if have > size_bytes:
-        have = 0
-    connection, root = source.connect()
-    headers = {"Authorization": source.authorization, "Accept-Encoding": "identity"}
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is fetched, and where it goes."""
+
+    source: Source
+    sha256: str
+    size_bytes: int
+    part: Path
+    stop: Event
+
+    def get(self, headers: dict[str, str], take: Callable[[http.client.HTTPResponse], None]) -> None:
+        """Ask for the program and let `take` have the answer."""
+        connection, root = self.source.connect()
+        try:
+            path = f"{root}/api/v1/programs/{self.sha256}/file"
+            connection.request("GET", path, headers={"Authorization": self.source.authorization, **headers})
+            with connection.getresponse() as response:
+                take(response)
+        finally:
+            connection.close()
+
+
+def _ask_plain(order: _Order, have: int) -> None:
+    headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
+
+    def take(response: http.client.HTTPResponse) -> None:
+        _receive(response, order.part, _accepted_offset(response, have, order.sha256), order.size_bytes, order.stop)
+
+    order.get(headers, take)
+
+
+def _ask_packed(order: _Order, packed: PackedPart) -> None:
+    """Fetch the packed form, or its rest; a farm that answers with the plain form is believed, too."""
+    have = packed.have
+    headers = {"Accept-Encoding": "zstd, identity;q=0.5"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": packed.etag}
+
+    def take(response: http.client.HTTPResponse) -> None:
+        if response.status == 416 and (response.getheader("Content-Range") or "") == f"bytes */{have}":
+            packed.whole = True
+            return
+        if response.getheader("Content-Encoding", "identity") != "zstd":
+            packed.forget()
+            _receive(response, order.part, _accepted_offset(response, 0, order.sha256), order.size_bytes, order.stop)
+            return
+        offset = _accepted_offset(response, have, order.sha256)
+        path = packed.begin(response.getheader("ETag") or "") if offset == 0 else packed.path
+        most_bytes = order.size_bytes + PACKING_OVERHEAD_BYTES
+        length = response.length  # of this body; None: the farm does not say
+        _receive(response, path, offset, most_bytes, order.stop)
+        packed.whole = length is None or path.stat().st_size == offset + length
+
+    order.get(headers, take)
+
+
+def _ask(order: _Order) -> None:
+    packed = PackedPart.of(order.part)
+    have = order.part.stat().st_size if order.part.exists() else 0
+    if not packed.have and have == order.size_bytes and have:
+        return
+    if not can_unpack() or (have and not packed.have):
+        _ask_plain(order, have if have <= order.size_bytes else 0)
+        return
+    _ask_packed(order, packed)
+    if packed.whole and not order.stop.is_set():
+        _unpack(order, packed)
+    elif packed.have and not order.stop.is_set():
+        raise UnreachableError(f"The transfer broke off after {packed.have} packed bytes.", next_step="It goes on from there.")
+
+
+def _unpack(order: _Order, packed: PackedPart) -> None:
     try:
-        connection.request("GET", f"{root}/api/v1/programs/{sha256}/file", headers=headers)
-        with connection.getresponse() as response:
-            _receive(response, part, _accepted_offset(response, have, sha256), size_bytes, stop)
-    finally:
-        connection.close()
+        packed.unpack(order.part, order.size_bytes, order.stop)
+    except UnpackError as error:
+        packed.forget()
+        order.part.unlink(missing_ok=True)
+        raise DamagedError(
+            f"Program {order.sha256[:12]} arrived damaged: {error}.", next_step="It is fetched again from the beginning."
+        ) from error
 
 
 def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Event) -> None:
-    """Have the program `sha256` at `target`, whole and verified. What arrived before a failure stays in `target`.part.
+    """Have the program `sha256` at `target`, whole and verified. What arrived before a failure stays beside it, in `.part` files.
 
     Blocking. `stop` ends it early, without `target`.
 
@@ -141,7 +211,7 @@ def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Even
     """
     part = target.with_name(target.name + ".part")
     try:
-        _ask(source, sha256, part, size_bytes, stop)
+        _ask(_Order(source, sha256, size_bytes, part, stop))
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise

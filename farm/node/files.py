@@ -191,7 +191,7 @@ class Programs:
 
     def _make_room(self, sha256: str, size_bytes: int) -> None:
         """Evict the least recently used until this program fits beside what more urgent ones will take."""
-        files = {path: path.stat() for path in self._folder.iterdir() if path.name.endswith((".gcode", ".gcode.part"))}
+        files = {path: path.stat() for path in self._folder.iterdir() if path.name.endswith((".gcode", ".part"))}
         own = self._part(sha256)
         have = files[own].st_size if own in files else 0
         taken = sum(stat.st_size for path, stat in files.items() if path != own) + size_bytes
