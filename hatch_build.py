@@ -40,6 +40,11 @@ def digest_file(library: Path) -> Path:
     return library.with_suffix(".sha256")
 
 
+def digest(library: Path) -> str:
+    """Its SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(library.read_bytes()).hexdigest()
+
+
 def build(command: str, target: Path, extra: Sequence[str] = ()) -> None:
     """Compile the kernel to `target` and write its digest beside it.
 
@@ -53,7 +58,7 @@ def build(command: str, target: Path, extra: Sequence[str] = ()) -> None:
     try:
         arguments = [command, *FLAGS, *extra, *map(str, SOURCES[1:]), "-o", str(partial), "-lm"]
         subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=_COMPILE_S)
-        digest_file(target).write_text(hashlib.sha256(partial.read_bytes()).hexdigest(), "ascii")
+        digest_file(target).write_text(digest(partial), "ascii")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from gcode.arcs import PLANES
 from gcode.facts import ExtruderMode
 from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
-from gcode.scan.columns import MODE_M, Columns, Events, Floats, Parsed
+from gcode.scan.columns import MODE_M, Columns, Events, Floats, Parsed, joined
 
 ABI: Final = 1  # kernel.h: ABI
 SWITCH: Final = "ESSAIM_KERNEL"  # "off" keeps the scan on NumPy
@@ -362,18 +362,7 @@ class KernelPlanning:
 
     def finish(self) -> Floats:
         """Come to a stop, and give the rest."""
-        nothing = np.zeros(0)
-        columns = Columns(
-            line=np.zeros(0, np.int64),
-            offset=np.zeros(0, np.int64),
-            start=np.zeros((3, 0)),
-            end=np.zeros((3, 0)),
-            filament_mm=nothing,
-            speed_mm_s=nothing,
-            tool=np.zeros(0, np.uint8),
-            flags=np.zeros(0, np.uint8),
-        )
-        self.add(columns, (), np.zeros(0, np.int32), [(0, 0.0)])
+        self.add(joined(()), (), np.zeros(0, np.int32), [(0, 0.0)])
         return self._give(self._first + len(self._seconds))
 
     def _give(self, end: int) -> Floats:
