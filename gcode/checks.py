@@ -3,18 +3,35 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from typing import BinaryIO, Final
 
 from gcode.facts import GcodeFacts
-from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, FactsCollector, make_collector
+from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, make_collector
+from gcode.judges.finding import Wrong
+from gcode.judges.flavours import ANY_TOOL
+from gcode.judges.situation import Heaters, Situation
+from gcode.judges.words import whole
 from gcode.machine import Move
 from gcode.profile import PrinterProfile
-from gcode.reader import Line, read_lines
-from gcode.rules import RULE_SET_VERSION, RULES, FileRule, LineRule, MoveRule, Rule, Severity
+from gcode.reader import MOVES, Line, read_lines
+from gcode.rules import (
+    RULE_SET_VERSION,
+    RULES,
+    CommentRule,
+    CourseRule,
+    DefectRule,
+    FileRule,
+    LineRule,
+    MoveRule,
+    Rule,
+    Severity,
+    TextRule,
+    is_known,
+)
 
 MAX_HITS: Final = 5
 _MAX_TEXT: Final = 80
+_MAX_KEPT: Final = 4096  # answers about lines that occur again and again (M204 S800)
 
 
 class Verdict(StrEnum):
@@ -27,12 +44,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place: line number (from 1), byte offset, the line itself and what is wrong with it. Both texts are untrusted."""
+    """One place: line number (from 1), byte offset, the line itself and what is wrong with it. Both texts are untrusted.
+
+    `detail` is numbers, units and words of the file, the same in every language; `value` and `limit` are its figures, where there
+    are any.
+    """
 
     line: int
     offset: int
     text: str
     detail: str
+    value: float | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,49 +113,139 @@ def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in text[:_MAX_TEXT])
 
 
-@lru_cache(maxsize=512)
-def _line_rules(code: str) -> tuple[LineRule, ...]:
-    return tuple(rule for rule in RULES if isinstance(rule, LineRule) and rule.codes is not None and code in rule.codes)
+def hit_of(wrong: Wrong, line: Line | None) -> Hit:
+    """A place, ready for people; None: the whole file."""
+    detail = _printable(wrong.text)
+    if line is None:
+        return Hit(0, 0, "", detail, wrong.value, wrong.limit)
+    return Hit(line.number, line.offset, _printable(whole(line)), detail, wrong.value, wrong.limit)
 
 
-_EVERY_LINE: Final = tuple(rule for rule in RULES if isinstance(rule, LineRule) and rule.codes is None)
-_EVERY_MOVE: Final = tuple(rule for rule in RULES if isinstance(rule, MoveRule))
-_WHOLE_FILE: Final = tuple(rule for rule in RULES if isinstance(rule, FileRule))
+_Found = tuple[tuple[Rule, Wrong], ...]
+_LINE_RULES: Final = tuple(row for row in RULES if isinstance(row, LineRule))
+_COURSE_RULES: Final = tuple(row for row in RULES if isinstance(row, CourseRule))
+_DEFECT_RULES: Final = tuple(row for row in RULES if isinstance(row, DefectRule))
+_TEXT_RULES: Final = tuple(row for row in RULES if isinstance(row, TextRule))
+_COMMENT_RULES: Final = tuple(row for row in RULES if isinstance(row, CommentRule))
+_FILE_RULES: Final = tuple(row for row in RULES if isinstance(row, FileRule))
+MOVE_RULES: Final = tuple(row for row in RULES if isinstance(row, MoveRule))
 
 
-class _Judge:
-    """Applies every rule and keeps the first hits of each."""
+class Judge:
+    """Applies every rule for one profile and keeps the first hits of each.
 
-    def __init__(self, profile: PrinterProfile) -> None:
-        self._profile = profile
+    Two engines feed it, in the order of the file: `line` with every line that is no plain move (`G0` to `G3` with no defect),
+    after the machine has obeyed it; `comment` with what stands behind a plain move; and either `moves`, or `add` with what they
+    found themselves.
+
+    Args:
+        profile: the class of printers.
+        heaters: the machine that obeys the lines.
+
+    """
+
+    def __init__(self, profile: PrinterProfile, heaters: Heaters) -> None:
+        self.profile = profile
+        self.situation = Situation.of(heaters, profile)
         self._tallies: dict[str, _Tally] = {}
+        self._rules: dict[str, tuple[LineRule, ...]] = {}
+        self._kept: dict[tuple[str, str, str | None], _Found] = {}
 
-    def line(self, line: Line, moves: Iterable[Move], collector: FactsCollector) -> None:
-        for rule in (*_EVERY_LINE, *_line_rules(line.code)):
-            self._note(rule.rule, rule.judge(line, self._profile), line)
-        for move in moves:
-            for move_rule in _EVERY_MOVE:
-                self._note(move_rule.rule, move_rule.judge(move, collector.machine, self._profile), line)
-
-    def _note(self, rule: Rule, detail: str | None, line: Line | None) -> None:
-        if detail is None:
+    def line(self, line: Line) -> None:
+        """Judge a line that is no plain move."""
+        self.comment(line)
+        if not (line.code or line.defect):
             return
+        self.situation.take(line)
+        for rule, wrong in self._findings(line):
+            self._note(rule, wrong, line)
+        for row in _COURSE_RULES:
+            if line.code in row.commands[self.profile.flavour]:
+                self._note(row.rule, row.judge(line, self.situation, self.profile), line)
+
+    def comment(self, line: Line) -> None:
+        """Judge the comment of a line, if it has one."""
+        if not line.comment:
+            return
+        for row in _COMMENT_RULES:
+            wrong = row.judge(line.comment)
+            if wrong is not None:  # the comment itself may hold the secret
+                self._note(row.rule, wrong, line._replace(code="", text=""))
+
+    def moves(self, line: Line, moves: Iterable[Move]) -> None:
+        """Judge the moves that a line makes."""
+        for move in moves:
+            if move.extrudes:
+                self.situation.printed = True
+            for row in MOVE_RULES:
+                wrong = row.judge(move, self.situation, self.profile)
+                if wrong is not None:
+                    self._note(row.rule, wrong, line)
+
+    def add(self, rule: Rule, count: int, hits: Iterable[Hit]) -> None:
+        """Add places that were found in another way than by `moves`; the first ones are enough."""
         tally = self._tallies.setdefault(rule.id, _Tally())
-        tally.count += 1
-        if len(tally.hits) < MAX_HITS:
-            text = "" if line is None else f"{line.code} {line.text}".strip()
-            number, offset = (0, 0) if line is None else (line.number, line.offset)
-            tally.hits.append(Hit(number, offset, _printable(text), _printable(detail)))
+        tally.count += count
+        tally.hits += list(hits)[: MAX_HITS - len(tally.hits)]
 
     def report(self, facts: GcodeFacts) -> CheckReport:
-        for rule in _WHOLE_FILE:
-            self._note(rule.rule, rule.judge(facts, self._profile), None)
+        """What was found, with what the facts of the whole file say."""
+        for row in _FILE_RULES:
+            self._note(row.rule, row.judge(facts, self.situation, self.profile), None)
         found = (
             Finding(row.rule, tally.count, tuple(tally.hits))
             for row in RULES
             if (tally := self._tallies.get(row.rule.id)) is not None
         )
-        return CheckReport(self._profile.id, RULE_SET_VERSION, tuple(found), self._profile.revision)
+        return CheckReport(self.profile.id, RULE_SET_VERSION, tuple(found), self.profile.revision)
+
+    def _note(self, rule: Rule, wrong: Wrong | None, line: Line | None) -> None:
+        if wrong is None:
+            return
+        tally = self._tallies.setdefault(rule.id, _Tally())
+        tally.count += 1
+        if len(tally.hits) < MAX_HITS:
+            tally.hits.append(hit_of(wrong, line))
+
+    def _findings(self, line: Line) -> _Found:
+        """What is wrong with the line itself; the same words are the same answer."""
+        key = (line.code, line.text, line.defect)
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _MAX_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = tuple(self._judge(line))
+        return found
+
+    def _judge(self, line: Line) -> Iterable[tuple[Rule, Wrong]]:
+        asked: list[LineRule | DefectRule | TextRule] = [*_TEXT_RULES]
+        if line.defect is not None:
+            asked += [row for row in _DEFECT_RULES if line.defect in row.defects]
+        if line.code:
+            asked += self._rules_of(line.code)
+        allowed = self._is_allowed(line)
+        for row in asked:
+            wrong = None if allowed and row.rule.severity is Severity.TRUST else row.judge(line, self.profile)
+            if wrong is not None:
+                yield row.rule, wrong
+
+    def _is_allowed(self, line: Line) -> bool:
+        """Whether the profile answers for this very line, or for all with its command: nothing rejected becomes good by it."""
+        profile = self.profile
+        return whole(line) in profile.allowed_lines or line.code in profile.allowed_codes or line.code in self.situation.macros
+
+    def _rules_of(self, code: str) -> tuple[LineRule, ...]:
+        rules = self._rules.get(code)
+        if rules is None:
+            flavour = self.profile.flavour
+            if is_known(flavour, code):
+                name = ANY_TOOL if code[:1] == ANY_TOOL and code[1:].lstrip("-").isdigit() else code
+                rules = tuple(row for row in _LINE_RULES if row.commands is not None and name in row.commands[flavour])
+            else:
+                rules = tuple(row for row in _LINE_RULES if row.commands is None)
+            if len(self._rules) < _MAX_KEPT:
+                self._rules[code] = rules
+        return rules
 
 
 def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_cm3: float = PLA_DENSITY_G_CM3) -> Inspection:
@@ -142,11 +255,17 @@ def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_c
     """
     counting = CountingStream(stream)
     collector = make_collector(stream, profiles[0], density_g_cm3)
-    judges = [_Judge(profile) for profile in profiles]
+    judges = [Judge(profile, collector.machine) for profile in profiles]
     for line in read_lines(counting):
         moves = collector.feed(line)
+        plain = line.code in MOVES and line.defect is None
         for judge in judges:
-            judge.line(line, moves, collector)
+            if not plain:
+                judge.line(line)
+            elif line.comment:
+                judge.comment(line)
+            if moves:
+                judge.moves(line, moves)
     facts = collector.finish(counting.size_bytes)
     return Inspection(facts, tuple(judge.report(facts) for judge in judges))
 

@@ -51,6 +51,7 @@ def test_the_ultimaker_frame() -> None:
         filament_mm=2.85,
         tools=2,
         homes_itself=True,
+        flavour="griffin",
     )
     found = inspect(real_file(ULTIMAKER_3), (ultimaker,))
     facts = found.facts

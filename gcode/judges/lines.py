@@ -1,0 +1,165 @@
+"""Judges of single lines: what a command is, whatever the printer."""
+
+import re
+from typing import Final
+
+from gcode.judges.finding import MAX_TEXT, Wrong, above
+from gcode.judges.words import figure, whole
+from gcode.profile import PrinterProfile
+from gcode.reader import Line
+
+LONGEST_DWELL_S: Final = 3600.0
+_COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
+_BIGGEST_OFFSET_MM: Final = 0.3  # what live adjustment of a first layer is for
+# people's words and names of parts may have brackets, and Klipper's outlines of parts are made of them
+_FREE_TEXT: Final = frozenset({"M117", "M118", "M486", "M0", "M1", "EXCLUDE_OBJECT_DEFINE"})
+_STATEMENT: Final = re.compile(r"(?:IF|ELIF|ELSE|WHILE|BREAK|CONTINUE|ABORT|VAR|GLOBAL|SET|ECHO|SKIP|PARAM)\b", re.IGNORECASE)
+_PROGRAM_WORDS: Final = re.compile(r"[%#]")
+_HOST_WORDS: Final = re.compile(r"OCTO\d|//|@(?:abort|cancel|pause|resume)\b", re.IGNORECASE)  # plugins run OCTO as scripts
+_AS_COMMENT: Final = re.compile(r"(?:[EP]\d\s*)*(?:A1|//)", re.IGNORECASE)
+_ACTION: Final = re.compile(r"action\s*:", re.IGNORECASE)
+
+
+def present(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """The command itself is the matter."""
+    return Wrong(whole(line)[:MAX_TEXT])
+
+
+def with_parameters(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """Without parameters the command only reports."""
+    return Wrong(whole(line)[:MAX_TEXT]) if line.text else None
+
+
+def defect(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """The line cannot be read."""
+    return Wrong(f"{line.defect}")
+
+
+def other_words(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """A line that is no command in any firmware; what hosts and RepRapFirmware take for one has rules of its own."""
+    text = line.text
+    if host_command(line, profile) or host_words(line, profile) or statement(line, profile):
+        return None
+    return Wrong(text[:MAX_TEXT])
+
+
+def placeholder(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """Slicers put settings in braces or brackets; a correct file has none left outside its comments."""
+    text = line.text
+    if ("{" not in text and "[" not in text) or line.code in _FREE_TEXT or profile.flavour == "reprapfirmware":
+        return None
+    return Wrong(text[:MAX_TEXT])
+
+
+def statement(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """RepRapFirmware's conditions, loops, variables and expressions; O codes and variables of other dialects."""
+    text = line.text
+    if profile.flavour == "reprapfirmware" and (
+        ("{" in text and line.code not in _FREE_TEXT) or _STATEMENT.match(text if line.defect is not None else line.code)
+    ):
+        return Wrong(whole(line)[:MAX_TEXT])
+    if line.code[:1] == "O" or (line.defect is not None and _PROGRAM_WORDS.match(text)):
+        return Wrong(whole(line)[:MAX_TEXT])
+    return None
+
+
+def host_command(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """What a host obeys or runs instead of the printer: OctoPrint's own @ commands, OCTO scripts of a plugin, action comments."""
+    text = line.code if line.code[:4] == "OCTO" else line.text if line.defect is not None else ""
+    return Wrong(whole(line)[:MAX_TEXT]) if _HOST_WORDS.match(text) else None
+
+
+def host_words(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """Any other line that begins with @: a plugin's."""
+    if line.defect is None or not line.text.startswith("@") or host_command(line, profile) is not None:
+        return None
+    return Wrong(line.text[:MAX_TEXT])
+
+
+def host_action(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """A message that the printer sends back as an action for the host: `M118 A1 action:cancel`, `RESPOND MSG="action:..."`."""
+    return Wrong(whole(line)[:MAX_TEXT]) if _ACTION.search(line.text) else None
+
+
+def host_message(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """A message in the form of a host's action that is none: some host software may take it for a word to itself."""
+    return Wrong(whole(line)[:MAX_TEXT]) if _AS_COMMENT.match(line.text) and not _ACTION.search(line.text) else None
+
+
+def unknown_macro(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """RepRapFirmware's M98 P"name" with a name that the profile does not have."""
+    name = line.text.partition("P")[2].strip().strip('"')
+    return None if name in profile.macros else Wrong(whole(line)[:MAX_TEXT])
+
+
+def fahrenheit(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M149 F or K: temperatures after it would mean something else."""
+    return Wrong(whole(line)) if {"F", "K"} & set(line.parameters) else None
+
+
+def endstops_off(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M121, M211 S0; RepRapFirmware's M564 S0 or H0."""
+    parameters = line.parameters
+    if line.code == "M121" or parameters.get("S") == 0 or (line.code == "M564" and parameters.get("H") == 0):
+        return Wrong(whole(line))
+    return None
+
+
+def timer_off(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M85 S0: the printer no longer switches itself off when nobody commands it; M86 S0 and M87 of its hot nozzle."""
+    return Wrong(whole(line)) if line.code == "M87" or line.parameters.get("S") == 0 else None
+
+
+def debugging(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M111 S8 prints dry; other flags only talk."""
+    return Wrong(whole(line)) if int(line.parameters.get("S", 0)) & 8 else None
+
+
+def offset_changed(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """G10 L2 and L20 set the origins of workspaces."""
+    return Wrong(whole(line)) if "L" in line.parameters else None
+
+
+def origin_shifted(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """G92 with an axis of the head."""
+    return Wrong(whole(line)) if {"X", "Y", "Z"} & set(line.parameters) else None
+
+
+def nozzle_raised(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M290 babysteps and Klipper's SET_GCODE_OFFSET, beyond what adjusts a first layer."""
+    worst_mm = max(_offsets(line) if line.code == "SET_GCODE_OFFSET" else [abs(line.parameters.get(axis, 0.0)) for axis in "SXYZ"])
+    return above(worst_mm, _BIGGEST_OFFSET_MM, "mm") if worst_mm > _BIGGEST_OFFSET_MM else None
+
+
+def _offsets(line: Line) -> list[float]:
+    return [abs(figure(line, f"{axis}{change}")) for axis in "XYZ" for change in ("", "_ADJUST")]
+
+
+def restores_with_move(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """RESTORE_GCODE_STATE MOVE=1 goes back to where the head was; without it only modes change."""
+    return Wrong(whole(line)) if figure(line, "MOVE") else None
+
+
+def dwell(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """G4 for longer than an hour: the heaters are on meanwhile."""
+    seconds = line.parameters.get("S", 0.0) + line.parameters.get("P", 0.0) / 1000
+    return above(seconds, LONGEST_DWELL_S, "s") if seconds > LONGEST_DWELL_S else None
+
+
+def cools_down(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M109 R and M190 R wait for cooling too, for ever below the warmth of the room."""
+    target_c = line.parameters.get("R")
+    return Wrong(f"R{target_c:g} °C", target_c, _COLDEST_WAIT_C) if target_c is not None and target_c < _COLDEST_WAIT_C else None
+
+
+def fan(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M106 S goes from 0 to 255."""
+    speed = line.parameters.get("S", 255.0)
+    return None if 0 <= speed <= 255 else Wrong(f"S{speed:g}, 0–255", speed, 255.0)
+
+
+def factor(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M220 and M221: the printer's own menus end at such figures too."""
+    percent = line.parameters.get("S")
+    least, most = (10.0, 300.0) if line.code == "M220" else (50.0, 150.0)
+    return None if percent is None or least <= percent <= most else Wrong(f"{percent:g} %, {least:g}–{most:g} %", percent, most)

@@ -1,0 +1,118 @@
+"""The rules that a program must keep on a class of printers: an ordered table, each with reason and remedy in two languages.
+
+A flat list of forbidden commands is wrong: of 25 genuine files 8 set motor currents (M907) and 3 say `M302 S160`. So what breaks a
+machine or changes it for good is rejected, what only somebody who knows the machine may do needs trust, the rest is a warning. What
+no list of the firmware's flavour knows needs trust too. docs/gcode-rules.md shows every rule with an example.
+
+    kinds.py      what a rule is              defects.py    unreadable lines, comments
+    forbidden.py  never                       bounds.py     parameters against the profile
+    trusted.py    with somebody's word        moves.py, files.py
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from gcode.judges import lines
+from gcode.judges.flavours import ALL_FLAVOURS, ALLOWED, ANY_TOOL
+from gcode.rules.bounds import BOUNDS, ODD_PARAMETERS
+from gcode.rules.defects import COMMENTS, DEFECTS, UNCLEAR
+from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, WRONG_FILES
+from gcode.rules.forbidden import FORBIDDEN
+from gcode.rules.kinds import (
+    AnyRule,
+    CommentRule,
+    CourseRule,
+    DefectRule,
+    FileRule,
+    LineRule,
+    MoveRule,
+    Rule,
+    Severity,
+    TextRule,
+    trust,
+)
+from gcode.rules.moves import DOUBTFUL_MOVES, MOVES
+from gcode.rules.trusted import NEEDS_TRUST
+
+__all__ = [
+    "RULES",
+    "RULE_SET_VERSION",
+    "AnyRule",
+    "CommentRule",
+    "CourseRule",
+    "DefectRule",
+    "FileRule",
+    "LineRule",
+    "MoveRule",
+    "Rule",
+    "Severity",
+    "TextRule",
+    "Treatment",
+    "is_known",
+    "treatment",
+]
+
+# Raise it with every change of a rule, a list or a judge: kept verdicts are void then. A test compares the table with its number.
+RULE_SET_VERSION: Final = 3
+
+_UNKNOWN: Final[tuple[AnyRule, ...]] = (
+    LineRule(
+        trust(
+            "unknown-command",
+            "This command is not among those that prints on this kind of firmware need.",
+            "Cette commande n'est pas de celles dont une impression a besoin avec ce type de micrologiciel.",
+        ),
+        None,
+        lines.present,
+    ),
+)
+
+RULES: Final[tuple[AnyRule, ...]] = (
+    *WRONG_FILES,
+    *DEFECTS,
+    *FORBIDDEN,
+    *BOUNDS,
+    *MOVES,
+    *BROKEN_FILES,
+    *UNCLEAR,
+    *_UNKNOWN,
+    *NEEDS_TRUST,
+    *DOUBTFUL_MOVES,
+    *ODD_PARAMETERS,
+    *COMMENTS,
+    *DOUBTFUL_FILES,
+)
+
+_JUDGED: Final = {
+    flavour: frozenset[str]().union(
+        *(row.commands[flavour] for row in RULES if isinstance(row, LineRule | CourseRule) and row.commands is not None)
+    )
+    for flavour in ALL_FLAVOURS
+}
+
+
+class Treatment(StrEnum):
+    """What becomes of a command on a flavour of firmware, before a profile allows more."""
+
+    ALLOWED = "allowed"
+    BOUNDED = "bounded"  # its parameters decide
+    TRUST = "trust"
+    REJECT = "reject"
+
+
+def is_known(flavour: str, code: str) -> bool:
+    """Whether a list of the flavour has the command; which tools there are is a rule of its own."""
+    return code in ALLOWED[flavour] or code in _JUDGED[flavour] or (code[:1] == ANY_TOOL and code[1:].lstrip("-").isdigit())
+
+
+def treatment(flavour: str, code: str) -> Treatment:
+    """What the rules make of a command on a flavour of firmware."""
+    if not is_known(flavour, code):
+        return Treatment.TRUST
+    asked = [row for row in RULES if isinstance(row, LineRule) and row.commands is not None and code in row.commands[flavour]]
+    always = {row.rule.severity for row in asked if row.judge in {lines.present, lines.with_parameters}}
+    if Severity.REJECT in always:
+        return Treatment.REJECT
+    if Severity.TRUST in always:
+        return Treatment.TRUST
+    return Treatment.BOUNDED if asked else Treatment.ALLOWED

@@ -1,0 +1,125 @@
+"""Rules about lines and comments as text: what cannot be read, what was not filled in, what is not meant for the printer."""
+
+from typing import Final
+
+from gcode.judges import comments, lines
+from gcode.reader import Defect
+from gcode.rules.kinds import AGAIN, REMOVE, AnyRule, CommentRule, DefectRule, TextRule, reject, trust, warn
+from gcode.texts import Bilingual
+
+DEFECTS: Final[tuple[AnyRule, ...]] = (
+    DefectRule(
+        reject(
+            "not-text",
+            "The file holds bytes that are not text.",
+            "Le fichier contient des octets qui ne sont pas du texte.",
+            AGAIN,
+        ),
+        frozenset({Defect.BINARY, Defect.NOT_TEXT}),
+        lines.defect,
+    ),
+    DefectRule(
+        reject("line-too-long", "A command is longer than 256 bytes.", "Une commande dépasse 256 octets.", AGAIN),
+        frozenset({Defect.TOO_LONG}),
+        lines.defect,
+    ),
+    DefectRule(
+        reject(
+            "bad-checksum",
+            "The checksum of a line is wrong: it was damaged.",
+            "La somme de contrôle d'une ligne est fausse : elle est abîmée.",
+            AGAIN,
+        ),
+        frozenset({Defect.BAD_CHECKSUM}),
+        lines.defect,
+    ),
+    DefectRule(
+        reject(
+            "absurd-number",
+            "A number is beyond anything a printer can do.",
+            "Un nombre dépasse tout ce qu'une imprimante peut faire.",
+            AGAIN,
+        ),
+        frozenset({Defect.ABSURD_NUMBER}),
+        lines.defect,
+    ),
+    DefectRule(
+        reject(
+            "unreadable-number",
+            "A move has a number that cannot be read: the printer would take it for another one.",
+            "Un déplacement contient un nombre illisible : l'imprimante en comprendrait un autre.",
+            AGAIN,
+        ),
+        frozenset({Defect.UNREADABLE_NUMBER}),
+        lines.defect,
+    ),
+    TextRule(
+        reject(
+            "placeholder",
+            "A setting of the slicer was not filled in: the command would be obeyed without its value.",
+            "Un réglage du trancheur n'a pas été remplacé : la commande serait exécutée sans sa valeur.",
+            Bilingual(
+                "Correct the custom G-code of the slicer's printer settings and slice again.",
+                "Corrigez le G-code personnalisé dans les réglages d'imprimante du trancheur, puis tranchez à nouveau.",
+            ),
+        ),
+        lines.placeholder,
+    ),
+    TextRule(
+        reject(
+            "conditional-code",
+            "The file holds conditions, loops or calculations: what it will do cannot be known before it is printed.",
+            "Le fichier contient des conditions, des boucles ou des calculs : on ne peut pas savoir d'avance ce qu'il fera.",
+        ),
+        lines.statement,
+    ),
+    TextRule(
+        reject(
+            "host-command",
+            "A line commands the print server instead of the printer.",
+            "Une ligne commande le serveur d'impression au lieu de l'imprimante.",
+        ),
+        lines.host_command,
+    ),
+)
+
+UNCLEAR: Final[tuple[AnyRule, ...]] = (
+    DefectRule(
+        trust(
+            "host-words",
+            "A line is meant for a plugin of the print server.",
+            "Une ligne s'adresse à une extension du serveur d'impression.",
+        ),
+        frozenset({Defect.NOT_A_COMMAND}),
+        lines.host_words,
+    ),
+    DefectRule(
+        trust("not-a-command", "A line is no command of this firmware.", "Une ligne n'est pas une commande de ce micrologiciel."),
+        frozenset({Defect.NOT_A_COMMAND}),
+        lines.other_words,
+    ),
+)
+
+COMMENTS: Final[tuple[AnyRule, ...]] = (
+    CommentRule(
+        warn(
+            "secret-in-comment",
+            "A comment holds a key or a password of your print server.",
+            "Un commentaire contient une clé ou un mot de passe de votre serveur d'impression.",
+            Bilingual(
+                "The farm removes it from its copy. Change the key if others had the file; remove it from the slicer's settings.",
+                "La ferme l'enlève de sa copie. Changez la clé si d'autres ont eu le fichier ; retirez-la du trancheur.",
+            ),
+        ),
+        comments.secret,
+    ),
+    CommentRule(
+        warn(
+            "host-comment",
+            "A comment is meant for a plugin of the print server, which may act on it.",
+            "Un commentaire s'adresse à une extension du serveur d'impression, qui peut agir.",
+            REMOVE,
+        ),
+        comments.host_words,
+    ),
+)

@@ -1,0 +1,148 @@
+"""Rules about the whole file, judged at its end."""
+
+from typing import Final
+
+from gcode.judges import files
+from gcode.rules.kinds import AGAIN, LOOK, SLICE, FileRule, reject, warn
+from gcode.texts import Bilingual
+
+_FOR_THIS: Final = Bilingual(
+    "Check that the file was made for this printer.", "Vérifiez que le fichier a été fait pour cette imprimante."
+)
+
+# Before all others: what is said of the lines of a file that is something else would only mislead.
+WRONG_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        reject(
+            "not-gcode",
+            "The file is no G-code.",
+            "Le fichier n'est pas du G-code.",
+            Bilingual(
+                "Slice the model for this printer and upload the G-code file that the slicer exports.",
+                "Tranchez le modèle pour cette imprimante et envoyez le fichier G-code que le trancheur exporte.",
+            ),
+        ),
+        files.not_gcode,
+    ),
+)
+
+BROKEN_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(reject("nothing-printed", "The file prints nothing.", "Le fichier n'imprime rien.", AGAIN), files.nothing_printed),
+    FileRule(
+        reject(
+            "heaters-left-on",
+            "Heaters are still on when the file ends: the file seems cut off, or its end code is missing.",
+            "La chauffe est encore allumée à la fin du fichier : il semble coupé, ou son code de fin manque.",
+            Bilingual(
+                "Export the file again and upload it whole; else add M104 S0 and M140 S0 to the slicer's end code.",
+                "Exportez-le à nouveau et envoyez-le en entier ; sinon, ajoutez M104 S0 et M140 S0 au code de fin du trancheur.",
+            ),
+        ),
+        files.heaters_left_on,
+    ),
+)
+
+DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        warn(
+            "no-homing",
+            "The file does not find the machine's origin first.",
+            "Le fichier ne cherche pas d'abord l'origine de la machine.",
+            Bilingual("Add G28 to the slicer's start code.", "Ajoutez G28 au code de début du trancheur."),
+        ),
+        files.no_homing,
+    ),
+    FileRule(
+        warn(
+            "extruder-mode",
+            "Filament lengths look as if absolute and relative were mixed up (M82, M83).",
+            "Les longueurs de filament semblent confondre absolu et relatif (M82, M83).",
+            LOOK,
+        ),
+        files.extruder_mode,
+    ),
+    FileRule(
+        warn(
+            "time-differs",
+            "Our estimate and the slicer's time differ by more than 15 %.",
+            "Notre estimation et le temps du trancheur diffèrent de plus de 15 %.",
+            _FOR_THIS,
+        ),
+        files.time_differs,
+    ),
+    FileRule(
+        warn(
+            "filament-differs",
+            "It uses more filament than the slicer says.",
+            "Il consomme plus de filament que le trancheur ne l'annonce.",
+            Bilingual("Check the file for added lines.", "Cherchez des lignes ajoutées au fichier."),
+        ),
+        files.filament_differs,
+    ),
+    FileRule(
+        warn(
+            "odd-density",
+            "It lays more plastic than there is room for in the part, or hardly any.",
+            "Il dépose plus de plastique que la pièce n'en peut contenir, ou presque rien.",
+            Bilingual(
+                "Check filament diameter and flow in the slicer, and slice again.",
+                "Vérifiez le diamètre du filament et le débit dans le trancheur, puis tranchez à nouveau.",
+            ),
+        ),
+        files.density,
+    ),
+    FileRule(
+        warn(
+            "thin-layer",
+            "A layer lies at the bed's own height or has no thickness: nothing could come out of the nozzle.",
+            "Une couche est au niveau même du plateau ou sans épaisseur : rien ne pourrait sortir de la buse.",
+            SLICE,
+        ),
+        files.thin_layers,
+    ),
+    FileRule(
+        warn(
+            "thick-layer",
+            "The layers are thicker than the nozzle is wide: they would not hold together.",
+            "Les couches sont plus épaisses que la buse n'est large : elles ne tiendraient pas ensemble.",
+            SLICE,
+        ),
+        files.thick_layers,
+    ),
+    FileRule(
+        warn(
+            "very-long",
+            "The print takes more than three days.",
+            "L'impression dure plus de trois jours.",
+            Bilingual("Print fewer parts at a time.", "Imprimez moins de pièces à la fois."),
+        ),
+        files.very_long,
+    ),
+    FileRule(
+        warn(
+            "other-nozzle-claimed",
+            "The slicer was set to another nozzle.",
+            "Le trancheur était réglé sur une autre buse.",
+            SLICE,
+        ),
+        files.claimed_nozzle,
+    ),
+    FileRule(
+        warn(
+            "other-model-claimed",
+            "The slicer was set to another model of printer.",
+            "Le trancheur était réglé sur un autre modèle d'imprimante.",
+            SLICE,
+        ),
+        files.claimed_model,
+    ),
+    FileRule(
+        warn(
+            "other-flavour",
+            "The slicer wrote for firmware of another kind: some commands mean something else on this printer.",
+            "Le trancheur a écrit pour un autre type de micrologiciel : certaines commandes ont un autre sens ici.",
+            SLICE,
+        ),
+        files.other_flavour,
+    ),
+)

@@ -1,0 +1,132 @@
+"""Commands that only somebody who knows the machine may answer for. A profile may allow them, letter for letter."""
+
+from typing import Final
+
+from gcode.judges import bounds, lines
+from gcode.judges.flavours import KLIPPER, REPRAP, Commands, commands, only
+from gcode.rules.kinds import AnyRule, LineJudge, LineRule, trust
+
+_Row = tuple[str, Commands, str, str, LineJudge]
+
+_ROWS: Final[tuple[_Row, ...]] = (
+    (
+        "machine-tuning",
+        commands(
+            "M12 M102 M145 M301 M414 M421 M422 M423 M425 M493 M494 M569 M592 M851 M871 M906 M907 M908 M910 M912 M913 M914 M915 "
+            "M916 M917 M918 M919 M951",
+            reprap="M301 M569 M571 M591 M592 M594 M595 M675 M906 M911 M913 M914 M915 M917 M918 M955 M956 M957 M958 M959",
+            klipper=(
+                "SET_TMC_CURRENT SET_TMC_FIELD INIT_TMC DUMP_TMC SET_STEPPER_ENABLE MANUAL_STEPPER SYNC_EXTRUDER_MOTION "
+                "SET_DUAL_CARRIAGE SET_INPUT_SHAPER SET_IDLE_TIMEOUT SET_FILAMENT_SENSOR SET_SKEW SKEW_PROFILE SET_FAN_SPEED"
+            ),
+        ),
+        "It tunes motors, drivers, probe or heaters.",
+        "Elle règle moteurs, pilotes, palpeur ou éléments chauffants.",
+        lines.with_parameters,
+    ),
+    (
+        "limits-raised",
+        commands("M201 M202 M203 M204 M205", reprap="M201 M203 M204 M205 M566"),
+        "It moves the machine beyond its own limits.",
+        "Elle pousse la machine au-delà de ses propres limites.",
+        bounds.limits_raised,
+    ),
+    (
+        "velocity-raised",
+        only(KLIPPER, names="SET_VELOCITY_LIMIT"),
+        "It lets the machine move faster than it may.",
+        "Elle fait aller la machine plus vite que permis.",
+        bounds.named_limits_raised,
+    ),
+    (
+        "waits-for-person",
+        commands("M0 M1 M25 M125 M600 M601", reprap="M0 M1 M2 M25 M226 M291 M600 M601", klipper="PAUSE"),
+        "The print stops until somebody comes.",
+        "L'impression s'arrête jusqu'à ce que quelqu'un vienne.",
+        lines.present,
+    ),
+    (
+        "long-wait",
+        commands("G4"),
+        "It waits for more than an hour while everything is hot.",
+        "Elle attend plus d'une heure pendant que tout est chaud.",
+        lines.dwell,
+    ),
+    (
+        "unknown-path",
+        commands(
+            "G6 G26 G35 G38.2 G38.3 G38.4 G38.5 G42 G60 G61 M48 M605",
+            reprap="G38.2 G38.3 G38.4 G38.5 G60 G61 M120 M121 M596 M597 M598 M606",
+        ),
+        "It moves the head along a way that the farm cannot follow.",
+        "Elle déplace la tête sur un trajet que la ferme ne sait pas suivre.",
+        lines.present,
+    ),
+    (
+        "goes-back",
+        only(KLIPPER, names="RESTORE_GCODE_STATE"),
+        "It moves the head back to where it was, along a way that the farm cannot follow.",
+        "Elle ramène la tête où elle était, sur un trajet que la ferme ne sait pas suivre.",
+        lines.restores_with_move,
+    ),
+    (
+        "other-coordinates",
+        commands("G53 G55 G56 G57 G58 G59 G59.1 G59.2 G59.3"),
+        "It uses coordinates that only the machine knows.",
+        "Elle utilise des coordonnées que seule la machine connaît.",
+        lines.present,
+    ),
+    (
+        "offsets-changed",
+        commands("G10"),
+        "It changes the origins of coordinates that the machine keeps.",
+        "Elle change les origines des coordonnées que la machine conserve.",
+        lines.offset_changed,
+    ),
+    (
+        "nozzle-raised",
+        commands("M290", klipper="SET_GCODE_OFFSET"),
+        "It moves the nozzle up or down by more than adjusts a first layer.",
+        "Elle déplace la buse de plus que n'en demande le réglage d'une première couche.",
+        lines.nozzle_raised,
+    ),
+    (
+        "safety-timer-off",
+        commands("M85 M86 M87", reprap="M85"),
+        "It switches off the timer that makes a forgotten printer safe.",
+        "Elle désactive la minuterie qui met en sécurité une imprimante oubliée.",
+        lines.timer_off,
+    ),
+    (
+        "accessory",
+        commands("M7 M8 M9 M10 M11 M81 M126 M127 M128 M129 M280 M281 M282 M380 M381", reprap="M7 M8 M9 M10 M81 M106.1"),
+        "It switches something beside the print head: a probe's arm, a pump, a valve or the power.",
+        "Elle commute autre chose que la tête : bras de palpeur, pompe, vanne ou alimentation.",
+        lines.present,
+    ),
+    (
+        "macro",
+        only(REPRAP, names="M98"),
+        "It runs a macro that is not in the file.",
+        "Elle exécute une macro qui n'est pas dans le fichier.",
+        lines.unknown_macro,
+    ),
+    (
+        "settings-reloaded",
+        commands("M501"),
+        "It takes back the settings that the printer keeps, and with them what a person has adjusted since.",
+        "Elle reprend les réglages conservés par l'imprimante, et annule ce qu'une personne a ajusté depuis.",
+        lines.present,
+    ),
+    (
+        "dry-run",
+        commands("M111"),
+        "It makes the printer go through the print without heating or plastic.",
+        "Elle fait jouer l'impression sans chauffe ni plastique.",
+        lines.debugging,
+    ),
+)
+
+NEEDS_TRUST: Final[tuple[AnyRule, ...]] = tuple(
+    LineRule(trust(name, english, french), judged, judge) for name, judged, english, french, judge in _ROWS
+)
