@@ -62,6 +62,11 @@ class EventReader:
         """Named parts."""
         return max(len(self._object_names), self._object_count)
 
+    @property
+    def awaits_picture(self) -> bool:
+        """Whether the next line that is no plain move begins a picture, also a blank one."""
+        return self._picture is not None
+
     def feed(self, line: Line) -> int:
         """Take one line; the bits say what changed."""
         if self._picture is not None:
