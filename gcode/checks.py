@@ -8,8 +8,7 @@ from typing import BinaryIO, Final
 from gcode.facts import GcodeFacts
 from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, make_collector
 from gcode.judges.finding import Wrong
-from gcode.judges.flavours import ANY_TOOL
-from gcode.judges.situation import Heaters, Situation
+from gcode.judges.situation import TELLING_CODES, Heaters, Situation
 from gcode.judges.words import whole
 from gcode.machine import Move
 from gcode.profile import PrinterProfile
@@ -27,6 +26,7 @@ from gcode.rules import (
     Severity,
     TextRule,
     is_known,
+    listed_as,
 )
 
 MAX_HITS: Final = 5
@@ -131,6 +131,11 @@ _FILE_RULES: Final = tuple(row for row in RULES if isinstance(row, FileRule))
 MOVE_RULES: Final = tuple(row for row in RULES if isinstance(row, MoveRule))
 
 
+def is_clean(comment: str) -> bool:
+    """Whether no rule says anything of a comment."""
+    return all(row.judge(comment) is None for row in _COMMENT_RULES)
+
+
 class Judge:
     """Applies every rule for one profile and keeps the first hits of each.
 
@@ -162,6 +167,13 @@ class Judge:
         for row in _COURSE_RULES:
             if line.code in row.commands[self.profile.flavour]:
                 self._note(row.rule, row.judge(line, self.situation, self.profile), line)
+
+    def heeds(self, line: Line) -> bool:
+        """Whether `line` would find anything in a line, its comment apart, or remember it: a scan asks once for each text."""
+        flavour, code = self.profile.flavour, line.code
+        if code in TELLING_CODES or code in self.situation.macros or any(code in row.commands[flavour] for row in _COURSE_RULES):
+            return True
+        return bool(line.code or line.defect) and any(True for _ in self._judge(line))
 
     def comment(self, line: Line) -> None:
         """Judge the comment of a line, if it has one."""
@@ -239,7 +251,7 @@ class Judge:
         if rules is None:
             flavour = self.profile.flavour
             if is_known(flavour, code):
-                name = ANY_TOOL if code[:1] == ANY_TOOL and code[1:].lstrip("-").isdigit() else code
+                name = listed_as(code)
                 rules = tuple(row for row in _LINE_RULES if row.commands is not None and name in row.commands[flavour])
             else:
                 rules = tuple(row for row in _LINE_RULES if row.commands is None)

