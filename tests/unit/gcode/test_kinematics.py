@@ -73,6 +73,24 @@ def test_the_exact_corner_speed_of_a_right_angle() -> None:
     assert seconds(limits, (20, 0, 0, 0, 40), (0, 20, 0, 0, 40)) == pytest.approx(2 * half, rel=1e-6)
 
 
+def test_where_both_blocks_could_start_from_rest_the_next_one_starts_at_its_own_speed() -> None:
+    """Marlin's rule: up to Z the axes leave at 0.4 mm/s, but the line after it begins at the jerk of X."""
+    limits = MotionLimits(
+        speed_mm_s=(500, 500, 12, 60),
+        acceleration_mm_s2=(1000, 1000, 200, 5000),
+        jerk_mm_s=(8, 8, 0.4, 5),
+        travel_acceleration_mm_s2=1000,
+    )
+    lift, line = trapezoid_s(2, 0.4, 12, 8, 200), trapezoid_s(5, 8, 50, 8, 1000)
+    assert seconds(limits, (0, 0, 2, 0, 180), (5, 0, 0, 0, 50)) == pytest.approx(lift + line, rel=1e-6)
+
+
+def test_an_axis_that_turns_back_may_leave_and_return_at_its_jerk() -> None:
+    limits = MotionLimits(acceleration_mm_s2=(1000, 1000, 100, 5000), jerk_mm_s=(8, 8, 0.4, 5))
+    half = trapezoid_s(50, 8, 50, 8, 1000)
+    assert seconds(limits, (50, 0, 0, 0, 50), (-50, 0, 0, 0, 50)) == pytest.approx(2 * half, rel=1e-6)
+
+
 def test_axes_have_their_own_limits() -> None:
     slow_z = MotionLimits(speed_mm_s=(500, 500, 10, 60), acceleration_mm_s2=(3000, 3000, 1e6, 1e4), travel_acceleration_mm_s2=1e6)
     assert seconds(slow_z, (0, 0, 100, 0, 200)) == pytest.approx(10, rel=0.01)
@@ -168,7 +186,7 @@ def whole_plan_s(limits: MotionLimits, moves: list[tuple[float, float, float, fl
             ]
             fits = all(jump <= jerk for jump, jerk in zip(jumps, limits.jerk_mm_s, strict=True))
             low, high = (middle, high) if fits else (low, middle)
-        corners.append(max(low, min(safe_a, safe_b)))
+        corners.append(min(safe_b, speed_a) if min(safe_a, safe_b) > 0.99 * low else low)
     corners.append(blocks[-1][3])
     changed = True
     while changed:
