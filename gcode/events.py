@@ -6,7 +6,7 @@ A line goes through `Machine.apply` first where it touches the motion state; tem
 from collections.abc import Callable
 from typing import Final
 
-from gcode.claims import Claims
+from gcode.claims import Claims, is_claim
 from gcode.facts import ThumbnailFacts
 from gcode.kinematics import LIMIT_CODES, MotionLimits, with_command, with_velocity_limit
 from gcode.machine import Machine, tool_number
@@ -325,3 +325,16 @@ _TAKERS: Final[dict[str, _Take]] = {
     "M486": _objects,
     "EXCLUDE_OBJECT_DEFINE": _named_object,
 }
+
+
+def says_nothing(line: Line) -> bool:
+    """Whether `EventReader.feed` takes nothing from a line but that it is there: a scan only counts such lines."""
+    return line.defect is None and line.code not in _TAKERS and tool_number(line.code) is None and not _is_heard(line.comment)
+
+
+def _is_heard(comment: str) -> bool:
+    if not comment:
+        return False
+    if comment.startswith("thumbnail") or comment == "END_OF_HEADER":
+        return True
+    return feature_name(comment) is not None or layer_mark(comment) is not None or is_claim(comment)

@@ -12,7 +12,9 @@ from gcode.profile import PrinterProfile
 from gcode.reader import Line
 
 _HEATING: Final = HEAT_CODES | {"TURN_OFF_HEATERS"}
+_FREES_MOTORS: Final = frozenset({"M18", "M84"})
 _POWERS_MOTORS: Final = frozenset({"M17", "G28"})
+TELLING_CODES: Final = _HEATING | _FREES_MOTORS | _POWERS_MOTORS  # that `Situation.take` looks at, besides macros
 
 
 class Heaters(Protocol):
@@ -52,7 +54,7 @@ class Situation:
         self.heated_again = False
         if code in _HEATING:
             self._heat(line)
-        elif code in {"M18", "M84"}:
+        elif code in _FREES_MOTORS:
             self.motors_off = self.motors_off or not line.parameters
         elif code in _POWERS_MOTORS:
             self.motors_off = False
