@@ -1,166 +1,246 @@
-"""Makes visor frames: a program for a printer profile (skirt, layers, retractions, speeds, start and end code), or a solid as STL.
-
-`gcode.frame.headband` has the dimensions and the shape.
-"""
+"""Programs of frames: the layers of a plate as G-code for a printer profile, with start and end code and a header that is true."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from math import pi
 from typing import Final
 
 from gcode.facts import GcodeFacts
-from gcode.frame.geometry import Point, Polyline, arc, distance, hull, simplified_loop, starting_near
-from gcode.frame.headband import BED_MARGIN_MM, FrameDesign, FrameError, FrameShape, default_design, frame_shape
-from gcode.frame.solid import extruded_stl
+from gcode.frame.design import FrameDesign, default_design
+from gcode.frame.edging import brim, skirt
+from gcode.frame.errors import FrameError
+from gcode.frame.geometry import Point, Polyline, distance
+from gcode.frame.headband import LayerShape
+from gcode.frame.materials import material_of
+from gcode.frame.pen import Drawn, Pen, crosses, drawn
+from gcode.frame.placing import Placement, placed
+from gcode.frame.plate import Adhesion, Plate, Slice, check_height, slices, wants_brim
+from gcode.frame.strokes import Track
 from gcode.interpreter import read_facts
-from gcode.profile import PrinterProfile
+from gcode.machine import Machine
+from gcode.profile import Box, PrinterProfile
+from gcode.reader import parse_line
+from gcode.texts import Bilingual
 
-__all__ = ["FrameDesign", "FrameError", "default_design", "frame_gcode", "frame_lines", "frame_program", "frame_stl"]
-
-MAX_FLOW_MM3_S: Final = 8.0  # what a plain 0.4 mm hot end melts without pressing (common figure for PLA)
 _OUTER_SPEED_SHARE: Final = 0.7  # the visible line is drawn slower
-_RETRACT_ABOVE_MM: Final = 1.5  # a shorter hop stays inside the wall
-_LIFT_MM: Final = 0.3
-_SKIRT_GAP_MM: Final = 4.0
-_SKIRT_LOOPS: Final = 2
-_SKIRT_ERROR_MM: Final = 0.1
-_SMALLEST_MOVE_MM: Final = 0.01
-_CURVE_ERROR_MM: Final = 0.1  # the outline is that much larger or smaller than designed
+_BRIDGE_SPEED_MM_S: Final = 20.0  # lines over a gap: slow and cold they sag least
+_SHORTEST_LAYER_S: Final = 15.0  # a layer must set before the next one (PrusaSlicer's slowdown_below_layer_time)
+_SLOWEST_MM_S: Final = 10.0
+_NEAR_MM: Final = 1.5  # a shorter hop stays inside the wall
+_PURGE_ROOM_MM: Final = 1.5  # half a purge line and some air
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the design's origin lies on the bed, and the size of one line."""
+class Speeds:
+    """In mm/s, of one layer."""
 
-    x: float
-    y: float
-    design: FrameDesign
-    profile: PrinterProfile
-
-    def on_bed(self, loop: Sequence[Point]) -> Polyline:
-        return [(x + self.x, y + self.y) for x, y in loop]
-
-    def filament_mm(self, path_mm: float) -> float:
-        """Filament for a line of `path_mm`: line width x layer height, so that lines side by side fill the wall exactly."""
-        section = self.design.line_width_mm * self.design.layer_height_mm
-        return path_mm * section / (pi * self.profile.filament_mm**2 / 4)
+    outer: float
+    inner: float
 
 
-def _speed_mm_s(place: _Place, layer: int, *, outer: bool) -> float:
-    if layer == 0:
-        return place.profile.first_layer_speed_mm_s
-    section = place.design.line_width_mm * place.design.layer_height_mm
-    speed = min(place.profile.print_speed_mm_s, MAX_FLOW_MM3_S / section)
-    return speed * _OUTER_SPEED_SHARE if outer else speed
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Tracks of one kind, drawn one after another."""
+
+    kind: str  # as PrusaSlicer marks it: every tool knows these words
+    is_external: bool
+    tracks: tuple[Drawn, ...]
 
 
-def _feed(speed_mm_s: float) -> str:
-    return f"F{speed_mm_s * 60:.0f}"
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """One frame's layer on the bed, ready to be written, with the loops that bound it."""
+
+    stretches: tuple[_Stretch, ...]
+    bounds: tuple[Polyline, Polyline]
+
+    @property
+    def start(self) -> Point:
+        return self.stretches[0].tracks[0].start
+
+    @property
+    def path_mm(self) -> float:
+        return sum(track.path_mm for stretch in self.stretches for track in stretch.tracks)
 
 
-class _Pen:
-    """Writes moves and remembers where the nozzle is."""
-
-    def __init__(self, place: _Place) -> None:
-        self._place = place
-        self._at: Point | None = None
-        self._z = 0.0
-
-    def _retraction(self, sign: str) -> str:
-        profile = self._place.profile
-        return f"G1 E{sign}{profile.retraction_mm:g} {_feed(profile.retraction_speed_mm_s)}"
-
-    def layer(self, z_mm: float) -> None:
-        """The next travel goes to this height, drawn back and lifted."""
-        self._z = z_mm
-        self._at = None
-
-    def travel(self, target: Point) -> Iterator[str]:
-        """Go there: drawn back and lifted, unless it is the line next door."""
-        near = self._at is not None and distance(self._at, target) < _RETRACT_ABOVE_MM
-        if not near:
-            yield self._retraction("-")
-            yield f"G1 Z{self._z + _LIFT_MM:.3f} F600"
-        yield f"G1 X{target[0]:.3f} Y{target[1]:.3f} {_feed(self._place.profile.travel_speed_mm_s)}"
-        if not near:
-            yield f"G1 Z{self._z:.3f} F600"
-            yield self._retraction("")
-        self._at = target
-
-    def loop(self, points: Polyline, speed_mm_s: float) -> Iterator[str]:
-        """Draw a closed loop from its first point round to it again."""
-        yield from self.travel(points[0])
-        yield f"G1 {_feed(speed_mm_s)}"
-        here = points[0]
-        for point in [*points[1:], points[0]]:
-            path_mm = distance(here, point)
-            if path_mm >= _SMALLEST_MOVE_MM:
-                yield f"G1 X{point[0]:.3f} Y{point[1]:.3f} E{self._place.filament_mm(path_mm):.5f}"
-                here = point
-        self._at = here
-
-
-def _placed(design: FrameDesign, profile: PrinterProfile, shape: FrameShape) -> _Place:
-    """In the middle of the bed; raises FrameError when it does not fit with its margin."""
-    volume = profile.volume
-    xs, ys = [x for x, _ in shape.outline], [y for _, y in shape.outline]
-    spare_x = volume.max_x - volume.min_x - (max(xs) - min(xs))
-    spare_y = volume.max_y - volume.min_y - (max(ys) - min(ys))
-    if min(spare_x, spare_y) < 2 * BED_MARGIN_MM - _CURVE_ERROR_MM:
-        raise FrameError(
-            f"the frame is {max(xs) - min(xs):.0f} x {max(ys) - min(ys):.0f} mm and needs {BED_MARGIN_MM:.0f} mm around it: "
-            f"it does not fit {profile.name}"
-        )
-    if design.layers * design.layer_height_mm > volume.max_z - volume.min_z:
-        raise FrameError(f"the frame is {design.height_mm} mm high: it does not fit {profile.name}")
-    middle_x, middle_y = (volume.min_x + volume.max_x) / 2, (volume.min_y + volume.max_y) / 2
-    return _Place(middle_x - (min(xs) + max(xs)) / 2, middle_y - (min(ys) + max(ys)) / 2, design, profile)
-
-
-def _skirt(place: _Place, shape: FrameShape) -> list[Polyline]:
-    """Loops around the whole part that fill the nozzle and show whether the first layer sticks."""
-    loops = []
-    for line in range(_SKIRT_LOOPS):
-        radius = _SKIRT_GAP_MM + line * place.design.line_width_mm
-        round_points = [point for corner in hull(shape.outline) for point in arc(corner, radius, 0.0, 2 * pi)]
-        loops.append(place.on_bed(simplified_loop(hull(round_points), _SKIRT_ERROR_MM)))
-    return loops[::-1]
-
-
-def _layer_loops(place: _Place, shape: FrameShape) -> list[tuple[Polyline, bool]]:
-    """The loops of a layer from the window across the band to the outside, with whether it is a visible line.
-
-    All begin at the middle of the front, so the steps between them never leave the band and no seam touches the skin.
-    """
-    inner = [(loop, index == 0) for index, loop in enumerate(shape.window)]
-    outer = [(loop, index == 0) for index, loop in enumerate(shape.outside)][::-1]
-    apex = max(shape.outline, key=lambda point: (point[1], -abs(point[0])))
-    return [(place.on_bed(starting_near(loop, (0.0, apex[1]))), is_outer) for loop, is_outer in inner + outer]
-
-
-def _body(place: _Place, shape: FrameShape) -> Iterator[str]:
-    design = place.design
-    pen = _Pen(place)
-    loops = _layer_loops(place, shape)
-    for layer in range(design.layers):
-        z_mm = (layer + 1) * design.layer_height_mm
-        yield from (";LAYER_CHANGE", f";Z:{z_mm:.3f}", f";HEIGHT:{design.layer_height_mm:g}", "G92 E0")
-        pen.layer(z_mm)
-        if layer == 0:
-            yield ";TYPE:Skirt/Brim"
-            for skirt in _skirt(place, shape):
-                yield from pen.loop(skirt, _speed_mm_s(place, layer, outer=False))
-        elif layer == 1:
-            yield "M106 S255"
-        for loop, is_outer in loops:
-            yield ";TYPE:External perimeter" if is_outer else ";TYPE:Perimeter"
-            yield from pen.loop(loop, _speed_mm_s(place, layer, outer=is_outer))
-
-
-def _filled(template: str, profile: PrinterProfile) -> list[str]:
+def filled(template: str, profile: PrinterProfile) -> list[str]:
+    """Start or end code with the profile's temperatures."""
     text = template.replace("{nozzle_c}", f"{profile.nozzle_c:g}").replace("{bed_c}", f"{profile.bed_c:g}")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def purge_boxes(profile: PrinterProfile) -> tuple[Box, ...]:
+    """Where the start code lays plastic: a frame must not lie there."""
+    machine, boxes = Machine(), []
+    for text in filled(profile.start_gcode, profile):
+        for move in machine.apply(parse_line(text.encode())):
+            if move.extrudes:
+                (x1, y1, z1), (x2, y2, z2) = move.start, move.end
+                room = _PURGE_ROOM_MM
+                boxes.append(
+                    Box(min(x1, x2) - room, min(y1, y2) - room, min(z1, z2), max(x1, x2) + room, max(y1, y2) + room, max(z1, z2))
+                )
+    return tuple(boxes)
+
+
+class _Planner:
+    """Turns the slices of a plate into lines of G-code."""
+
+    def __init__(self, design: FrameDesign, plate: Plate, profile: PrinterProfile) -> None:
+        check_height(design, plate, profile)
+        self._design, self._plate, self._profile = design, plate, profile
+        self._material = material_of(profile)
+        self._pen = Pen(profile)
+        self._copies: dict[tuple[int, int, float], _Copy] = {}
+        self._fan = 0.0
+        self._obstacles = (*profile.keep_out, *purge_boxes(profile))
+        around_mm = 2 * plate.brim_mm if wants_brim(design, plate) else 0.0
+        self.placements = placed(design, profile, plate.count, self._obstacles, plate.clearance_mm + around_mm)
+
+    def body(self) -> Iterator[str]:
+        """Every layer, from the bed up."""
+        for layer, piece in enumerate(slices(self._design, self._plate)):
+            self._layer(layer, piece)
+            yield from self._pen.lines
+            self._pen.lines.clear()
+
+    def _layer(self, layer: int, piece: Slice) -> None:
+        pen = self._pen
+        pen.write(";LAYER_CHANGE", f";Z:{piece.z_mm:.3f}", f";HEIGHT:{piece.thickness_mm:g}", "G92 E0")
+        self._cool(layer, piece)
+        pen.layer(piece.z_mm)
+        if layer == 0:
+            self._edging(piece)
+        numbers = list(range(len(self.placements)))
+        # Back and forth: the next layer begins where this one ends.
+        order = numbers[::-1] if layer % 2 else numbers
+        copies = [self._copy(piece, number) for number in order]
+        speeds = self._speeds(layer, piece, copies)
+        started: list[Polyline] = []
+        for number, copy in zip(order, copies, strict=True):
+            self._mark_object(number)
+            self._draw_copy(copy, speeds, started, standoffs=piece.standoffs)
+            started += copy.bounds
+        self._mark_object(None)
+
+    def _cool(self, layer: int, piece: Slice) -> None:
+        material = self._material
+        fan = material.fan if layer >= material.fan_from_layer else 0.0
+        if piece.bridges or piece.standoffs:
+            fan = max(fan, material.bridge_fan)
+        if fan != self._fan:
+            self._pen.write(f"M106 S{fan * 255:.0f}" if fan else "M107")
+            self._fan = fan
+
+    def _edging(self, piece: Slice) -> None:
+        profile, design = self._profile, self._design
+        if wants_brim(design, self._plate):
+            tracks = brim(design, self.placements, self._plate)
+        elif self._plate.adhesion in {Adhesion.AUTO, Adhesion.SKIRT}:
+            tracks = skirt(design, self.placements, profile, self._obstacles)
+        else:
+            tracks = []
+        if self._plate.adhesion is Adhesion.SKIRT and not tracks:
+            raise FrameError(
+                Bilingual(
+                    f"There is no room for a skirt on {profile.name}: take brim or none.",
+                    f"Pas de place pour une jupe sur {profile.name} : prenez brim ou none.",
+                ),
+                parameter="adhesion",
+                value="skirt",
+            )
+        if tracks:
+            self._pen.write(";TYPE:Skirt/Brim", f";WIDTH:{design.line_width_mm:g}")
+        for track in tracks:
+            line = drawn(track, piece.thickness_mm, profile)
+            near = self._pen.at is not None and distance(self._pen.at, line.start) < _NEAR_MM
+            self._pen.travel(line.start, draw_back=not near)
+            self._pen.draw(line, profile.first_layer_speed_mm_s)
+
+    def _speeds(self, layer: int, piece: Slice, copies: Sequence[_Copy]) -> Speeds:
+        """As fast as the profile and the hot end allow, but no layer faster than it sets."""
+        if layer == 0:
+            speed = self._profile.first_layer_speed_mm_s
+            return Speeds(speed, speed)
+        section_mm2 = self._design.line_width_mm * piece.thickness_mm
+        inner = min(self._profile.print_speed_mm_s, self._material.max_flow_mm3_s / section_mm2)
+        if piece.bridges or piece.standoffs:
+            inner = min(inner, _BRIDGE_SPEED_MM_S)
+            return Speeds(inner, inner)
+        path_mm = sum(copy.path_mm for copy in copies)
+        inner = min(inner, max(path_mm / _SHORTEST_LAYER_S, _SLOWEST_MM_S))
+        return Speeds(inner * _OUTER_SPEED_SHARE, inner)
+
+    def _copy(self, piece: Slice, number: int) -> _Copy:
+        key = (id(piece.shape), number, piece.thickness_mm)
+        if key not in self._copies:
+            self._copies[key] = self._laid(piece, self.placements[number])
+        found = self._copies[key]
+        if not piece.bridges:
+            return found
+        stretches = tuple(_Stretch("Overhang perimeter", stretch.is_external, stretch.tracks) for stretch in found.stretches)
+        return _Copy(stretches, found.bounds)
+
+    def _laid(self, piece: Slice, placement: Placement) -> _Copy:
+        shape: LayerShape = piece.shape
+        stretches = []
+        for way in shape.ways:
+            kind = "External perimeter" if way.is_external else "Perimeter"
+            tracks = tuple(drawn(_on_bed(track, placement), piece.thickness_mm, self._profile) for track in way.tracks)
+            stretches.append(_Stretch("Support material interface" if piece.standoffs else kind, way.is_external, tracks))
+        return _Copy(tuple(stretches), (placement.on_bed(shape.outline), placement.on_bed(shape.window_outline)))
+
+    def _draw_copy(self, copy: _Copy, speeds: Speeds, started: list[Polyline], *, standoffs: bool) -> None:
+        pen, kind = self._pen, ""
+        lifted = pen.at is not None and crosses(pen.at, copy.start, started, self._design.wall_mm)
+        pen.travel(copy.start, lifted=lifted)
+        for stretch in copy.stretches:
+            if stretch.kind != kind:
+                kind = stretch.kind
+                pen.write(f";TYPE:{kind}", f";WIDTH:{self._design.line_width_mm:g}")
+            for track in stretch.tracks:
+                self._step(track.start, copy, standoffs=standoffs)
+                pen.draw(track, speeds.outer if stretch.is_external else speeds.inner)
+
+    def _step(self, target: Point, copy: _Copy, *, standoffs: bool) -> None:
+        """To the next track of the same frame: inside the band nothing is drawn back, whatever oozes lands where it belongs."""
+        at = self._pen.at
+        assert at is not None
+        near = distance(at, target) < max(_NEAR_MM, 2 * self._design.line_width_mm)
+        inside = near or (standoffs and not crosses(at, target, copy.bounds))
+        self._pen.travel(target, draw_back=not inside)
+
+    def _mark_object(self, number: int | None) -> None:
+        """One frame of several may be given up at the machine without the others: say which is which."""
+        if self._plate.count > 1:
+            self._pen.write(*_object_mark(self._profile.flavour, number, len(self.placements)))
+
+
+def _object_mark(flavour: str, number: int | None, count: int) -> list[str]:
+    if flavour in {"marlin", "reprapfirmware"}:
+        return [f"M486 S{-1 if number is None else number}"]
+    if flavour == "klipper":
+        names = [f"frame_{index + 1}" for index in range(count)]
+        return [f"EXCLUDE_OBJECT_END NAME={name}" for name in names[:0]] + (
+            ["EXCLUDE_OBJECT_END"] if number is None else [f"EXCLUDE_OBJECT_START NAME={names[number]}"]
+        )
+    return []
+
+
+def _object_definitions(flavour: str, placements: Sequence[Placement]) -> list[str]:
+    if len(placements) < 2:
+        return []
+    if flavour in {"marlin", "reprapfirmware"}:
+        return [f"M486 T{len(placements)}"]
+    if flavour == "klipper":
+        return [
+            f"EXCLUDE_OBJECT_DEFINE NAME=frame_{number + 1} CENTER={at.x:.1f},{at.y:.1f}" for number, at in enumerate(placements)
+        ]
+    return []
+
+
+def _on_bed(track: Track, placement: Placement) -> Track:
+    return [(*placement.point(x, y), width) for x, y, width in track]
 
 
 def _duration(seconds: float) -> str:
@@ -168,47 +248,64 @@ def _duration(seconds: float) -> str:
     return f"{whole // 3600}h {whole // 60 % 60}m {whole % 60}s" if whole >= 3600 else f"{whole // 60}m {whole % 60}s"
 
 
-def _header(design: FrameDesign, profile: PrinterProfile, facts: GcodeFacts) -> list[str]:
+def _header(design: FrameDesign, plate: Plate, profile: PrinterProfile, facts: GcodeFacts) -> list[str]:
     return [
         "; generated by Essaim frame",
-        f"; visor frame {design.width_mm:g} x {design.depth_mm:g} x {design.height_mm:g} mm",
-        f"; {design.pins} pins {design.pin_pitch_mm:g} mm apart",
+        f"; visor frame {design.width_mm:g} x {design.depth_mm:g} x {design.printed_height_mm:g} mm, holes {design.standard.id}",
+        f"; {plate.parts} part{'s' if plate.parts > 1 else ''}: {plate.count} on the bed, {plate.stack} high",
+        *([f"; revision = {design.revision}"] if design.revision else []),
         f"; printer_profile = {profile.id}",
         f"; estimated printing time (normal mode) = {_duration(facts.time_s)}",
         f"; filament used [mm] = {facts.filament_mm:.2f}",
+        f"; filament used [cm3] = {facts.filament_cm3:.2f}",
         f"; filament used [g] = {facts.filament_g:.2f}",
+        f"; filament_type = {material_of(profile).name}",
+        f"; nozzle_diameter = {profile.nozzle_mm:g}",
         f"; extrusion_width = {design.line_width_mm:g}",
         f"; layer_height = {design.layer_height_mm:g}",
     ]
 
 
-def frame_lines(design: FrameDesign, profile: PrinterProfile) -> Iterator[str]:
-    """The lines of a frame's program without the header that tells its time and filament.
+def frame_lines(design: FrameDesign, profile: PrinterProfile, plate: Plate | None = None) -> Iterator[str]:
+    """The lines of a program without the header that tells its time and filament.
 
     Raises:
         FrameError: it does not fit this bed, or its dimensions contradict each other.
 
     """
-    shape = frame_shape(design)
-    place = _placed(design, profile, shape)
+    planner = _Planner(design, plate or Plate(), profile)
     yield ";TYPE:Custom"
-    yield from _filled(profile.start_gcode, profile)
+    yield from filled(profile.start_gcode, profile)
     yield from ("G21", "G90", "M83", "M107")
-    yield from _body(place, shape)
+    yield from _object_definitions(profile.flavour, planner.placements)
+    yield from planner.body()
     yield ";TYPE:Custom"
-    yield from _filled(profile.end_gcode, profile)
+    yield from filled(profile.end_gcode, profile)
+
+
+def make_frame(profile: PrinterProfile, design: FrameDesign | None = None, plate: Plate | None = None) -> bytes:
+    """A whole program for a plate of frames, with relative extrusion. The same input gives the same bytes.
+
+    Without `design` the standard frame of the profile, without `plate` one frame in the middle of the bed.
+
+    Raises:
+        FrameError: it does not fit this bed, or its dimensions contradict each other; it names the parameter.
+
+    """
+    design, plate = design or default_design(profile), plate or Plate()
+    body = "\n".join(frame_lines(design, profile, plate)) + "\n"
+    facts = read_facts(BytesIO(body.encode()), profile)
+    return ("\n".join(_header(design, plate, profile, facts)) + "\n" + body).encode()
 
 
 def frame_gcode(design: FrameDesign, profile: PrinterProfile) -> bytes:
-    """A whole program for one frame in the middle of the bed, with relative extrusion. The same input gives the same bytes.
+    """`make_frame` for one frame.
 
     Raises:
         FrameError: it does not fit this bed, or its dimensions contradict each other.
 
     """
-    body = "\n".join(frame_lines(design, profile)) + "\n"
-    facts = read_facts(BytesIO(body.encode()), profile)
-    return ("\n".join(_header(design, profile, facts)) + "\n" + body).encode()
+    return make_frame(profile, design)
 
 
 def frame_program(profile: PrinterProfile) -> bytes:
@@ -218,15 +315,4 @@ def frame_program(profile: PrinterProfile) -> bytes:
         FrameError: the bed is too small.
 
     """
-    return frame_gcode(default_design(profile), profile)
-
-
-def frame_stl(design: FrameDesign) -> bytes:
-    """The solid of a frame around the origin, standing on z = 0, as binary STL (millimetres, watertight).
-
-    Raises:
-        FrameError: its dimensions contradict each other.
-
-    """
-    shape = frame_shape(design)
-    return extruded_stl(shape.outline, shape.window_outline, design.layers * design.layer_height_mm)
+    return make_frame(profile)

@@ -1,8 +1,9 @@
-"""A flat shape with one window, extruded to a watertight solid and written as binary STL."""
+"""Flat shapes grown upwards to watertight solids, and binary STL."""
 
 import struct
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Final
 
 from gcode.frame.geometry import GeometryError, Point, Polyline, contains, crossing, distance, signed_area
@@ -13,8 +14,21 @@ _HEADER: Final = b"Essaim solid, millimetres".ljust(80, b"\0")
 _FLAT: Final = 1e-9
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A section through a solid; the loops of all levels of a solid have the same number of points in the same order."""
+
+    z_mm: float
+    outline: Sequence[Point]
+    window: Sequence[Point] = ()
+
+
 def _counter_clockwise(loop: Sequence[Point]) -> Polyline:
     return list(loop) if signed_area(loop) > 0 else list(loop)[::-1]
+
+
+def _clockwise(loop: Sequence[Point]) -> Polyline:
+    return _counter_clockwise(loop)[::-1]
 
 
 def _bridged(outline: Polyline, window: Polyline) -> Polyline:
@@ -44,16 +58,18 @@ def _is_ear(corner: tuple[Point, Point, Point], others: Sequence[Point]) -> bool
     )
 
 
-def triangulated(outline: Sequence[Point], window: Sequence[Point]) -> list[tuple[Point, Point, Point]]:
+def triangulated(outline: Sequence[Point], window: Sequence[Point] = ()) -> list[tuple[Point, Point, Point]]:
     """Counter-clockwise triangles that cover the shape, by clipping ears.
 
     Raises:
         GeometryError: the loops cross themselves or each other.
 
     """
-    if not all(contains(outline, point) for point in window):
-        raise GeometryError("the window is not inside the outline")
-    polygon = _bridged(_counter_clockwise(outline), _counter_clockwise(window)[::-1])
+    polygon = _counter_clockwise(outline)
+    if window:
+        if not all(contains(outline, point) for point in window):
+            raise GeometryError("the window is not inside the outline")
+        polygon = _bridged(polygon, _clockwise(window))
     triangles = []
     index, misses = 0, 0
     while len(polygon) > 3:
@@ -73,22 +89,32 @@ def triangulated(outline: Sequence[Point], window: Sequence[Point]) -> list[tupl
     return [*triangles, (first, middle, last)]
 
 
-def _wall(loop: Polyline, height_mm: float) -> list[Triangle]:
-    """The side above a loop; the solid lies to the loop's left."""
+def _side(low: Polyline, low_z: float, high: Polyline, high_z: float) -> Iterable[Triangle]:
+    """The side between two loops above one another; the solid lies to their left."""
+    lows, highs = zip(low, [*low[1:], low[0]], strict=True), zip(high, [*high[1:], high[0]], strict=True)
+    for (low_first, low_last), (high_first, high_last) in zip(lows, highs, strict=True):
+        yield ((*low_first, low_z), (*low_last, low_z), (*high_last, high_z))
+        yield ((*low_first, low_z), (*high_last, high_z), (*high_first, high_z))
+
+
+def lofted(levels: Sequence[Level]) -> list[Triangle]:
+    """The triangles of the solid between the levels from the lowest up, seen from outside counter-clockwise.
+
+    Raises:
+        GeometryError: the loops cross themselves or each other.
+
+    """
+    lowest, highest = levels[0], levels[-1]
     triangles: list[Triangle] = []
-    for (x1, y1), (x2, y2) in zip(loop, [*loop[1:], loop[0]], strict=True):
-        low_first, low_last, high_first, high_last = (x1, y1, 0.0), (x2, y2, 0.0), (x1, y1, height_mm), (x2, y2, height_mm)
-        triangles += [(low_first, low_last, high_last), (low_first, high_last, high_first)]
+    for first, middle, last in triangulated(lowest.outline, lowest.window):
+        triangles.append(((*last, lowest.z_mm), (*middle, lowest.z_mm), (*first, lowest.z_mm)))
+    for first, middle, last in triangulated(highest.outline, highest.window):
+        triangles.append(((*first, highest.z_mm), (*middle, highest.z_mm), (*last, highest.z_mm)))
+    for low, high in pairwise(levels):
+        triangles += _side(_counter_clockwise(low.outline), low.z_mm, _counter_clockwise(high.outline), high.z_mm)
+        if low.window:
+            triangles += _side(_clockwise(low.window), low.z_mm, _clockwise(high.window), high.z_mm)
     return triangles
-
-
-def extruded(outline: Sequence[Point], window: Sequence[Point], height_mm: float) -> list[Triangle]:
-    """The triangles of the solid between z = 0 and `height_mm`, seen from outside counter-clockwise."""
-    triangles: list[Triangle] = []
-    for first, middle, last in triangulated(outline, window):
-        triangles.append(((*first, height_mm), (*middle, height_mm), (*last, height_mm)))
-        triangles.append(((*last, 0.0), (*middle, 0.0), (*first, 0.0)))
-    return triangles + _wall(_counter_clockwise(outline), height_mm) + _wall(_counter_clockwise(window)[::-1], height_mm)
 
 
 def _normal(triangle: Triangle) -> Corner:
@@ -99,13 +125,7 @@ def _normal(triangle: Triangle) -> Corner:
     return (x / size, y / size, z / size)
 
 
-def extruded_stl(outline: Sequence[Point], window: Sequence[Point], height_mm: float) -> bytes:
-    """Binary STL (80 bytes of header, a count, 50 bytes a triangle; little-endian).
-
-    Raises:
-        GeometryError: the loops cross themselves or each other.
-
-    """
-    triangles = extruded(outline, window, height_mm)
+def stl(triangles: Sequence[Triangle]) -> bytes:
+    """Binary STL (80 bytes of header, a count, 50 bytes a triangle; little-endian)."""
     rows = (struct.pack("<12fH", *_normal(triangle), *chain.from_iterable(triangle), 0) for triangle in triangles)
     return _HEADER + struct.pack("<I", len(triangles)) + b"".join(rows)
