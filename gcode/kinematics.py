@@ -28,7 +28,7 @@ _LOOK_AHEAD_BLOCKS: Final = (
 )
 _STANDSTILL: Final = 1e-9
 _SLOWEST_MM_S2: Final = 1.0
-_SHARED: Final = 0.99  # classic jerk: where both blocks could start from rest faster than the corner allows, the next one does
+SHARED: Final = 0.99  # classic jerk: where both blocks could start from rest faster than the corner allows, the next one does
 _STRAIGHT: Final = 0.999999  # cosines beyond are taken as this: the arc of a straight line has no end
 _SMALL_BLOCK_MM: Final = 1.0  # Marlin takes shorter ones as chords of a curve when they turn by less than 45 degrees
 _CURVE: Final = 0.7071067812
@@ -282,7 +282,7 @@ class Planner:
         entry = safe
         if self._last is not None:
             entry = self._junction(direction, block, self._last)
-            if min(safe, self._safe_speed) > _SHARED * entry:
+            if min(safe, self._safe_speed) > SHARED * entry:
                 entry = min(safe, self._last.cruise)
         block.entry_squared = entry * entry
         if self._last is None:

@@ -14,6 +14,7 @@ enum { MAX_WAITING = 65536 }; /* moves that may wait behind a held one: those th
 static const double STANDSTILL = 1e-9;
 static const double SLOWEST_MM_S2 = 1.0;
 static const double STRAIGHT = 0.999999;
+static const double SHARED = 0.99;
 static const double SMALL_BLOCK_MM = 1.0;
 static const double CURVE = 0.7071067812;
 
@@ -21,14 +22,13 @@ static double least(double left, double right) { return right < left ? right : l
 
 static double most(double left, double right) { return right > left ? right : left; }
 
-/* The largest value along a direction that keeps every axis within its limit; an axis with limit 0 has none. */
-static double axis_limit(const double limits[AXES], const double direction[AXES])
+/* A value along a direction, made smaller until every axis keeps within its limit; an axis with limit 0 has none. */
+static double within(double value, const double limits[AXES], const double direction[AXES])
 {
-    double limit = INFINITY;
     for (int axis = 0; axis < AXES; axis++)
-        if (direction[axis] != 0.0 && limits[axis] > 0)
-            limit = least(limit, limits[axis] / fabs(direction[axis]));
-    return limit;
+        if (limits[axis] > 0 && fabs(direction[axis]) * value > limits[axis])
+            value = limits[axis] / fabs(direction[axis]);
+    return value;
 }
 
 static double product(const double left[AXES], const double right[AXES], int axes)
@@ -79,7 +79,7 @@ static double deviation_squared(const Plan *plan, const Limits *limits, const do
     for (int axis = 0; axis < AXES; axis++)
         turn[axis] = after[axis] - before[axis];
     unit_of(turn, turn);
-    double acceleration = least(block->acceleration, axis_limit(limits->acceleration, turn));
+    double acceleration = within(block->acceleration, limits->acceleration, turn);
     double squared = acceleration * limits->deviation * arc_factor(cosine);
     if (block->distance < SMALL_BLOCK_MM && cosine < -CURVE)
         squared = least(squared, acceleration * block->distance / acos(-most(cosine, -STRAIGHT)));
@@ -120,12 +120,11 @@ static double junction(const Plan *plan, const Limits *limits, const double dire
 
 /* ---- blocks ---- */
 
-/* Seconds for a block; entry and exit are reachable from each other within the distance. */
-static double trapezoid_s(const Block *block, double entry_squared, double exit_squared)
+/* Seconds for a block; the speeds at its ends are reachable from each other within the distance. */
+static double trapezoid_s(const Block *block, double entry, double entry_squared, double leaving, double leaving_squared)
 {
-    double entry = sqrt(entry_squared), leaving = sqrt(exit_squared);
     double cruise = block->cruise, acceleration = block->acceleration;
-    double mean_squared = (entry_squared + exit_squared) / 2;
+    double mean_squared = (entry_squared + leaving_squared) / 2;
     double peak_squared = mean_squared + acceleration * block->distance * (1 - block->cruise_ratio);
     if (peak_squared < cruise * cruise)
         cruise = most(sqrt(peak_squared), most(entry, leaving));
@@ -149,12 +148,14 @@ static void plan_backwards(Plan *plan)
 static void commit(Plan *plan, int64_t count, const Batch *batch)
 {
     plan_backwards(plan);
-    double entry_squared = plan->committed_squared;
+    double entry_squared = plan->committed_squared, entry = sqrt(entry_squared);
     for (int64_t index = 0; index < count; index++) {
         const Block *block = &plan->block[index];
-        double exit_squared = least(plan->planned[index + 1], entry_squared + 2 * block->acceleration * block->distance);
-        batch->seconds[block->row - batch->first] += trapezoid_s(block, entry_squared, exit_squared);
-        entry_squared = exit_squared;
+        double squared = least(plan->planned[index + 1], entry_squared + 2 * block->acceleration * block->distance);
+        double leaving = sqrt(squared);
+        batch->seconds[block->row - batch->first] += trapezoid_s(block, entry, entry_squared, leaving, squared);
+        entry_squared = squared;
+        entry = leaving;
     }
     plan->committed_squared = entry_squared;
     plan->held -= count;
@@ -163,10 +164,13 @@ static void commit(Plan *plan, int64_t count, const Batch *batch)
 
 static void hold(Plan *plan, const Limits *limits, const double direction[AXES], Block *block)
 {
-    double safe = limits->junction == JERK ? least(block->cruise, axis_limit(limits->jerk, direction)) : 0.0;
+    double safe = limits->junction == JERK ? within(block->cruise, limits->jerk, direction) : 0.0;
     double entry = safe;
-    if (plan->moving)
-        entry = most(junction(plan, limits, direction, block), least(safe, plan->safe_speed));
+    if (plan->moving) {
+        entry = junction(plan, limits, direction, block);
+        if (least(safe, plan->safe_speed) > SHARED * entry)
+            entry = least(safe, plan->last.cruise);
+    }
     block->entry_squared = entry * entry;
     if (!plan->moving)
         plan->committed_squared = block->entry_squared;
@@ -196,9 +200,9 @@ static void plan_move(Plan *plan, const Batch *batch, int64_t index)
     double acceleration = !along_path       ? limits->retract_acceleration
                           : filament_mm > 0 ? limits->print_acceleration
                                             : limits->travel_acceleration;
-    acceleration = least(acceleration, axis_limit(limits->acceleration, direction));
+    acceleration = within(acceleration, limits->acceleration, direction);
     speed = most(speed, filament_mm > 0 ? limits->least_print : limits->least_travel);
-    speed = least(least(speed, limits->path), axis_limit(limits->speed, direction));
+    speed = within(least(speed, limits->path), limits->speed, direction);
     Block block = {distance, speed, most(acceleration, SLOWEST_MM_S2), limits->cruise_ratio, 0.0, plan->rows};
     hold(plan, limits, direction, &block);
 }

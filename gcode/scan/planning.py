@@ -13,7 +13,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gcode.kinematics import MotionLimits
+from gcode.kinematics import SHARED, MotionLimits
 from gcode.scan.columns import Columns, Floats, Integers
 from gcode.scan.corners import STANDSTILL, Blocks, RowLimits, axis_limit, corner_speeds, safe_speeds
 from gcode.scan.numbers import Flags
@@ -163,7 +163,9 @@ class NumpyPlanning:
             before = before.picked(slice(0, 1)).followed_by(blocks.picked(slice(0, -1)))
             corner = corner_speeds(before, blocks, limits)
             safe_before = np.append(self._last_safe, safe[:-1])
-            entry = np.where(fresh[:-1], safe, np.maximum(corner, np.minimum(safe, safe_before)))
+            shared = np.minimum(safe, safe_before) > SHARED * corner
+            entry = np.where(shared, np.minimum(safe, before.cruise_mm_s), corner)
+            entry = np.where(fresh[:-1], safe, entry)
             ratio = np.broadcast_to(limits.column(lambda one: one.cruise_ratio), (len(rows),))
             times = (blocks.distance_mm, blocks.cruise_mm_s, blocks.acceleration_mm_s2, ratio)
             added = _Queue(rows + self._rows, *times, entry * entry, safe * safe, fresh[:-1])
