@@ -22,7 +22,7 @@ LIBRARY: Final = "_kernel.so"
 # -ffp-contract=off: a fused multiply-add would round otherwise than Python does. -fno-builtin-*: the very functions of libm that
 # Python calls, not sincos() for both.
 FLAGS: Final = (
-    *("-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"),
+    *("-std=c99", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno"),
     *("-fno-builtin-sin", "-fno-builtin-cos"),
 )
 WARNINGS: Final = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-pedantic")
