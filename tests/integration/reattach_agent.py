@@ -38,7 +38,8 @@ async def work(folder: Path, url: str, *, begin: bool) -> None:
 
     await until(ended, what="the end of the job", timeout_s=LIMIT_S)
     (occupied,) = ended()
-    sys.stdout.write(json.dumps({"job": occupied.id, "outcome": str(occupied.outcome), "gap": occupied.gap}) + "\n")
+    answer = json.dumps({"job": occupied.id, "outcome": str(occupied.outcome), "gap": occupied.gap})
+    sys.stdout.write(f"\n{answer}\n")  # on a line of its own, whatever a thread was just logging
     agent.stop()
     await running
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.base import PrintEnd, PrintEnded, PrinterState
-from drivers.errors import PrinterBusyError
+from drivers.errors import PrinterBusyError, TransferError
 from drivers.octoprint.client import AnswerError, Client
 from farm.ids import new_id
 from tests.integration.octoprint_bench import LONG, QUICK, SHORT, SOME_SECONDS, Bench, connected, new_client, until
@@ -94,7 +94,8 @@ async def test_start_four_times_at_once_from_two_clients_prints_one(octoprint_se
         overrun = {end.job for each in benches for end in each.listener.ends if end.end is not PrintEnd.DONE}
         begun = [job for job, result in zip(jobs, results, strict=True) if result is None and job not in overrun]
         refused = [result for result in results if result is not None]
-        assert all(isinstance(result, PrinterBusyError) for result in refused), results
+        # four uploads at once: OctoPrint may also keep one that is not what was sent, which is found before it starts
+        assert all(isinstance(result, PrinterBusyError | TransferError) for result in refused), results
         assert len(begun) == 1, results
         assert await first.job_at_server() == ("Printing", f"farm/{begun[0]}.gcode")
         for each, job in zip(benches, jobs, strict=True):
