@@ -100,6 +100,7 @@ class PrinterProfile:
     bed_heating_c_s: float = 0.3
     homing_s: float = 20.0  # one G28
     probing_s: float = 60.0  # one mesh (G29, G80)
+    forbidden_codes: frozenset[str] = frozenset()  # commands that its owner does not want (gcode/limits.py)
 
 
 def limits_of(profile: PrinterProfile | None) -> MotionLimits:

@@ -36,6 +36,11 @@ def nothing_printed(facts: GcodeFacts, _situation: Situation, _profile: PrinterP
     return Wrong(f"{facts.commands} G-code, 0 mm") if facts.extruding is None else None
 
 
+def forbidden_arcs(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """Arcs are plain moves, which no rule about lines sees."""
+    return Wrong(f"{facts.arcs} G2, G3", facts.arcs, 0.0) if facts.arcs and {"G2", "G3"} & profile.forbidden_codes else None
+
+
 def heaters_left_on(facts: GcodeFacts, situation: Situation, _profile: PrinterProfile) -> Wrong | None:
     """A target is left when the file ends, and no macro of the printer came after it."""
     return None if facts.heaters_off_at_end or situation.hidden_heat else Wrong("M104 S0, M140 S0")

@@ -25,6 +25,11 @@ def present(line: Line, _profile: PrinterProfile) -> Wrong | None:
     return Wrong(whole(line)[:MAX_TEXT])
 
 
+def forbidden(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """The owner of the printer does not want the command."""
+    return Wrong(whole(line)[:MAX_TEXT]) if line.code in profile.forbidden_codes else None
+
+
 def with_parameters(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """Without parameters the command only reports."""
     return Wrong(whole(line)[:MAX_TEXT]) if line.text else None

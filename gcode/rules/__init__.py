@@ -15,8 +15,8 @@ from typing import Final
 from gcode.judges import lines
 from gcode.judges.flavours import ALL_FLAVOURS, ALLOWED, ANY_TOOL
 from gcode.rules.bounds import BOUNDS, ODD_PARAMETERS
-from gcode.rules.defects import COMMENTS, DEFECTS, UNCLEAR
-from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, WRONG_FILES
+from gcode.rules.defects import COMMENTS, DEFECTS, OWNERS, UNCLEAR
+from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, OWNERS_FILES, WRONG_FILES
 from gcode.rules.forbidden import FORBIDDEN
 from gcode.rules.kinds import (
     AnyRule,
@@ -75,6 +75,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
     *BOUNDS,
     *MOVES,
     *BROKEN_FILES,
+    *OWNERS,
+    *OWNERS_FILES,
     *UNCLEAR,
     *_UNKNOWN,
     *NEEDS_TRUST,

@@ -83,6 +83,17 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
     ),
 )
 
+OWNERS: Final[tuple[AnyRule, ...]] = (
+    TextRule(
+        reject(
+            "forbidden-command",
+            "The owner of this printer does not allow this command.",
+            "Le propriétaire de cette imprimante ne permet pas cette commande.",
+        ),
+        lines.forbidden,
+    ),
+)
+
 UNCLEAR: Final[tuple[AnyRule, ...]] = (
     DefectRule(
         trust(

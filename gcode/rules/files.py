@@ -42,6 +42,21 @@ BROKEN_FILES: Final[tuple[FileRule, ...]] = (
     ),
 )
 
+OWNERS_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        reject(
+            "forbidden-arcs",
+            "The owner of this printer does not allow arcs (G2, G3).",
+            "Le propriétaire de cette imprimante ne permet pas les arcs (G2, G3).",
+            Bilingual(
+                "Switch arc fitting off in the slicer and slice again.",
+                "Désactivez les arcs dans le trancheur et tranchez à nouveau.",
+            ),
+        ),
+        files.forbidden_arcs,
+    ),
+)
+
 DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
     FileRule(
         warn(

@@ -108,6 +108,8 @@ EXAMPLES: Final[dict[str, Example]] = {
     ),
     "nothing-printed": Example("; no line of plastic\nG28\nM84\n", SMALL, whole=True, shown="G28\nM84"),
     "heaters-left-on": Example(START + LINE, SMALL, whole=True, shown="M104 S200\n… (the file ends)"),
+    "forbidden-command": Example("M300 S440", "M117 M300", {"forbidden_codes": frozenset({"M300"})}),
+    "forbidden-arcs": Example("G2 X12 Y12 I1 J1", "G1 X12 Y12", {"forbidden_codes": frozenset({"G2", "G3"})}),
     "host-words": Example("@OCTOLAPSE TAKE-SNAPSHOT", "M240"),
     "not-a-command": Example("hello, printer", "; hello, printer"),
     "unknown-command": Example("M9876", "M117 9876"),
