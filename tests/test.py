@@ -31,6 +31,7 @@ DEBIAN: Final = {
     "chromedriver": "chromium-driver",
     "ip": "iproute2",
     "nginx": "nginx-light",
+    "cc": "build-essential",
 }
 
 
