@@ -111,18 +111,39 @@ def plain_copy(task: Task, progress: Callable[[int], None]) -> tuple[str, str]:
 
     Raises:
         ContainerError: it is no program, is damaged, or unpacks to more than it may.
+        HouseBlocksError: its profile's start and end code cannot take the place of its own.
 
     """
     from gcode.containers import Limits, open_program  # noqa: PLC0415 - so that the parent, which imports this module, stays small
+    from gcode.transforms import cleaned  # noqa: PLC0415
 
     digest = hashlib.sha256()
     with task.source.open("rb") as source, task.plain.open("wb") as plain:
         opened = open_program(source, limits=Limits(expanded_bytes=task.plain_bytes))
-        while piece := opened.stream.read(_PIECE_BYTES):
+        for piece in cleaned(opened.stream):
             digest.update(piece)
             plain.write(piece)
             progress(source.tell())
+    if task.profiles and task.profiles[0].house_blocks:
+        digest = _with_house_blocks(task)
     return digest.hexdigest(), opened.kind.value
+
+
+def _with_house_blocks(task: Task) -> "hashlib._Hash":
+    """Put the start and end code of the file's profile into the plain file. HouseBlocksError: that would change what is printed."""
+    from gcode.house import plan_house_blocks  # noqa: PLC0415
+
+    changed = task.plain.with_name(f"{task.plain.name}.house")
+    digest = hashlib.sha256()
+    try:
+        with task.plain.open("rb") as plain, changed.open("wb") as file:
+            for piece in plan_house_blocks(plain, task.profiles[0]).apply(plain):
+                digest.update(piece)
+                file.write(piece)
+        changed.replace(task.plain)
+    finally:
+        changed.unlink(missing_ok=True)
+    return digest
 
 
 def inspection_of(task: Task, progress: Callable[[int], None]) -> "Inspection":
@@ -261,9 +282,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     bounded(task)
     speaker = Speaker(sys.stdout.buffer)
     from gcode.containers import ContainerError  # noqa: PLC0415
+    from gcode.house import HouseBlocksError  # noqa: PLC0415
 
     try:
         work(task, speaker)
+    except HouseBlocksError as error:
+        said, step = error.bilingual, error.next_step
+        texts = (error.code, said.en, said.fr, step.en, step.fr)
+        speaker.say(Kind.PROBLEM, json.dumps(dict(zip(PROBLEM_FIELDS, texts, strict=True))).encode())
     except ContainerError as error:
         texts = (error.code, error.detail, error.detail_fr, error.next_step, error.next_step_fr)
         speaker.say(Kind.PROBLEM, json.dumps(dict(zip(PROBLEM_FIELDS, texts, strict=True))).encode())
