@@ -96,13 +96,17 @@ def _without_secret(line: bytes, counts: Counts) -> bytes:
 def strip_thumbnails(pieces: Iterable[bytes], counts: Counts) -> Iterator[bytes]:
     """Leave out the pictures that slicers put into comments (and into commands of a display)."""
     inside = False
+    goes_on, keep = False, True  # a line over several pieces stays or goes whole: the rest of a comment alone would be a command
     for piece in pieces:
-        if not inside and not _PICTURE_HINT.search(piece):
+        if not inside and keep and not _PICTURE_HINT.search(piece):
             yield piece
+            goes_on = not piece.endswith((b"\n", b"\r"))
             continue
         kept: list[bytes] = []
         for line in piece.splitlines(keepends=True):
-            inside, keep = _after_line(line, inside=inside, counts=counts)
+            if not goes_on:
+                inside, keep = _after_line(line, inside=inside, counts=counts)
+            goes_on = not line.endswith((b"\n", b"\r"))
             if keep:
                 kept.append(line)
         yield b"".join(kept)

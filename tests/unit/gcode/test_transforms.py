@@ -109,6 +109,13 @@ def test_a_picture_without_an_end_goes_up_to_the_next_command() -> None:
     assert b"".join(strip_thumbnails([text], Counter())) == b"G28\n; a comment\n"
 
 
+def test_a_comment_over_several_pieces_leaves_no_command_behind() -> None:
+    pieces = [b"G28\n;thumbnail: data:image/png;base64,AAAA", b"M104 S300", b" G1 X1\nG1 X2\n"]
+    assert b"".join(strip_thumbnails(pieces, Counter())) == b"G28\nG1 X2\n"
+    pieces = [b"G28\n; a long ", b"W220 ff", b" comment\nG1 X2\n"]
+    assert b"".join(strip_thumbnails(pieces, Counter())) == b"".join(pieces)
+
+
 def test_what_was_done_is_counted() -> None:
     done = cleaned(BytesIO(b"; printhost_apikey = x\n" + block(PNG) + SMALL.encode()), thumbnails=True)
     assert b"".join(done) == b"; printhost_apikey = \n;\n" + SMALL.encode()
