@@ -168,12 +168,19 @@ class Judge:
             if line.code in row.commands[self.profile.flavour]:
                 self._note(row.rule, row.judge(line, self.situation, self.profile), line)
 
-    def heeds(self, line: Line) -> bool:
-        """Whether `line` would find anything in a line, its comment apart, or remember it: a scan asks once for each text."""
-        flavour, code = self.profile.flavour, line.code
-        if code in TELLING_CODES or code in self.situation.macros or any(code in row.commands[flavour] for row in _COURSE_RULES):
-            return True
+    def remembers(self, code: str) -> bool:
+        """Whether lines with this command may change what is said of later ones, or depend on what came before."""
+        flavour = self.profile.flavour
+        return code in TELLING_CODES or code in self.situation.macros or any(code in row.commands[flavour] for row in _COURSE_RULES)
+
+    def finds(self, line: Line) -> bool:
+        """Whether anything is wrong with the line itself, its comment apart."""
         return bool(line.code or line.defect) and any(True for _ in self._judge(line))
+
+    def again(self, line: Line, count: int) -> None:
+        """The same line stands there `count` times more: its first places are known by now."""
+        for rule, _ in self._findings(line):
+            self._tallies[rule.id].count += count
 
     def comment(self, line: Line) -> None:
         """Judge the comment of a line, if it has one."""

@@ -87,6 +87,11 @@ def picked(columns: Columns, rows: Integers | slice) -> Columns:
     return Columns(*(getattr(columns, name)[..., rows] for name in _FIELDS))
 
 
+def copied(columns: Columns) -> Columns:
+    """The same in arrays of their own."""
+    return Columns(*(getattr(columns, name).copy() for name in _FIELDS))
+
+
 def added_modes(one: ExtruderMode, other: ExtruderMode) -> ExtruderMode:
     """Both counts together."""
     return ExtruderMode(

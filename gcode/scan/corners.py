@@ -91,7 +91,7 @@ def _unit(vectors: Floats) -> Floats:
 def _jerk(before: Blocks, after: Blocks, limits: RowLimits) -> Floats:
     """Classic jerk: no axis may change its speed by more."""
     slowest: Floats = np.minimum(before.cruise_mm_s, after.cruise_mm_s)
-    factor = np.ones(len(after))
+    factor: Floats = np.ones(len(after))
     jerk = limits.axes(lambda one: one.jerk_mm_s)
     for limit, out, into in zip(jerk, before.direction, after.direction, strict=True):
         if not out.any() and not into.any():
@@ -99,7 +99,8 @@ def _jerk(before: Blocks, after: Blocks, limits: RowLimits) -> Floats:
         leaving, entering = out * slowest, into * slowest
         change = np.where(leaving * entering < 0, np.maximum(np.abs(leaving), np.abs(entering)), np.abs(entering - leaving))
         factor = np.where(change * factor > limit, limit / change, factor)
-    return slowest * factor
+    speeds: Floats = slowest * factor
+    return speeds
 
 
 def _deviation(before: Blocks, after: Blocks, limits: RowLimits) -> Floats:
