@@ -1,13 +1,14 @@
 """Time: against closed formulas for single moves, and against what must hold for any sequence."""
 
 import itertools
-from math import cos, sin, sqrt
+from dataclasses import replace
+from math import cos, pi, sin, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.kinematics import MotionLimits, Planner, trapezoid_s, with_command
+from gcode.kinematics import Junction, MotionLimits, Planner, trapezoid_s, with_command, with_velocity_limit
 
 NO_JERK = MotionLimits(
     speed_mm_s=(500, 500, 500, 500),
@@ -218,3 +219,117 @@ def test_the_look_ahead_loses_nothing_over_thousands_of_blocks() -> None:
     moves = [(cos(turn / 20) * 0.4, sin(turn / 20) * 0.4, 0.0, 0.01, 80.0) for turn in range(5000)]
     moves += [(-0.3, 0.02 * (number % 3), 0.0, 0.01, 120.0) for number in range(2000)]
     assert seconds(MotionLimits(), *moves) == pytest.approx(whole_plan_s(MotionLimits(), moves), rel=1e-6)
+
+
+CORNER = MotionLimits(
+    speed_mm_s=(500, 500, 500, 500),
+    acceleration_mm_s2=(1000, 1000, 1000, 1000),
+    travel_acceleration_mm_s2=1000,
+    print_acceleration_mm_s2=1000,
+)
+RIGHT_ANGLE = [(20.0, 0.0, 0.0, 0.0, 100.0), (0.0, 20.0, 0.0, 0.0, 100.0)]
+
+
+def test_the_corner_of_klipper_is_passed_at_its_square_corner_velocity() -> None:
+    """Whatever the acceleration; https://www.klipper3d.org/Kinematics.html."""
+    for acceleration in (500.0, 1000.0):
+        limits = replace(CORNER, junction="corner", corner_mm_s=5, travel_acceleration_mm_s2=acceleration)
+        leg = trapezoid_s(20, 0, 100, 5, acceleration)
+        assert seconds(limits, *RIGHT_ANGLE) == pytest.approx(2 * leg, rel=1e-6)
+
+
+def test_junction_deviation_is_the_arc_that_leaves_the_corner_by_so_much() -> None:
+    """At a right angle the arc's radius is d / (sqrt(2) - 1), v2 = a r; the axes limit a along the bisector."""
+    limits = replace(CORNER, junction="deviation", deviation_mm=0.02)
+    corner = sqrt(1000 * 0.02 / (sqrt(2) - 1))
+    leg = trapezoid_s(20, 0, 100, corner, 1000)
+    assert seconds(limits, *RIGHT_ANGLE) == pytest.approx(2 * leg, rel=1e-6)
+
+
+@pytest.mark.parametrize("junction", ["deviation", "corner"])
+def test_arcs_make_no_corner_of_a_straight_line_and_a_stop_of_turning_back(junction: Junction) -> None:
+    limits = replace(CORNER, junction=junction)
+    whole = seconds(limits, (40, 0, 0, 0, 50))
+    assert seconds(limits, *[(0.4, 0, 0, 0, 50)] * 100) == pytest.approx(whole, rel=1e-3)
+    assert seconds(limits, (40, 0, 0, 0, 50), (-40, 0, 0, 0, 50)) == pytest.approx(2 * whole, rel=1e-6)
+
+
+def test_small_blocks_of_a_curve_keep_to_its_centripetal_acceleration() -> None:
+    """A circle of radius 5 in short chords: the speed settles at sqrt(a r), whatever the corners alone would allow."""
+    chords = 400
+    step = 2 * pi / chords
+    moves = [(-5 * sin(n * step) * step, 5 * cos(n * step) * step, 0.0, 0.0, 400.0) for n in range(chords)] * 4
+    for junction in ("deviation", "corner"):
+        limits = replace(CORNER, junction=junction, deviation_mm=1.0, corner_mm_s=100)
+        at_limit = 4 * 2 * pi * 5 / sqrt(1000 * 5)
+        assert at_limit * 0.95 < seconds(limits, *moves) < at_limit * 1.15
+
+
+def test_the_extruder_of_klipper_limits_corners_too() -> None:
+    moves = [(20.0, 0.0, 0.0, 0.0, 50.0), (20.0, 0.0, 0.0, 2.0, 50.0)]
+    limits = replace(CORNER, junction="corner", jerk_mm_s=(8, 8, 0.4, 1))
+    leg = trapezoid_s(20, 0, 50, 10, 1000)
+    assert seconds(limits, *moves) == pytest.approx(2 * leg, rel=1e-6), "0.1 mm of filament a mm: 1 mm/s at 10 mm/s"
+    assert seconds(limits, (20, 0, 0, 1, 50), (0, 0, 0, -1, 50)) == pytest.approx(
+        seconds(limits, (20, 0, 0, 1, 50)) + seconds(limits, (0, 0, 0, -1, 50)), rel=1e-9
+    )
+
+
+def test_a_part_of_each_block_is_passed_at_even_speed() -> None:
+    """Klipper's minimum_cruise_ratio: of 10 mm half is left to speed up and slow down."""
+    limits = replace(CORNER, junction="corner", cruise_ratio=0.5)
+    peak = sqrt(1000 * 10 * 0.5)
+    assert seconds(limits, (10, 0, 0, 0, 400)) == pytest.approx(2 * peak / 1000 + 5 / peak, rel=1e-6)
+    assert seconds(limits, (1000, 0, 0, 0, 40)) == pytest.approx(seconds(replace(limits, cruise_ratio=0), (1000, 0, 0, 0, 40)))
+
+
+def test_speeds_have_a_floor_and_the_path_a_ceiling() -> None:
+    slow = replace(NO_JERK, least_print_mm_s=10, least_travel_mm_s=20)
+    assert seconds(slow, (100, 0, 0, 1, 1)) == pytest.approx(10, rel=0.01)
+    assert seconds(slow, (100, 0, 0, 0, 1)) == pytest.approx(5, rel=0.01)
+    assert seconds(replace(NO_JERK, path_mm_s=5), (30, 40, 0, 0, 200)) == pytest.approx(10, rel=0.01)
+
+
+def test_commands_of_marlin_choose_the_corners() -> None:
+    deviation = with_command(MotionLimits(), "M205", {"J": 0.05})
+    assert (deviation.junction, deviation.deviation_mm) == ("deviation", 0.05)
+    assert with_command(deviation, "M205", {"X": 9.0}).junction == "jerk"
+    assert with_command(deviation, "M205", {"E": 2.0}).junction == "deviation"
+    assert with_command(MotionLimits(), "M205", {"S": 3.0, "T": 4.0}) == MotionLimits(least_print_mm_s=3, least_travel_mm_s=4)
+
+
+def test_m204_of_old_marlin_and_of_klipper() -> None:
+    old = with_command(MotionLimits(), "M204", {"S": 700.0, "T": 900.0})
+    assert (old.print_acceleration_mm_s2, old.travel_acceleration_mm_s2, old.retract_acceleration_mm_s2) == (700, 700, 900)
+    klipper = with_command(MotionLimits(), "M204", {"P": 700.0, "T": 900.0}, "klipper")
+    assert (klipper.print_acceleration_mm_s2, klipper.travel_acceleration_mm_s2) == (700, 700)
+    assert with_command(MotionLimits(), "M204", {"P": 700.0}, "klipper") == MotionLimits()
+
+
+def test_set_velocity_limit() -> None:
+    limits = with_velocity_limit(MotionLimits(), "VELOCITY=300 ACCEL=5000 SQUARE_CORNER_VELOCITY=7.5 MINIMUM_CRUISE_RATIO=0.25")
+    assert (limits.junction, limits.corner_mm_s, limits.cruise_ratio) == ("corner", 7.5, 0.25)
+    assert (limits.path_mm_s, limits.print_acceleration_mm_s2, limits.travel_acceleration_mm_s2) == (300, 5000, 5000)
+    assert with_velocity_limit(limits, "ACCEL_TO_DECEL=1250").cruise_ratio == 0.75
+    assert with_velocity_limit(limits, "ACCEL=nan VELOCITY=-1 MINIMUM_CRUISE_RATIO=9").cruise_ratio == 0.99
+    assert with_velocity_limit(limits, "") == limits
+
+
+class Bucket:
+    def __init__(self) -> None:
+        self.time_s = 0.0
+
+
+@given(real_moves, st.sampled_from(["jerk", "deviation", "corner"]))
+def test_the_seconds_of_moves_add_up_to_the_whole(
+    moves: list[tuple[float, float, float, float, float]], junction: Junction
+) -> None:
+    planner = Planner(replace(MotionLimits(), junction=junction, cruise_ratio=0.5))
+    buckets = [Bucket() for _ in moves]
+    for (x, y, z, e, speed), bucket in zip(moves, buckets, strict=True):
+        planner.move((x, y, z, e), speed, (bucket,))
+    planner.wait(3.0)
+    total = planner.finish()
+    assert sum(bucket.time_s for bucket in buckets) == pytest.approx(total, rel=1e-9)
+    assert buckets[-1].time_s >= 3.0, "waiting belongs to the move before"
+    assert all(bucket.time_s > 0 for bucket in buckets)

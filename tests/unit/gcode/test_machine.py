@@ -4,7 +4,7 @@ from math import hypot, pi
 
 import pytest
 
-from gcode.machine import Machine, Move
+from gcode.machine import MAX_TOOL, Machine, Move, tool_number
 from gcode.reader import read_lines
 from tests.unit.gcode.samples import program
 
@@ -128,3 +128,116 @@ def test_an_arc_around_nothing_ends_where_it_says() -> None:
 
 def test_an_endless_arc_has_a_bounded_number_of_chords() -> None:
     assert len(run("G2 X1 Y0 I900000 J0")[1]) <= 720
+
+
+def test_a_radius_and_a_rise() -> None:
+    _, moves = run("M83\nG1 Z1\nG2 X10 Y10 Z2 R10 E5")
+    assert moves[-1].end == (10.0, 10.0, 2.0)
+    assert sum(move.filament_mm for move in moves[1:]) == pytest.approx(5)
+    assert all(1 <= move.end[2] <= 2 for move in moves)
+
+
+def test_an_arc_in_another_plane() -> None:
+    """G18: half a circle in the plane of X and Z over the bed."""
+    machine, moves = run("G18\nG2 X20 I10")
+    assert machine.position == (20.0, 0.0, 0.0)
+    assert max(abs(move.end[2]) for move in moves) == pytest.approx(10, abs=0.02)
+    assert all(move.end[1] == 0 for move in moves)
+    assert len({move.end[2] for move in run("G18\nG17\nG2 X20 I10")[1]}) == 1
+
+
+def test_a_curve_of_g5_bulges_where_its_control_points_pull() -> None:
+    machine, moves = run("M83\nG1 X10 Y10 Z0.2\nG5 X40 Y10 I0 J20 P0 Q20 E6")
+    assert machine.position == (40.0, 10.0, 0.2)
+    assert max(move.end[1] for move in moves) == pytest.approx(25, abs=0.02)
+    assert sum(move.filament_mm for move in moves) == pytest.approx(6)
+    assert all(move.extrudes for move in moves[1:])
+
+
+def test_firmware_retraction_moves_filament_and_leaves_e_alone() -> None:
+    machine, moves = run("M82\nG1 X1 E5\nG10\nG10\nG1 X2\nG11\nG11\nG1 X3 E7")
+    assert [(move.filament_mm, move.extrudes) for move in moves] == [(5, True), (-3, False), (0, False), (3, False), (2, True)]
+    assert [moves[1].speed_mm_s, moves[3].speed_mm_s] == [45, 8]
+    assert machine.e == 7
+
+
+def test_firmware_retraction_has_its_settings() -> None:
+    _, moves = run("M207 S1.5 F1200\nM208 S0.2 F600\nG10 S1\nG11")
+    assert [(move.filament_mm, move.speed_mm_s) for move in moves] == [(-1.5, 20), (1.7, 10)]
+    _, klipper = run("SET_RETRACTION RETRACT_LENGTH=0.5 RETRACT_SPEED=30\nG10\nG11", Machine(flavour="klipper"))
+    assert [(move.filament_mm, move.speed_mm_s) for move in klipper] == [(-0.5, 30), (0.5, 8)]
+
+
+def test_g10_of_reprapfirmware_is_a_temperature() -> None:
+    machine, moves = run("G10 P1 S210 R180\nM568 P0 S200", Machine(flavour="reprapfirmware"))
+    assert (machine.nozzle_c, moves) == ({1: 210, 0: 200}, [])
+    assert run("G10 L2 P1 X5")[0].nozzle_c == {}
+
+
+def test_the_speed_factor_scales_moves_until_it_ends() -> None:
+    _, moves = run("G1 X1 F6000\nM220 S50\nG1 X2\nM220 B\nM220 S200\nG1 X3\nM220 R\nG1 X4 F3000\nM220 S0\nG1 X5")
+    assert [move.speed_mm_s for move in moves] == [100, 50, 200, 25, 25]
+
+
+def test_volumetric_extrusion() -> None:
+    area_mm2 = pi * 1.75**2 / 4
+    _, moves = run(f"M83\nM200 D1.75\nG1 X1 E{area_mm2:.9f}\nT1\nG1 X2 E1\nT0\nM200 D0\nG1 X3 E1")
+    assert [move.filament_mm for move in moves] == pytest.approx([1, 1, 1])
+    _, (move,) = run(f"M200 D1.75\nM200 S0\nG1 X1 E{area_mm2:.9f}")
+    assert move.filament_mm == pytest.approx(area_mm2)
+
+
+def test_g92_1_ends_a_shift() -> None:
+    assert run("G1 X100\nG92 X0\nG92.1\nG1 X5")[0].position == (5, 0, 0)
+
+
+def test_relative_extrusion_of_klipper_ends_with_g90_unless_m83_asked_for_it() -> None:
+    text = "G91\nG1 X1 E5\nG90\nG1 X9 E6"
+    assert [move.filament_mm for move in run(text, Machine(flavour="klipper"))[1]] == [5, 1]
+    assert [move.filament_mm for move in run("M83\n" + text, Machine(flavour="klipper"))[1]] == [5, 6]
+
+
+def test_g91_of_reprapfirmware_leaves_the_extruder_alone() -> None:
+    assert [move.filament_mm for move in run("G91\nG1 X1 E5\nG1 X1 E6", Machine(flavour="reprapfirmware"))[1]] == [5, 1]
+
+
+def test_klippers_offset_and_states() -> None:
+    klipper = Machine(flavour="klipper")
+    machine, moves = run("SET_GCODE_OFFSET Z=0.1\nG1 X5 Z1\nSET_GCODE_OFFSET Z_ADJUST=0.05\nG1 Z1\n", klipper)
+    assert [move.end[2] for move in moves] == pytest.approx([1.1, 1.15])
+    assert machine.offset == pytest.approx([0, 0, 0.15])
+    machine, _ = run("M83\nSAVE_GCODE_STATE NAME=a\nG91\nM82\nG92 X0\nRESTORE_GCODE_STATE NAME=a\nG1 X7 E2\nG1 X8 E2", klipper)
+    assert (machine.relative, machine.relative_e) == (False, True)
+    assert machine.x == 8
+    run("RESTORE_GCODE_STATE NAME=never\n" + "".join(f"SAVE_GCODE_STATE NAME=s{number}\n" for number in range(99)), machine)
+    assert len(machine.states) == 16
+
+
+def test_klippers_tools_and_heaters() -> None:
+    machine, _ = run("ACTIVATE_EXTRUDER EXTRUDER=extruder1\nSET_HEATER_TEMPERATURE HEATER=extruder1 TARGET=205\n")
+    assert (machine.tool, machine.nozzle_c) == (1, {1: 205})
+    assert run("ACTIVATE_EXTRUDER EXTRUDER=other\nSET_HEATER_TEMPERATURE HEATER=extruderX TARGET=5")[0].tool == 0
+
+
+@pytest.mark.parametrize("code", ["T0", "T1", "T16", "T99", "T-1"])
+def test_a_tool_is_a_number_within_bounds(code: str) -> None:
+    assert 0 <= (tool_number(code) or 0) <= MAX_TOOL
+
+
+@pytest.mark.parametrize("code", ["TIMELAPSE_TAKE_FRAME", "TURN_OFF_HEATERS", "G1", ""])
+def test_a_word_that_begins_with_t_is_no_tool(code: str) -> None:
+    assert tool_number(code) is None
+
+
+def test_evidence_of_the_extruders_mode() -> None:
+    """Relative figures read as absolute fall; absolute ones read as relative rise."""
+    wrong = run("M82\nG1 X1 E.5\nG1 X2 E.4\nG1 E-3\nG1 X3 E.3")[0].extruder_mode
+    assert (wrong.absolute, wrong.absolute_falls, wrong.relative) == (3, 1, 0)
+    right = run("M82\nG1 X1 E.5\nG1 X2 E.9\nG92 E0\nG1 X3 E.3")[0].extruder_mode
+    assert (right.absolute, right.absolute_falls) == (3, 0)
+    rising = run("M83\nG1 X1 E5\nG1 E1\nG1 X2 E6\nG1 X3 E7\nG1 X4")[0].extruder_mode
+    assert (rising.relative, rising.relative_rises) == (3, 3)
+
+
+def test_arcs_are_counted() -> None:
+    assert run("G2 X1 I1\nG1 X3\nG3 X0 I1")[0].arcs == 2
