@@ -1,8 +1,8 @@
 """The kinds of line that slicers mark in comments: one list for all slicers, with a colour, a pattern and a name in both languages.
 
 Colour is never the only signal: in drawings each kind has a pattern along its middle, and the legend has both beside the name.
-Sources of the names: comments in genuine files of PrusaSlicer, Cura, and the published sources of OrcaSlicer (`; FEATURE:`) and
-Simplify3D's documentation (`; feature`).
+`gcode.marks` finds the names; these are from genuine files of PrusaSlicer and Cura, and from the published words of OrcaSlicer,
+Bambu Studio, Simplify3D and KISSlicer.
 """
 
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ TRAVEL: Final = _feature("travel", "travel", "déplacement", 0x5C6F82, 3, 3)
 _OTHER_COLOURS: Final = (0x7C93A6, 0xC0A36E, 0x5E8C8A, 0xA07A9C)
 
 _KNOWN: Final[dict[str, Feature]] = {
-    **dict.fromkeys(("external perimeter", "outer wall", "wall-outer", "outer perimeter", "external"), EXTERNAL),
-    **dict.fromkeys(("perimeter", "inner wall", "wall-inner", "inner perimeter"), PERIMETER),
+    **dict.fromkeys(("external perimeter", "outer wall", "wall-outer", "outer perimeter", "external", "perimeter path"), EXTERNAL),
+    **dict.fromkeys(("perimeter", "inner wall", "wall-inner", "inner perimeter", "loop path"), PERIMETER),
     **dict.fromkeys(("overhang perimeter", "overhang wall"), OVERHANG),
     **dict.fromkeys(("internal infill", "sparse infill", "fill", "infill"), INFILL),
     **dict.fromkeys(("solid infill", "internal solid infill", "skin", "bottom surface", "solid layer"), SOLID),
@@ -57,22 +57,12 @@ _KNOWN: Final[dict[str, Feature]] = {
     **dict.fromkeys(("bridge infill", "bridge", "internal bridge infill", "internal bridge"), BRIDGE),
     **dict.fromkeys(("gap fill", "gap infill"), GAP),
     **dict.fromkeys(("skirt/brim", "skirt", "brim"), SKIRT),
-    **dict.fromkeys(("support material", "support", "support transition"), SUPPORT),
+    **dict.fromkeys(("support material", "support", "support transition", "support (may stack) path"), SUPPORT),
     **dict.fromkeys(("support material interface", "support-interface", "support interface", "dense support"), INTERFACE),
     "ironing": IRONING,
     **dict.fromkeys(("wipe tower", "prime-tower", "prime tower", "prime pillar"), TOWER),
     "custom": CUSTOM,
 }
-
-_MARKS: Final = ("TYPE:", "FEATURE:", "feature ")
-
-
-def feature_name(comment: str) -> str | None:
-    """The name that a comment (without its semicolon) gives to the lines after it; None when it is no such mark."""
-    for mark in _MARKS:
-        if comment.startswith(mark):
-            return printable(comment[len(mark) :], MAX_NAME)
-    return None
 
 
 def feature_of(name: str, number: int = 0) -> Feature:

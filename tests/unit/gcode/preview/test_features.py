@@ -3,23 +3,7 @@
 import pytest
 
 from gcode.preview import features
-from gcode.preview.features import feature_name, feature_of
-
-
-@pytest.mark.parametrize(
-    ("comment", "name"),
-    [
-        ("TYPE:External perimeter", "External perimeter"),
-        ("TYPE:WALL-OUTER", "WALL-OUTER"),
-        ("FEATURE: Outer wall", "Outer wall"),
-        ("feature outer perimeter", "outer perimeter"),
-        ("LAYER:3", None),
-        ("a TYPE:x", None),
-        ("", None),
-    ],
-)
-def test_a_mark_names_the_lines_after_it(comment: str, name: str | None) -> None:
-    assert feature_name(comment) == name
+from gcode.preview.features import feature_of
 
 
 @pytest.mark.parametrize("name", ["External perimeter", "WALL-OUTER", "Outer wall", "outer perimeter"])
@@ -40,7 +24,6 @@ def test_unknown_names_do_not_look_alike() -> None:
 
 def test_a_long_name_is_cut() -> None:
     assert len(feature_of("x" * 500).name.en) == features.MAX_NAME
-    assert len(feature_name("TYPE:" + "x" * 500) or "") == features.MAX_NAME
 
 
 def test_no_name_is_a_line_without_a_mark() -> None:

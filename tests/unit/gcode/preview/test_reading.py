@@ -2,11 +2,14 @@
 
 from io import BytesIO
 
+import numpy as np
 import pytest
 
+from gcode.interpreter import read_facts
 from gcode.preview.reading import MAX_FEATURES, read_drawing
 from gcode.profile import bundled_profiles
 from tests.unit.gcode.preview.plates import START, square, stream, tower
+from tests.unit.gcode.samples import ENDER_3, MK3S, ULTIMAKER_3, real_file
 
 
 def test_every_layer_and_kind_of_line() -> None:
@@ -33,7 +36,7 @@ def test_what_comes_before_the_first_mark_is_start_code() -> None:
 
 def test_without_marks_a_layer_begins_with_a_new_height() -> None:
     body = "".join(f"G1 Z{z}\n{square(10, 10, 5)}" for z in (0.2, 0.4, 0.41, 0.6))
-    assert read_drawing(stream(START + body)).layer_z_mm == pytest.approx((0.2, 0.41, 0.6))
+    assert read_drawing(stream(START + body)).layer_z_mm == pytest.approx((0.2, 0.41, 0.6)), "0.01 mm is no layer"
 
 
 def test_a_mark_without_plastic_is_no_layer() -> None:
@@ -72,3 +75,13 @@ def test_a_thousand_kinds_of_line_do_not_fill_the_memory() -> None:
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 4000, b"G1 X1e308 E1\nG1 XNaN\n", b"x" * 500_000, b";TYPE:\n;LAYER:\n"])
 def test_rubbish_lays_nothing(content: bytes) -> None:
     assert len(read_drawing(BytesIO(content)).strokes) == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", [ENDER_3, MK3S, ULTIMAKER_3])
+def test_layers_are_those_of_the_facts(name: str) -> None:
+    facts, drawn = read_facts(real_file(name)), read_drawing(real_file(name))
+    assert drawn.layer_z_mm == tuple(row.z_mm for row in facts.layer_table)
+    filament = np.bincount(drawn.strokes.layer + 1, drawn.strokes.filament_mm)[1:]
+    laid = [row.filament_mm for row in facts.layer_table]
+    assert filament.sum() == pytest.approx(sum(laid), rel=0.03), "but for what is drawn back and given back"
