@@ -1,14 +1,15 @@
 """What people see of the library and may ask of it: findings, releases, requesters and the audit; see `farm.views`."""
 
-from typing import Any
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from farm.bus.messages import Id
 from farm.views import Name, Plain, ProgramView, RequestBody, RevisionState, View
 from scheduler.model import Verdict
 
 Reason = Plain  # a sentence of a person
+_NOBODY: Final = frozenset({"operator", "opérateur", "admin", "administrator", "root", "farm", "nobody", "anonymous", "unknown"})
 
 
 class HitView(View):
@@ -65,10 +66,20 @@ class RevisionView(View):
     approved_by: list[str] = Field(default_factory=list)  # ids of the requesters that have approved it
 
 
+def _person(name: str) -> str:
+    """Refuse what names nobody: somebody must answer."""
+    if len(name.strip()) < 2 or name.strip().casefold() in _NOBODY:
+        raise ValueError("name the person who answers, not a role")
+    return name.strip()
+
+
+Person = Annotated[Name, AfterValidator(_person)]
+
+
 class ReleaseRequest(RequestBody):
     """A named person answers for it, and says why."""
 
-    by: Name
+    by: Person
     reason: Reason = Field(min_length=3, max_length=500)
 
 
@@ -99,7 +110,7 @@ class ApprovalRequest(RequestBody):
     """A requester takes parts of this revision: who says so, and perhaps why."""
 
     revision: Id
-    by: Name
+    by: Person
     note: Reason = Field(default="", max_length=500)
 
 

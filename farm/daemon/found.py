@@ -6,6 +6,7 @@ The newest are kept; what cannot be read is forgotten. Blocking: the daemon call
 
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,8 @@ class FoundBefore:
             part.replace(path)
             self._prune()
         except OSError:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def _path(self, uploaded_sha256: str) -> Path:
         return self._folder / f"{uploaded_sha256}.json"

@@ -41,7 +41,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_the_form_of_an_upload_is_documented(document: dict[str, Any]) -> None:
     form = document["paths"]["/api/v1/programs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(FIELDS) | {"file", "sha256", "material", "name"} == set(form["properties"])
+    assert set(FIELDS) | {"file", "sha256", "material", "name", "draft", "by"} == set(form["properties"])
     assert set(form["required"]) == {"design", "revision", "profile", "file"}
 
 

@@ -26,7 +26,10 @@ async def test_a_program_is_added_listed_and_read(client: httpx.AsyncClient) -> 
     view = answer.json()
     assert (view["sha256"], view["parts"], view["material"], view["name"]) == (SHA256, 2, "PETG", "visor")
     assert (await client.get("/api/v1/programs")).json() == [view]
-    assert (await client.get(answer.headers["location"])).json() == view
+    detail = (await client.get(answer.headers["location"])).json()
+    assert {key: detail[key] for key in view} == view
+    assert detail["facts"] == {"layers": 100, "time_s": 3600.0}
+    assert [(report["profile"], report["verdict"]) for report in detail["reports"]] == [("generic-210", "pass")]
 
 
 async def test_the_same_file_again_changes_nothing(client: httpx.AsyncClient, control: MemoryControl) -> None:
@@ -84,7 +87,7 @@ async def test_the_whole_file(client: httpx.AsyncClient, visor: str) -> None:
     assert answer.headers["etag"] == f'"{visor}"'
     assert answer.headers["accept-ranges"] == "bytes"
     assert "immutable" in answer.headers["cache-control"]
-    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{visor}.gcode"'
 
 
 @pytest.mark.parametrize(
@@ -132,3 +135,151 @@ async def test_a_file_that_vanished_from_the_disk_is_our_fault(app: FastAPI, con
     control.program_file_path(visor).unlink()
     async with client_of(app) as client:
         check(await client.get(f"/api/v1/programs/{visor}/file"), 500, "internal")
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------------------
+
+TRUSTED = b"M907 X500\n" + GCODE
+EVE = {"by": "Eve Martin", "reason": "These motors take it."}
+
+
+async def test_a_rejected_file_says_line_reason_and_remedy(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    body = check(await add(client, GCODE + b"M502\n"), 422, "gcode-rejected")
+    (finding,) = body["findings"]
+    assert (finding["rule"], finding["severity"], finding["count"]) == ("settings", "reject", 1)
+    assert (finding["hits"][0]["line"], finding["hits"][0]["text"]) == (4, "M502")
+    assert finding["fix_en"]
+    assert finding["fix_fr"]
+    assert control.programs() == []
+    assert list(control.incoming_folder.iterdir()) == []
+
+
+async def test_a_trusted_only_program_is_printed_once_a_person_answers_for_it(
+    client: httpx.AsyncClient, control: MemoryControl
+) -> None:
+    view = (await add(client, TRUSTED)).json()
+    assert (view["verdict"], view["usable"], view["trust"]) == ("trusted-only", False, ["motor-current"])
+    order = (await client.post("/api/v1/orders", json={"design": "visor-frame", "quantity": 2})).json()
+    assert order["expected"] == 0
+    path = f"/api/v1/programs/{view['sha256']}"
+    released = await client.post(f"{path}/release", json=EVE)
+    assert released.status_code == 200
+    assert (released.json()["usable"], released.json()["released_by"]) == (True, "Eve Martin")
+    assert (await client.get(f"/api/v1/orders/{order['id']}")).json()["expected"] == 2
+    check(await client.post(f"{path}/release", json=EVE), 409, "released-already")
+    withdrawn = await client.post(f"{path}/withdraw", json={"by": "Adam", "reason": "hot"})
+    assert (withdrawn.status_code, withdrawn.json()["usable"]) == (200, False)
+    check(await client.post(f"{path}/withdraw", json={}), 409, "not-released")
+    actions = [entry["action"] for entry in (await client.get("/api/v1/audit", params={"subject": view["sha256"]})).json()]
+    assert actions == ["program.withdraw", "program.release"]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"by": "Eve Martin"}, {**EVE, "by": "operator"}, {**EVE, "by": " "}, {**EVE, "reason": ""}])
+async def test_a_release_names_a_person_and_a_reason(client: httpx.AsyncClient, wrong: dict[str, str]) -> None:
+    view = (await add(client, TRUSTED)).json()
+    check(await client.post(f"/api/v1/programs/{view['sha256']}/release", json=wrong), 422, "invalid")
+
+
+async def test_what_needs_no_release_gets_none(client: httpx.AsyncClient, visor: str) -> None:
+    check(await client.post(f"/api/v1/programs/{visor}/release", json=EVE), 409, "release-not-needed")
+    check(await client.post(f"/api/v1/programs/{'0' * 64}/release", json=EVE), 404, "not-found")
+
+
+async def test_only_the_operator_may_release(app: FastAPI, control: MemoryControl) -> None:
+    async with client_of(app, address="192.0.2.9") as stranger:
+        for tail in ("/release", "/withdraw"):
+            check(await stranger.post(f"/api/v1/programs/{'0' * 64}{tail}", json=EVE), 401, "unauthenticated")
+    control.add_node("nod-9", password="secret")
+    async with client_of(app, address="192.0.2.9", auth=("nod-9", "secret")) as node:
+        check(await node.post(f"/api/v1/programs/{'0' * 64}/release", json=EVE), 401, "unauthenticated")
+        check(await node.get(f"/api/v1/programs/{'0' * 64}/preview.png"), 401, "unauthenticated")
+
+
+# --- in the background ------------------------------------------------------------------------------------------------------------
+
+
+async def begin(client: httpx.AsyncClient, content: bytes = GCODE, prefer: str = "respond-async") -> httpx.Response:
+    files = {"file": ("visor.gcode", content)}
+    return await client.post("/api/v1/programs", data=FIELDS, files=files, headers={"Prefer": prefer})
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "Respond-Async, wait=10", "wait=5, respond-async"])
+async def test_who_prefers_not_to_wait_is_told_where_to_look(client: httpx.AsyncClient, prefer: str) -> None:
+    answer = await begin(client, prefer=prefer)
+    assert answer.status_code == 202
+    assert answer.headers["preference-applied"] == "respond-async"
+    place = answer.headers["location"]
+    assert place == f"/api/v1/uploads/{answer.json()['id']}"
+    seen = (await client.get(place)).json()
+    assert (seen["state"], seen["program"], seen["new"]) == ("ready", SHA256, True)
+    assert (await client.get("/api/v1/uploads")).json() == [seen]
+    assert (await client.get("/api/v1/farm")).json()["uploads"] == [seen]
+
+
+async def test_a_refused_upload_keeps_its_findings(client: httpx.AsyncClient, control: MemoryControl) -> None:
+    answer = await begin(client, GCODE + b"M502\n")
+    assert answer.status_code == 202
+    seen = (await client.get(answer.headers["location"])).json()
+    assert (seen["state"], seen["problem"]["code"]) == ("refused", "gcode-rejected")
+    assert seen["problem"]["findings"][0]["hits"][0]["line"] == 4
+    assert list(control.incoming_folder.iterdir()) == []
+
+
+async def test_another_preference_is_not_taken_for_this_one(client: httpx.AsyncClient) -> None:
+    assert (await begin(client, prefer="respond-asynchronously, handling=strict")).status_code == 201
+
+
+async def test_an_unknown_upload(client: httpx.AsyncClient) -> None:
+    check(await client.get("/api/v1/uploads/upload-1"), 404, "not-found")
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["preview", "thumbnail"])
+async def test_a_picture_is_shown_and_nothing_else_can_come_of_it(
+    client: httpx.AsyncClient, control: MemoryControl, visor: str, name: str
+) -> None:
+    path = f"/api/v1/programs/{visor}/{name}.png"
+    check(await client.get(path), 404, "not-found")
+    control.draw(visor, name, b"\x89PNG")
+    answer = await client.get(path)
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"\x89PNG", "image/png")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == "inline"
+    again = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    control.draw(visor, name, b"\x89PNG drawn anew")
+    newer = await client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert newer.content == b"\x89PNG drawn anew"
+
+
+async def test_other_pictures_are_none(client: httpx.AsyncClient, visor: str) -> None:
+    check(await client.get(f"/api/v1/programs/{visor}/other.png"), 422, "invalid")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("visor 2 up.gcode", "visor 2 up.gcode"),
+        ("Visière.bgcode", "Visière.gcode"),
+        ("plate.gcode.gz", "plate.gcode"),
+        ("../../etc/passwd", "etc_passwd.gcode"),
+        ("", f"{'a' * 64}.gcode"),
+        ("...", f"{'a' * 64}.gcode"),
+        ('a"; rm -rf /\n.gcode', "a_ rm -rf _.gcode"),
+        ("x" * 500, "x" * 120 + ".gcode"),
+    ],
+)
+def test_a_download_is_named_as_people_name_it_and_never_a_path(name: str, shown: str) -> None:
+    assert programs.download_name(name, "a" * 64) == shown
+
+
+async def test_the_name_goes_with_the_file(client: httpx.AsyncClient) -> None:
+    view = (await add(client, name="Visière 2020.gcode")).json()
+    answer = await client.get(f"/api/v1/programs/{view['sha256']}/file")
+    assert "filename*=utf-8''Visi%C3%A8re%202020.gcode" in answer.headers["content-disposition"]

@@ -1,5 +1,6 @@
 """Hard constraints: each refuses what it must, and nothing else."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,22 @@ from scheduler.eligibility import (
     Reason,
     index_programs,
     is_suspect,
+    order_reason,
     order_reasons,
     printer_reasons,
     suitable,
 )
-from scheduler.model import BedState, BuildSpace, Farm, PrinterNow, Revision
+from scheduler.model import (
+    Approval,
+    BedState,
+    BuildSpace,
+    Farm,
+    PrinterNow,
+    Requester,
+    Revision,
+    Verdict,
+    approval_key,
+)
 from tests.unit.scheduler.farms import RULES, allocation, farm, job, node, order, printer, program, record, running
 
 
@@ -27,6 +39,13 @@ def codes(reasons: list[Reason]) -> list[str]:
 def test_a_good_printer_has_no_reason() -> None:
     world = farm(printers=[printer()])
     assert printer_reasons(world, world.printers["p1"], RULES) == []
+
+
+HOSPITALS = Requester("q1", "Hospitals", approves=True, created_at_s=0.0)
+
+
+def approval(revision: str) -> Approval:
+    return Approval(approval_key("q1", revision), "q1", revision, "Dr. House", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +112,13 @@ def test_three_missed_reports_make_a_node_suspect(silent_s: float, suspect: bool
         ("too-large", {"height_mm": 201.0}),
         ("nozzle", {"nozzle_mm": 0.6}),
         ("material", {"material": "PETG"}),
+        ("program-rejected", {"verdict": Verdict.REJECT}),
+        ("program-rejected", {"verdict": Verdict.REJECT, "released_by": "Eve"}),
+        ("program-not-released", {"verdict": Verdict.TRUSTED_ONLY, "trust": "m907=1"}),
+        (
+            "program-not-released",
+            {"verdict": Verdict.TRUSTED_ONLY, "trust": "m907=2", "released_by": "Eve", "released_for": "m907=1"},
+        ),
     ],
 )
 def test_a_program_that_does_not_suit(code: str, fields: dict[str, Any]) -> None:
@@ -130,11 +156,36 @@ def test_one_suitable_program_among_several_is_enough() -> None:
         ("revision-recalled", {"orders": [order()], "revisions": [Revision("r1", "d1", 0.0, recalled=True)]}),
         ("order-closed", {"orders": [order(cancelled=True)]}),
         ("order-closed", {"orders": [order(good=12)]}),
+        ("revision-draft", {"orders": [order()], "revisions": [Revision("r1", "d1", 0.0, draft=True)]}),
+        ("revision-recalled", {"orders": [order()], "revisions": [Revision("r1", "d1", 0.0, draft=True, recalled=True)]}),
+        ("not-approved", {"orders": [order(requester="q1")], "requesters": [HOSPITALS]}),
+        ("not-approved", {"orders": [order(requester="q1")], "requesters": [HOSPITALS], "approvals": [approval("r2")]}),
     ],
 )
 def test_orders_for_which_nothing_may_be_made(code: str, tables: dict[str, object]) -> None:
     world = farm(**tables)
     assert codes(order_reasons(world, printer(), world.orders["o1"], {})) == [code]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"orders": [order(requester="q1")], "requesters": [HOSPITALS], "approvals": [approval("r1")]},
+        {"orders": [order(requester="q1")], "requesters": [replace(HOSPITALS, approves=False)]},
+        {"orders": [order(requester="nobody knows")]},
+        {"orders": [order()], "requesters": [HOSPITALS]},
+    ],
+    ids=["approved", "keeps-no-approvals", "unknown", "nobody"],
+)
+def test_orders_whose_requester_takes_the_revision(tables: dict[str, Any]) -> None:
+    world = farm(**tables)
+    assert order_reason(world, world.orders["o1"]) is None
+
+
+def test_a_released_program_is_as_good_as_one_that_passed() -> None:
+    trusted = program(verdict=Verdict.TRUSTED_ONLY, trust="m907=1", released_by="Eve", released_for="m907=1")
+    world = farm(printers=[printer()], orders=[order()], programs=[trusted])
+    assert suitable(world, world.printers["p1"], world.orders["o1"], index_programs([trusted])) == [trusted]
 
 
 def test_every_reason_speaks_both_languages() -> None:

@@ -17,6 +17,7 @@ from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.healing import Healed, HealingWhy
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
+from farm.library_views import SignedRequest
 from farm.store.library import Library
 from farm.views import (
     AnswerRequest,
@@ -374,7 +375,7 @@ async def test_a_recall_tells_what_prints_and_the_views_flag_it(farm: Farm, cont
     (held,) = farm.desired.printers["p1"]
     reference: dict[str, Any] = {"allocation": held.id}
     await farm.hear(farm.journal(started(**reference)), farm.report(occupied(**reference)))
-    told = await control.recall_revision("r1")
+    told = await control.recall_revision("r1", SignedRequest())
     assert [job.id for job in told.running] == ["j1"]
     assert told.running[0].recalled
     assert (told.withdrawn_jobs, told.open_orders) == (held.jobs - 1, ["o1"])
@@ -388,7 +389,7 @@ async def test_a_recall_tells_what_prints_and_the_views_flag_it(farm: Farm, cont
     with pytest.raises(ConflictError, match="was recalled"):
         await control.place_order(OrderRequest(revision="r1", quantity=1))
     with pytest.raises(NotFoundError):
-        await control.recall_revision("r9")
+        await control.recall_revision("r9", SignedRequest())
 
 
 async def test_stock_that_nobody_took_is_shown(farm: Farm, control: DaemonControl) -> None:

@@ -8,7 +8,7 @@ from farm.daemon.orders import cancel, change, choose_revision, find_design, fin
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.views import OrderChange, OrderRequest
 from scheduler.draft import Draft
-from scheduler.model import Design, Farm, Revision
+from scheduler.model import Approval, Design, Farm, Requester, Revision, approval_key
 from tests.unit.scheduler.farms import NOW_S, allocation, farm, order, program
 
 DESIGN = Design("d1", "Visor Frame", 0.0)
@@ -118,3 +118,56 @@ def test_a_met_order_cannot_be_cancelled() -> None:
 def test_an_unknown_order_is_not_found() -> None:
     with pytest.raises(NotFoundError):
         find_order(world(), "o9")
+
+
+# --- drafts and requesters --------------------------------------------------------------------------------------------------------
+
+HOSPITALS = Requester("q1", "Hospitals", approves=True, created_at_s=0.0)
+
+
+def approved(*revisions: str) -> list[Approval]:
+    return [Approval(approval_key("q1", key), "q1", key, "Dr. House", 0.0) for key in revisions]
+
+
+def wards(*approvals: Approval, **fields: object) -> Farm:
+    revisions = [Revision("r1", "d1", 1.0), Revision("r2", "d1", 2.0), Revision("r3", "d1", 3.0, draft=True)]
+    return world(**{"revisions": revisions, "approvals": list(approvals), "requesters": [HOSPITALS], **fields})
+
+
+def test_a_design_means_its_newest_released_revision() -> None:
+    assert choose_revision(wards(), OrderRequest(design="visor frame", quantity=1)).id == "r2"
+
+
+def test_a_draft_is_not_ordered() -> None:
+    with pytest.raises(ConflictError) as refused:
+        choose_revision(wards(), OrderRequest(revision="r3", quantity=1))
+    assert refused.value.code == "revision-draft"
+    only = wards(revisions=[Revision("r3", "d1", 3.0, draft=True)])
+    with pytest.raises(ConflictError, match="r3") as refused:
+        choose_revision(only, OrderRequest(design="visor frame", quantity=1))
+    assert refused.value.code == "revision-draft"
+
+
+def test_a_requester_gets_the_newest_revision_that_it_has_approved() -> None:
+    request = OrderRequest(design="visor frame", quantity=1, requester="hospitals")
+    assert choose_revision(wards(*approved("r1")), request).id == "r1"
+    assert choose_revision(wards(*approved("r1", "r2")), request).id == "r2"
+
+
+@pytest.mark.parametrize("what", [{"design": "visor frame"}, {"revision": "r2"}])
+def test_what_it_has_not_approved_is_refused_with_what_it_has(what: dict[str, str]) -> None:
+    request = OrderRequest(**what, quantity=1, requester="q1")  # type: ignore[arg-type] # design or revision
+    with pytest.raises(ConflictError, match="none yet") as refused:
+        choose_revision(wards(), request)
+    assert refused.value.code == "not-approved"
+    if "revision" in what:
+        with pytest.raises(ConflictError, match="r1"):
+            choose_revision(wards(*approved("r1")), request)
+
+
+def test_an_unknown_requester_is_told_and_a_known_one_is_on_the_order() -> None:
+    with pytest.raises(NotFoundError):
+        choose_revision(wards(), OrderRequest(design="visor frame", quantity=1, requester="firemen"))
+    draft = Draft(wards(*approved("r1"), programs=[program()]))
+    key = place(draft, OrderRequest(design="visor frame", quantity=1, requester="Hospitals"), 5.0)
+    assert (draft.farm.orders[key].requester, draft.farm.orders[key].revision) == ("q1", "r1")

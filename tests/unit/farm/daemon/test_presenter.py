@@ -1,15 +1,29 @@
 """The farm as people see it."""
 
+from dataclasses import replace
+
 import pytest
 
 from drivers.base import PrinterState
 from farm.bus import messages
 from farm.bus.topics import Stream
-from farm.daemon.presenter import Presenter, job_view
+from farm.daemon.presenter import Presenter, designs, job_view, program_view, programs_view
 from scheduler.draft import Draft
-from scheduler.model import BedState, Durable, Job, JobOutcome, NodeRecord, Order, PendingCollect, Revision, Rules
+from scheduler.model import (
+    BedState,
+    Durable,
+    Job,
+    JobOutcome,
+    NodeRecord,
+    Order,
+    PendingCollect,
+    Requester,
+    Revision,
+    Rules,
+    Verdict,
+)
 from scheduler.model import Farm as Snapshot
-from tests.unit.farm.daemon.harness import SHA, Farm, Mail, occupied, printer_report
+from tests.unit.farm.daemon.harness import PROGRAM, SHA, Farm, Mail, occupied, printer_report
 
 
 def job(key: str = "j1", outcome: JobOutcome | None = JobOutcome.PRINTED, ended_at_s: float | None = 5.0) -> Job:
@@ -144,10 +158,32 @@ def test_the_state_of_a_job_in_a_word(one: Job, state: str) -> None:
 
 
 async def test_programs_and_designs(farm: Farm) -> None:
-    put(farm, Revision("r2", "d1", 7.0))
-    view = present(farm)
-    assert [(item.sha256, item.design) for item in view.programs()] == [(SHA, "d1")]
-    assert [(item.name, item.revisions) for item in view.designs()] == [("visor frame", ["r2", "r1"])]
+    put(
+        farm, Revision("r2", "d1", 7.0), Revision("r3", "d1", 8.0, draft=True), Revision("r4", "d1", 9.0, draft=True, recalled=True)
+    )
+    world = farm.world.durable
+    assert [(item.sha256, item.design) for item in programs_view(world)] == [(SHA, "d1")]
+    (design,) = designs(world)
+    assert (design.name, design.revisions) == ("visor frame", ["r4", "r3", "r2", "r1"])
+    assert (design.drafts, design.recalled) == (["r3"], ["r4"])
+
+
+def test_a_program_says_who_answers_for_it_and_whether_it_may_be_used() -> None:
+    trusted = replace(PROGRAM, verdict=Verdict.TRUSTED_ONLY, trust="m569=1 m907=3", checked="2-abc", rule_set=2)
+    view = program_view(Snapshot(1, 0.0), trusted)
+    assert (view.verdict, view.usable, view.trust, view.checked) == (Verdict.TRUSTED_ONLY, False, ["m569", "m907"], True)
+    assert view.uploaded_sha256 == SHA
+    released = replace(trusted, released_by="Eve", released_at_s=9.0, released_for=trusted.trust, release_reason="known")
+    view = program_view(Snapshot(1, 0.0), released)
+    assert (view.usable, view.released_by, view.released_at, view.release_reason) == (True, "Eve", 9.0, "known")
+    assert not program_view(Snapshot(1, 0.0), PROGRAM).checked
+
+
+async def test_an_order_names_its_requester(farm: Farm) -> None:
+    put(farm, Requester("q1", "Hospitals", approves=True, created_at_s=0.0), Order("o9", "r1", 2, 0, "", 1.0, requester="q1"))
+    view = next(view for view in present(farm).orders() if view.id == "o9")
+    assert (view.requester, view.requester_name) == ("q1", "Hospitals")
+    assert [reason.code for reason in view.why_waiting] == ["not-approved"]
 
 
 async def test_a_printer_that_nobody_cleared_says_so_once(farm: Farm) -> None:

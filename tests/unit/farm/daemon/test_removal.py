@@ -8,6 +8,7 @@ from farm.bus.topics import Stream
 from farm.daemon import orders
 from farm.daemon.removal import find_node, is_recalled, recall, remove_node, remove_printer
 from farm.errors import ConflictError, NotFoundError
+from farm.library_views import SignedRequest
 from farm.views import OrderRequest
 from scheduler.draft import Draft
 from scheduler.model import Allocation, Job, JobOutcome, NodeRecord, Order, PendingCollect, PrinterRecord, Revision, Rules, Stock
@@ -26,6 +27,9 @@ FARM = Snapshot(
     node_records=NODES,
     printer_records={"p1": PrinterRecord("p1", "n1", "one", "virtual", "small", "PLA", 0.4)},
 )
+
+
+EVE = SignedRequest(by="Eve", reason="brittle")
 
 
 def removed(farm: Snapshot, node: str = "n1", *, also_last: bool = False) -> Snapshot:
@@ -87,13 +91,16 @@ def test_a_printer_that_its_node_reports_stays() -> None:
 
 def test_a_recall_is_for_good_and_can_be_said_twice() -> None:
     draft = Draft(FARM)
-    recall(draft, "r1")
-    recall(draft, "r1")
+    recall(draft, "r1", EVE, 9.0)
+    recall(draft, "r1", EVE, 9.0)
     assert is_recalled(draft.farm, "r1")
+    assert [(entry.who, entry.action, entry.reason) for entry in draft.farm.audit.values()] == [
+        ("Eve", "revision.recall", "brittle")
+    ]
     assert not is_recalled(FARM, "r1")
     assert not is_recalled(FARM, "r9")
     with pytest.raises(NotFoundError):
-        recall(Draft(FARM), "r9")
+        recall(Draft(FARM), "r9", EVE, 9.0)
 
 
 # --- with the rules, on the loop
@@ -105,7 +112,7 @@ async def test_after_a_recall_nothing_is_started_counted_or_given_out(farm: Farm
     await farm.hear(farm.journal(started(allocation=held.id)))
     await farm.ask(lambda draft: draft.put(Stock("r1", 2)))
     assert farm.world.durable.orders["o1"].good == 2
-    await farm.ask(lambda draft: recall(draft, "r1"))
+    await farm.ask(lambda draft: recall(draft, "r1", EVE, 9.0))
     await farm.ask(lambda draft: draft.put(Stock("r1", 5)))
 
     allocation = farm.world.durable.allocations.get(held.id)

@@ -44,3 +44,16 @@ def test_refuses_another_hash_than_promised_and_leaves_nothing(tmp_path: Path) -
 def test_opening_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     upload(library(tmp_path))
     assert list(library(tmp_path).incoming.iterdir()) == []
+
+
+def test_a_picture_lies_beside_its_program_whole_or_not_at_all(tmp_path: Path) -> None:
+    made = library(tmp_path)
+    with pytest.raises(NotFoundError, match="no preview"):
+        made.existing_picture(SHA256, "preview")
+    made.keep_picture(SHA256, "preview", b"one")
+    made.keep_picture(SHA256, "preview", b"two")
+    assert made.existing_picture(SHA256, "preview").read_bytes() == b"two"
+    assert made.existing_picture(SHA256, "preview").parent == made.path(SHA256).parent
+    assert list(made.incoming.iterdir()) == []
+    with pytest.raises(NotFoundError):
+        made.existing_picture(SHA256, "thumbnail")

@@ -1,5 +1,6 @@
 """Tables, entities and migrations say the same."""
 
+import sqlite3
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from alembic.migration import MigrationContext
 from farm.store import migrations
 from farm.store.schema import TABLES, metadata
 from farm.store.writer import FILE_NAME, Store
-from scheduler.model import Durable
+from scheduler.model import Durable, Verdict
 
 
 def test_every_durable_entity_has_a_table() -> None:
@@ -38,3 +39,37 @@ async def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> N
 def test_head_is_the_newest_script() -> None:
     scripts = sorted((Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
     assert scripts[-1].name.startswith(migrations.HEAD)
+
+
+async def test_a_database_of_the_release_before_opens_and_its_programs_go_on_printing(tmp_path: Path) -> None:
+    """As issue 4 left it: what was printable stays so, as not checked yet; what was a revision is a released one."""
+    await (await Store.open(tmp_path)).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as old:
+        for table in ("program_facts", "program_reports", "requesters", "approvals", "audit"):
+            old.execute(f"DROP TABLE {table}")
+        added = {
+            "revisions": ("draft", "released_by", "released_at_s"),
+            "orders": ("requester",),
+            "programs": (
+                *("uploaded_sha256", "verdict", "checked", "profile_revision", "rule_set", "trust"),
+                *("released_by", "released_at_s", "released_for", "release_reason", "worse_since_s"),
+            ),
+        }
+        for table, columns in added.items():
+            for column in columns:
+                old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        old.execute("UPDATE alembic_version SET version_num = '0002'")
+        old.execute("INSERT INTO revisions VALUES ('r1', 'd1', 0.0, 0)")
+        old.execute("INSERT INTO orders VALUES ('o1', 'r1', 4, 0, 'Palaiseau', 0.0, 1, 0, 0, NULL)")
+        figures = "1, 'PLA', 0.4, 903, 3600.0, 1.0, 1.0, 4, 120.0, 110.0, 1.2, 0.0, '[]'"
+        old.execute(f"INSERT INTO programs VALUES ('{'a' * 64}', 'frame', 'r1', 'generic-210', {figures})")
+    old.close()
+
+    store = await Store.open(tmp_path)
+    farm = await store.load()
+    await store.close()
+    program, revision = farm.programs["a" * 64], farm.revisions["r1"]
+    assert (program.verdict, program.usable, program.checked, program.rule_set) == (Verdict.PASS, True, "", 0)
+    assert (revision.draft, revision.recalled, revision.released_by) == (False, False, "")
+    assert farm.orders["o1"].requester == ""
+    assert len(store.backups.list()) == 1  # the old one was copied first

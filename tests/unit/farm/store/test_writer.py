@@ -15,6 +15,8 @@ from farm.store.repository import Change, Delete, Put, SetMeta
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
     Allocation,
+    Approval,
+    AuditEntry,
     Design,
     DesiredVersion,
     Durable,
@@ -26,9 +28,15 @@ from scheduler.model import (
     PendingCollect,
     PrinterRecord,
     Program,
+    ProgramFacts,
+    ProgramReport,
+    Requester,
     Revision,
     SetAside,
     Stock,
+    Verdict,
+    approval_key,
+    report_key,
 )
 
 ORDER = Order(id="order-1", revision="r1", quantity=6, priority=0, destination="CHU", created_at_s=1.5)
@@ -43,11 +51,16 @@ JOB = Job(
 PROGRAM = Program(
     sha256="00", name="frame", revision="r1", profile="generic-210", parts=2, material="PLA", nozzle_mm=0.4, size_bytes=10,
     estimated_s=9.0, filament_mm=5.0, filament_g=1.0, layers=3, width_mm=1.0, depth_mm=2.0, height_mm=3.0, created_at_s=0.0,
-    warnings='[{"code": "thin"}]',
+    warnings='[{"code": "thin"}]', uploaded_sha256="01", verdict=Verdict.TRUSTED_ONLY, checked="2-abc", profile_revision="p1",
+    rule_set=2, trust="m907=1", released_by="Eve", released_at_s=7.5, released_for="m907=1", release_reason="known",
+    worse_since_s=7.0,
 )  # fmt: skip
+APPROVAL = Approval(approval_key("requester-1", "r1"), "requester-1", "r1", "Dr. House", 3.0, "closed top")
 OTHERS: list[Durable] = [
+    Requester("requester-1", "Hospitals", approves=True, created_at_s=1.0),
+    APPROVAL,
     Design("d1", "visor frame", 0.0),
-    Revision("r1", "d1", 0.0, recalled=True),
+    Revision("r1", "d1", 0.0, recalled=True, draft=True, released_by="Eve", released_at_s=2.5),
     PROGRAM,
     Stock("r1", 4),
     NodeRecord("n1", "home", 0.0, "hash", version=7, epoch="e1", seq=12),
@@ -78,6 +91,8 @@ async def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     assert farm.allocations == {"a1": withdrawn}
     assert farm.jobs == {"j1": ended}
     kept = (
+        farm.requesters,
+        farm.approvals,
         farm.designs,
         farm.revisions,
         farm.programs,
@@ -113,6 +128,32 @@ async def test_collected_jobs_and_finished_allocations_are_found_but_not_kept_in
     assert await store.find(Job, ["j1", "nobody"]) == {"j1": collected}
     assert await store.find(Allocation, ["a1"]) == {"a1": done}
     assert await store.find(Job, []) == {}
+    await store.close()
+
+
+async def test_what_was_found_in_programs_is_found_but_not_kept_in_memory(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    facts = ProgramFacts("00", '{"layers": 3}')
+    report = ProgramReport(report_key("00", "generic-210"), "00", "generic-210", "p1", 2, Verdict.REJECT, "[]")
+    await store.commit([Put(facts), Put(report), Put(replace(report, rule_set=3))])
+    farm = await store.load()
+    assert not any(isinstance(entities, dict) and facts in entities.values() for entities in vars_of(farm))
+    assert await store.find(ProgramFacts, ["00", "01"]) == {"00": facts}
+    assert await store.find(ProgramReport, [report.id]) == {report.id: replace(report, rule_set=3)}
+    await store.close()
+
+
+def vars_of(farm: object) -> list[object]:
+    return [getattr(farm, name) for name in farm.__slots__]  # type: ignore[attr-defined] # a dataclass with slots
+
+
+async def test_the_audit_is_listed_newest_first_by_subject_and_by_page(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    entries = [AuditEntry(f"a{number}", float(number), "Eve", "program.release", "abc"[number % 3] * 8) for number in range(9)]
+    await store.commit([Put(entry) for entry in entries])
+    assert [entry.id for entry in await store.audit(limit=2, offset=1)] == ["a7", "a6"]
+    assert await store.audit(subject="b" * 8) == [entries[7], entries[4], entries[1]]
+    assert await store.audit(subject="nothing") == []
     await store.close()
 
 

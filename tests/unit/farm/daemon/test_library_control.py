@@ -1,0 +1,205 @@
+"""The library behind the API, on a real loop and store; the reader is a stand-in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from farm.bus.topics import Stream
+from farm.daemon import programs
+from farm.daemon.library_control import LibraryControl
+from farm.daemon.programs import Programs
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
+from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterChange, RequesterRequest, SignedRequest
+from farm.store.library import Library
+from farm.views import ProgramRequest
+from gcode.profile import bundled_profiles
+from scheduler.model import Requester, Verdict
+from tests.unit.farm.daemon.checked import checked
+from tests.unit.farm.daemon.harness import SHA, Farm, joined
+from tests.unit.farm.daemon.test_programs import Reader
+
+REQUEST = ProgramRequest(design="square", revision="square-1", profile="generic-210", parts=2, name="square.gcode", by="Eve")
+EVE = ReleaseRequest(by="Eve Martin", reason="I know these motors.")
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
+    made = Reader(checked(Verdict.TRUSTED_ONLY))
+    monkeypatch.setattr(programs, "inspect_apart", made)
+    return made
+
+
+@pytest_asyncio.fixture
+async def control(farm: Farm, reader: Reader, tmp_path: Path) -> AsyncIterator[LibraryControl]:
+    library = Library(tmp_path / "programs")
+    library.open()
+    made = LibraryControl(farm.engine, farm.store, Programs(library, bundled_profiles()))
+    task = asyncio.create_task(farm.engine.run())
+    yield made
+    await made.close()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def upload(control: LibraryControl, content: bytes = b"G1 X1", name: str = "one") -> Path:
+    path = control.incoming_folder / name
+    path.write_bytes(content)
+    return path
+
+
+async def ended(control: LibraryControl, key: str) -> str:
+    for _ in range(1_000):
+        if control.upload(key).state in {"ready", "refused"}:
+            break
+        await asyncio.sleep(0.01)
+    return control.upload(key).state
+
+
+async def test_an_upload_becomes_a_program_with_facts_and_reports(control: LibraryControl, farm: Farm) -> None:
+    view = await control.add_program(upload(control), REQUEST)
+    assert (view.verdict, view.usable, view.trust) == (Verdict.TRUSTED_ONLY, False, ["motor-current"])
+    detail = await control.program(view.sha256)
+    assert detail.facts == {"layers": 4}
+    assert [(report.profile, report.verdict) for report in detail.reports] == [
+        ("generic-210", Verdict.TRUSTED_ONLY),
+        ("prusa-mk3s", Verdict.PASS),
+    ]
+    assert not detail.has_preview
+    assert farm.world.durable.program_facts == {}  # stored, not kept in memory
+    assert farm.world.durable.program_reports == {}
+    assert control.program_file(view.sha256).read_bytes() == b"G1 X1"
+    with pytest.raises(NotFoundError):
+        control.program_picture(view.sha256, "preview")
+    with pytest.raises(NotFoundError):
+        await control.program("9" * 64)
+
+
+async def test_the_same_bytes_again_are_not_inspected(control: LibraryControl, reader: Reader) -> None:
+    first = await control.add_program(upload(control), REQUEST)
+    assert await control.add_program(upload(control), REQUEST) == first
+    assert len(reader.asked) == 1
+    with pytest.raises(ConflictError):
+        await control.add_program(upload(control), REQUEST.model_copy(update={"parts": 9}))
+
+
+async def test_in_the_background_the_answer_comes_first_and_the_program_later(control: LibraryControl) -> None:
+    path = upload(control)
+    begun = await control.begin_program(path, REQUEST)
+    assert begun.state == "waiting"
+    assert not path.exists()  # it is ours now: the request that brought it may end
+    assert await ended(control, begun.id) == "ready"
+    seen = control.upload(begun.id)
+    assert seen.new
+    assert control.programs()[0].sha256 == seen.program
+    again = await control.begin_program(upload(control), REQUEST)
+    assert await ended(control, again.id) == "ready"
+    assert not control.upload(again.id).new
+    assert list(control.incoming_folder.iterdir()) == []
+
+
+async def test_a_refused_one_in_the_background_says_why_and_leaves_nothing(control: LibraryControl, reader: Reader) -> None:
+    reader.answer = checked(Verdict.REJECT)
+    begun = await control.begin_program(upload(control), REQUEST)
+    assert await ended(control, begun.id) == "refused"
+    problem = control.upload(begun.id).problem
+    assert problem is not None
+    assert problem["code"] == "gcode-rejected"
+    assert problem["findings"][0]["rule"] == "motor-current"
+    assert list(control.incoming_folder.iterdir()) == []
+    assert [view.state for view in control.uploads()] == ["refused"]
+    assert len(control.programs()) == 1  # the one of the seed
+
+
+async def test_the_daemon_ends_in_the_middle_of_one(control: LibraryControl, reader: Reader) -> None:
+    waiting = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    programs.inspect_apart = hang  # type: ignore[assignment] # undone by the fixture of the reader
+    await control.begin_program(upload(control), REQUEST)
+    await waiting.wait()
+    await control.close()
+    assert list(control.incoming_folder.iterdir()) == []
+    assert len(control.programs()) == 1
+
+
+async def test_too_many_at_once_are_refused_and_the_file_stays_with_who_brought_it(
+    control: LibraryControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farm.daemon.uploads.MAX_WAITING", 0)
+    path = upload(control)
+    with pytest.raises(FarmError) as refused:
+        await control.begin_program(path, REQUEST)
+    assert refused.value.code == "throttled"
+    assert path.exists()
+
+
+async def test_a_release_reaches_the_printers_and_a_withdrawal_takes_it_back(control: LibraryControl, farm: Farm) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    trusted = replace(farm.world.durable.programs[SHA], verdict=Verdict.TRUSTED_ONLY, trust="motor-current=2")
+    await farm.ask(lambda draft: draft.put(trusted))
+    await joined(farm)
+    assert farm.desired.printers == {}
+    released = await control.release_program(SHA, EVE)
+    assert (released.usable, released.released_by) == (True, "Eve Martin")
+    await farm.turn()
+    (given,) = farm.desired.printers["p1"]
+    assert given.released_by == "Eve Martin"
+    farm.clock.advance(1.0)
+    withdrawn = await control.withdraw_program(SHA, SignedRequest(by="Adam", reason="hot"))
+    assert not withdrawn.usable
+    await farm.turn()
+    assert farm.bus.of(Stream.DESIRED)[-1].printers == {}
+    entries = await control.audit(subject=SHA)
+    assert [(entry.who, entry.action) for entry in entries] == [("Adam", "program.withdraw"), ("Eve Martin", "program.release")]
+    assert await control.audit(limit=1, offset=1) == entries[1:]
+
+
+async def test_a_draft_is_released_and_recalled(control: LibraryControl, farm: Farm) -> None:
+    await control.add_program(upload(control), REQUEST.model_copy(update={"draft": True}))
+    assert control.revision("square-1").state == "draft"
+    assert next(design for design in control.designs() if design.name == "square").drafts == ["square-1"]
+    released = await control.release_revision("square-1", SignedRequest(by="Eve", reason="tested"))
+    assert (released.state, released.released_by) == ("released", "Eve")
+    assert len(released.programs) == 1
+    farm.clock.advance(1.0)
+    await control.recall_revision("square-1", SignedRequest(by="Eve"))
+    assert control.revision("square-1").state == "recalled"
+    assert [entry.action for entry in await control.audit(subject="square-1")] == ["revision.recall", "revision.release"]
+    with pytest.raises(NotFoundError):
+        control.revision("square-9")
+
+
+async def test_requesters_and_what_they_approve(control: LibraryControl, farm: Farm) -> None:
+    added = await control.add_requester(RequesterRequest(name="Hospitals", approves=True))
+    approved = await control.approve("hospitals", ApprovalRequest(revision="r1", by="Dr. House"))
+    assert [item.revision for item in approved.approvals] == ["r1"]
+    assert control.requesters() == [approved]
+    withdrawn = await control.withdraw_approval(added.id, "r1", SignedRequest())
+    assert withdrawn.approvals == []
+    changed = await control.change_requester(added.id, RequesterChange(approves=False))
+    assert not changed.approves
+    stored = await farm.stored()
+    assert stored.requesters == {added.id: Requester(added.id, "Hospitals", approves=False, created_at_s=stored_at(farm))}
+    await control.remove_requester(added.id, "Eve")
+    assert control.requesters() == []
+    with pytest.raises(NotFoundError):
+        control.requester(added.id)
+
+
+def stored_at(farm: Farm) -> float:
+    return farm.clock.wall_s()
+
+
+async def test_a_rejected_file_is_refused_to_who_waits_for_it(control: LibraryControl, reader: Reader) -> None:
+    reader.answer = checked(Verdict.REJECT)
+    with pytest.raises(InvalidError):
+        await control.add_program(upload(control), REQUEST)
+    assert [program.sha256 for program in control.programs()] == [SHA]
+    assert [view.state for view in control.uploads()] == ["refused"]
