@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.reader import MAX_LINE_BYTES, Defect, Line, parse_line, read_lines
+from gcode.reader import MAX_LINE_BYTES, Defect, Line, arguments, number_in, parse_line, read_lines
 
 
 def lines(content: bytes) -> list[Line]:
@@ -39,6 +39,82 @@ def lines(content: bytes) -> list[Line]:
 def test_a_command_is_read_as_marlin_reads_it(raw: bytes, code: str, parameters: dict[str, float]) -> None:
     line = parse_line(raw)
     assert (line.code, line.parameters, line.defect) == (code, parameters, None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "text"),
+    [
+        (b"START_PRINT BED=60 EXTRUDER=210", "START_PRINT", "BED=60 EXTRUDER=210"),
+        (b"  print_end ; done\r\n", "PRINT_END", ""),
+        (b"EXCLUDE_OBJECT_DEFINE NAME=a POLYGON=[[1,2],[3,4]]", "EXCLUDE_OBJECT_DEFINE", "NAME=a POLYGON=[[1,2],[3,4]]"),
+        (b'RESPOND MSG="X10 Y20 and more"', "RESPOND", 'MSG="X10 Y20 and more"'),
+        (b"SET_GCODE_OFFSET Z=0.1 MOVE=1", "SET_GCODE_OFFSET", "Z=0.1 MOVE=1"),
+        (b"TIMELAPSE_TAKE_FRAME", "TIMELAPSE_TAKE_FRAME", ""),
+        (b"G1X_MACRO", "G1", "X_MACRO"),
+    ],
+)
+def test_a_word_of_klipper_is_a_code_and_its_arguments_are_no_coordinates(raw: bytes, code: str, text: str) -> None:
+    line = parse_line(raw)
+    assert (line.code, line.text) == (code, text)
+    assert line.parameters == {} or line.defect is not None
+
+
+@pytest.mark.parametrize(
+    "raw", [b"hello world", b"SET_PIN PIN", b"A=1", b"<html>", b"Tx", b"if x", b"BED=60 START", b"\xc3\x89TAT"]
+)
+def test_prose_is_no_word_of_klipper(raw: bytes) -> None:
+    assert parse_line(raw).defect is Defect.NOT_A_COMMAND
+
+
+def test_the_outline_of_an_object_may_be_long() -> None:
+    polygon = ",".join(f"[{n},{n}]" for n in range(500))
+    (line,) = lines(f"EXCLUDE_OBJECT_DEFINE NAME=cube CENTER=1,2 POLYGON=[{polygon}]\n".encode())
+    assert (line.code, line.defect) == ("EXCLUDE_OBJECT_DEFINE", None)
+    assert arguments(line.text)["NAME"] == "cube"
+    assert len(line.text) <= MAX_LINE_BYTES
+    assert parse_line(b"EXCLUDE_OBJECT_DEFINER NAME=" + b"x" * 300).defect is Defect.TOO_LONG
+
+
+def test_arguments_and_their_numbers() -> None:
+    values = arguments("A=1.5 b='two words' C=\"3\" D=nan E=1e308 F= G=-.5 H=9999999")
+    assert (values["A"], values["B"], values["C"]) == ("1.5", "two words", "3")
+    assert [number_in(values, key) for key in "ABCDEFGHI"] == [1.5, None, 3, None, None, None, -0.5, None, None]
+
+
+@pytest.mark.parametrize("code", [b"M117", b"M118", b"M23", b"M28"])
+def test_a_text_has_no_parameters_and_no_absurd_numbers(code: bytes) -> None:
+    line = parse_line(code + b" print12345678.gco X5")
+    assert (line.parameters, line.defect, line.text) == ({}, None, "print12345678.gco X5")
+
+
+def test_what_is_quoted_is_no_parameter() -> None:
+    assert parse_line(b'M291 P"Insert X5 and M112" S3').parameters == {"P": 0, "S": 3}
+
+
+@pytest.mark.parametrize("raw", ["G1 X١٢".encode(), "G1 X5 ı7".encode(), "M104 Ｓ200".encode()])
+def test_digits_and_letters_of_other_scripts_are_none(raw: bytes) -> None:
+    line = parse_line(raw)
+    assert line.defect is not None or line.parameters == {}
+
+
+@pytest.mark.parametrize(
+    "raw", [b"G1 X5\n", b"G1 X5 \r\n", b"G1 X5 Y-.5 E.04533\n", b"G0 F9000 X1 Y2 Z.3", b"G3 X1 Y2 I.5 J-1 E1\n"]
+)
+def test_the_quick_way_reads_what_the_careful_way_reads(raw: bytes) -> None:
+    careful = parse_line(b" " + raw, 7, 9)
+    assert parse_line(raw, 7, 9) == careful
+    assert careful.defect is None
+
+
+@given(
+    st.sampled_from([b"G0", b"G1", b"G2", b"G1 ", b"G92"]),
+    st.lists(
+        st.sampled_from([b"X", b"Y", b" ", b"1", b"-", b".", b"5", b"e", b"E", b"+", b"1000000", b",", b"F", b"\t"]), max_size=12
+    ),
+)
+def test_both_ways_agree_on_any_move(code: bytes, pieces: list[bytes]) -> None:
+    raw = code + b"".join(pieces)
+    assert parse_line(raw) == parse_line(b" " + raw)
 
 
 def test_the_argument_text_is_kept_as_it_stands() -> None:
