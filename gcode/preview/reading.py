@@ -1,22 +1,22 @@
-"""Reads a program for drawing: the interpreter's moves as strokes, with their layer and kind of line."""
+"""Reads a program for drawing: the columns of the fast engine as strokes, with their layer and kind of line."""
 
-from array import array
+from collections import deque
+from collections.abc import Sequence
 from math import inf, pi
 from typing import BinaryIO, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gcode.events import FEATURE, FIRST_LAYER, LAYER, EventReader
 from gcode.layers import LayerTable
-from gcode.machine import Move
 from gcode.preview.features import TRAVEL, UNMARKED, Feature, feature_of
 from gcode.preview.strokes import START_CODE, Drawing, Strokes, Thinner
 from gcode.profile import PrinterProfile
-from gcode.reader import read_lines
+from gcode.scan.engine import walk
+from gcode.scan.gather import FeatureMark, Mark, Moves
 from gcode.survey import Survey, survey
 
 MAX_FEATURES: Final = 64  # names; what comes after is drawn as the last
-_BLOCK: Final = 65_536
 _GRIFFIN_DIAMETER_MM: Final = 2.85  # every machine of that flavour (Ultimaker 2+, 3 and S5)
 
 
@@ -50,22 +50,46 @@ class Gatherer:
         self._travels = travels
         self._thinner = Thinner()
         self._row = 1
-        self._places = array("f")  # seven numbers a stroke: start, end, filament
-        self._numbers = array("i")
-        self._rows = array("B")
 
-    def select(self, name: str) -> None:
-        """What follows is of this kind."""
-        self._row = self._features.row(name)
+    def add(self, moves: Moves, marks: Sequence[Mark]) -> None:
+        """The moves of a block, and the marks among them in their order."""
+        count = len(moves)
+        heights = self._heights(moves)
+        bounds = sorted({0, *(mark.row for mark in marks), *heights} - {count}) if count else []
+        highest_mm = np.maximum.reduceat(np.where(moves.lays, moves.columns.end[2], -inf), bounds).tolist() if bounds else []
+        due = deque(marks)
+        runs = _Runs(bounds, count)
+        for row, height_mm in zip(bounds, highest_mm, strict=True):
+            while due and due[0].row <= row:
+                self._obey(due.popleft(), moves, runs)
+            if row in heights and self.layers.begins(heights[row]):
+                self.layers.begin(0, 0, heights[row])
+            coming = self._current()
+            if height_mm > -inf:
+                self.layers.lay(height_mm)
+            runs.add(row, coming if height_mm == -inf else self.layers.count - 1, self._row)
+        self._keep(moves, runs)
+        for mark in due:
+            self._obey(mark, moves, runs)
 
-    def mark(self, *, first: bool) -> None:
-        """A layer mark; `first`: what was laid before is start code."""
-        if first:
+    def _heights(self, moves: Moves) -> dict[int, float]:
+        """In a file without layer marks: the rows at which the height of the plastic changes, and that height."""
+        if self.layers.marked or not len(moves.laying):
+            return {}
+        heights = moves.columns.end[2, moves.laying]
+        changed = np.append(True, heights[1:] != heights[:-1]).nonzero()[0]
+        return dict(zip(moves.laying[changed].tolist(), heights[changed].tolist(), strict=True))
+
+    def _obey(self, mark: Mark, moves: Moves, runs: "_Runs") -> None:
+        if isinstance(mark, FeatureMark):
+            self._row = self._features.row(mark.name)
+            return
+        if mark.first:  # what was laid before is start code
+            self._keep(moves, runs)
             self._restart()
-        self.layers.mark(0, 0, first=first)
+        self.layers.mark(mark.line, mark.offset, first=mark.first)
 
     def _restart(self) -> None:
-        self._flush()
         before = self._thinner.strokes()
         self._thinner = Thinner()
         if self._only is None and len(before):
@@ -73,43 +97,59 @@ class Gatherer:
             self._thinner.add(Strokes(before.start, before.end, before.filament_mm, layer, before.feature))
 
     def _current(self) -> int:
-        """The layer, from 0, that plastic would be laid in now."""
+        """The layer, from 0, that a travel leads to."""
         begins = self.layers.marked and self.layers.current.z_mm == -inf
         return self.layers.count if begins else self.layers.count - 1
 
-    def move(self, move: Move) -> None:
-        """One move of the machine."""
-        start, end, filament_mm, _, extrudes = move
-        if extrudes:
-            if self.layers.begins(end[2]):
-                self.layers.begin(0, 0, end[2])
-            self.layers.lay(end[2])
-            layer, row = self.layers.count - 1, self._row
-        elif self._travels and start[:2] != end[:2]:
-            layer, row, filament_mm = self._current(), 0, 0.0
-        else:
-            return
-        if self._only is not None and layer != self._only:
-            return
-        self._places.extend((*start, *end, filament_mm))
-        self._numbers.append(layer)
-        self._rows.append(row)
-        if len(self._numbers) >= _BLOCK:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._numbers:
-            return
-        places = np.frombuffer(self._places, np.float32).reshape(-1, 7).copy()
-        layer, row = np.frombuffer(self._numbers, np.int32).copy(), np.frombuffer(self._rows, np.uint8).copy()
-        self._places, self._numbers, self._rows = array("f"), array("i"), array("B")
-        self._thinner.add(Strokes(places[:, :3], places[:, 3:6], places[:, 6], layer, row))
+    def _keep(self, moves: Moves, runs: "_Runs") -> None:
+        """Make strokes of the moves that are in no stroke yet."""
+        begin, layer, row = runs.taken()
+        columns = moves.columns
+        stop = begin + len(layer)
+        chosen = moves.lays[begin:stop]
+        if self._travels:
+            goes = (columns.start[:2, begin:stop] != columns.end[:2, begin:stop]).any(axis=0)
+            row = np.where(chosen, row, 0).astype(np.uint8)
+            chosen = chosen | goes
+        if self._only is not None:
+            chosen = chosen & (layer == self._only)
+        rows = chosen.nonzero()[0]
+        if len(rows):
+            place = rows + begin
+            filament_mm = np.where(row[rows] > 0, columns.filament_mm[place], 0.0).astype(np.float32)
+            start, end = (points[:, place].T.astype(np.float32) for points in (columns.start, columns.end))
+            self._thinner.add(Strokes(start, end, filament_mm, layer[rows], row[rows]))
 
     def drawing(self, diameter_mm: float) -> Drawing:
         """Everything that was kept."""
-        self._flush()
         z_mm = tuple(layer.z_mm for layer in self.layers.facts())
         return Drawing(self._thinner.strokes(), tuple(self._features.table), z_mm, pi * diameter_mm**2 / 4)
+
+
+class _Runs:
+    """Rows of a block that belong to one layer and one kind of line."""
+
+    def __init__(self, bounds: Sequence[int], count: int) -> None:
+        self._length = dict(zip(bounds, np.diff([*bounds, count]).tolist(), strict=True))
+        self._begin = 0
+        self._lengths: list[int] = []
+        self._layers: list[int] = []
+        self._rows: list[int] = []
+
+    def add(self, begin: int, layer: int, row: int) -> None:
+        """The next run begins at this row."""
+        self._lengths.append(self._length[begin])
+        self._layers.append(layer)
+        self._rows.append(row)
+
+    def taken(self) -> tuple[int, NDArray[np.int32], NDArray[np.uint8]]:
+        """Where the runs begin that were not taken yet, and layer and kind of each of their rows."""
+        begin = self._begin
+        layer = np.repeat(np.array(self._layers, np.int32), self._lengths)
+        row = np.repeat(np.array(self._rows, np.uint8), self._lengths)
+        self._begin += len(layer)
+        self._lengths, self._layers, self._rows = [], [], []
+        return begin, layer, row
 
 
 def _diameter_mm(found: Survey, profile: PrinterProfile | None) -> float:
@@ -125,19 +165,6 @@ def read_drawing(
     `layer` (from 0) keeps only that one; `travels` keeps moves that lay nothing, as the first row of `features`.
     """
     found = survey(stream, profile)
-    machine, gatherer = found.machine(), Gatherer(layer=layer, travels=travels)
-    events = EventReader(machine, found)
-    for line in read_lines(stream):
-        if line.comment:
-            _hear(events.comment(line.comment), events, gatherer)
-        if line.code and not line.defect:
-            for move in machine.apply(line):
-                gatherer.move(move)
+    gatherer = Gatherer(layer=layer, travels=travels)
+    walk(stream, found, gatherer.add)
     return gatherer.drawing(_diameter_mm(found, profile))
-
-
-def _hear(change: int, events: EventReader, gatherer: Gatherer) -> None:
-    if change & FEATURE:
-        gatherer.select(events.feature or "")
-    if change & LAYER:
-        gatherer.mark(first=bool(change & FIRST_LAYER))

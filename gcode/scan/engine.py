@@ -21,7 +21,7 @@ from gcode.reader import MAX_LINE_BYTES, MOVES, Line, parse_line
 from gcode.scan import kernel as compiled
 from gcode.scan.blocks import BLOCK_BYTES, Block, cut_blocks
 from gcode.scan.columns import Columns, MoveFlag, Parsed, Parser, Planning, added_modes, copied
-from gcode.scan.gather import FeatureMark, Gatherer, LayerMark, Moves
+from gcode.scan.gather import FeatureMark, Gatherer, LayerMark, Mark, Moves
 from gcode.scan.lines import Kind, examine
 from gcode.scan.planning import NumpyPlanning
 from gcode.scan.remarks import COMMAND, Found, Remark, Remarks
@@ -34,6 +34,8 @@ from gcode.totals import Totals, facts_of
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TRIAL_CALLS: Final = 8  # of a parser, before it is seen whether it is worth it in a block
 _EXTRUDES: Final = np.uint8(MoveFlag.EXTRUDES)
+
+Take = Callable[[Moves, Sequence[Mark]], None]
 
 
 def _stages(kernel: bool | None) -> tuple[Parser, Planning]:
@@ -78,6 +80,7 @@ class _Scan:
         self._last_command_line = 0
         self._mode = ExtruderMode()
         self._idle_s = 0.0  # dwell before the first move
+        self.walker: Take | None = None  # takes the moves instead of facts, times and rules
         self._printed = False
 
     def read(self, block: Block) -> None:
@@ -260,6 +263,9 @@ class _Scan:
         """The block is read: its moves go on."""
         sheet = self._sheet
         moves = Moves(sheet.columns())
+        if self.walker is not None:
+            self.walker(moves, sheet.marks)
+            return
         self._gatherer.add(moves, sheet.marks)
         self._planning.add(moves.columns, self._limits.table, sheet.which(), sheet.stops)
         self._watch.add(moves, self._line_at)
@@ -317,6 +323,17 @@ def scan(
             progress(block.offset + block.length)
     facts = one.finish(counting.size_bytes)
     return Inspection(facts, tuple(judge.report(facts) for judge in one.judges))
+
+
+def walk(stream: BinaryIO, found: Survey, take: Take, *, kernel: bool | None = None) -> None:
+    """Read a program for its moves alone: `take` gets those of a block, and the marks of layers and features among them.
+
+    The arrays are the parser's and good until the next call.
+    """
+    one = _Scan(found, (), _stages(kernel))
+    one.walker = take
+    for block in cut_blocks(stream):
+        one.read(block)
 
 
 def inspect(
