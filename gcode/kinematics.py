@@ -173,13 +173,18 @@ def with_velocity_limit(limits: MotionLimits, text: str) -> MotionLimits:
     )
 
 
-def _axis_limit(limits: _Axes, direction: _Axes) -> float:
-    """The largest value along `direction` that keeps every axis within its limit; an axis with limit 0 has none."""
-    least = inf
-    for limit, part in zip(limits, direction, strict=True):
-        if part and limit > 0:
-            least = min(least, limit / abs(part))
-    return least
+def _inverse(limits: _Axes) -> _Axes:
+    """One over each limit; 0 for an axis that has none."""
+    x, y, z, e = (1 / limit if limit > 0 else 0.0 for limit in limits)
+    return (x, y, z, e)
+
+
+def _axis_limit(inverse: _Axes, direction: _Axes) -> float:
+    """The largest value along `direction` that keeps every axis within its limit, of which `inverse` has the inverse."""
+    limit_x, limit_y, limit_z, limit_e = inverse
+    x, y, z, e = direction
+    share = max(abs(x) * limit_x, abs(y) * limit_y, abs(z) * limit_z, abs(e) * limit_e)
+    return 1 / share if share else inf
 
 
 def _jerk_factor(jerk: _Axes, before: _Axes, after: _Axes) -> float:
@@ -250,6 +255,18 @@ class Planner:
         self._committed_squared = 0.0  # entry speed of the first block that is still held
         self._parts: Iterable[Timed] = ()
 
+    @property
+    def limits(self) -> MotionLimits:
+        """What counts for the moves that follow."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: MotionLimits) -> None:
+        self._limits = limits
+        self._slowness = _inverse(limits.speed_mm_s)
+        self._sluggishness = _inverse(limits.acceleration_mm_s2)
+        self._stiffness = _inverse(limits.jerk_mm_s)
+
     def move(self, delta_mm: _Axes, speed_mm_s: float, parts: Iterable[Timed] = ()) -> None:
         """Add a straight move; `speed_mm_s` is along XYZ, or of the filament when nothing else moves.
 
@@ -264,21 +281,21 @@ class Planner:
         if distance <= _STANDSTILL or speed_mm_s <= 0:
             return
         direction = (x / distance, y / distance, z / distance, e / distance)
-        limits = self.limits
+        limits = self._limits
         least = limits.least_print_mm_s if e > 0 else limits.least_travel_mm_s
-        speed = min(max(speed_mm_s, least), limits.path_mm_s, _axis_limit(limits.speed_mm_s, direction))
-        acceleration = min(self._acceleration(travels, e), _axis_limit(limits.acceleration_mm_s2, direction))
+        speed = min(max(speed_mm_s, least), limits.path_mm_s, _axis_limit(self._slowness, direction))
+        acceleration = min(self._acceleration(travels, e), _axis_limit(self._sluggishness, direction))
         block = _Block(distance, speed, max(acceleration, _SLOWEST_MM_S2), limits.cruise_ratio, parts)
         self._append(direction, block)
 
     def _acceleration(self, travels: bool, e: float) -> float:
         if not travels:
-            return self.limits.retract_acceleration_mm_s2
-        return self.limits.print_acceleration_mm_s2 if e > 0 else self.limits.travel_acceleration_mm_s2
+            return self._limits.retract_acceleration_mm_s2
+        return self._limits.print_acceleration_mm_s2 if e > 0 else self._limits.travel_acceleration_mm_s2
 
     def _append(self, direction: _Axes, block: _Block) -> None:
-        jerky = self.limits.junction == "jerk"
-        safe = min(block.cruise, _axis_limit(self.limits.jerk_mm_s, direction)) if jerky else 0.0
+        jerky = self._limits.junction == "jerk"
+        safe = min(block.cruise, _axis_limit(self._stiffness, direction)) if jerky else 0.0
         entry = safe
         if self._last is not None:
             entry = self._junction(direction, block, self._last)
@@ -295,13 +312,13 @@ class Planner:
     def _junction(self, direction: _Axes, block: _Block, last: _Block) -> float:
         """The speed at which the junction with the block before may be passed."""
         slowest = min(last.cruise, block.cruise)
-        match self.limits.junction:
+        match self._limits.junction:
             case "jerk":
                 before_x, before_y, before_z, before_e = self._direction
                 x, y, z, e = direction
                 before = (before_x * slowest, before_y * slowest, before_z * slowest, before_e * slowest)
                 after = (x * slowest, y * slowest, z * slowest, e * slowest)
-                return slowest * _jerk_factor(self.limits.jerk_mm_s, before, after)
+                return slowest * _jerk_factor(self._limits.jerk_mm_s, before, after)
             case "deviation":
                 return min(slowest, sqrt(self._deviation_squared(direction, block)))
             case "corner":
@@ -314,8 +331,8 @@ class Planner:
         if cosine > _STRAIGHT:
             return 0.0
         x, y, z, e = (other - one for one, other in zip(before, after, strict=True))
-        acceleration = min(block.acceleration, _axis_limit(self.limits.acceleration_mm_s2, _unit((x, y, z, e))))
-        squared = acceleration * self.limits.deviation_mm * _arc_factor(cosine)
+        acceleration = min(block.acceleration, _axis_limit(self._sluggishness, _unit((x, y, z, e))))
+        squared = acceleration * self._limits.deviation_mm * _arc_factor(cosine)
         if block.distance < _SMALL_BLOCK_MM and cosine < -_CURVE:
             turn = acos(-max(cosine, -_STRAIGHT))
             squared = min(squared, acceleration * block.distance / turn)
@@ -330,12 +347,12 @@ class Planner:
         cosine = -(before_x * x + before_y * y + before_z * z)
         if cosine > _STRAIGHT:
             return 0.0
-        squared = self.limits.corner_mm_s**2 * (sqrt(2) - 1) * _arc_factor(cosine)
+        squared = self._limits.corner_mm_s**2 * (sqrt(2) - 1) * _arc_factor(cosine)
         cosine = max(cosine, -_STRAIGHT)
         half_tangent = sqrt((1 - cosine) / (1 + cosine)) / 2
         squared = min(squared, half_tangent * block.distance * block.acceleration, half_tangent * last.distance * last.acceleration)
         change = abs(e - before_e)
-        return min(squared, (self.limits.jerk_mm_s[3] / change) ** 2) if change > _STANDSTILL else squared
+        return min(squared, (self._limits.jerk_mm_s[3] / change) ** 2) if change > _STANDSTILL else squared
 
     def _commit(self, count: int) -> None:
         """Plan everything that is held, as if it stopped after the last block, and count the first `count` blocks."""
