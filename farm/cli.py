@@ -36,6 +36,7 @@ _MODULES: Final = {
     "set-aside": "set_aside",
     "try": "try_",
     "printers": "printers",
+    "gcode": "gcode",
 }
 
 _HELP: Final = "Essaim: one queue for a whole network of 3D printers."

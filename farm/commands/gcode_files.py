@@ -1,0 +1,200 @@
+"""Files of G-code at the command line: opened whatever they are packed in, read by the fastest engine there is, with a bar."""
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from farm.errors import FarmError, InvalidError, NotFoundError
+from farm.language import speaks_french
+from gcode.checks import Inspection
+from gcode.containers import ContainerError, open_program
+from gcode.containers.kinds import Kind
+from gcode.profile import PrinterProfile, ProfileError, bundled_profiles, parse_profile
+from gcode.texts import BilingualError
+
+BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
+MAX_PROFILE_BYTES: Final = 256 * 1024
+_CHUNK_BYTES: Final = 1024 * 1024
+Progress = Callable[[int], None]
+
+
+class Engine(StrEnum):
+    """What reads a file. All give the same facts; `auto` takes the fastest that is there."""
+
+    AUTO = "auto"
+    KERNEL = "kernel"
+    NUMPY = "numpy"
+    PYTHON = "python"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A program of a person: `stream` is its plain text and can seek; `thumbnails` are those of what it was packed in."""
+
+    path: Path
+    kind: Kind
+    stream: BinaryIO
+    size_bytes: int  # of the plain text
+    thumbnails: tuple[Any, ...] = ()
+
+
+def readable(path: Path) -> BinaryIO:
+    """Open a file of a person.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidError: it cannot be read.
+
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {path}.", next_step="Check its name.") from None
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read: {error.strerror}.", next_step="Check its rights.") from error
+
+
+@contextmanager
+def opened(path: Path, *, plate: int | None = None) -> Iterator[OpenedFile]:
+    """Open a program: what is packed is unpacked into a temporary file first.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidError: it cannot be read, or is no program.
+
+    """
+    with ExitStack() as stack, gcode_errors(path):
+        file = stack.enter_context(readable(path))
+        size_bytes = os.fstat(file.fileno()).st_size
+        program = open_program(file, plate=plate)
+        if program.kind is Kind.GCODE:
+            file.seek(0)
+            yield OpenedFile(path, program.kind, file, size_bytes)
+            return
+        plain = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
+        with bar(size_bytes, f"unpacking {path.name}") as progress:
+            while chunk := program.stream.read(_CHUNK_BYTES):
+                plain.write(chunk)
+                progress(min(file.tell(), size_bytes))
+        size_bytes = plain.tell()
+        plain.seek(0)
+        yield OpenedFile(path, program.kind, plain, size_bytes, program.thumbnails)
+
+
+@contextmanager
+def gcode_errors(path: Path) -> Iterator[None]:
+    """Errors of `gcode` as those that reach a person, in the language of this terminal."""
+    try:
+        yield
+    except ContainerError as error:
+        french = speaks_french()
+        detail, step = (error.detail_fr, error.next_step_fr) if french else (error.detail, error.next_step)
+        raise InvalidError(f"{path.name}: {detail}", next_step=step, code=error.code) from error
+    except BilingualError as error:
+        raise _told(error) from error
+
+
+def _told(error: BilingualError) -> FarmError:
+    return InvalidError(error.bilingual.spoken("fr" if speaks_french() else "en"), next_step="", code=error.code)
+
+
+@contextmanager
+def bar(total_bytes: int, label: str) -> Iterator[Progress]:
+    """A bar on standard error while a big file is read; on a terminal only."""
+    if total_bytes < BAR_FROM_BYTES or not sys.stderr.isatty():
+        yield lambda _done_bytes: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - 10 MB that only a person at a terminal needs
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(label, total=total_bytes)
+        yield lambda done_bytes: shown.update(task, completed=done_bytes)
+
+
+class _Watched(io.RawIOBase):
+    """A stream that tells how far it was read, for the engine that has no progress of its own."""
+
+    def __init__(self, stream: BinaryIO, progress: Progress) -> None:
+        self._stream = stream
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        content = self._stream.read(size)
+        self._progress(self._stream.tell())
+        return content
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def inspected(file: OpenedFile, known: list[PrinterProfile], engine: Engine) -> tuple[Inspection, str]:
+    """Facts and a report for each profile, with the name of the engine that found them.
+
+    Raises:
+        InvalidError: the engine that was asked for is not there.
+
+    """
+    with bar(file.size_bytes, file.path.name) as progress:
+        if engine is not Engine.PYTHON:
+            try:
+                from gcode.scan import engine as scan  # noqa: PLC0415 - NumPy, which a node has not
+                from gcode.scan import kernel  # noqa: PLC0415
+            except ImportError as error:
+                if engine is not Engine.AUTO:
+                    raise InvalidError("This engine needs NumPy.", next_step="pip install essaim[daemon]") from error
+            else:
+                if engine is Engine.KERNEL and not kernel.available():
+                    raise InvalidError(
+                        "The compiled kernel is not there.", next_step="Install a C compiler, or use --engine numpy."
+                    )
+                wanted = {Engine.KERNEL: True, Engine.NUMPY: False}.get(engine)
+                found = scan.inspect(file.stream, known, kernel=wanted, progress=progress)
+                return found, "kernel" if wanted or (wanted is None and kernel.available()) else "numpy"
+        from gcode.checks import inspect  # noqa: PLC0415
+
+        return inspect(cast("BinaryIO", _Watched(file.stream, progress)), known), "python"
+
+
+def profile_named(name: str) -> PrinterProfile:
+    """A bundled profile by its id or the end of it (`ender3`), or one in a file.
+
+    Raises:
+        NotFoundError: neither.
+        InvalidError: the file is no profile.
+
+    """
+    bundled = bundled_profiles()
+    fitting = [key for key in bundled if name in {key, key.partition("-")[2]}]
+    if len(fitting) == 1:
+        return bundled[fitting[0]]
+    path = Path(name)
+    if path.suffix != ".toml" or not path.is_file():
+        raise NotFoundError(
+            f"There is no profile {name!r}.",
+            next_step=f"Use one of: {', '.join(bundled)}; or a file of your own that ends in .toml.",
+            code="unknown-profile",
+        )
+    try:
+        with path.open("rb") as file:
+            return parse_profile(file.read(MAX_PROFILE_BYTES))
+    except (ProfileError, OSError) as error:
+        raise InvalidError(f"{path}: {error}.", next_step="configs/printers has examples.", code="bad-profile") from error

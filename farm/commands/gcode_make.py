@@ -1,0 +1,172 @@
+"""`farm gcode frame`, `slice`, `resume` and `clean`: programs that are made here."""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from farm.commands.device import write_file
+from farm.commands.gcode_files import bar, gcode_errors, opened, profile_named
+from farm.commands.gcode_read import File, Output, Plate
+from farm.commands.overview import duration, number_of, plain, say, say_json
+from farm.errors import InvalidError
+from farm.language import speaks_french
+from gcode.frame import FrameOption, design_from, frame_options, frame_stl, make_frame, plate_from
+from gcode.interpreter import read_facts
+from gcode.profile import PrinterProfile
+
+_PLATFORM: Final = "generic-210"
+Profile = Annotated[str, typer.Option("--profile", "-p", help="A profile's id (farm gcode profiles) or a .toml file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+
+
+def _language() -> str:
+    return "fr" if speaks_french() else "en"
+
+
+def _parameter(option: FrameOption) -> inspect.Parameter:
+    """One figure of a frame as an option of the command line."""
+    bounds = "" if option.low is None else f", {option.low:g} to {option.high:g}{f' {option.unit}' if option.unit else ''}"
+    choices = f": {', '.join(option.choices)}" if option.choices else ""
+    usual = "" if option.default in {None, ""} else f" [{option.default}]"
+    text = f"{option.meaning.spoken(_language())}{choices}{bounds}{usual}"
+    flag = f"--{option.name}/--no-{option.name}" if option.kind is bool else f"--{option.name}"
+    hint = Annotated[option.kind | None, typer.Option(flag, help=text, show_default=False)]  # type: ignore[name-defined] # a type made here
+    return inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+
+def _frame(profile: str, output: Path, *, as_json: bool = False, **options: Any) -> None:
+    known = profile_named(profile)
+    with gcode_errors(output):
+        design, plate = design_from(known, **options), plate_from(**options)
+        solid = output.suffix.lower() == ".stl"
+        content = frame_stl(design, plate, known) if solid else make_frame(known, design, plate)
+    write_file(output, content, "solid" if solid else "program")
+    if solid:
+        say(f"{output}: {len(content):,} bytes of STL")
+        return
+    _tell_program(output, known, as_json=as_json)
+
+
+def _tell_program(output: Path, known: PrinterProfile, *, as_json: bool) -> None:
+    with output.open("rb") as stream:
+        facts = read_facts(stream, known)
+    if as_json:
+        from gcode.report import facts_json  # noqa: PLC0415 - only here
+
+        say_json({"file": str(output), "profile": known.id, **facts_json(facts)})
+        return
+    size = f"{facts.layers} layers, {facts.filament_g:.1f} g, {duration(facts.time_s)}"
+    say(f"{output}: for {known.name}, {size}, {facts.size_bytes:,} bytes")
+
+
+def frame_command() -> Callable[..., None]:
+    """The command `frame`, with an option for each figure that `gcode.frame` knows."""
+
+    def frame(**options: Any) -> None:
+        """Make visor frames: a program for a printer (.gcode), or a solid (.stl). The same figures give the same bytes."""
+        _frame(options.pop("profile"), options.pop("output"), **options)
+
+    fixed = [
+        inspect.Parameter("profile", inspect.Parameter.KEYWORD_ONLY, annotation=Profile),
+        inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, annotation=Output),
+        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson),
+    ]
+    parameters = [*fixed, *(_parameter(option) for option in frame_options())]
+    frame.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+    frame.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return frame
+
+
+def clean(
+    file: File,
+    output: Output,
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="Its house start and end code goes in, if any.")] = None,
+    thumbnails: Annotated[bool, typer.Option("--without-thumbnails", help="Leave the slicer's pictures out.")] = False,
+    plate: Plate = None,
+) -> None:
+    """Take secrets out of a program (keys of print servers in the slicer's comments), as the farm does with every upload."""
+    from gcode.transforms import cleaned  # noqa: PLC0415 - only here
+
+    known = None if profile is None else profile_named(profile)
+    with opened(file, plate=plate) as program, gcode_errors(file):
+        pieces = cleaned(program.stream, known, thumbnails=thumbnails)
+        size_bytes = _written(output, pieces, program.size_bytes)
+    done = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in pieces.summary().items())
+    say(f"{output}: {size_bytes:,} bytes; {f'taken out: {done}' if done else 'nothing had to go'}")
+
+
+def _written(output: Path, pieces: Iterator[bytes], total_bytes: int) -> int:
+    """Write a program beside its place, then put it there: what was there stays until the new one is whole."""
+    fresh = output.with_name(f".{output.name}.new")
+    try:
+        with fresh.open("wb") as file, bar(total_bytes, output.name) as progress:
+            for piece in pieces:
+                file.write(piece)
+                progress(file.tell())
+        size_bytes = fresh.stat().st_size
+        fresh.replace(output)
+    except OSError as error:
+        raise InvalidError(f"{output} cannot be written: {error.strerror}.", next_step="Choose another place.") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return size_bytes
+
+
+@contextmanager
+def _percent(label: str) -> Iterator[Callable[[int, str], None]]:
+    with bar(10_000_000, label) as progress:
+        yield lambda percent, _step: progress(percent * 100_000)
+
+
+def slice_(  # noqa: PLR0913, PLR0917 - options of a command
+    model: Annotated[Path, typer.Argument(help="An STL or 3MF.")],
+    profile: Profile,
+    output: Output,
+    material: Annotated[str, typer.Option("--material", help="PLA, PETG...")] = "PLA",
+    layer_height: Annotated[float, typer.Option("--layer-height", help="mm.")] = 0.2,
+    copies: Annotated[int, typer.Option("--count", min=1, help="How many on the bed.")] = 1,
+    infill: Annotated[int, typer.Option("--infill", min=0, max=100, help="Percent.")] = 15,
+    walls: Annotated[int, typer.Option("--walls", min=1)] = 3,
+    supports: Annotated[bool, typer.Option("--supports/--no-supports")] = False,
+    brim: Annotated[float, typer.Option("--brim", min=0, help="mm.")] = 0.0,
+    slicer: Annotated[Path | None, typer.Option("--slicer", help="Where PrusaSlicer is, if not in PATH.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a model into a program with the PrusaSlicer that is installed here."""
+    from farm.slicing import slice_model  # noqa: PLC0415 - only here
+    from gcode.slicers import SliceOptions  # noqa: PLC0415
+
+    known = profile_named(profile)
+    options = SliceOptions(material, layer_height, copies, infill, walls, supports, brim)
+    with gcode_errors(model), _percent(model.name) as progress:
+        try:
+            made = asyncio.run(slice_model(model, known, output, options, slicer=slicer, on_progress=progress))
+        except OSError as error:
+            raise InvalidError(f"{error.filename or model}: {error.strerror}.", next_step="Check names and rights.") from error
+    for message in made.messages:
+        typer.echo(plain(message.text.spoken(_language())), err=True)
+    _tell_program(output, known, as_json=as_json)
+
+
+def resume(
+    file: File,
+    layer: Annotated[int, typer.Option("--layer", min=2, help="The first layer to print, from 1.")],
+    profile: Profile,
+    output: Output,
+    confirmed: Annotated[
+        bool, typer.Option("--the-head-has-not-moved", help="You have seen that motors and part stayed where they were.")
+    ] = False,
+    plate: Plate = None,
+) -> None:
+    """Make a program that takes a broken print up again at a layer."""
+    from gcode.resume import resume as resumed  # noqa: PLC0415 - only here
+
+    known = profile_named(profile)
+    with opened(file, plate=plate) as program, gcode_errors(file):
+        size_bytes = _written(output, resumed(program.stream, layer, known, confirmed=confirmed), program.size_bytes)
+    say(f"{output}: from layer {layer}, {number_of(size_bytes, 'byte')}")

@@ -1,0 +1,110 @@
+"""`farm gcode frame`, `clean`, `resume` and `slice` as a person runs them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from farm.errors import InvalidError
+from gcode.frame import frame_options, make_frame
+from gcode.profile import bundled_profiles
+from tests.unit.farm.commands.test_gcode_read import FRENCH, failed, run
+
+
+def test_a_frame_passes_its_own_check(tmp_path: Path) -> None:
+    path = tmp_path / "frame.gcode"
+    result = run("frame", "-p", "generic-210", "--hole-standard", "iso838", "-o", path)
+    assert result.exit_code == 0, result.exception
+    assert "layers" in result.stdout
+    assert run("check", path, "-p", "generic-210").exit_code == 0
+
+
+def test_the_same_figures_give_the_same_bytes_and_others_do_not(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("1.gcode", "2.gcode", "3.gcode"))
+    for path, more in ((first, ()), (second, ()), (third, ("--head-width", "140"))):
+        run("frame", "-p", "generic-210", "-o", path, *more)
+    assert first.read_bytes() == second.read_bytes() == make_frame(bundled_profiles()["generic-210"])
+    assert third.read_bytes() != first.read_bytes()
+
+
+def test_several_frames_and_facts_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "two.gcode"
+    two = json.loads(run("frame", "-p", "generic-300", "--count", 2, "-o", path, "--json").stdout)
+    one = json.loads(run("frame", "-p", "generic-300", "-o", path, "--json").stdout)
+    assert two["filament_mm"] > 1.9 * one["filament_mm"]
+    assert two["profile"] == "generic-300"
+
+
+def test_a_solid(tmp_path: Path) -> None:
+    path = tmp_path / "frame.stl"
+    assert run("frame", "-p", "generic-210", "-o", path).exit_code == 0
+    content = path.read_bytes()
+    assert len(content) == 84 + 50 * int.from_bytes(content[80:84], "little")
+
+
+def test_every_figure_of_a_frame_is_an_option() -> None:
+    shown = run("frame", "--help").stdout
+    assert all(f"--{option.name}" in shown for option in frame_options())
+
+
+@pytest.mark.parametrize("option", [("--count", 9), ("--head-width", 20), ("--hole-standard", "din"), ("--wall-lines", 3.5)])
+def test_what_cannot_be_made_is_told_and_nothing_is_written(tmp_path: Path, option: tuple[str, object]) -> None:
+    path = tmp_path / "frame.gcode"
+    result = run("frame", "-p", "generic-210", "-o", path, *option)
+    assert result.exit_code != 0
+    assert not path.exists()
+
+
+def test_and_in_french(tmp_path: Path) -> None:
+    english, french = (
+        failed("frame", "-p", "generic-210", "--count", 9, "-o", tmp_path / "x.gcode", **more) for more in ({}, {"env": FRENCH})
+    )
+    assert isinstance(english, InvalidError)
+    assert "9 frames do not fit" in english.detail
+    assert english.detail != french.detail
+
+
+def test_a_secret_is_taken_out_and_the_rest_stays(tmp_path: Path) -> None:
+    file, clean = tmp_path / "with.gcode", tmp_path / "clean.gcode"
+    frame = make_frame(bundled_profiles()["generic-210"])
+    file.write_bytes(frame + b"; printhost_apikey = 0123456789ABCDEF\n")
+    result = run("clean", file, "-o", clean)
+    assert "taken out" in result.stdout
+    assert b"0123456789ABCDEF" not in clean.read_bytes()
+    assert clean.read_bytes().startswith(frame)
+    assert "nothing had to go" in run("clean", clean, "-o", tmp_path / "again.gcode").stdout
+    assert not list(tmp_path.glob(".*")), "nothing is left behind"
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "f.gcode"
+    file.write_bytes(make_frame(bundled_profiles()["generic-210"]))
+    nowhere = tmp_path / "none" / "clean.gcode"
+    assert "Choose another place" in failed("clean", file, "-o", nowhere).next_step
+    assert "Choose another place" in failed("frame", "-p", "generic-210", "-o", nowhere).next_step
+
+
+def test_a_print_is_not_taken_up_again_without_a_persons_word(tmp_path: Path) -> None:
+    file, rest = tmp_path / "f.gcode", tmp_path / "rest.gcode"
+    file.write_bytes(make_frame(bundled_profiles()["generic-210"]))
+    assert isinstance(failed("resume", file, "--layer", 5, "-p", "generic-210", "-o", rest), InvalidError)
+    assert not rest.exists()
+
+
+@pytest.mark.real
+def test_a_model_is_sliced(tmp_path: Path) -> None:
+    assert shutil.which("prusa-slicer"), "the test set-up installs it"
+    model, path = tmp_path / "frame.stl", tmp_path / "sliced.gcode"
+    run("frame", "-p", "generic-210", "-o", model)
+    result = run("slice", model, "-p", "generic-210", "-o", path)
+    assert result.exit_code == 0, result.exception
+    assert "layers" in result.stdout
+    assert run("check", path, "-p", "generic-210").exit_code == 0
+
+
+def test_what_is_no_model_is_not_sliced(tmp_path: Path) -> None:
+    model = tmp_path / "x.stl"
+    model.write_text("hello")
+    assert isinstance(failed("slice", model, "-p", "generic-210", "-o", tmp_path / "x.gcode"), InvalidError)
+    assert isinstance(failed("slice", tmp_path / "none.stl", "-p", "generic-210", "-o", tmp_path / "x.gcode"), InvalidError)
