@@ -1,7 +1,7 @@
 """Opens a file of a stranger as a program: plain G-code text as a stream, whatever it is packed in."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
@@ -64,23 +64,24 @@ def open_program(stream: BinaryIO, *, plate: int | None = None, limits: Limits =
     kind = first = kind_of(source.peek(HEAD_BYTES), size_bytes)
     if kind is Kind.ZIP:
         return _opened_archive(stream, size_bytes, plate, limits)
-    depth = 0
+    packing: list[Kind] = []
     while kind in UNPACKERS:
-        depth += 1
-        if depth > MAX_PACKING:
-            raise ContainerError("nested", depth=depth)
-        layer = Source(as_stream(_metered(UNPACKERS[kind](layer, limits), lambda: source.taken, limits)))
+        packing.append(kind)
+        if len(packing) > MAX_PACKING:
+            raise ContainerError("nested", depth=len(packing))
+        meter = Meter(lambda: source.taken, limits, zstd=Kind.ZSTD in packing)
+        layer = Source(as_stream(map(meter.count, UNPACKERS[kind](layer, limits))))
         kind = kind_of(layer.peek(HEAD_BYTES))
-    return _opened(first, kind, layer, lambda: source.taken, limits)
+    return _opened(first, kind, layer, Meter(lambda: source.taken, limits, zstd=Kind.ZSTD in packing))
 
 
-def _opened(first: Kind, inner: Kind, source: Source, taken: Callable[[], int], limits: Limits) -> OpenedProgram:
+def _opened(first: Kind, inner: Kind, source: Source, meter: Meter) -> OpenedProgram:
     """What is inside when nothing is packed any more."""
     if inner is Kind.GCODE:
-        return OpenedProgram(first, as_stream(_metered(_all(source), taken, limits)))
+        return OpenedProgram(first, as_stream(map(meter.count, _all(source))))
     if inner is Kind.BGCODE:
         binary = read_bgcode(source)
-        text = as_stream(_metered(binary.text, taken, limits))
+        text = as_stream(map(meter.count, binary.text))
         return OpenedProgram(first, text, tuple(binary.thumbnails), binary.claims)
     if first is not inner and inner is Kind.ZIP:
         raise ContainerError("packed-archive", kind=inner.value)
@@ -95,16 +96,12 @@ def _opened_archive(stream: BinaryIO, size_bytes: int | None, plate: int | None,
         raise refusal(archive.kind)
     found = archive.program(plate)
     packed_bytes = min(found.entry.compress_size, size_bytes)
-    layer = Source(as_stream(_metered(archive.text(found, limits), lambda: packed_bytes, limits)))
+    meter = Meter(lambda: packed_bytes, limits)
+    layer = Source(as_stream(map(meter.count, archive.text(found, limits))))
     inner = kind_of(layer.peek(HEAD_BYTES))
     if inner is not Kind.GCODE:
         raise refusal(inner)
-    text = as_stream(_metered(_all(layer), lambda: packed_bytes, limits))
-    return OpenedProgram(found.kind, text, archive.pictures(found), archive.claims(found))
-
-
-def _metered(pieces: Iterator[bytes], taken: Callable[[], int], limits: Limits) -> Iterator[bytes]:
-    return map(Meter(taken, limits).count, pieces)
+    return OpenedProgram(found.kind, as_stream(_all(layer)), archive.pictures(found), archive.claims(found))
 
 
 def _all(source: Source) -> Iterator[bytes]:

@@ -66,9 +66,10 @@ class Meter:
 
     """
 
-    def __init__(self, taken: Callable[[], int], limits: Limits) -> None:
+    def __init__(self, taken: Callable[[], int], limits: Limits, *, zstd: bool = False) -> None:
         self._taken = taken
         self._limits = limits
+        self._ratio = limits.zstd_ratio if zstd else limits.ratio
         self.given = 0  # bytes
 
     def count(self, piece: bytes) -> bytes:
@@ -77,8 +78,8 @@ class Meter:
         limits = self._limits
         if self.given > limits.expanded_bytes:
             raise ContainerError("too-large", limit_bytes=limits.expanded_bytes)
-        if self.given > limits.ratio_from_bytes and self.given > limits.ratio * self._taken():
-            raise ContainerError("ratio", limit=limits.ratio)
+        if self.given > limits.ratio_from_bytes and self.given > self._ratio * self._taken():
+            raise ContainerError("ratio", limit=self._ratio)
         return piece
 
 

@@ -139,6 +139,16 @@ def test_a_program_that_packs_well_is_no_bomb() -> None:
     assert read(gzip.compress(text), Limits(ratio_from_bytes=1000)) == text
 
 
+def test_a_stack_of_frames_packs_very_well_and_is_no_bomb() -> None:
+    """Alike layer by layer and frame by frame, but for their heights: zstd sees a whole frame back, gzip does not."""
+    frame = b"".join(b"G1 X%d.%03d Y%d.%03d E.0%d\n" % (i % 200, i * 7 % 1000, i % 190, i * 3 % 1000, i % 90) for i in range(5_000))
+    stack = b"".join(b"G1 Z%.2f\n" % (0.2 + 5.6 * number) + frame for number in range(100))
+    packed = made.zstd(stack)
+    assert len(stack) > 250 * len(packed)
+    assert read(packed, Limits(ratio_from_bytes=1_000_000)) == stack
+    assert refused(packed, Limits(ratio_from_bytes=1_000_000, zstd_ratio=100)).code == "ratio"
+
+
 @given(name=st.sampled_from(sorted(CONTAINERS)), data=st.data())
 def test_changed_bytes_give_a_program_or_an_error(name: str, data: st.DataObject) -> None:
     content = bytearray(CONTAINERS[name])
