@@ -191,6 +191,7 @@ class NodeSettings(FileSettings):
 
     data: Path = Path("node-data")  # ledger, cached G-code, identity
     name: str = Field(default="", max_length=80)  # empty: the host name
+    limits: Path | None = None  # None: limits.toml beside this file, if there is one
     printers: list[PrinterSection] = []
     cache: CacheSection = CacheSection()
     ledger: LedgerSection = LedgerSection()

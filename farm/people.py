@@ -25,6 +25,7 @@ from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidErr
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.node.agent import Agent
+from farm.node.checking import JUDGED_ELSEWHERE
 from farm.node.core import Occupied
 from farm.node.files import ProgramCache
 from farm.node.join import Identity
@@ -197,7 +198,8 @@ class PeopleNode:
         self._by_token = {maker.token_sha256: maker.key for maker in self._makers.values()}
         sections = {key: self._section(maker) for key, maker in self._makers.items()}
         identity = Identity(**{name: getattr(self._identity, name) for name in Identity.model_fields})
-        parts = Parts(self._bus, self._open, sections, None if self._library is None else self._library.programs)
+        programs = None if self._library is None else self._library.programs
+        parts = Parts(self._bus, self._open, sections, programs, check=JUDGED_ELSEWHERE, limits=None)
         settings = NodeSettings(data=self._data, name="People", ledger=LedgerSection(ballast_bytes=_BALLAST_BYTES))
         self._agent = Agent(settings, identity, self._clock, parts=parts)
         await self._agent.start()

@@ -21,6 +21,7 @@ MAX_FACTS: Final = 64
 MAX_PRINTERS: Final = 128
 MAX_ALLOCATIONS: Final = 16
 MAX_CHOICES: Final = 10
+MAX_REFUSALS: Final = 16
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -233,6 +234,13 @@ class ReasonNote(Message):
     fr: Text
 
 
+class ProgramRefusal(Message):
+    """A program that this node does not print on a printer: its own check of the file, or its owner's limits, are against it."""
+
+    program: Sha256
+    reason: ReasonNote
+
+
 class PrinterReport(Message):
     """One printer as it is. `ready` false has a `reason`."""
 
@@ -252,6 +260,7 @@ class PrinterReport(Message):
     capabilities: Annotated[list[Word], Field(max_length=20)] = []
     firmware: Text | None = None
     prompt: PromptNote | None = None  # None also from an older node
+    refusals: Annotated[list[ProgramRefusal], Field(max_length=MAX_REFUSALS)] = []  # newest first
 
 
 class JournalPosition(Message):

@@ -20,6 +20,7 @@ from farm import log  # noqa: E402 - after the line above
 from farm.config import NodeSettings, load  # noqa: E402
 from farm.errors import FarmError  # noqa: E402
 from farm.node.agent import Agent  # noqa: E402
+from farm.node.checking import FILE_NAME  # noqa: E402 - after the line above
 from farm.node.join import load_identity  # noqa: E402
 from farm.node.parts import Parts  # noqa: E402 - after the line above
 
@@ -47,15 +48,15 @@ async def run_until_signal(agent: Agent) -> None:
     await agent.run()
 
 
-async def serve(settings: NodeSettings) -> None:
-    """Run the agent of this identity until SIGINT or SIGTERM.
+async def serve(settings: NodeSettings, folder: Path = Path()) -> None:
+    """Run the agent of this identity until SIGINT or SIGTERM; its owner's limits.toml is in `folder` unless the settings name one.
 
     Raises:
         FarmError: it cannot start; the message has the next step.
 
     """
     identity = load_identity(settings.data)
-    parts = Parts(beside=partial(_serve_page, settings)) if settings.page.enabled else None
+    parts = Parts(beside=partial(_serve_page, settings) if settings.page.enabled else None, limits=folder / FILE_NAME)
     await run_until_signal(Agent(settings, identity, settings.clock.clock(), parts=parts))
 
 
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = settings.model_copy(update={"data": chosen.data})
         log.configure(level=settings.log.level, json=settings.log.json_lines)
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(serve(settings))
+            runner.run(serve(settings, Path() if chosen.config is None else chosen.config.parent))
     except FarmError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

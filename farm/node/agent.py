@@ -26,6 +26,7 @@ from farm.log import get_logger
 from farm.node import core, memory
 from farm.node.ballast import Ballast
 from farm.node.bookmarks import Bookmarks, ended, running
+from farm.node.checking import Checking
 from farm.node.core import NodeState, PrinterSetup, Step
 from farm.node.core.refusals import Refusal
 from farm.node.core.state import UNSEEN
@@ -80,6 +81,8 @@ class Agent:
         self._status_queued: set[str] = set()
         self.on_site = OnSite(self._keeper, self._hands.get)
         self._work = Work(self._keeper, clock, self._hands.get, self._file_of)
+        check = self._parts.check_of(settings.data.absolute() / "checks")
+        self._checking = Checking(self._keeper, self._file_of, self._parts.owner_of(settings), check)
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
         self._bookmarks = Bookmarks(settings.data.absolute() / "bookmarks", self._notes)
         reserve = settings.ledger.ballast_bytes
@@ -146,6 +149,7 @@ class Agent:
         self._stack.callback(folder.close)
         self._stack.push_async_callback(asyncio.to_thread, self._notes.shutdown)
         self._stack.push_async_callback(self._keeper.close)
+        await self._checking.open()
         remembered = await self._keeper.open(str(folder.path / "ledger.sqlite"))
         self._stack.push_async_callback(self._close_hands)
         setups = await self._make_printers(self._parts.sections_of(self._settings))
@@ -170,6 +174,7 @@ class Agent:
         self._spawn(self._mark_on(folder))
         self._spawn(self._pay_on())
         self._spawn(self._prune_on())
+        self._spawn(self._checking.run())
         if self._parts.beside is not None:
             self._spawn(self._parts.beside(self))
         _log.info("agent.started", node=self._identity.node, printers=len(setups), boot=self.state.boot)
@@ -260,7 +265,7 @@ class Agent:
             material=section.material,
             nozzle_mm=section.nozzle_mm,
             autonomy_s=section.autonomy_s,
-            quiet_hours=section.quiet,
+            quiet_hours=self._checking.know(printer, section.name, section.profile, section.quiet),
             capabilities=hand.driver.info.capabilities,
         )
         check_setup(setup)
@@ -371,6 +376,8 @@ class Agent:
             self._speaker.journal_soon()
         if _needs_programs(before) != _needs_programs(step.state):
             self._want_programs(step.state)
+        if _needs_checks(before) != _needs_checks(step.state):
+            self._checking.soon()
         for instruction in step.instructions:
             self._spawn(self._work.carry_out(instruction, self._bookmarks), "work")
         self._bookmarks.forget(ended(before, step.state))
@@ -464,6 +471,11 @@ def _by_hand(content: Envelope) -> bool:
 def _needs_programs(state: NodeState) -> tuple[object, ...]:
     """What decides which programs are needed, by identity: an unchanged part is the same object."""
     return (id(state.allocations), id(state.occupations), *state.printers)
+
+
+def _needs_checks(state: NodeState) -> tuple[object, ...]:
+    """What decides which programs are to be checked, by identity."""
+    return (id(state.allocations), id(state.files), id(state.checks), *state.printers)
 
 
 def _nothing(state: NodeState, _now: core.Moment) -> Step:

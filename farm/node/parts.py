@@ -16,6 +16,7 @@ from farm.bus.messages import PrinterReport
 from farm.bus.topics import node_subscription
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError
+from farm.node.checking import FILE_NAME, Check, OwnerFile, ProcessCheck
 from farm.node.core import PrinterSetup
 from farm.node.fetch import Source
 from farm.node.files import ProgramCache, Programs
@@ -44,7 +45,9 @@ class Parts:
 
     `bus` makes the connection; `open_printer` makes drivers; `sections` are the printers, by a key that keeps their id for ever
     (None: those of the settings, by name); `programs` makes the cache for (folder, what to call on a change) (None: HTTP). `beside`
-    is called with the agent and runs as long as it works: the node's own page.
+    is called with the agent and runs as long as it works: the node's own page. `check` judges every program before it is printed
+    (None: a process of its own); `limits` is where the owner's limits.toml is when node.toml names none
+    (None: there is none).
     """
 
     bus: BusFactory = mqtt_bus
@@ -52,10 +55,20 @@ class Parts:
     sections: Mapping[str, PrinterSection] | None = None
     programs: ProgramsFactory | None = None
     beside: Callable[[Any], Coroutine[Any, Any, None]] | None = None
+    check: Check | None = None
+    limits: Path | None = Path(FILE_NAME)
 
     def sections_of(self, settings: NodeSettings) -> Mapping[str, PrinterSection]:
         """The printers by key. ConfigurationError: two have one name."""
         return by_name(settings.printers) if self.sections is None else self.sections
+
+    def check_of(self, folder: Path) -> Check:
+        """Who judges programs before they are printed; answers are kept in `folder`."""
+        return ProcessCheck(folder) if self.check is None else self.check
+
+    def owner_of(self, settings: NodeSettings) -> OwnerFile:
+        """The owner's limits. One that node.toml names must be there."""
+        return OwnerFile(self.limits) if settings.limits is None else OwnerFile(settings.limits, required=True)
 
     def programs_of(self, settings: NodeSettings, identity: Identity, folder: Path, on_change: Callable[[], None]) -> ProgramCache:
         """The cache of programs."""

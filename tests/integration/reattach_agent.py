@@ -12,6 +12,7 @@ from drivers.registry import open_driver
 from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.agent import Agent
+from farm.node.checking import JUDGED_ELSEWHERE
 from farm.node.core import Occupied
 from farm.node.parts import Parts
 from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order, until
@@ -25,7 +26,7 @@ async def work(folder: Path, url: str, *, begin: bool) -> None:
     shop = Workshop(folder, farm=farm)
     section = PrinterSection(name="left", url=url, profile="generic-210")
     settings = NodeSettings(data=folder, printers=[section], ledger=LedgerSection(ballast_bytes=65_536))
-    agent = shop.agent = Agent(settings, IDENTITY, Clock(), parts=Parts(farm.bus, open_driver))
+    agent = shop.agent = Agent(settings, IDENTITY, Clock(), parts=Parts(farm.bus, open_driver, check=JUDGED_ELSEWHERE))
     running = asyncio.create_task(agent.run())
     await until(lambda: agent._keeper.begun, what="a boot")
     if begin:

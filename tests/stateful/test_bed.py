@@ -72,7 +72,7 @@ class BedMachine(RuleBasedStateMachine):
     def begins(self, proves_idle: bool) -> None:
         self.setup = setup(A, capabilities=PROVES_IDLE if proves_idle else frozenset())
         self.state = core.recover(Remembered(core.JournalPlace("")), [self.setup], self.moment, machine="m0", seen={}).state
-        self.state = replace(self.state, files=frozenset({SHA}))
+        self.state = replace(self.state, files=frozenset({SHA}), checks={(self.setup.id, SHA): core.Checked()})
         if proves_idle:  # a person is the driver, and has looked
             self.takes_off()
         self.do(core.on_desired, desired(1))
@@ -315,7 +315,7 @@ class BedMachine(RuleBasedStateMachine):
         self.traces.clear()
         self.online = True
         recovered = core.recover(remembered, [self.setup], self.moment, machine=f"m{self.boots}", seen=seen)
-        self.state = replace(recovered.state, files=frozenset({SHA}))
+        self.state = replace(recovered.state, files=frozenset({SHA}), checks={(self.setup.id, SHA): core.Checked()})
         self.look()
 
     # --- longer pieces of life: chance seldom strings them together

@@ -103,7 +103,8 @@ class NodeMachine(RuleBasedStateMachine):
         self.opened_s = (self.ledger.lived_s(), self.now_s)
         step = core.recover(remembered, SETUPS, self.moment, machine=f"m{self.machine_boot}", seen=seen)
         self.ledger.commit(core.between(None, step.state, (), self.wall_s, self.lived_s))
-        self.state = replace(step.state, files=frozenset({SHA}))
+        checks = {(setup.id, SHA): core.Checked() for setup in SETUPS}
+        self.state = replace(step.state, files=frozenset({SHA}), checks=checks)
         self.owed.clear()
         self.doubted = frozenset()
         self.pending_traces.clear()

@@ -2,6 +2,7 @@
 
     state    what a node knows            contact  desired state, acknowledgements, lease
     events   start, time, driver, files   commands what people ask for
+    checks   what a node refuses to print
     beds     what is on a bed             report   what the daemon is told
     starts   which job, and when          changes  what the ledger must hold
     jobs     how a job begins and ends    draft    a step in the making
@@ -15,6 +16,7 @@ A caller computes a step, commits `changes.between(old, step.state)`, and only t
 from farm.node.core.acts import DriverAction, act_of, why_not_act
 from farm.node.core.beds import on_clear, on_collect, on_doubt
 from farm.node.core.changes import Changes, DesiredNow, between
+from farm.node.core.checks import REFUSED, Task, limits_note, on_checked, on_limits, refusal, tasks
 from farm.node.core.commands import on_act_done, on_command
 from farm.node.core.contact import on_ack, on_desired, on_go_on
 from farm.node.core.events import (
@@ -36,6 +38,7 @@ from farm.node.core.starts import may_begin, open_allocations
 from farm.node.core.state import (
     Act,
     ActKind,
+    Checked,
     Instruction,
     JournalPlace,
     Moment,
@@ -52,9 +55,11 @@ from farm.node.core.state import (
 
 __all__ = [
     "KEEP_S",
+    "REFUSED",
     "Act",
     "ActKind",
     "Changes",
+    "Checked",
     "DesiredNow",
     "DriverAction",
     "Instruction",
@@ -67,6 +72,7 @@ __all__ = [
     "Remembered",
     "StartJob",
     "Step",
+    "Task",
     "TraceJob",
     "act_of",
     "add_printer",
@@ -77,9 +83,11 @@ __all__ = [
     "close",
     "doubt",
     "face",
+    "limits_note",
     "may_begin",
     "on_ack",
     "on_act_done",
+    "on_checked",
     "on_clear",
     "on_collect",
     "on_command",
@@ -88,6 +96,7 @@ __all__ = [
     "on_ended",
     "on_files",
     "on_go_on",
+    "on_limits",
     "on_not_begun",
     "on_started",
     "on_status",
@@ -98,8 +107,10 @@ __all__ = [
     "printer_report",
     "prune",
     "recover",
+    "refusal",
     "remove_printer",
     "report",
+    "tasks",
     "telemetry",
     "tick",
     "too_old",

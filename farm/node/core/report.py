@@ -9,10 +9,12 @@ from farm.bus.messages import (
     Occupation,
     PrinterReport,
     PrinterTelemetry,
+    ProgramRefusal,
     PromptNote,
     ReasonNote,
     Report,
 )
+from farm.node.core.checks import refusals
 from farm.node.core.contact import remember_sent
 from farm.node.core.draft import clip, fault_note, prompt_note
 from farm.node.core.starts import why_not_ready
@@ -49,6 +51,7 @@ def printer_report(state: NodeState, printer: Printer, moment: Moment) -> Printe
         capabilities=sorted(setup.capabilities),
         firmware=None if status.firmware is None else clip(status.firmware),
         prompt=None if status.prompt is None else prompt_note(status.prompt),
+        refusals=refusals(state, setup.id),
     )
 
 
@@ -77,7 +80,13 @@ def _fitting(message: Report) -> Report:
         return message
     short = [
         printer.model_copy(
-            update={"fault": None, "firmware": None, "reason": _shortened(printer.reason), "prompt": _brief(printer.prompt)}
+            update={
+                "fault": None,
+                "firmware": None,
+                "reason": _shortened(printer.reason),
+                "prompt": _brief(printer.prompt),
+                "refusals": [_without_words(one) for one in printer.refusals],
+            }
         )
         for printer in message.printers
     ]
@@ -86,6 +95,10 @@ def _fitting(message: Report) -> Report:
 
 def _shortened(reason: ReasonNote | None) -> ReasonNote | None:
     return reason and ReasonNote(code=reason.code, en=clip(reason.en, 40), fr=clip(reason.fr, 40))
+
+
+def _without_words(refusal: ProgramRefusal) -> ProgramRefusal:
+    return ProgramRefusal(program=refusal.program, reason=ReasonNote(code=refusal.reason.code, en="", fr=""))
 
 
 def _brief(prompt: PromptNote | None) -> PromptNote | None:
@@ -103,6 +116,7 @@ def face(state: NodeState, moment: Moment) -> tuple[object, ...]:
             why_not_ready(state, value, moment),
             state.occupations.get(key),
             value.setup,
+            tuple(one.program for one in refusals(state, key)),
         )
         for key, value in state.printers.items()
     )

@@ -5,6 +5,7 @@ from typing import Final
 
 from drivers.base import PrinterState
 from farm.bus.messages import AllocationOrder, JobReference, JobStarted, ReasonNote
+from farm.node.core.checks import why_all_refused, why_not_printed, why_refused
 from farm.node.core.draft import Draft, clip
 from farm.node.core.quiet import why_all_quiet, why_quiet
 from farm.node.core.refusals import Refusal
@@ -52,7 +53,7 @@ def _of_the_node(state: NodeState) -> ReasonNote | None:
         return _STOPPED
     if not state.writable:
         return _NOT_WRITABLE
-    return _NEARLY_FULL if state.nearly_full else None
+    return _NEARLY_FULL if state.nearly_full else state.limits_trouble
 
 
 def _of_the_machine(state: NodeState, printer: Printer) -> ReasonNote | None:
@@ -77,6 +78,9 @@ def _of_the_hour(state: NodeState, printer: Printer, moment: Moment) -> ReasonNo
     """A printer that could start nothing of what it holds is not ready: otherwise the daemon would count on it as idle."""
     if moment.boot_s < printer.hold_until_s:
         return _start_failed(printer.failed_because)
+    refused = why_all_refused(state, printer, open_allocations(state, printer.setup.id))
+    if refused is not None:
+        return refused
     if not (hours := printer.setup.quiet_hours):
         return None
     waiting = [allocation.program.estimated_s for allocation in open_allocations(state, printer.setup.id)]
@@ -115,6 +119,9 @@ def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationO
         return "All its jobs were started."
     if allocation.program.sha256 not in state.files:
         return "Its program is being fetched."
+    unprinted = why_not_printed(state, setup.id, allocation)
+    if unprinted is not None:
+        return unprinted.en
     if not in_contact(state, autonomy_s(setup, allocation), moment.boot_s):
         return "The farm has not acknowledged us for too long."
     quiet = why_quiet(setup.quiet_hours, allocation.program.estimated_s, moment)
@@ -163,5 +170,9 @@ def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> str | 
     if not in_contact(state, occupied.autonomy_s, moment.boot_s):
         return "The farm has not acknowledged us for too long."
     takes_s = 0.0 if occupied.job is None else occupied.job.estimated_s
-    quiet = why_quiet(printer.setup.quiet_hours, takes_s, moment)
-    return None if quiet is None else quiet.en
+    why = (
+        state.limits_trouble
+        or why_refused(state, instruction.printer, instruction.program)
+        or why_quiet(printer.setup.quiet_hours, takes_s, moment)
+    )
+    return None if why is None else why.en

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from drivers.base import Capability, PrinterState, PrinterStatus
-from farm.bus.messages import AllocationOrder, Fact, JobReference, Settings
+from farm.bus.messages import AllocationOrder, Fact, JobReference, ReasonNote, Settings
 from farm.node.core.refusals import Refusal
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
@@ -102,6 +102,14 @@ class Printer:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What this node found in a program for one printer. `refused`: why it is never printed there, whoever releases it."""
+
+    refused: ReasonNote | None = None
+    needs_trust: bool = False  # it is printed when the farm names the person who released it
+
+
+@dataclass(frozen=True, slots=True)
 class JournalPlace:
     """Where the outbox stands. `base` + sequence number = row of the ledger: a new epoch renumbers without rewriting a row."""
 
@@ -137,6 +145,9 @@ class NodeState:
     report: int = 0
     sent: Mapping[int, float] = field(default_factory=dict)
     files: frozenset[str] = frozenset()  # programs that are here and verified
+    checks: Mapping[tuple[str, str], Checked] = field(default_factory=dict)  # by (printer, program); oldest first
+    limits: str = ""  # revision of the owner's limits
+    limits_trouble: ReasonNote | None = None  # they cannot be read: nothing starts
     pending: frozenset[str] = frozenset()  # commands that a driver is carrying out
     closing: bool = False
     writable: bool = True

@@ -58,6 +58,7 @@ class Bench:
             self.clear_beds()
             self.do(core.on_desired, desired(1))
             self.do(core.on_files, frozenset({SHA, OTHER_SHA}), timed=False)
+            self.all_pass()
             self.acknowledge()
 
     @property
@@ -172,7 +173,17 @@ class Bench:
         step = core.recover(remembered, self.setups, self.moment, machine=machine, seen=seen)
         self.state = step.state
         self.do(core.on_files, frozenset({SHA, OTHER_SHA}), timed=False)
+        self.all_pass()
         return step
+
+    def all_pass(self) -> None:
+        """The node has checked the programs, and nothing is wrong with them."""
+        for printer in self.state.printers:
+            for program in (SHA, OTHER_SHA):
+                self.checked(printer, program)
+
+    def checked(self, printer: str = A, program: str = SHA, *, limits: str = "", **fields: Any) -> Step:
+        return self.do(core.on_checked, core.Task(printer, program), core.Checked(**fields), limits, timed=False)
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [fact for fact in self.facts if isinstance(fact, kind)]

@@ -26,6 +26,7 @@ from farm.bus.topics import Stream, topic
 from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.agent import Agent
+from farm.node.checking import JUDGED_ELSEWHERE, Check
 from farm.node.join import Identity
 from farm.node.parts import Parts
 
@@ -177,6 +178,8 @@ class Workshop:
         identity: Identity = IDENTITY,
         farm: FakeFarm | None = None,
         ballast_bytes: int = 65_536,
+        check: Check | None = JUDGED_ELSEWHERE,
+        limits: Path | None = None,
     ) -> None:
         sections = [PrinterSection(name=name, url=f"scripted://{name}", profile="generic-210") for name in names]
         self.folder = folder
@@ -188,7 +191,9 @@ class Workshop:
         programs.mkdir(parents=True, exist_ok=True)
         if not (programs / f"{GCODE_SHA}.gcode").exists():  # on a full disk it cannot be written twice
             (programs / f"{GCODE_SHA}.gcode").write_bytes(GCODE)
-        self.agent = Agent(self.settings, identity, Clock(factor), parts=Parts(self.farm.bus, self.open))
+        self.agent = Agent(
+            self.settings, identity, Clock(factor), parts=Parts(self.farm.bus, self.open, check=check, limits=limits)
+        )
 
     def open(self, url: str, listener: EventListener) -> ScriptedDriver:
         name = url.removeprefix("scripted://")

@@ -13,6 +13,7 @@ from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.node.__main__ import run_until_signal
 from farm.node.agent import Agent
+from farm.node.checking import JUDGED_ELSEWHERE
 from farm.node.parts import Parts
 from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order, until
 
@@ -22,7 +23,7 @@ async def work(folder: Path, port: str) -> None:
     shop = Workshop(folder, farm=farm)
     section = PrinterSection(name="left", url=f"marlin://{port}", profile="generic-210")
     settings = NodeSettings(data=folder, printers=[section], ledger=LedgerSection(ballast_bytes=65_536))
-    shop.agent = Agent(settings, IDENTITY, Clock(), parts=Parts(farm.bus, open_driver))
+    shop.agent = Agent(settings, IDENTITY, Clock(), parts=Parts(farm.bus, open_driver, check=JUDGED_ELSEWHERE))
     running = asyncio.create_task(run_until_signal(shop.agent))
     await until(lambda: shop.agent._keeper.begun, what="a boot")
     await shop.clear("left")

@@ -296,7 +296,7 @@ async def test_a_start_with_an_open_end_is_asked_about(tmp_path: Path) -> None:
 async def test_a_program_that_vanished_from_the_cache_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with workshop(tmp_path, "left") as shop:
         await shop.clear("left")
-        monkeypatch.setattr(shop.agent._programs, "take", lambda _sha256: None)
+        monkeypatch.setattr(shop.agent._work, "_take", lambda _sha256: None)  # between the check and the start
         shop.farm.want({shop.printer("left"): [order()]})
         await until(lambda: "job-collected" in shop.farm.kinds())
         ended = next(fact for fact in shop.farm.facts.values() if fact.kind == "job-ended")

@@ -67,6 +67,7 @@ class Kept:
     async def make_ready(self) -> None:
         await self.keeper.apply(lambda state, now: core.on_desired(state, desired(1, printers={A: [allocation()]}), now))
         await self.keeper.apply(lambda state, _now: core.on_files(state, frozenset({SHA})))
+        await self.keeper.apply(lambda state, _now: core.on_checked(state, core.Task(A, SHA), core.Checked(), ""))
         report = await self.keeper.next_report("n", "a")
         ack = {"generation": 1, "epoch": report.journal.epoch, "seq": 0, "boot": report.boot, "report": report.report}
         await self.keeper.apply(lambda state, now: core.on_ack(state, Ack.model_validate(ack), now))

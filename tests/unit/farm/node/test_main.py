@@ -132,7 +132,7 @@ def test_a_printer_that_cannot_be_meant_ends_the_start_with_one_line(
 def test_what_a_driver_refuses_is_one_line_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(_settings: object) -> None:
+    async def refuse(_settings: object, _folder: Path) -> None:
         raise AddressError("It has no port.", next_step="Give one.")
 
     monkeypatch.setattr(module, "serve", refuse)

@@ -52,6 +52,7 @@ def test_a_printer_that_is_added_starts_what_it_was_allocated() -> None:
     bench.do(core.add_printer, setup("printer-late"), timed=False)
     bench.status("printer-late", PrinterState.IDLE)
     bench.clear("printer-late")
+    bench.checked("printer-late")
     (start,) = bench.tick().instructions
     assert start.printer == "printer-late"
 
