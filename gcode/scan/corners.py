@@ -78,7 +78,7 @@ def axis_limit(limits: Sequence[Floats], direction: Floats) -> Floats:
 
 
 def _arc_factor(cosine: Floats) -> Floats:
-    half_sine = np.sqrt((1 - np.maximum(cosine, -_STRAIGHT)) / 2)
+    half_sine: Floats = np.sqrt((1 - np.maximum(cosine, -_STRAIGHT)) / 2)
     return half_sine / (1 - half_sine)
 
 

@@ -219,9 +219,9 @@ def _examine_unknown(block: bytes, marks: _Marks, end: Integers, kind: Bytes, wo
         begin = int(marks.begin[index])
         kind[index], found = examine(block[begin : min(int(end[index]), begin + MAX_LINE_BYTES + 1)])
         words[:, index] = np.nan
+        if len(words) <= len(WORDS) and any(row > _G or (row == _G and value > 1) for row, value in found):
+            words = np.vstack([words[:-1], np.full((len(WORDS) + 2 - len(words), len(kind)), np.nan)])
         for row, value in found:
-            if row >= len(words) - 1:
-                words = np.vstack([words[:-1], np.full((len(WORDS) + 2 - len(words), len(kind)), np.nan)])
             words[row, index] = value
     return words
 
