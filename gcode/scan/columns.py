@@ -30,6 +30,9 @@ EVENT_WORDS: Final = (
 )  # Klipper's, frequent
 
 
+TEXTS: Final = 4096
+
+
 class MoveFlag(IntFlag):
     """What a move is; columns hold it as bits."""
 
@@ -109,12 +112,16 @@ class Events:
     `before` is how many moves of the same columns come before it; `begin` and `end` are bytes of the block that was parsed: the
     line without its end, cut after `gcode.reader.MAX_LINE_BYTES` + 1 bytes. Blank lines (spaces and tabs) are left out: they only
     count in `Parsed.lines`. A comment behind a plain move is an event too: it comes before the move and begins at the semicolon.
+
+    A parser may number the texts that it saw: `text` is the same number, below TEXTS, for the same text in all its calls, and -1
+    for one that has none. None: this parser does not.
     """
 
     before: Integers
     line: Integers
     begin: Integers
     end: Integers
+    text: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.line)

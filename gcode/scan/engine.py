@@ -24,7 +24,7 @@ from gcode.scan.columns import Columns, MoveFlag, Parsed, Parser, Planning, adde
 from gcode.scan.gather import FeatureMark, Gatherer, LayerMark, Mark, Moves
 from gcode.scan.lines import Kind, examine
 from gcode.scan.planning import NumpyPlanning
-from gcode.scan.remarks import COMMAND, Found, Remark, Remarks
+from gcode.scan.remarks import COMMAND, NOTHING, UNSURE, Remark, Remarks
 from gcode.scan.sheet import LimitTable, Sheet
 from gcode.scan.tokens import NumpyParser
 from gcode.scan.watch import Watch
@@ -127,32 +127,36 @@ class _Scan:
 
     def _hear_all(self, parsed: Parsed, begin: int) -> None:
         """Everything that is no move."""
-        content, get = self._block.content, self._remarks.get
-        stop = begin + parsed.consumed
+        events, stop = parsed.events, begin + parsed.consumed
         if self.events.awaits_picture:
             self._find_picture(begin, stop)
-        begins, ends = (parsed.events.begin + begin).tolist(), (parsed.events.end + begin).tolist()
-        found: list[Found | None] = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
-        special = [index for index, one in enumerate(found) if one.__class__ is not int]
-        if special:
-            lines, before = parsed.events.line[special].tolist(), (parsed.events.before[special] + self._sheet.rows).tolist()
-            for index, number, row in zip(special, lines, before, strict=True):
-                raw = content[begins[index] : ends[index]]
-                one = found[index] = self._remarks.study(raw)
-                if not isinstance(one, int):
-                    self._note_printed(parsed.columns, row - self._sheet.rows)
-                    self._heed(one, raw, row, (number, begins[index]))
-                    if self.events.awaits_picture:
-                        self._find_picture(_line_end(content, ends[index])[1], stop)
-        self._count_commands(found, parsed)
+        codes = self._remarks.codes(self._block.content, events, begin)
+        unsure = (codes == UNSURE).nonzero()[0]
+        columns = (unsure, events.begin[unsure] + begin, events.end[unsure] + begin, events.line[unsure], events.before[unsure])
+        for index, *place in np.stack(columns, axis=1).tolist():
+            codes[index] = self._hear_one(parsed, index, place, stop)
+        commands = (codes == COMMAND).nonzero()[0]
+        if len(commands):
+            self._commands += len(commands)
+            self._last_command_line = max(self._last_command_line, int(events.line[commands[-1]]))
 
-    def _count_commands(self, found: Sequence[Found | None], parsed: Parsed) -> None:
-        """The commands among the lines that are no moves."""
-        self._commands += sum(map(_is_command, found))
-        for index in range(len(found) - 1, -1, -1):
-            if _is_command(found[index]):
-                self._last_command_line = max(self._last_command_line, int(parsed.events.line[index]))
-                return
+    def _hear_one(self, parsed: Parsed, index: int, place: list[int], stop: int) -> int:
+        """A line that is no move and may say something; gives COMMAND when it is one, else NOTHING.
+
+        `place`: where it begins and ends in the block, the number of the line, and how many moves of the same call come before it.
+        """
+        begin, end, number, before = place
+        raw = self._block.content[begin:end]
+        one = self._remarks.study(raw)
+        if isinstance(one, int):
+            if parsed.events.text is not None:
+                self._remarks.number(int(parsed.events.text[index]), one)
+            return one
+        self._note_printed(parsed.columns, before)
+        self._heed(one, raw, before + self._sheet.rows, (number, begin))
+        if self.events.awaits_picture:
+            self._find_picture(_line_end(self._block.content, end)[1], stop)
+        return COMMAND if one.line.code and one.line.defect is None else NOTHING
 
     def _heed(self, remark: Remark, raw: bytes, row: int, place: tuple[int, int]) -> None:
         """A text that says something, at this place: number of its line, and byte of the block where it begins."""
@@ -297,12 +301,6 @@ class _Scan:
             last_command_line=self._last_command_line,
         )
         return facts_of(totals, self.events)
-
-
-def _is_command(found: Found | None) -> bool:
-    if isinstance(found, int):
-        return found == COMMAND
-    return found is not None and bool(found.line.code) and found.line.defect is None
 
 
 def scan(

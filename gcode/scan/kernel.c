@@ -19,6 +19,7 @@
 enum {
     MAX_LINE_BYTES = 256, /* gcode/reader.py */
     MAX_CHORDS = 720,     /* gcode/machine.py */
+    MAX_PROBES = 8,
     MAX_DIGITS = 18       /* 10^22 is the last power of ten that a double holds exactly */
 };
 
@@ -156,6 +157,30 @@ static int read_code(const uint8_t **at, const uint8_t *end)
 
 /* ---- events ---- */
 
+/* The slot of a text, so that Python looks only once at what stands in a file a thousand times. -1: it is long, or there is no slot
+ * near its place: then Python looks it up itself. */
+static int64_t slot_of(Text *texts, const uint8_t *begin, ptrdiff_t length)
+{
+    if (length <= 0 || length > TEXT_BYTES)
+        return -1;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (ptrdiff_t index = 0; index < length; index++)
+        hash = (hash ^ begin[index]) * 16777619u;
+    for (uint32_t probe = 0; probe < MAX_PROBES; probe++) {
+        int64_t slot = (hash + probe) % TEXTS;
+        Text *text = &texts[slot];
+        if (text->length == 0) {
+            text->hash = hash;
+            text->length = (uint8_t)length;
+            memcpy(text->text, begin, (size_t)length);
+            return slot;
+        }
+        if (text->hash == hash && text->length == length && memcmp(text->text, begin, (size_t)length) == 0)
+            return slot;
+    }
+    return -1;
+}
+
 /* A line, or the comment behind a move, for Python to read; false: no room. */
 static bool add_event(Sheet *sheet, const Reading *reading, const uint8_t *begin)
 {
@@ -168,6 +193,7 @@ static bool add_event(Sheet *sheet, const Reading *reading, const uint8_t *begin
     sheet->event_line[row] = reading->line;
     sheet->event_begin[row] = begin - reading->block;
     sheet->event_end[row] = (end < cut ? end : cut) - reading->block;
+    sheet->event_text[row] = slot_of(sheet->texts, begin, (end < cut ? end : cut) - begin);
     return true;
 }
 
@@ -480,11 +506,11 @@ EXPORT void essaim_parse(const uint8_t *block, int64_t size, int64_t line, int64
 
 EXPORT int64_t essaim_abi(void) { return ABI; }
 
-/* Bytes of what Python lays out: 0 Motion, 1 Sheet, 2 Limits, 3 Batch, and 4 Plan, which it only keeps. */
+/* Bytes of what Python lays out: 0 Motion, 1 Sheet, 2 Limits, 3 Batch; 4 Plan and 5 all slots for texts, which it only keeps. */
 EXPORT int64_t essaim_size(int64_t what)
 {
-    static const size_t SIZES[] = {sizeof(Motion), sizeof(Sheet), sizeof(Limits), sizeof(Batch), sizeof(Plan)};
-    return what >= 0 && what < 5 ? (int64_t)SIZES[what] : -1;
+    static const size_t SIZES[] = {sizeof(Motion), sizeof(Sheet), sizeof(Limits), sizeof(Batch), sizeof(Plan), TEXTS * sizeof(Text)};
+    return what >= 0 && what < 6 ? (int64_t)SIZES[what] : -1;
 }
 
 /* Sine, cosine and arc tangent as this build has them, to be compared with Python's. */

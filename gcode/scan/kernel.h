@@ -9,9 +9,11 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum {
-    ABI = 1,
+    ABI = 2,
     AXES = 4, /* X, Y, Z, E */
     M_CODES = 1024,
+    TEXTS = 4096, /* slots for texts of events, a power of two */
+    TEXT_BYTES = 59,
     LOOK_AHEAD = 1024 /* gcode/kinematics.py */
 };
 
@@ -40,6 +42,13 @@ typedef struct {
     int64_t takes_arcs; /* 0: another plane, or sines that are not those of Python here; then Python draws them */
 } Motion;
 
+/* A text that was an event: length 0 is a free slot. */
+typedef struct {
+    uint32_t hash;
+    uint8_t length;
+    uint8_t text[TEXT_BYTES];
+} Text;
+
 /* Where rows and events go, how much room there is, and what came of it. */
 typedef struct {
     int64_t *line;
@@ -55,7 +64,9 @@ typedef struct {
     int64_t *event_line;
     int64_t *event_begin;
     int64_t *event_end;
+    int64_t *event_text; /* slot of the same text, -1: it has none */
     int64_t event_room;
+    Text *texts;           /* TEXTS slots */
     const uint8_t *mode_m; /* M_CODES bytes: nonzero for M codes that may touch the motion state */
     int64_t rows;
     int64_t events;

@@ -24,7 +24,7 @@ from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
 from gcode.scan.columns import MODE_M, Columns, Events, Floats, Parsed, joined
 
-ABI: Final = 1  # kernel.h: ABI
+ABI: Final = 2  # kernel.h: ABI
 SWITCH: Final = "ESSAIM_KERNEL"  # "off" keeps the scan on NumPy
 LIBRARY: Final = "_kernel.so"
 _HERE: Final = Path(__file__).parent
@@ -52,11 +52,14 @@ class _Motion(ctypes.Structure):
 
 
 _COLUMNS: Final = ("line", "offset", "start", "end", "filament_mm", "speed_mm_s", "tool", "flags")
-_EVENTS: Final = ("event_before", "event_line", "event_begin", "event_end")
+_EVENTS: Final = ("event_before", "event_line", "event_begin", "event_end", "event_text")
 _RESULTS: Final = (
     *("rows", "events", "consumed", "lines", "moves", "last_move_line"),
     *("absolute", "absolute_falls", "relative", "relative_rises"),
 )
+
+
+_EVENT_FIELDS: Final = tuple(name.removeprefix("event_") for name in _EVENTS)
 
 
 class _Sheet(ctypes.Structure):
@@ -65,6 +68,7 @@ class _Sheet(ctypes.Structure):
         ("room", _WHOLE),
         *((name, _POINTER) for name in _EVENTS),
         ("event_room", _WHOLE),
+        ("texts", _POINTER),
         ("mode_m", _POINTER),
         *((name, _WHOLE) for name in _RESULTS),
     )
@@ -118,6 +122,7 @@ class Library:
             raise KernelError(f"{path} has version {abi()}, this code needs {ABI}")
         size.argtypes = (_WHOLE,)
         self.plan_bytes: int = size(4)
+        self.text_bytes: int = size(5)
         for index, structure in enumerate((_Motion, _Sheet, _Limits, _Batch)):
             if size(index) != ctypes.sizeof(structure):
                 raise KernelError(f"{path} lays out {structure.__name__} in {size(index)} bytes, not {ctypes.sizeof(structure)}")
@@ -227,11 +232,12 @@ class KernelParser:
             tool=np.empty(room, small),
             flags=np.empty(room, small),
         )
-        self._events = Events(np.empty(room, whole), np.empty(room, whole), np.empty(room, whole), np.empty(room, whole))
+        self._events = Events(*(np.empty(room, whole) for _ in _EVENTS))
+        self._texts = np.zeros(self._library.text_bytes, small)
         self._mode_m = np.zeros(_M_CODES, small)
         self._mode_m[sorted(MODE_M)] = 1
         self._motion = _Motion()
-        self._sheet = _Sheet(room=room, event_room=room, mode_m=_address(self._mode_m))
+        self._sheet = _Sheet(room=room, event_room=room, texts=_address(self._texts), mode_m=_address(self._mode_m))
         for name in _COLUMNS:
             setattr(self._sheet, name, _address(getattr(self._columns, name)))
         for name in _EVENTS:
@@ -261,7 +267,7 @@ class KernelParser:
                 tool=columns.tool[:rows],
                 flags=columns.flags[:rows],
             ),
-            Events(lists.before[:events], lists.line[:events], lists.begin[:events], lists.end[:events]),
+            Events(*(getattr(lists, name)[:events] for name in _EVENT_FIELDS)),
             consumed=sheet.consumed,
             lines=sheet.lines,
             moves=sheet.moves,

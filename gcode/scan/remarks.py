@@ -8,13 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gcode.checks import MAX_HITS, Judge, is_clean
 from gcode.events import says_nothing
 from gcode.marks import feature_name
 from gcode.reader import Line, parse_line
+from gcode.scan.columns import TEXTS, Events
 
 NOTHING: Final = 0  # a comment that says nothing
 COMMAND: Final = 1  # a command that says nothing
+UNSURE: Final = 2  # not studied yet, or it says something
 
 _MAX_TEXTS: Final = 8192  # of at most 257 bytes
 _LIMITS: Final = frozenset({"M201", "M203", "M204", "M205"})
@@ -40,6 +45,7 @@ class Remark:
 
 
 Found = int | Remark
+Codes = NDArray[np.int8]
 
 
 class Remarks:
@@ -48,8 +54,22 @@ class Remarks:
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges
         self._known: dict[bytes, Found] = {}
+        self._codes: Codes = np.full(TEXTS + 1, UNSURE, np.int8)  # of texts that the parser has numbered; the last one is for -1
         self._untold: list[Remark] = []
-        self.get = self._known.get  # None: not studied yet
+
+    def codes(self, content: bytes, events: Events, begin: int) -> Codes:
+        """NOTHING, COMMAND or UNSURE for each of the lines; `begin` is the byte of `content` where theirs count from."""
+        if events.text is not None:
+            return self._codes[events.text]
+        get = self._known.get
+        begins, ends = (events.begin + begin).tolist(), (events.end + begin).tolist()
+        found = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
+        return np.array([one if one.__class__ is int else UNSURE for one in found], np.int8)
+
+    def number(self, text: int, code: int) -> None:
+        """A text that says nothing has this number."""
+        if text >= 0:
+            self._codes[text] = code
 
     def study(self, raw: bytes) -> Found:
         """Find out what a text says."""

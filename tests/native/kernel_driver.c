@@ -56,6 +56,8 @@ static Sheet make_sheet(int64_t room, int64_t event_room, const uint8_t *mode_m)
     sheet.event_line = take(events, sizeof(int64_t));
     sheet.event_begin = take(events, sizeof(int64_t));
     sheet.event_end = take(events, sizeof(int64_t));
+    sheet.event_text = take(events, sizeof(int64_t));
+    sheet.texts = take(TEXTS, sizeof(Text));
     sheet.event_room = event_room;
     sheet.mode_m = mode_m;
     return sheet;
@@ -64,7 +66,8 @@ static Sheet make_sheet(int64_t room, int64_t event_room, const uint8_t *mode_m)
 static void drop_sheet(Sheet *sheet)
 {
     void *all[] = {sheet->line, sheet->offset, sheet->start, sheet->end, sheet->filament_mm, sheet->speed_mm_s, sheet->tool,
-                   sheet->flags, sheet->event_before, sheet->event_line, sheet->event_begin, sheet->event_end};
+                   sheet->flags, sheet->event_before, sheet->event_line, sheet->event_begin, sheet->event_end,
+                   sheet->event_text, sheet->texts};
     for (size_t index = 0; index < sizeof all / sizeof *all; index++)
         free(all[index]);
 }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import hatch_build
 from gcode.machine import Machine
 from gcode.reader import MAX_LINE_BYTES, parse_line
-from gcode.scan.columns import MODE_M, Columns, MoveFlag
+from gcode.scan.columns import MODE_M, TEXTS, Columns, MoveFlag
 from gcode.scan.kernel import KernelParser, Library
 from tests.gcode_files import ROOT, real_files
 from tests.unit.gcode.scan.compiled import build_kernel, compiler
@@ -204,6 +204,30 @@ def test_events_are_cut_like_lines(library: Library) -> None:
     lengths = (parsed.events.end - parsed.events.begin).tolist()
     assert lengths == [MAX_LINE_BYTES + 1, MAX_LINE_BYTES + 1 - len("G1 X1 "), MAX_LINE_BYTES + 1]
     assert parsed.consumed == len(block)
+
+
+def test_equal_texts_have_one_number_in_all_calls(library: Library) -> None:
+    parser = KernelParser(library)
+    first = parser.parse(memoryview(b";TYPE:Wall\n;Z:0.2\nG1 X5 ;Z:0.2\n;" + b"x" * 80), Machine(), 1, 0).events.text
+    assert first is not None
+    numbers = first.tolist()
+    assert numbers[0] != numbers[1] == numbers[2]
+    assert numbers[3] == -1, "a long text has none"
+    assert all(number < TEXTS for number in numbers)
+    again = parser.parse(memoryview(b";Z:0.2\n;TYPE:Wall"), Machine(), 1, 0).events.text
+    assert again is not None
+    assert again.tolist() == [numbers[1], numbers[0]]
+
+
+def test_texts_beyond_the_room_for_them_have_no_number(library: Library) -> None:
+    parser = KernelParser(library)
+    block = b"".join(b";Z:%d\n" % number for number in range(12_000))
+    numbers = parser.parse(memoryview(block), Machine(), 1, 0).events.text
+    assert numbers is not None
+    given = numbers[numbers >= 0].tolist()
+    assert 2000 < len(given) <= TEXTS
+    assert len(set(given)) == len(given), "no two texts share a number"
+    assert -1 in numbers.tolist()
 
 
 def test_full_arrays_end_a_call_and_the_next_goes_on(library: Library) -> None:
