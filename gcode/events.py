@@ -241,8 +241,10 @@ def _home(reader: EventReader, _line: Line) -> int:
     return reader.find_origin(reader.survey.homing_s)
 
 
-def _probe(reader: EventReader, _line: Line) -> int:
-    return reader.find_origin(reader.survey.probing_s)
+def _probe(reader: EventReader, line: Line) -> int:
+    """G29, G80; of Marlin's unified levelling P3 and A only fill in and switch on what P1 has probed."""
+    phase = line.parameters.get("P", 0.0 if "A" not in line.parameters else 3.0)
+    return reader.stop() if 3 <= phase < 4 else reader.find_origin(reader.survey.probing_s)
 
 
 def _dwell(reader: EventReader, line: Line) -> int:

@@ -71,6 +71,7 @@ def test_homing_and_probing_are_allowances() -> None:
     events = read("G28\nG29\nG28 X\nG80\n")
     assert events.homing_s == 30 + 50 + 30 + 50
     assert read("BED_MESH_CALIBRATE\n", "klipper").homing_s == 50
+    assert read("G29 P1\nG29 P3.2\nG29 A\n").homing_s == 50, "only P1 probes"
 
 
 def test_griffin_heats_and_homes_before_the_file_begins() -> None:
