@@ -22,6 +22,7 @@ _WORDS_FROM_PX: Final = 300  # a smaller picture has none
 _MARGIN: Final = 0.05
 _FLOOR_MM: Final = 25.0  # of bed that is shown around a part without a profile
 _SHADOW: Final = 0.42
+_FOOTER: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +146,13 @@ def _with_plastic(picture: "Image", scene: Scene, view: View) -> "Image":
     return Image.fromarray(unpacked)
 
 
-def _write_words(canvas: "ImageDraw", scene: Scene, view: View, rows: list[list[tuple[float, int]]]) -> None:
+def _write_words(picture: "Image", scene: Scene, view: View, rows: list[list[tuple[float, int]]]) -> None:
+    """Title, scale and legend."""
+    from PIL import ImageDraw  # noqa: PLC0415 - only who draws loads Pillow
+
     theme, size = scene.theme, _text_px(scene)
-    heading, text = Lettering(canvas, size * 1.35), Lettering(canvas, size)
+    canvas = ImageDraw.Draw(picture)
+    heading, text = Lettering(picture, size * 1.35), Lettering(picture, size)
     margin = _MARGIN * scene.width_px
     first, *more = headline(scene.drawing, scene.layer, scene.language)
     heading.write(margin, size * 0.9, first, theme.text)
@@ -179,15 +184,19 @@ def picture_of(scene: Scene) -> bytes:
     """The PNG of a scene; the same scene gives the same bytes with one version of Pillow."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - only who draws loads Pillow
 
-    measure = Lettering(ImageDraw.Draw(Image.new("RGB", (1, 1))), _text_px(scene))
+    measure = Lettering(Image.new("RGB", (1, 1)), _text_px(scene))
     rows = _legend_rows(scene, measure) if scene.speaks else []
     view = _fitted(scene, _text_px(scene) * (1.7 * len(rows) + 1.0) if rows else 0.0)
     picture = _sky(scene)
     _draw_bed(ImageDraw.Draw(picture), scene, view)
     picture = _with_plastic(_darkened(picture, scene, view), scene, view)
     picture = picture.resize((scene.width_px, scene.height_px), Image.Resampling.BOX)
+    if rows:  # a footer on which the legend can be read, whatever lies behind it
+        footer = (0, scene.height_px - round(_text_px(scene) * (1.7 * len(rows) + 0.9)), scene.width_px, scene.height_px)
+        behind = picture.crop(footer)
+        picture.paste(Image.blend(behind, Image.new("RGB", behind.size, scene.theme.ground), _FOOTER), footer)
     if scene.speaks:
-        _write_words(ImageDraw.Draw(picture), scene, view, rows)
+        _write_words(picture, scene, view, rows)
     output = BytesIO()
     picture.save(output, "PNG", compress_level=6)
     return output.getvalue()

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from gcode.preview.lettering import Lettering, plain
 
 
 def inked(text: str) -> np.ndarray:
     picture = Image.new("RGB", (400, 60), "white")
-    Lettering(ImageDraw.Draw(picture), 24).write(10, 12, text, (0, 0, 0))
+    Lettering(picture, 24).write(10, 12, text, (0, 0, 0))
     return np.asarray(picture.convert("L")) < 128
 
 
@@ -32,7 +32,7 @@ def test_a_cedilla_hangs_below() -> None:
 
 
 def test_an_accent_takes_no_room() -> None:
-    lettering = Lettering(ImageDraw.Draw(Image.new("RGB", (10, 10))), 20)
+    lettering = Lettering(Image.new("RGB", (10, 10)), 20)
     assert lettering.width_px("réglée") == lettering.width_px("reglee")
 
 
