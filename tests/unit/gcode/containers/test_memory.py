@@ -82,7 +82,7 @@ def zip_bomb(name: str, size_bytes: int) -> bytes:
 
 
 def test_bombs_of_every_kind_stop_early(tmp_path: Path) -> None:
-    size_bytes = 400 * 1024**2
+    size_bytes = 120 * 1024**2
     block = made.block(made.GCODE, bytes(made_block := 4 * 1024**2), compression=made.DEFLATE)
     files = {
         "gzip": bomb("gzip", size_bytes),
