@@ -137,6 +137,12 @@ def may_be_printed(_farm: Farm, _printer: PrinterNow, program: Program) -> Reaso
     return REJECTED if program.verdict is Verdict.REJECT else NOT_RELEASED
 
 
+def not_refused(_farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
+    """The printer's own node has not refused the file: it checks each one again, by what the printer's owner allows."""
+    found = next((refusal for refusal in printer.refused if refusal[0] == program.sha256), None)
+    return None if found is None else Reason(*found[1:])
+
+
 def fits_bed(farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
     """The extruding moves stay within what the machine can reach."""
     space = farm.build_spaces.get(printer.profile)
@@ -175,7 +181,7 @@ def material_matches(_farm: Farm, printer: PrinterNow, program: Program) -> Reas
 
 STANDING: Final[tuple[Constraint, ...]] = (node_known, node_replayed, node_not_suspect)
 FREE: Final[tuple[Constraint, ...]] = (bed_clear, printer_ready, no_open_allocation)
-SUITS: Final[tuple[ProgramConstraint, ...]] = (may_be_printed, fits_bed, nozzle_matches, material_matches)
+SUITS: Final[tuple[ProgramConstraint, ...]] = (may_be_printed, not_refused, fits_bed, nozzle_matches, material_matches)
 
 
 def printer_reasons(
@@ -235,12 +241,12 @@ def suitable(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex)
     return [program for program in variants if not program_reasons(farm, printer, program)]
 
 
-Kind = tuple[str, str, float]
+Kind = tuple[str, str, float, frozenset[str]]
 
 
 def kind_of(printer: PrinterNow) -> Kind:
     """What decides which programs suit a printer: those of one kind are looked at once."""
-    return printer.profile, printer.material, printer.nozzle_mm
+    return printer.profile, printer.material, printer.nozzle_mm, frozenset(refusal[0] for refusal in printer.refused)
 
 
 class Suitability:

@@ -411,6 +411,7 @@ class PrinterNow:
     autonomy_s: float | None = None  # the most its owner allows
     by_hand: bool = False  # a person is the driver
     why_not_ready: tuple[str, str, str] | None = None  # its node's own reason: a code, a sentence in English and in French
+    refused: tuple[tuple[str, str, str, str], ...] = ()  # programs that its node does not print on it: hash, and such a reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def printer_now(node: str, report: messages.PrinterReport) -> PrinterNow:
         autonomy_s=report.autonomy_s,
         by_hand=report.driver == "manual",
         why_not_ready=None if report.reason is None else (report.reason.code, report.reason.en, report.reason.fr),
+        refused=tuple((one.program, one.reason.code, one.reason.en, one.reason.fr) for one in report.refusals),
     )
 
 

@@ -11,11 +11,13 @@ from scheduler.eligibility import (
     STANDING,
     SUITS,
     Reason,
+    Suitability,
     index_programs,
     is_suspect,
     order_reason,
     order_reasons,
     printer_reasons,
+    program_reasons,
     suitable,
 )
 from scheduler.model import (
@@ -194,3 +196,25 @@ def test_every_reason_speaks_both_languages() -> None:
     reasons += [found for constraint in SUITS if (found := constraint(world, printer("x", nozzle_mm=1, material=""), program()))]
     assert len(reasons) >= 5
     assert all(reason.en and reason.fr and reason.en != reason.fr for reason in reasons)
+
+
+REFUSAL = ("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
+
+
+def test_a_program_that_the_printers_own_node_refuses_does_not_suit_it() -> None:
+    careful, other = printer("p1", refused=(REFUSAL,)), printer("p2")
+    world = farm(printers=[careful, other], programs=[program(), program("b" * 64)])
+    (reason,) = program_reasons(world, careful, program())
+    assert (reason.code, reason.en, reason.fr) == REFUSAL[1:]
+    assert program_reasons(world, careful, program("b" * 64)) == []
+    assert program_reasons(world, other, program()) == []
+
+
+def test_printers_of_one_class_are_told_apart_by_what_they_refuse() -> None:
+    careful, other = printer("p1", refused=(REFUSAL,)), printer("p2")
+    world = farm(printers=[careful, other], programs=[program()], orders=[order()])
+    suitability = Suitability(world)
+    assert suitability.programs(other, order()) == [program()]
+    assert suitability.programs(careful, order()) == []
+    assert codes(suitability.reasons(careful, order())) == ["gcode-refused"]
+    assert suitability.reasons(other, order()) == []

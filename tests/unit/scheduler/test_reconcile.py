@@ -383,3 +383,18 @@ def test_decisions_are_at_rest_once_carried_out() -> None:
     assert len(first) == 2
     held = [allocation("x", jobs=1), allocation("y", jobs=1, printer="p2")]
     assert decide(replace(world, allocations={item.id: item for item in held})) == []
+
+
+def test_what_a_node_refuses_is_taken_back_and_goes_to_a_printer_that_prints_it() -> None:
+    refusal = ("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
+    careful, other = printer("p1", refused=(refusal,)), printer("p2", "n2")
+    world = farm(
+        orders=[order(quantity=2)],
+        printers=[careful, other],
+        nodes=[node(), node("n2")],
+        node_records=[record(), record("n2")],
+        allocations=[allocation(jobs=2, held=2)],
+    )
+    assert Withdraw("a1", 0, Why.NOT_ALLOWED) in decide(world)
+    freed = replace(world, allocations={})
+    assert {one.printer for one in decide(freed) if isinstance(one, Allocate)} == {"p2"}

@@ -192,6 +192,13 @@ def test_a_person_who_is_the_driver_prints_by_hand() -> None:
     assert not printer_now("n1", printer_report()).by_hand
 
 
+def test_what_a_node_refuses_reaches_decisions_with_its_reason() -> None:
+    reason = messages.ReasonNote(code="gcode-refused", en="Too hot.", fr="Trop chaud.")
+    found = printer_now("n1", printer_report(refusals=[messages.ProgramRefusal(program="a" * 64, reason=reason)]))
+    assert found.refused == (("a" * 64, "gcode-refused", "Too hot.", "Trop chaud."),)
+    assert printer_now("n1", printer_report()).refused == ()
+
+
 def held(**fields: Any) -> Allocation:
     return replace(Allocation("a1", "n1", "p1", "o1", "r1", SHA, 1, 3600.0, 2, 2, 43_200.0, 0.0), **fields)
 
