@@ -13,12 +13,24 @@ _NOBODY: Final = frozenset({"operator", "opérateur", "admin", "administrator", 
 
 
 class HitView(View):
-    """One place in a file: line from 1, byte offset. `text` (the line) and `detail` are untrusted text."""
+    """One place in a file: line from 1, byte offset. `text` (the line) and `detail` are untrusted text.
+
+    `value` is what the file says where a rule compares it with a `limit`.
+    """
 
     line: int
     offset: int
     text: str
     detail: str
+    value: float | None = None
+    limit: float | None = None
+
+
+class Sentence(View):
+    """The same in English and in French."""
+
+    en: str
+    fr: str
 
 
 class FindingView(View):
@@ -26,10 +38,8 @@ class FindingView(View):
 
     rule: str
     severity: str
-    explanation_en: str
-    explanation_fr: str
-    fix_en: str
-    fix_fr: str
+    explanation: Sentence
+    fix: Sentence
     count: int
     hits: list[HitView] = Field(default_factory=list)
 

@@ -22,6 +22,7 @@ from farm.library_views import (
     RequesterRequest,
     RequesterView,
     RevisionView,
+    Sentence,
     SignedRequest,
 )
 from farm.views import DesignView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
@@ -42,10 +43,8 @@ def _finding(rule: str, severity: str, content: bytes, word: bytes) -> FindingVi
     return FindingView(
         rule=rule,
         severity=severity,
-        explanation_en=f"{word.decode()} is used.",
-        explanation_fr=f"{word.decode()} est utilisé.",
-        fix_en="Remove the line.",
-        fix_fr="Retirez la ligne.",
+        explanation=Sentence(en=f"{word.decode()} is used.", fr=f"{word.decode()} est utilisé."),
+        fix=Sentence(en="Remove the line.", fr="Retirez la ligne."),
         count=content.count(word),
         hits=[HitView(line=line, offset=content.index(word), text=word.decode(), detail=word.decode())],
     )

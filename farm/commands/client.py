@@ -216,10 +216,11 @@ class FarmClient:
                 raise ProblemError(_problem_of(answer), answer.status_code)
             file.writelines(answer.iter_content(_PIECE_BYTES))
 
-    def upload(self, path: str, fields: Mapping[str, str], name: str, file: BinaryIO) -> Any:
-        """Send a form with one file, read from the disk as it goes."""
+    def upload(self, path: str, fields: Mapping[str, str], name: str, file: BinaryIO, *, background: bool = False) -> Any:
+        """Send a form with one file, read from the disk as it goes; `background`: the answer may come before the work is done."""
         form = _Form(fields, name, file)
-        return self._ask("POST", path, data=form, headers={"Content-Type": form.content_type}, timeout=UPLOAD_TIMEOUT_S)
+        headers = {"Content-Type": form.content_type, **({"Prefer": "respond-async"} if background else {})}
+        return self._ask("POST", path, data=form, headers=headers, timeout=UPLOAD_TIMEOUT_S)
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         more.setdefault("timeout", TIMEOUT_S)

@@ -1,18 +1,14 @@
-"""What people ask of a running farm: `farm order`, `status`, `collect`, `clear-bed`, `invite` and `program`."""
+"""What people ask of a running farm: `farm order`, `status`, `collect`, `clear-bed` and `invite`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
 from farm.commands.overview import overview, plain, say, say_json
-from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
-from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView, ProgramView
+from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
+from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView
 from scheduler.model import JobOutcome
-
-program_app = typer.Typer(help="G-code files of the farm.", no_args_is_help=True)
-
 
 # --- farm order
 
@@ -23,6 +19,7 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = 0,
     destination: Annotated[str, typer.Option(help="Who gets them.")] = "",
     revision: Annotated[str | None, typer.Option(help="A certain revision instead of the newest.")] = None,
+    requester: Annotated[str | None, typer.Option(help="Who asks for them, by name: gets only what it has approved.")] = None,
     url: Url = None,
     token_file: TokenFile = None,
     ca_file: AuthorityFile = None,
@@ -31,6 +28,7 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
     """Order parts of a design."""
     body: dict[str, Any] = {"quantity": quantity, "priority": priority, "destination": destination}
     body |= {"revision": revision} if revision else {"design": design}
+    body |= {"requester": requester} if requester else {}
     with farm_client(url, token_file, ca_file) as client:
         answer = client.post("/orders", body)
     if as_json:
@@ -179,61 +177,6 @@ def invite(
     say(f"The maker types, once: {view.command}")
 
 
-# --- farm program
-
-
-@program_app.command("add")
-def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
-    file: Annotated[Path, typer.Argument(help="G-code of a slicer.")],
-    design: Annotated[str, typer.Option(help="What it prints, such as visor-frame.")],
-    revision: Annotated[str, typer.Option(help="Which revision, such as visor-frame-r3.")],
-    profile: Annotated[str, typer.Option(help="The class of printers it was sliced for, such as generic-210.")],
-    parts: Annotated[int, typer.Option(min=1, max=1_000, help="Parts that one print yields.")] = 1,
-    material: Annotated[str, typer.Option(help="Filament it needs.")] = "PLA",
-    name: Annotated[str, typer.Option(help="How people call it; the file's name if left out.")] = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add a G-code file; the farm checks it first. The same file again changes nothing."""
-    fields = {"design": design, "revision": revision, "profile": profile, "parts": str(parts), "material": material}
-    try:
-        with file.open("rb") as stream, farm_client(url, token_file, ca_file) as client:
-            answer = client.upload("/programs", {**fields, "name": name or file.name}, file.name, stream)
-    except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", next_step="Check the path.") from error
-    if as_json:
-        say_json(answer)
-        return
-    view = ProgramView.model_validate(answer)
-    say(f"{_line(view)}, {view.filament_g:.0f} g")
-    _say_warnings(answer)
-
-
-@program_app.command("list")
-def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
-    """List the G-code files of the farm."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/programs")
-    if as_json:
-        say_json(answer)
-        return
-    for row in answer:
-        view = ProgramView.model_validate(row)
-        say(f"{_line(view)}, {view.name}")
-        _say_warnings(row)
-
-
-def _say_warnings(row: dict[str, Any]) -> None:
-    for warning in row.get("warnings", ()):
-        say(f"    warning: {warning['en']}")
-
-
-def _line(view: ProgramView) -> str:
-    return f"{view.sha256[:12]}: {view.parts} x {view.revision} on {view.profile}, {view.estimated_s / 60:.0f} min"
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(order)
@@ -241,4 +184,3 @@ def register(app: typer.Typer) -> None:
     app.command()(collect)
     app.command("clear-bed")(clear_bed)
     app.command()(invite)
-    app.add_typer(program_app, name="program")

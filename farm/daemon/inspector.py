@@ -5,7 +5,7 @@ pass, and draws pictures. What a file may do to a reader stays here: memory, tim
 and PNG in frames (`kind`, length, content), never a pickle. `farm.daemon.inspection` is the other end.
 """
 
-import dataclasses
+import errno
 import hashlib
 import io
 import json
@@ -16,7 +16,7 @@ import resource
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 if TYPE_CHECKING:
     from gcode.checks import CheckReport, Inspection
+    from gcode.containers import OpenedProgram
     from gcode.facts import GcodeFacts
     from gcode.profile import PrinterProfile
 
@@ -34,6 +35,7 @@ _WIDTH_PX: Final = 960
 _HEIGHT_PX: Final = 720
 _THUMBNAIL_PX: Final = 320
 _LARGEST: Final = 1e12
+_LAST_CPU_S: Final = 5
 _MAX_FACTS_BYTES: Final = 512 * 1024  # 20,000 layers are more: then the table of layers is left out
 _MAX_REPORT_BYTES: Final = 64 * 1024
 
@@ -49,7 +51,9 @@ class Kind(Enum):
 
 
 PROBLEM_FIELDS: Final = ("code", "detail", "detail_fr", "next_step", "next_step_fr")
-NO_MEMORY: Final = 12  # exit code
+NO_MEMORY: Final = 12  # exit codes
+NO_ROOM: Final = 28
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +104,14 @@ def bounded(task: Task) -> None:
     for limit, value in (
         (resource.RLIMIT_DATA, task.memory_bytes),
         (resource.RLIMIT_FSIZE, task.plain_bytes),
-        (resource.RLIMIT_CPU, task.cpu_s),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (value, value))
+    resource.setrlimit(resource.RLIMIT_CPU, (task.cpu_s, task.cpu_s + _LAST_CPU_S))  # SIGXCPU says why; SIGKILL would not
 
 
-def plain_copy(task: Task, progress: Callable[[int], None]) -> tuple[str, str]:
-    """Write the cleaned plain G-code of `task.source` to `task.plain`; return its SHA-256, and what the source is packed as.
+def plain_copy(task: Task, progress: Callable[[int], None]) -> "tuple[str, OpenedProgram]":
+    """Write the cleaned plain G-code of `task.source` to `task.plain`; return its SHA-256, and what the source says of itself.
 
     Raises:
         ContainerError: it is no program, is damaged, or unpacks to more than it may.
@@ -126,7 +130,7 @@ def plain_copy(task: Task, progress: Callable[[int], None]) -> tuple[str, str]:
             progress(source.tell())
     if task.profiles and task.profiles[0].house_blocks:
         digest = _with_house_blocks(task)
-    return digest.hexdigest(), opened.kind.value
+    return digest.hexdigest(), opened
 
 
 def _with_house_blocks(task: Task) -> "hashlib._Hash":
@@ -146,14 +150,12 @@ def _with_house_blocks(task: Task) -> "hashlib._Hash":
     return digest
 
 
-def inspection_of(task: Task, progress: Callable[[int], None]) -> "Inspection":
+def inspection_of(task: Task, claims: Mapping[str, str], progress: Callable[[int], None]) -> "Inspection":
     """Facts and verdicts of the plain file: the one place that says with which engine."""
-    from gcode.checks import inspect  # noqa: PLC0415 - so that the parent, which imports this module, stays small
+    from gcode.scan.engine import inspect  # noqa: PLC0415 - so that the parent, which imports this module, stays small
 
     with task.plain.open("rb") as stream:
-        found = inspect(stream, task.profiles, density_g_cm3=task.density_g_cm3)
-        progress(stream.tell())
-    return found
+        return inspect(stream, task.profiles, density_g_cm3=task.density_g_cm3, claims=claims, progress=progress)
 
 
 def trust_of(report: "CheckReport") -> str:
@@ -163,31 +165,12 @@ def trust_of(report: "CheckReport") -> str:
 
 def report_row(report: "CheckReport") -> dict[str, Any]:
     """A report as it is stored; the hits of one that is too large are left out."""
-    row = {
-        "profile": report.profile,
-        "profile_revision": report.profile_revision,
-        "rule_set": report.rule_set,
-        "verdict": report.verdict.value,
-        "trust": trust_of(report),
-        "findings": [_finding(found) for found in report.findings],
-    }
+    from gcode.report import report_json  # noqa: PLC0415 - as above
+
+    row = {**report_json(report), "trust": trust_of(report)}
     if len(json.dumps(row)) > _MAX_REPORT_BYTES:
-        row["findings"] = [{**_finding(found), "hits": []} for found in report.findings]
+        row["findings"] = [{**found, "hits": []} for found in row["findings"]]
     return row
-
-
-def _finding(found: Any) -> dict[str, Any]:
-    rule = found.rule
-    return {
-        "rule": rule.id,
-        "severity": str(found.severity),
-        "explanation_en": rule.explanation_en,
-        "explanation_fr": rule.explanation_fr,
-        "fix_en": rule.fix_en,
-        "fix_fr": rule.fix_fr,
-        "count": found.count,
-        "hits": [{"line": hit.line, "offset": hit.offset, "text": hit.text, "detail": hit.detail} for hit in found.hits],
-    }
 
 
 def finite(value: Any) -> Any:
@@ -201,7 +184,9 @@ def finite(value: Any) -> Any:
 
 def facts_of(facts: "GcodeFacts") -> dict[str, Any]:
     """The facts as JSON; the table of layers is left out when there are too many."""
-    told: dict[str, Any] = finite(dataclasses.asdict(facts))
+    from gcode.report import facts_json  # noqa: PLC0415 - as above
+
+    told: dict[str, Any] = finite(facts_json(facts))
     if len(json.dumps(told)) > _MAX_FACTS_BYTES:
         told["layer_table"] = []
     return told
@@ -229,11 +214,11 @@ def summary_of(facts: "GcodeFacts") -> dict[str, Any]:
 def work(task: Task, speaker: Speaker) -> None:
     """Do the task, and tell what was found."""
     size_bytes = task.source.stat().st_size
-    sha256, kind = plain_copy(task, speaker.progress("opening", size_bytes))
-    found = inspection_of(task, speaker.progress("checking", task.plain.stat().st_size))
+    sha256, opened = plain_copy(task, speaker.progress("opening", size_bytes))
+    found = inspection_of(task, opened.claims, speaker.progress("checking", task.plain.stat().st_size))
     result = {
         "sha256": sha256,
-        "kind": kind,
+        "kind": opened.kind.value,
         "summary": summary_of(found.facts),
         "facts": facts_of(found.facts),
         "reports": [report_row(report) for report in found.reports],
@@ -295,6 +280,10 @@ def main(arguments: Sequence[str] = ()) -> int:
         speaker.say(Kind.PROBLEM, json.dumps(dict(zip(PROBLEM_FIELDS, texts, strict=True))).encode())
     except MemoryError:
         return NO_MEMORY
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            return NO_ROOM
+        raise
     return 0
 
 

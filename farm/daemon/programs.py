@@ -14,6 +14,7 @@ from farm.daemon.inspection import (
     Bounds,
     Checked,
     InspectionError,
+    NoRoomError,
     OnProgress,
     ProfileReport,
     UnreadableError,
@@ -21,7 +22,7 @@ from farm.daemon.inspection import (
 )
 from farm.daemon.inspector import Kind
 from farm.daemon.orders import find_design
-from farm.errors import ConflictError, InvalidError, RejectedError
+from farm.errors import ConflictError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
 from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
@@ -78,7 +79,7 @@ def _line(finding: Mapping[str, Any]) -> int:
 
 def _described(finding: Mapping[str, Any]) -> str:
     where = f" (line {_line(finding)})" if _line(finding) else ""
-    return f"{finding['explanation_en']}{where}"
+    return f"{finding['explanation']['en']}{where}"
 
 
 def warnings_of(report: ProfileReport) -> str:
@@ -87,8 +88,8 @@ def warnings_of(report: ProfileReport) -> str:
     for finding in report.findings:
         line = _line(finding)
         en, fr = (f" (line {line})", f" (ligne {line})") if line else ("", "")
-        texts = {"en": f"{finding['explanation_en']}{en}", "fr": f"{finding['explanation_fr']}{fr}"}
-        kept.append({"code": finding["rule"], **texts})
+        said = finding["explanation"]
+        kept.append({"code": finding["rule"], "en": f"{said['en']}{en}", "fr": f"{said['fr']}{fr}"})
     return json.dumps(kept, ensure_ascii=False)
 
 
@@ -99,7 +100,7 @@ def _require_printable(report: ProfileReport) -> None:
     what = "; ".join(_described(finding) for finding in rejecting[:_MAX_FINDINGS])
     raise RejectedError(
         f"The file does not pass the checks of profile {report.profile}: {what}",
-        next_step=rejecting[0]["fix_en"],
+        next_step=rejecting[0]["fix"]["en"],
         findings=report.findings,
     )
 
@@ -143,6 +144,7 @@ class Programs:
         Raises:
             RejectedError: it fails the checks of its profile.
             InvalidError: unknown profile, a material that it does not list, not a program, or not the promised hash.
+            StoreFullError: no room for it.
 
         """
         try:
@@ -201,6 +203,10 @@ class Programs:
             )
         except UnreadableError as error:
             raise InvalidError(error.problem.detail, next_step=error.problem.next_step, code="not-gcode") from error
+        except NoRoomError as error:
+            raise StoreFullError(
+                "The disk of the farm is full.", next_step="Make room on it; nothing was kept of this upload."
+            ) from error
         except InspectionError as error:
             raise InvalidError(
                 f"The file could not be read to its end: {error}.", next_step="Check it with your slicer.", code="unreadable"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any
 
 import httpx
 import pytest
@@ -145,11 +146,12 @@ EVE = {"by": "Eve Martin", "reason": "These motors take it."}
 
 async def test_a_rejected_file_says_line_reason_and_remedy(client: httpx.AsyncClient, control: MemoryControl) -> None:
     body = check(await add(client, GCODE + b"M502\n"), 422, "gcode-rejected")
-    (finding,) = body["findings"]
+    findings: Any = body["findings"]
+    (finding,) = findings
     assert (finding["rule"], finding["severity"], finding["count"]) == ("settings", "reject", 1)
     assert (finding["hits"][0]["line"], finding["hits"][0]["text"]) == (4, "M502")
-    assert finding["fix_en"]
-    assert finding["fix_fr"]
+    assert finding["fix"]["en"]
+    assert finding["fix"]["fr"]
     assert control.programs() == []
     assert list(control.incoming_folder.iterdir()) == []
 

@@ -1,5 +1,7 @@
 """Requesters over HTTP: who gets parts of which revisions."""
 
+from typing import Any
+
 import httpx
 
 from api.testing import MemoryControl
@@ -10,10 +12,10 @@ PATH = "/api/v1/requesters"
 YES = {"revision": "visor-frame-r1", "by": "Dr. House", "note": "closed top"}
 
 
-async def add(client: httpx.AsyncClient, **fields: object) -> dict[str, object]:
+async def add(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
     answer = await client.post(PATH, json={"name": "Hospitals", "approves": True, **fields})
     assert answer.status_code == 201
-    view: dict[str, object] = answer.json()
+    view: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"{PATH}/{view['id']}"
     return view
 

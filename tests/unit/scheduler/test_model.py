@@ -1,5 +1,7 @@
 """The few things that entities work out for themselves."""
 
+from typing import Any
+
 import pytest
 
 from gcode import checks
@@ -44,9 +46,7 @@ def test_verdicts_have_the_words_of_the_checks() -> None:
         ({"verdict": Verdict.TRUSTED_ONLY, "trust": "a=1 b=1", "released_by": "Eve", "released_for": "a=1"}, False),
     ],
 )
-def test_a_program_may_be_allocated_when_it_passed_or_somebody_answers_for_all_of_it(
-    fields: dict[str, object], usable: bool
-) -> None:
+def test_a_program_may_be_allocated_when_it_passed_or_somebody_answers_for_all_of_it(fields: dict[str, Any], usable: bool) -> None:
     assert program(**fields).usable is usable
 
 

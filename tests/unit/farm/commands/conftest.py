@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.testing import MemoryControl
-from farm.commands import answer, manage, orders, printers
+from farm.commands import answer, library, manage, orders, printers, programs
 from farm.config import DaemonSettings
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
 
@@ -29,7 +29,9 @@ class Farm:
         """Run `farm ARGUMENTS` against this farm."""
         app = typer.Typer()
         orders.register(app)
+        programs.register(app)
         manage.register(app)
+        library.register(app)
         printers.register(app)
         answer.register(app)
         return CliRunner().invoke(app, list(arguments), env={"FARM_URL": self.url, "COLUMNS": "160"})

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from api.testing import MemoryControl
-from farm.commands.client import FarmClient
 from farm.commands.orders import find_printer, share
 from farm.commands.overview import plain
-from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.views import AlarmView, OccupationView
 from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.unit.farm.commands.conftest import Farm
@@ -26,27 +25,6 @@ def visor(farm: Farm, tmp_path: Path) -> str:
     return str(view["sha256"])
 
 
-def test_a_program_is_added_once(farm: Farm, visor: str, tmp_path: Path) -> None:
-    again = farm.run("program", "add", str(tmp_path / "visor.gcode"), *ADD)
-    assert again.stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, 24 g\n"
-    assert farm.run("program", "list").stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, visor.gcode\n"
-    assert len(farm.json("program", "list")) == 1
-
-
-def test_a_file_that_cannot_be_read(farm: Farm, tmp_path: Path) -> None:
-    error = farm.run("program", "add", str(tmp_path / "missing"), *ADD).exception
-    assert isinstance(error, ConfigurationError)
-    assert error.exit_code == 2
-
-
-def test_a_file_that_the_farm_refuses(farm: Farm, tmp_path: Path) -> None:
-    path = tmp_path / "text"
-    path.write_text("hello")
-    error = farm.run("program", "add", str(path), *ADD).exception
-    assert isinstance(error, FarmError)
-    assert (error.code, error.exit_code) == ("not-gcode", 1)
-
-
 def test_an_order(farm: Farm, visor: str) -> None:
     result = farm.run("order", "visor-frame", "5", "--priority", "3", "--destination", "CHU")
     assert "5 x visor-frame-r1; 2 being made already" in result.stdout
@@ -55,6 +33,16 @@ def test_an_order(farm: Farm, visor: str) -> None:
     view = farm.json("order", "ignored", "1", "--revision", "visor-frame-r1")
     assert (view["revision"], view["quantity"]) == ("visor-frame-r1", 1)
     assert farm.run("order", "visor-frame", "0").exit_code == 2
+
+
+def test_an_order_for_a_requester_that_keeps_approvals(farm: Farm, visor: str) -> None:
+    farm.run("requester", "add", "Hospitals of Lyon", "--approves")
+    refused = farm.run("order", "visor-frame", "5", "--requester", "Hospitals of Lyon").exception
+    assert isinstance(refused, FarmError)
+    assert refused.code == "not-approved"
+    farm.run("requester", "approve", "Hospitals of Lyon", "visor-frame-r1", "--by", "Dr. House")
+    view = farm.json("order", "visor-frame", "5", "--requester", "Hospitals of Lyon")
+    assert view["requester_name"] == "Hospitals of Lyon"
 
 
 def test_an_order_for_nothing_known(farm: Farm) -> None:
@@ -91,15 +79,6 @@ def test_a_word_for_a_node_that_is_away_counts_later(farm: Farm, visor: str) -> 
     farm.server.call(farm.control.finish, "prn-1")
     farm.server.call(farm.control.change_printer, "prn-1", online=False)
     assert "this counts when the node is back" in farm.run("collect", "prn-1").stdout
-
-
-def test_warnings_about_a_program_are_told(farm: Farm, visor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    warning = {"code": "hot", "en": "It heats to 260 °C.", "fr": "Elle chauffe à 260 °C."}
-    row = {**farm.json("program", "list")[0], "warnings": [warning]}
-    monkeypatch.setattr(FarmClient, "upload", lambda *_: row)
-    monkeypatch.setattr(FarmClient, "get", lambda *_: [row])
-    for arguments in (("program", "add", str(tmp_path / "visor.gcode"), *ADD), ("program", "list")):
-        assert farm.run(*arguments).stdout.splitlines()[1] == "    warning: It heats to 260 °C."
 
 
 def test_collecting_with_numbers(farm: Farm, visor: str) -> None:

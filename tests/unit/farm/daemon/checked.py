@@ -12,10 +12,8 @@ def finding(rule: str = "motor-current", severity: str = "trust", *, line: int =
     return {
         "rule": rule,
         "severity": severity,
-        "explanation_en": "It is odd.",
-        "explanation_fr": "C'est bizarre.",
-        "fix_en": "Fix it.",
-        "fix_fr": "Corrigez.",
+        "explanation": {"en": "It is odd.", "fr": "C'est bizarre."},
+        "fix": {"en": "Fix it.", "fr": "Corrigez."},
         "count": count,
         "hits": [{"line": line, "offset": 90, "text": "M907 X1", "detail": "odd"}] if line else [],
     }

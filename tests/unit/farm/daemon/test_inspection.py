@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from farm.daemon import inspection
-from farm.daemon.inspection import Bounds, Found, InspectionError, OnProgress, Progress, UnreadableError, inspect_apart
+from farm.daemon.inspection import Bounds, Found, InspectionError, NoRoomError, OnProgress, Progress, UnreadableError, inspect_apart
 from farm.daemon.inspector import HEAD, Kind, report_row, summary_of
 from farm.store.library import sha256_of
 from gcode.checks import inspect
@@ -170,6 +170,12 @@ async def test_why_it_gave_nothing_is_told(
 ) -> None:
     speaks(monkeypatch, tmp_path, code=code)
     with pytest.raises(InspectionError, match=words):
+        await look(program)
+
+
+async def test_a_full_disk_is_not_the_files_fault(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speaks(monkeypatch, tmp_path, code=28)
+    with pytest.raises(NoRoomError):
         await look(program)
 
 

@@ -113,14 +113,14 @@ async def test_a_refused_one_in_the_background_says_why_and_leaves_nothing(contr
     assert len(control.programs()) == 1  # the one of the seed
 
 
-async def test_the_daemon_ends_in_the_middle_of_one(control: LibraryControl, reader: Reader) -> None:
+async def test_the_daemon_ends_in_the_middle_of_one(control: LibraryControl, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = asyncio.Event()
 
     async def hang(*_: object, **__: object) -> None:
         waiting.set()
         await asyncio.Event().wait()
 
-    programs.inspect_apart = hang  # type: ignore[assignment] # undone by the fixture of the reader
+    monkeypatch.setattr(programs, "inspect_apart", hang)
     await control.begin_program(upload(control), REQUEST)
     await waiting.wait()
     await control.close()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from farm.daemon import programs
-from farm.daemon.inspection import Checked, Found, InspectionError, Problem, UnreadableError
+from farm.daemon.inspection import Checked, Found, InspectionError, NoRoomError, Problem, UnreadableError
 from farm.daemon.inspector import Kind
 from farm.daemon.presenter import program_view
 from farm.daemon.programs import Incoming, Programs, add, build_space, density_g_cm3, uploaded_as
-from farm.errors import ConflictError, InvalidError, NotFoundError, RejectedError
+from farm.errors import ConflictError, InvalidError, NotFoundError, RejectedError, StoreFullError
 from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
 from gcode.profile import PrinterProfile, bundled_profiles
@@ -132,6 +132,13 @@ async def test_a_file_that_kills_its_reader_is_refused(taken_in: Programs, reade
     assert nothing_left(taken_in)
 
 
+async def test_a_full_disk_is_told_as_one(taken_in: Programs, reader: Reader) -> None:
+    reader.answer = NoRoomError("the disk is full")
+    with pytest.raises(StoreFullError):
+        await taken_in.take(upload(taken_in, b"x"), REQUEST)
+    assert nothing_left(taken_in)
+
+
 async def test_a_damaged_transfer_is_refused_before_it_is_read(taken_in: Programs, reader: Reader) -> None:
     path = upload(taken_in, b"x")
     with pytest.raises(InvalidError, match="promised") as refused:
@@ -197,7 +204,7 @@ async def test_a_file_that_the_library_has_lost_is_inspected_again(taken_in: Pro
     taken_in.library.path(first.sha256).unlink()
     await taken_in.take(upload(taken_in, b"x"), REQUEST)
     assert len(reader.asked) == 2
-    assert taken_in.library.existing(first.sha256)
+    assert taken_in.library.existing(first.sha256).read_bytes() == b"x"
 
 
 async def test_a_program_that_the_farm_has_is_not_read_at_all(taken_in: Programs, reader: Reader) -> None:

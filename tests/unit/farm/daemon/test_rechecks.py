@@ -13,7 +13,7 @@ from farm.errors import InvalidError
 from farm.store.library import Library
 from gcode.profile import bundled_profiles
 from scheduler.draft import Draft
-from scheduler.model import Farm, Order, Program, ProgramReport, Verdict
+from scheduler.model import Farm, Order, Program, Verdict
 from tests.unit.farm.daemon.checked import TRUST, checked
 from tests.unit.farm.daemon.harness import PROGRAM, SHA, open_farm
 from tests.unit.farm.daemon.harness import Farm as Running
@@ -56,7 +56,7 @@ def test_the_same_verdict_is_only_noted_as_checked() -> None:
     assert (program.estimated_s, program.width_mm) == (19.6, 120.0)
     assert program.worse_since_s is None
     assert farm.audit == {}
-    assert {item.profile for item in farm.program_reports.values() if isinstance(item, ProgramReport)} == {
+    assert {item.profile for item in farm.program_reports.values()} == {
         "generic-210",
         "prusa-mk3s",
     }

@@ -82,13 +82,12 @@ def test_what_nobody_released_cannot_be_withdrawn() -> None:
 
 
 def test_unknown_programs_and_revisions() -> None:
-    for act in (
-        lambda: release_program(draft_with(), "9" * 64, EVE, 9.0),
-        lambda: withdraw_program(draft_with(), "9" * 64, SignedRequest(), 9.0),
-        lambda: release_revision(draft_with(), "r9", SignedRequest(), 9.0),
-    ):
-        with pytest.raises(NotFoundError):
-            act()
+    with pytest.raises(NotFoundError):
+        release_program(draft_with(), "9" * 64, EVE, 9.0)
+    with pytest.raises(NotFoundError):
+        withdraw_program(draft_with(), "9" * 64, SignedRequest(), 9.0)
+    with pytest.raises(NotFoundError):
+        release_revision(draft_with(), "r9", SignedRequest(), 9.0)
 
 
 def test_a_draft_is_released_once() -> None:

@@ -1,0 +1,230 @@
+"""`farm revision`, `farm requester` and `farm audit`: drafts and recalls, who asks for parts, and who answers for what."""
+
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.manage import Yes, make_sure, recall
+from farm.commands.overview import number_of, plain, say, say_json
+from farm.errors import InvalidError, command_name
+from farm.library_views import AuditView, RequesterView, RevisionView
+
+revision_app = typer.Typer(help="Revisions of designs: drafts, released ones, recalled ones.", no_args_is_help=True)
+requester_app = typer.Typer(help="Who asks for parts, and of which revisions they take them.", no_args_is_help=True)
+
+Revision = Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3.")]
+Requester = Annotated[str, typer.Argument(help="Its name or id.")]
+By = Annotated[str, typer.Option(help="Who does this.")]
+Why = Annotated[str, typer.Option(help="Why.")]
+
+
+# --- farm revision
+
+
+@revision_app.command("show")
+def show_revision(
+    revision: Revision, url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False
+) -> None:
+    """One revision: its state, and its programs for each class of printers."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.get(f"/revisions/{revision}")
+    if as_json:
+        say_json(answer)
+        return
+    view = RevisionView.model_validate(answer)
+    by = f" by {view.released_by}" if view.released_by else ""
+    say(f"{view.id}: {view.state}{by if view.state == 'released' else ''}")
+    for program in view.programs:
+        unusable = "" if program.usable else f", not usable: {program.verdict}"
+        say(f"  {program.sha256[:12]}: {program.parts} a print on {program.profile}, {program.material}{unusable}")
+    if view.approved_by:
+        say(f"  approved by {number_of(len(view.approved_by), 'requester')}")
+
+
+@revision_app.command("release")
+def release_revision(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    revision: Revision,
+    by: By,
+    reason: Why = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Release a draft: it may be ordered and printed from now on."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post(f"/revisions/{revision}/release", {"by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+        return
+    view = RevisionView.model_validate(answer)
+    say(f"{view.id} is released{f' by {view.released_by}' if view.released_by else ''}: order it with {command_name()} order.")
+
+
+revision_app.command("recall")(recall)
+
+
+# --- farm requester
+
+
+def _in_path(name: str) -> str:
+    """A name as part of an address."""
+    return quote(name, safe="")
+
+
+@requester_app.command("list")
+def list_requesters(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+    """All requesters with what they have approved."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.get("/requesters")
+    if as_json:
+        say_json(answer)
+        return
+    for row in answer:
+        _say_requester(RequesterView.model_validate(row))
+    if not answer:
+        say("No requesters yet: every order is for whom its destination names.")
+
+
+def _say_requester(view: RequesterView) -> None:
+    kept = "gets only what it has approved" if view.approves else "gets every released revision"
+    say(f"{view.name} ({view.id}): {kept}, {number_of(view.open_orders, 'open order')}")
+    for approval in view.approvals:
+        note = f": {approval.note}" if approval.note else ""
+        say(f"  {approval.revision}, approved by {approval.approved_by}{note}")
+
+
+@requester_app.command("add")
+def add_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    name: Annotated[str, typer.Argument(help="Who asks for parts, such as a group of hospitals.")],
+    approves: Annotated[bool, typer.Option("--approves", help="It gets only parts of revisions that it has approved.")] = False,
+    by: By = "operator",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a requester."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post("/requesters", {"name": name, "approves": approves, "by": by})
+    if as_json:
+        say_json(answer)
+        return
+    _say_requester(RequesterView.model_validate(answer))
+
+
+@requester_app.command("change")
+def change_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    requester: Requester,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    approves: Annotated[bool | None, typer.Option("--approves/--takes-all", help="Whether it keeps approvals.")] = None,
+    by: By = "operator",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename a requester, or let it keep approvals or not: open orders of what it has not approved wait then."""
+    wish = {key: value for key, value in (("name", name), ("approves", approves)) if value is not None}
+    if not wish:
+        raise InvalidError("Nothing was to be changed.", next_step="Give --name, --approves or --takes-all.")
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.patch(f"/requesters/{_in_path(requester)}", {**wish, "by": by})
+    if as_json:
+        say_json(answer)
+        return
+    _say_requester(RequesterView.model_validate(answer))
+
+
+@requester_app.command("approve")
+def approve(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    requester: Requester,
+    revision: Revision,
+    by: Annotated[str, typer.Option(help="The person of the requester who says so.")],
+    note: Annotated[str, typer.Option(help="Why, or under which condition.")] = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a requester takes parts of a revision."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post(f"/requesters/{_in_path(requester)}/approvals", {"revision": revision, "by": by, "note": note})
+    if as_json:
+        say_json(answer)
+        return
+    _say_requester(RequesterView.model_validate(answer))
+
+
+@requester_app.command("withdraw")
+def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    requester: Requester,
+    revision: Revision,
+    by: By = "operator",
+    reason: Why = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a requester takes no more parts of a revision: its open orders of it wait."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post(f"/requesters/{_in_path(requester)}/approvals/{revision}/withdraw", {"by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+        return
+    _say_requester(RequesterView.model_validate(answer))
+
+
+@requester_app.command("remove")
+def remove_requester(
+    requester: Requester,
+    yes: Yes = False,
+    by: By = "operator",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+) -> None:
+    """Forget a requester that has no open orders, and its approvals."""
+    with farm_client(url, token_file, ca_file) as client:
+        view = RequesterView.model_validate(client.get(f"/requesters/{_in_path(requester)}"))
+        make_sure(f"Forget {view.name} and {number_of(len(view.approvals), 'approval')}?", yes=yes)
+        client.delete(f"/requesters/{view.id}", by=by)
+    say(f"{view.name} is forgotten.")
+
+
+# --- farm audit
+
+
+def audit(
+    subject: Annotated[str | None, typer.Argument(help="A program's SHA-256, a revision, a requester's id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many entries.")] = 50,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who released, approved, recalled or withdrew what, and why; newest first."""
+    query: dict[str, str | int] = {"limit": limit, **({"subject": subject} if subject else {})}
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.get("/audit", **query)
+    if as_json:
+        say_json(answer)
+        return
+    for row in answer:
+        view = AuditView.model_validate(row)
+        when = datetime.fromtimestamp(view.at).astimezone().strftime("%Y-%m-%d %H:%M")
+        more = "; ".join(text for text in (view.reason, view.detail) if text)
+        say(f"{when}  {view.who}: {view.action} {plain(view.subject)}{f' ({more})' if more else ''}")
+    if not answer:
+        say("Nothing is recorded.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(revision_app, name="revision")
+    app.add_typer(requester_app, name="requester")
+    app.command()(audit)

@@ -1,0 +1,297 @@
+"""`farm program`: G-code files of the farm: added with progress, shown with what was found in them, released by somebody."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+
+import typer
+
+from farm.commands.client import AsJson, AuthorityFile, FarmClient, ProblemError, TokenFile, Url, farm_client
+from farm.commands.overview import duration, number_of, plain, say, say_json
+from farm.errors import ConfigurationError, ConflictError, NotFoundError, command_name
+from farm.language import speaks_french
+from farm.library_views import FindingView, ProgramDetail, ReportView
+from farm.views import ProgramView, UploadView
+from scheduler.model import Verdict
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+program_app = typer.Typer(help="G-code files of the farm.", no_args_is_help=True)
+
+BIG_BYTES: Final = 5 * 1024**2  # from here on the way and the check are shown
+_LOOK_FIRST_S: Final = 0.1
+_LOOK_MOST_S: Final = 1.0
+_LOOK_GROWTH: Final = 1.5
+_MOST_HITS: Final = 3
+_SHORTEST: Final = 6  # of a hash that stands for the whole
+_STEPS: Final = {
+    "waiting": ("waiting for its turn", "attend son tour"),
+    "opening": ("opening", "ouverture"),
+    "checking": ("checking", "contrôle"),
+    "drawing": ("drawing", "dessin"),
+    "saving": ("saving", "enregistrement"),
+}
+
+Program = Annotated[str, typer.Argument(help="Its SHA-256, or the beginning of it.")]
+By = Annotated[str, typer.Option(help="The person who answers for it.")]
+Why = Annotated[str, typer.Option(help="Why.")]
+
+
+# --- farm program add
+
+
+@program_app.command("add")
+def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    file: Annotated[Path, typer.Argument(help="G-code of a slicer; also .gz, .zst, .bgcode, .ufp, .gcode.3mf.")],
+    design: Annotated[str, typer.Option(help="What it prints, such as visor-frame.")],
+    revision: Annotated[str, typer.Option(help="Which revision, such as visor-frame-r3.")],
+    profile: Annotated[str, typer.Option(help="The class of printers it was sliced for, such as generic-210.")],
+    parts: Annotated[int, typer.Option(min=1, max=1_000, help="Parts that one print yields.")] = 1,
+    material: Annotated[str, typer.Option(help="Filament it needs.")] = "PLA",
+    name: Annotated[str, typer.Option(help="How people call it; the file's name if left out.")] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="A new revision is not released by this upload.")] = False,
+    by: Annotated[str, typer.Option(help="Who uploads it, and so releases a new revision.")] = "operator",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a G-code file; the farm checks it first. The same file again changes nothing."""
+    fields = {"design": design, "revision": revision, "profile": profile, "parts": str(parts), "material": material}
+    fields |= {"name": name or file.name, "draft": str(draft).lower(), "by": by}
+    try:
+        with file.open("rb") as stream, farm_client(url, token_file, ca_file) as client:
+            size_bytes = file.stat().st_size
+            with _bar(size_bytes, shown=size_bytes >= BIG_BYTES and not as_json) as bar:
+                answer = client.upload("/programs", fields, file.name, bar.watched(stream), background=True)
+                sha256 = _ended(client, answer, bar)
+            view = client.get(f"/programs/{sha256}")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", next_step="Check the path.") from error
+    if as_json:
+        say_json(view)
+        return
+    found = ProgramDetail.model_validate(view)
+    say(f"{_line(found)}, {found.filament_g:.0f} g")
+    _say_standing(found)
+
+
+def _ended(client: FarmClient, answer: dict[str, Any], bar: "_Bar") -> str:
+    """Wait until the farm has checked what it was sent; return the program's hash. ProblemError: it was refused."""
+    if "state" not in answer:
+        return str(answer["sha256"])  # a daemon that knows no background
+    view, wait_s = UploadView.model_validate(answer), _LOOK_FIRST_S
+    while view.program is None and view.problem is None:
+        bar.step(view)
+        time.sleep(wait_s)
+        wait_s = min(_LOOK_MOST_S, wait_s * _LOOK_GROWTH)
+        view = UploadView.model_validate(client.get(f"/uploads/{view.id}"))
+    if view.problem is not None:
+        bar.close()
+        for finding in view.problem.get("findings", ()):
+            _say_finding(FindingView.model_validate(finding))
+        raise ProblemError(view.problem, 422)
+    return str(view.program)
+
+
+class _Bar:
+    """Shows how far a big file is, on standard error; nothing for a small one."""
+
+    def __init__(self, progress: "Progress | None", size_bytes: int) -> None:
+        self._progress = progress
+        self._size_bytes = size_bytes
+        self._task: TaskID | None = None
+        if progress is not None:
+            self._task = progress.add_task("envoi" if speaks_french() else "sending", total=size_bytes)
+
+    def watched(self, stream: BinaryIO) -> BinaryIO:
+        """The same file, whose reading is shown."""
+        if self._progress is None or self._task is None:
+            return stream
+        watched: Any = self._progress.wrap_file(stream, total=self._size_bytes, task_id=self._task)
+        return _WithDescriptor(watched, stream.fileno())  # type: ignore[return-value] # it reads, which is all that is asked of it
+
+    def step(self, view: UploadView) -> None:
+        """What the farm does with it now."""
+        if self._progress is not None and self._task is not None:
+            words = _STEPS.get(view.state, (view.state, view.state))
+            self._progress.update(self._task, description=words[speaks_french()], completed=view.done, total=view.of or None)
+
+    def close(self) -> None:
+        """Leave the line to others."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+class _WithDescriptor:
+    """A watched file with the descriptor of the real one, by which its size is found out."""
+
+    def __init__(self, watched: BinaryIO, descriptor: int) -> None:
+        self._watched = watched
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The real file's."""
+        return self._descriptor
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        return self._watched.read(size)
+
+
+@contextmanager
+def _bar(size_bytes: int, *, shown: bool) -> Iterator[_Bar]:
+    if not shown:
+        yield _Bar(None, size_bytes)
+        return
+    from rich.console import Console  # noqa: PLC0415 - only for people
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress, size_bytes)
+
+
+# --- farm program list, show
+
+
+@program_app.command("list")
+def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+    """List the G-code files of the farm."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.get("/programs")
+    if as_json:
+        say_json(answer)
+        return
+    for row in answer:
+        view = ProgramView.model_validate(row)
+        say(f"{_line(view)}, {view.name}")
+        _say_standing(view)
+
+
+@program_app.command()
+def show(
+    program: Program,
+    every: Annotated[bool, typer.Option("--all", help="What every profile says of it, not its own alone.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """One program: what it does, its verdict, and every finding with its lines and what helps."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.get(f"/programs/{_whole_hash(client, program)}")
+    if as_json:
+        say_json(answer)
+        return
+    view = ProgramDetail.model_validate(answer)
+    say(f"{view.sha256}  {view.name}")
+    say(f"  {number_of(view.parts, 'part')} of {view.revision} on {view.profile}, {view.material}, nozzle {view.nozzle_mm:g} mm")
+    say(f"  {duration(view.estimated_s)}, {view.filament_g:.1f} g, {number_of(view.layers, 'layer')}, {view.size_bytes:,} bytes")
+    for report in view.reports if every else view.reports[:1]:
+        _say_report(report)
+    _say_standing(view, warnings=False)
+    if not view.checked:
+        say("  Not checked by this version yet: it counts as it was judged before.")
+
+
+def _say_report(report: ReportView) -> None:
+    say(f"  {report.profile}: {report.verdict} (rules {report.rule_set}, revision {report.profile_revision or '-'})")
+    for finding in report.findings:
+        _say_finding(finding, indent="    ")
+
+
+def _say_finding(finding: FindingView, indent: str = "") -> None:
+    french = speaks_french()
+    said = finding.explanation.fr if french else finding.explanation.en
+    times = f", {finding.count} x" if finding.count > 1 else ""
+    say(f"{indent}{finding.severity} {finding.rule}{times}: {said}")
+    for hit in finding.hits[:_MOST_HITS]:
+        if hit.line:
+            say(f"{indent}  {'ligne' if french else 'line'} {hit.line}: {hit.text}{f'  ({hit.detail})' if hit.detail else ''}")
+        elif hit.detail:
+            say(f"{indent}  {hit.detail}")
+    say(f"{indent}  -> {finding.fix.fr if french else finding.fix.en}")
+
+
+# --- farm program release, withdraw
+
+
+@program_app.command()
+def release(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    program: Program,
+    by: By,
+    reason: Why,
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer for a program that needs trust: it may be given to printers then. The audit keeps who, what for and why."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post(f"/programs/{_whole_hash(client, program)}/release", {"by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+        return
+    view = ProgramView.model_validate(answer)
+    say(f"{view.sha256[:12]}: {view.released_by} answers for {', '.join(view.trust)}. It may be printed.")
+
+
+@program_app.command()
+def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    program: Program,
+    by: By = "operator",
+    reason: Why = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a release back: nothing more of the program is started; what prints goes on."""
+    with farm_client(url, token_file, ca_file) as client:
+        answer = client.post(f"/programs/{_whole_hash(client, program)}/withdraw", {"by": by, "reason": reason})
+    if as_json:
+        say_json(answer)
+        return
+    say(f"{answer['sha256'][:12]}: nobody answers for it any more; nothing new of it is started.")
+
+
+def _whole_hash(client: FarmClient, beginning: str) -> str:
+    """The hash that begins so. NotFoundError; ConflictError: several do."""
+    if len(beginning) < _SHORTEST:
+        raise NotFoundError(f"{plain(beginning)} is too short.", next_step=f"Give at least {_SHORTEST} digits of the SHA-256.")
+    found = [row["sha256"] for row in client.get("/programs") if row["sha256"].startswith(beginning.lower())]
+    if not found:
+        raise NotFoundError(f"There is no program {plain(beginning)}.", next_step="`farm program list` names them.")
+    if len(found) > 1:
+        raise ConflictError(f"{len(found)} programs begin with {plain(beginning)}.", next_step="Give more digits.")
+    return str(found[0])
+
+
+# --- in words
+
+
+def _say_standing(view: ProgramView, *, warnings: bool = True) -> None:
+    """What people should know of a program beside what it prints."""
+    french = speaks_french()
+    if view.verdict is Verdict.REJECT:
+        say("    rejected by a later check: nothing more of it is printed; upload a corrected file")
+    elif view.verdict is Verdict.TRUSTED_ONLY and view.usable:
+        say(f"    released by {view.released_by} ({', '.join(view.trust)}): {view.release_reason}")
+    elif view.verdict is Verdict.TRUSTED_ONLY:
+        say(f"    needs somebody who answers for {', '.join(view.trust)}:")
+        say(f"    {command_name()} program release {view.sha256[:12]} --by NAME --reason WHY")
+    for warning in view.warnings if warnings else ():
+        if warning.code not in view.trust:
+            say(f"    warning: {warning.fr if french else warning.en}")
+
+
+def _line(view: ProgramView) -> str:
+    return f"{view.sha256[:12]}: {view.parts} x {view.revision} on {view.profile}, {view.estimated_s / 60:.0f} min"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(program_app, name="program")

@@ -1,0 +1,71 @@
+"""`farm revision`, `farm requester` and `farm audit`, against a real socket."""
+
+from pathlib import Path
+
+import pytest
+
+from farm.commands.client import ProblemError
+from farm.errors import InvalidError
+from tests.unit.farm.commands.conftest import Farm
+from tests.unit.farm.commands.test_programs import ADD, write
+
+
+@pytest.fixture
+def draft(farm: Farm, tmp_path: Path) -> str:
+    """A revision that nobody has released."""
+    assert farm.run("program", "add", write(tmp_path), *ADD, "--draft").exit_code == 0
+    return "visor-frame-r1"
+
+
+def test_a_draft_is_shown_released_and_recalled(farm: Farm, draft: str) -> None:
+    shown = farm.run("revision", "show", draft).stdout.splitlines()
+    assert shown[0] == "visor-frame-r1: draft"
+    assert shown[1].endswith("2 a print on generic-210, PLA")
+    assert farm.run("revision", "release", draft, "--by", "Eve").stdout.startswith("visor-frame-r1 is released by Eve")
+    assert farm.run("revision", "show", draft).stdout.splitlines()[0] == "visor-frame-r1: released by Eve"
+    assert farm.json("revision", "show", draft)["state"] == "released"
+    assert "is recalled" in farm.run("revision", "recall", draft, "--yes").stdout
+    error = farm.run("revision", "release", draft, "--by", "Eve").exception
+    assert isinstance(error, ProblemError)
+    assert error.code == "recalled"
+
+
+def test_a_program_that_nobody_answers_for_is_shown_as_not_usable(farm: Farm, tmp_path: Path) -> None:
+    farm.run("program", "add", write(tmp_path, b"M907 X1\nG1 X1\n"), *ADD)
+    assert "not usable: trusted-only" in farm.run("revision", "show", "visor-frame-r1").stdout
+
+
+def test_requesters_from_beginning_to_end(farm: Farm, draft: str) -> None:
+    assert "No requesters yet" in farm.run("requester", "list").stdout
+    added = farm.run("requester", "add", "Hospitals of Lyon", "--approves").stdout
+    assert "gets only what it has approved, 0 open orders" in added
+    farm.run("requester", "approve", "Hospitals of Lyon", draft, "--by", "Dr. House", "--note", "closed top")
+    listed = farm.run("requester", "list").stdout.splitlines()
+    assert listed[1] == "  visor-frame-r1, approved by Dr. House: closed top"
+    assert "approved by 1 requester" in farm.run("revision", "show", draft).stdout
+    assert "approved by" not in farm.run("requester", "withdraw", "Hospitals of Lyon", draft).stdout
+    changed = farm.json("requester", "change", "Hospitals of Lyon", "--takes-all", "--name", "Hospitals")
+    assert (changed["approves"], changed["name"]) == (False, "Hospitals")
+    assert farm.run("requester", "remove", "Hospitals").exit_code == 1  # nobody said yes
+    assert "Hospitals is forgotten" in farm.run("requester", "remove", "Hospitals", "--yes").stdout
+    assert farm.json("requester", "list") == []
+
+
+def test_a_change_of_nothing_is_a_mistake(farm: Farm) -> None:
+    farm.run("requester", "add", "Hospitals")
+    assert isinstance(farm.run("requester", "change", "Hospitals").exception, InvalidError)
+
+
+def test_a_name_with_signs_of_addresses(farm: Farm) -> None:
+    farm.run("requester", "add", "C.H.U. Lyon? #2")
+    assert farm.json("requester", "change", "C.H.U. Lyon? #2", "--approves")["approves"]
+
+
+def test_the_audit_says_who_and_why(farm: Farm, draft: str) -> None:
+    assert "Nothing is recorded" in farm.run("audit").stdout
+    farm.run("revision", "release", draft, "--by", "Eve", "--reason", "tested on three printers")
+    farm.run("requester", "add", "Hospitals", "--by", "Adam")
+    lines = farm.run("audit").stdout.splitlines()
+    assert lines[1].endswith("Eve: revision.release visor-frame-r1 (tested on three printers)")
+    assert [row["who"] for row in farm.json("audit", draft)] == ["Eve"]
+    assert len(farm.json("audit", "--limit", "1")) == 1

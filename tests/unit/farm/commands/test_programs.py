@@ -1,0 +1,183 @@
+"""`farm program`, against a real socket: what is added, what is said of it, and who answers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.commands import programs
+from farm.commands.client import FarmClient, ProblemError
+from farm.errors import ConfigurationError, ConflictError, FarmError, NotFoundError
+from tests.unit.farm.commands.conftest import Farm
+
+ADD = ("--design", "visor-frame", "--revision", "visor-frame-r1", "--profile", "generic-210", "--parts", "2")
+GCODE = b"G28\nG1 X1\n" * 20_000
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(folder: Path, content: bytes = GCODE, name: str = "visor.gcode") -> str:
+    path = folder / name
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.fixture
+def visor(farm: Farm, tmp_path: Path) -> str:
+    """A program that was added by the command line: its SHA-256."""
+    view = farm.json("program", "add", write(tmp_path), *ADD)
+    assert (view["parts"], view["name"], view["size_bytes"]) == (2, "visor.gcode", 200_000)
+    return str(view["sha256"])
+
+
+@pytest.fixture
+def trusted(farm: Farm, tmp_path: Path) -> str:
+    """One that needs somebody who answers for it."""
+    return str(farm.json("program", "add", write(tmp_path, b"M907 X1\n" + GCODE), *ADD)["sha256"])
+
+
+def test_a_program_is_added_once(farm: Farm, visor: str, tmp_path: Path) -> None:
+    again = farm.run("program", "add", str(tmp_path / "visor.gcode"), *ADD)
+    assert again.stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, 24 g\n"
+    assert farm.run("program", "list").stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, visor.gcode\n"
+    assert len(farm.json("program", "list")) == 1
+
+
+def test_a_file_that_cannot_be_read(farm: Farm, tmp_path: Path) -> None:
+    error = farm.run("program", "add", str(tmp_path / "missing"), *ADD).exception
+    assert isinstance(error, ConfigurationError)
+    assert error.exit_code == 2
+
+
+def test_a_file_that_the_farm_refuses(farm: Farm, tmp_path: Path) -> None:
+    error = farm.run("program", "add", write(tmp_path, b"hello"), *ADD).exception
+    assert isinstance(error, FarmError)
+    assert (error.code, error.exit_code) == ("not-gcode", 1)
+
+
+def test_a_rejected_file_names_line_and_remedy(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, b"G28\nG1 X1\nM502\n")
+    result = farm.run("program", "add", path, *ADD)
+    assert isinstance(result.exception, ProblemError)
+    assert result.exception.code == "gcode-rejected"
+    assert result.stdout.splitlines() == ["reject settings: M502 is used.", "  line 3: M502  (M502)", "  -> Remove the line."]
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    assert farm.run("program", "add", path, *ADD).stdout.splitlines() == [
+        "reject settings: M502 est utilisé.",
+        "  ligne 3: M502  (M502)",
+        "  -> Retirez la ligne.",
+    ]
+
+
+def test_a_draft_is_not_released_by_its_upload(farm: Farm, tmp_path: Path) -> None:
+    farm.run("program", "add", write(tmp_path), *ADD, "--draft")
+    assert farm.control.designs()[0].drafts == ["visor-frame-r1"]
+    farm.run("program", "add", write(tmp_path, GCODE + b";2"), *ADD[:3], "visor-frame-r2", *ADD[4:], "--by", "Eve")
+    assert farm.control.revision("visor-frame-r2").released_by == "Eve"
+
+
+def test_a_big_file_shows_how_far_it_is_and_a_small_one_does_not(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(programs._Bar, "step", lambda _self, view: seen.append(view.state))
+    monkeypatch.setattr(programs, "BIG_BYTES", 100_000)
+    result = farm.run("program", "add", write(tmp_path), *ADD)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("24 g\n")
+    assert len(farm.control.programs()) == 1
+    assert farm.json("program", "list")[0]["size_bytes"] == 200_000  # all of it was sent through the bar
+
+
+def test_who_adds_waits_until_the_farm_has_ended(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path)
+    steps = iter(["waiting", "checking", "drawing"])
+    real = FarmClient.get
+
+    def slowly(client: FarmClient, where: str, **query: str | int) -> Any:
+        answer = real(client, where, **query)
+        if where.startswith("/uploads/") and (step := next(steps, None)) is not None:
+            return {**answer, "state": step, "program": None}
+        return answer
+
+    def begun(client: FarmClient, *arguments: Any, **more: Any) -> Any:
+        return {**upload(client, *arguments, **more), "state": "waiting", "program": None}
+
+    upload = FarmClient.upload
+    monkeypatch.setattr(FarmClient, "get", slowly)
+    monkeypatch.setattr(FarmClient, "upload", begun)
+    monkeypatch.setattr(programs, "_LOOK_FIRST_S", 0.001)
+    monkeypatch.setattr(programs, "_LOOK_MOST_S", 0.001)
+    assert farm.run("program", "add", path, *ADD).exit_code == 0
+    assert next(steps, None) is None
+
+
+def test_a_daemon_that_knows_no_background_answers_at_once(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = FarmClient.upload
+
+    def at_once(client: FarmClient, *arguments: Any, **_: Any) -> Any:
+        return upload(client, *arguments)
+
+    monkeypatch.setattr(FarmClient, "upload", at_once)
+    assert "2 x visor-frame-r1" in farm.run("program", "add", write(tmp_path), *ADD).stdout
+
+
+def test_warnings_about_a_program_are_told(farm: Farm, visor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = {"code": "hot", "en": "It heats to 260 °C.", "fr": "Elle chauffe à 260 °C."}
+    row = {**farm.json("program", "list")[0], "warnings": [warning]}
+    monkeypatch.setattr(FarmClient, "get", lambda *_: [row])
+    assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: It heats to 260 °C."
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: Elle chauffe à 260 °C."
+
+
+# --- show -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_is_shown_with_every_finding_and_its_line(farm: Farm, trusted: str) -> None:
+    lines = farm.run("program", "show", trusted[:8]).stdout.splitlines()
+    assert lines[0] == f"{trusted}  visor.gcode"
+    assert "  generic-210: trusted-only (rules 1, revision 1)" in lines
+    assert "    trust motor-current: M907 is used." in lines
+    assert "      line 1: M907  (M907)" in lines
+    assert "      -> Remove the line." in lines
+    assert any("needs somebody who answers for motor-current" in line for line in lines)
+    assert farm.json("program", "show", trusted)["reports"][0]["findings"][0]["rule"] == "motor-current"
+
+
+@pytest.mark.parametrize(("beginning", "error"), [("0" * 64, NotFoundError), ("abc", NotFoundError), ("zzzzzzz", NotFoundError)])
+def test_a_hash_that_is_none(farm: Farm, visor: str, beginning: str, error: type[Exception]) -> None:
+    assert isinstance(farm.run("program", "show", beginning).exception, error)
+
+
+def test_the_beginning_of_two_hashes(farm: Farm, visor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FarmClient, "get", lambda *_: [{"sha256": "abcdef" + "0" * 58}, {"sha256": "abcdef" + "1" * 58}])
+    assert isinstance(farm.run("program", "show", "abcdef").exception, ConflictError)
+
+
+# --- release ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_answers_and_takes_it_back(farm: Farm, trusted: str) -> None:
+    listed = farm.run("program", "list").stdout
+    assert f"farm program release {trusted[:12]} --by NAME --reason WHY" in listed
+    result = farm.run("program", "release", trusted[:12], "--by", "Eve Martin", "--reason", "Our boards take it.")
+    assert result.stdout == f"{trusted[:12]}: Eve Martin answers for motor-current. It may be printed.\n"
+    assert "released by Eve Martin (motor-current): Our boards take it." in farm.run("program", "list").stdout
+    assert "nobody answers" in farm.run("program", "withdraw", trusted, "--by", "Adam").stdout
+    assert not farm.control.program_rows[trusted].usable
+    error = farm.run("program", "withdraw", trusted).exception
+    assert isinstance(error, ProblemError)
+    assert error.code == "not-released"
+
+
+def test_a_release_needs_a_person_and_a_reason(farm: Farm, trusted: str) -> None:
+    assert farm.run("program", "release", trusted).exit_code == 2
+    assert farm.run("program", "release", trusted, "--by", "Eve").exit_code == 2
+    error = farm.run("program", "release", trusted, "--by", "operator", "--reason", "because").exception
+    assert isinstance(error, ProblemError)
+    assert error.code == "invalid"
