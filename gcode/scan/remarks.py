@@ -16,6 +16,7 @@ from gcode.events import says_nothing
 from gcode.marks import feature_name
 from gcode.reader import Line, parse_line
 from gcode.scan.columns import TEXTS, Events
+from gcode.scan.figures import Figures
 
 NOTHING: Final = 0  # a comment that says nothing
 COMMAND: Final = 1  # a command that says nothing
@@ -55,16 +56,21 @@ class Remarks:
         self._judges = judges
         self._known: dict[bytes, Found] = {}
         self._codes: Codes = np.full(TEXTS + 1, UNSURE, np.int8)  # of texts that the parser has numbered; the last one is for -1
+        self._figures = Figures(lambda raw: self._studied(parse_line(raw)) == NOTHING)
         self._untold: list[Remark] = []
 
     def codes(self, content: bytes, events: Events, begin: int) -> Codes:
         """NOTHING, COMMAND or UNSURE for each of the lines; `begin` is the byte of `content` where theirs count from."""
-        if events.text is not None:
-            return self._codes[events.text]
-        get = self._known.get
-        begins, ends = (events.begin + begin).tolist(), (events.end + begin).tolist()
-        found = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
-        return np.array([one if one.__class__ is int else UNSURE for one in found], np.int8)
+        if events.text is None:
+            get = self._known.get
+            begins, ends = (events.begin + begin).tolist(), (events.end + begin).tolist()
+            found = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
+            codes = np.array([one if one.__class__ is int else UNSURE for one in found], np.int8)
+        else:
+            codes = self._codes[events.text]
+        unsure = (codes == UNSURE).nonzero()[0]
+        codes[unsure[self._figures.among(content, events.begin[unsure] + begin, events.end[unsure] + begin)]] = NOTHING
+        return codes
 
     def number(self, text: int, code: int) -> None:
         """A text that says nothing has this number."""
@@ -74,6 +80,8 @@ class Remarks:
     def study(self, raw: bytes) -> Found:
         """Find out what a text says."""
         found = self._known.get(raw)
+        if found is None and self._figures.knows(raw):
+            return NOTHING  # there are too many different ones to remember
         if found is None:
             if len(self._known) >= _MAX_TEXTS:
                 self.finish()
