@@ -110,7 +110,7 @@ class GcodeFacts:
     tool_table: tuple[ToolFacts, ...] = ()
     features: tuple[FeatureFacts, ...] = ()  # in the order of their first line, at most MAX_FEATURES
     thumbnails: tuple[ThumbnailFacts, ...] = ()
-    flavour: str | None = None  # "marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin"; None: the file does not say
+    flavour: str | None = None  # one of `gcode.profile.FLAVOURS`, or "ultigcode"; None: the file does not say
     claimed_nozzle_mm: float | None = None
     claimed_material: str | None = None
     extruder_mode: ExtruderMode = ExtruderMode()

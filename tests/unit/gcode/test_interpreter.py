@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import replace
-from math import pi
+from functools import reduce
+from io import BytesIO
+from math import isfinite, pi
+from operator import xor
 
 import pytest
 from hypothesis import given
@@ -145,8 +148,166 @@ def test_limits_of_a_profile() -> None:
     assert limits_of(replace(profile(), limits=own)) is own
 
 
+PARTS = (
+    START
+    + "G1 X0 Y0 Z0.2 F6000\nG1 X9 E9\n"  # a purge line: start code
+    + "".join(
+        f";LAYER:{number}\nG1 Z{z} F600\n;TYPE:Skirt\nG1 X50 E2 F1200\n;TYPE:Infill\nG1 X0 E3\nG1 E-1\nG4 P500\nG1 E1\n"
+        for number, z in enumerate((0.3, 0.5, 0.7))
+    )
+    + END
+)
+
+
+def test_layers_of_a_marked_file() -> None:
+    found = facts(PARTS)
+    assert [(round(layer.z_mm, 3), round(layer.height_mm, 3)) for layer in found.layer_table] == [
+        (0.3, 0.3),
+        (0.5, 0.2),
+        (0.7, 0.2),
+    ]
+    assert [PARTS.encode()[layer.offset :].split(b"\n")[0] for layer in found.layer_table] == [
+        b";LAYER:0",
+        b";LAYER:1",
+        b";LAYER:2",
+    ]
+    assert [PARTS.splitlines()[layer.line - 1] for layer in found.layer_table] == [";LAYER:0", ";LAYER:1", ";LAYER:2"]
+    assert [layer.filament_mm for layer in found.layer_table] == [5, 5, 5]
+    assert (found.layers, found.first_layer_height_mm, found.layer_height_mm) == (3, 0.3, 0.2)
+
+
+def test_time_and_filament_belong_to_layers_and_features_or_to_none() -> None:
+    """What comes before the first mark belongs to none; waiting belongs to the move before it."""
+    found = facts(PARTS)
+    before = facts(PARTS.partition(";LAYER:0")[0])
+    in_layers = sum(layer.time_s for layer in found.layer_table)
+    assert in_layers == pytest.approx(found.time_s - before.time_s, rel=0.02)
+    skirt, infill = found.features
+    assert (skirt.name, skirt.filament_mm, infill.name, infill.filament_mm) == ("Skirt", 6, "Infill", 9)
+    assert infill.time_s > skirt.time_s + 1.4, "three times half a second of waiting"
+    assert skirt.time_s + infill.time_s < in_layers
+
+
+def test_the_first_mark_may_come_late_and_then_all_before_is_dropped() -> None:
+    text = "M83\n" + "".join(f"G1 Z{z}\nG1 X{z} E1\n" for z in (1, 2, 3)) + ";LAYER:0\nG1 Z0.2\nG1 X50 E1\n"
+    assert [layer.z_mm for layer in facts(text).layer_table] == [0.2]
+
+
+def test_layers_without_marks_begin_with_the_move_that_lays_them() -> None:
+    text = "M83\nG1 Z0.2\nG1 X5 E1\nG1 X9 E1\nG1 Z0.23\nG1 X5 E1\nG1 Z0.5\nG1 X0\nG1 X9 E1\n"
+    first, second = facts(text).layer_table
+    assert [first.line, second.line] == [3, 9]
+    assert (first.z_mm, second.z_mm) == (0.23, 0.5)
+    assert text.encode()[second.offset :].startswith(b"G1 X9 E1")
+    assert (first.filament_mm, second.filament_mm) == (3, 1)
+
+
+def test_a_comment_behind_a_move_counts_before_it() -> None:
+    found = facts("M83\nG1 Z0.2\nG1 X9 E1 ;TYPE:Skirt\n")
+    assert [(feature.name, feature.filament_mm) for feature in found.features] == [("Skirt", 1)]
+
+
+def test_every_tool_has_its_row() -> None:
+    found = facts("M83\nM104 T0 S200\nM104 T1 S230\nG1 X5 E3\nT1\nG1 X9 E4\nG1 E-2\nG1 E2\n")
+    assert [(tool.tool, tool.filament_mm, tool.max_nozzle_c) for tool in found.tool_table] == [(0, 3, 200), (1, 4, 230)]
+    assert found.filament_cm3 == pytest.approx(7 * pi * 1.75**2 / 4 / 1000)
+
+
+def test_firmware_retraction_takes_time_and_no_filament() -> None:
+    found = facts(START + LINE + "G10\nG1 X5\nG11\nG1 X50 E1\n")
+    assert found.filament_mm == 3
+    assert found.time_s > facts(START + LINE + "G1 X5\nG1 X50 E1\n").time_s + 0.3
+
+
+def test_the_speed_factor_makes_it_slower_and_the_flow_factor_no_thicker() -> None:
+    slow = facts(START + "M220 S50\nM221 S200\n" + LINE)
+    assert slow.time_s > 1.9 * facts(START + LINE).time_s
+    assert (slow.filament_mm, slow.flow_percent) == (2, (100, 200))
+
+
+def test_the_last_lines_that_count() -> None:
+    found = facts("M83\nG1 Z1\nG1 X9 E1\nG1 X0\nM84\n\n; end\n")
+    assert (found.last_extrusion_line, found.last_command_line, found.arcs) == (3, 5, 0)
+
+
+def test_a_container_says_what_the_end_of_its_stream_would() -> None:
+    class Pipe(BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    far = b"G1 X200 F12000\nG1 X0\n"
+    claims = {"machine_max_acceleration_x": "100", "machine_max_feedrate_x": "10"}
+    assert read_facts(Pipe(far), claims=claims).time_s > 10 * read_facts(Pipe(far)).time_s
+
+
+def placeless(found: GcodeFacts) -> GcodeFacts:
+    """Without what other ends or spaces move: sizes and offsets."""
+    return replace(found, size_bytes=0, layer_table=tuple(replace(layer, offset=0) for layer in found.layer_table))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_ends_of_lines_change_nothing_but_the_size(end: str) -> None:
+    written = read_facts(BytesIO(b"\xef\xbb\xbf" + PARTS.rstrip("\n").replace("\n", end).encode()), profile())
+    ours = facts(PARTS)
+    assert placeless(written) == placeless(ours)
+
+
+def test_numbers_and_checksums_change_nothing() -> None:
+    rows = []
+    for number, row in enumerate(SMALL.splitlines()):
+        body = f"N{number} {row}"
+        rows.append(f"{body}*{reduce(xor, body.encode(), 0)}")
+    assert placeless(facts("\n".join(rows))) == placeless(facts(SMALL))
+
+
+def test_lines_without_spaces_and_in_lower_case_change_nothing() -> None:
+    tight = SMALL.replace(" ", "").lower()
+    assert placeless(facts(tight)) == placeless(facts(SMALL))
+
+
 words = st.sampled_from(
-    ["G0", "G1", "G2", "G28", "G92", "M82", "M83", "G90", "G91", "T1", "T0", "G20", "G21", "M204", "M201", "G4", "M104", ";LAYER:1"]
+    [
+        *(
+            "G0",
+            "G1",
+            "G2",
+            "G3",
+            "G5",
+            "G10",
+            "G11",
+            "G17",
+            "G18",
+            "G19",
+            "G28",
+            "G92",
+            "G92.1",
+            "M82",
+            "M83",
+            "G90",
+            "G91",
+            "T1",
+            "T0",
+        ),
+        *(
+            "G20",
+            "G21",
+            "M204",
+            "M201",
+            "M203",
+            "M205",
+            "M566",
+            "G4",
+            "M104",
+            "M109",
+            "M190",
+            "M200",
+            "M207",
+            "M220",
+            "M221",
+            "M486",
+        ),
+        *(";LAYER:1", ";TYPE:x", "M106", "G29", "TIMELAPSE_TAKE_FRAME", "SET_VELOCITY_LIMIT ACCEL=5 VELOCITY=0", "PAUSE"),
+    ]
 )
 arguments = st.lists(st.tuples(st.sampled_from("XYZEFIJRSPT"), st.floats(-1e7, 1e7)), max_size=5)
 
@@ -158,6 +319,9 @@ def test_any_program_has_facts(rows: list[tuple[str, list[tuple[str, float]]]]) 
     assert found.time_s >= 0
     assert found.filament_mm >= 0
     assert found.lines <= len(rows)
+    assert isfinite(found.time_s + found.heating_s + found.homing_s + found.filament_mm)
+    assert sum(layer.time_s for layer in found.layer_table) <= found.time_s * (1 + 1e-9)
+    assert sum(feature.time_s for feature in found.features) <= found.time_s * (1 + 1e-9)
 
 
 def test_facts_of_a_whole_frame_agree_with_a_reading_by_hand() -> None:
