@@ -67,10 +67,10 @@ def _key(task: Mapping[str, Any], profile: PrinterProfile, limits: Limits) -> st
 
 def _kept(answer: Path) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = json.loads(answer.read_text("utf-8"))
+        found = json.loads(answer.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if found.keys() == {"refused", "needs_trust"} else None
+    return found if isinstance(found, dict) and found.keys() == {"refused", "needs_trust"} else None
 
 
 def _keep(answer: Path, record: Mapping[str, Any]) -> None:

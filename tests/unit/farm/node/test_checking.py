@@ -1,0 +1,241 @@
+"""The agent's side of the check: limits.toml at once, one program after another, and a judge that dies refuses."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farm.errors import ConfigurationError
+from farm.node import checking, core
+from farm.node.checking import JUDGED_ELSEWHERE, Checking, OwnerFile, ProcessCheck, Request
+from farm.node.core import Checked, NodeState, Step, refusal
+from gcode.limits import Limits, LimitsError
+from tests.unit.farm.node.bench import OTHER_SHA, SHA, A, B, Bench, allocation
+from tests.unit.farm.node.fake_farm import until
+from tests.unit.gcode.samples import SMALL
+
+NO_LIMITS = Limits()
+
+
+class BenchKeeper:
+    """A bench in the place of a keeper: every step is taken over."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.keys: list[str | None] = []
+
+    @property
+    def state(self) -> NodeState:
+        return self.bench.state
+
+    async def apply_surely(self, event: Callable[[NodeState, core.Moment], Step], *, key: str | None = None) -> None:
+        self.keys.append(key)
+        self.bench.state = event(self.bench.state, self.bench.moment).state
+
+
+class Judge:
+    """Answers what a test says, and counts."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.answer = Checked()
+
+    async def __call__(self, request: Request) -> Checked:
+        self.asked.append(request)
+        return self.answer
+
+
+class Table:
+    """A checking on a bench, with its limits.toml."""
+
+    def __init__(self, folder: Path, *, required: bool = False) -> None:
+        self.bench = Bench()
+        self.file = folder / "limits.toml"
+        self.judge = Judge()
+        self.keeper = BenchKeeper(self.bench)
+        self.present = {SHA: folder / "one", OTHER_SHA: folder / "two"}
+        owner = OwnerFile(self.file, required=required)
+        self.checking = Checking(self.keeper, self.present.get, owner, self.judge)  # type: ignore[arg-type]  # a bench
+        self.checking.know(A, "Anna", "generic-210", ((0.0, 60.0),))
+        self.checking.know(B, "Berta", "generic-300", ())
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path)
+
+
+async def test_a_program_is_judged_once_for_its_printer(table: Table) -> None:
+    table.bench.allocate(allocation())
+    assert await table.checking.turn() == core.Task(A, SHA)
+    assert await table.checking.turn() is None
+    (request,) = table.judge.asked
+    assert (request.program.name, request.sha256, request.profile, request.limits) == ("one", SHA, "generic-210", Limits())
+    assert table.bench.state.checks == {(A, SHA): Checked()}
+
+
+async def test_what_is_refused_is_kept_for_the_core(table: Table) -> None:
+    table.judge.answer = Checked(refusal("No.", "Non."))
+    table.bench.allocate(allocation(), printer=B)
+    await table.checking.turn()
+    assert table.bench.state.checks[B, SHA].refused == refusal("No.", "Non.")
+    assert table.judge.asked[0].profile == "generic-300"
+
+
+async def test_a_file_that_vanished_is_not_judged(table: Table) -> None:
+    del table.present[SHA]
+    table.bench.allocate(allocation())
+    await table.checking.turn()
+    assert table.judge.asked == []
+    assert table.bench.state.checks == {}
+
+
+async def test_the_limits_reach_the_judge_by_the_printers_name(table: Table) -> None:
+    table.file.write_text("max_bed_c = 50\n[printers.Anna]\nmax_bed_c = 40\n")
+    table.bench.allocate(allocation())
+    table.bench.allocate(allocation("b"), printer=B)
+    await table.checking.turn()
+    await table.checking.turn()
+    table.bench.allocate(allocation())
+    await table.checking.turn()
+    assert {request.limits.max_bed_c for request in table.judge.asked} == {50.0, 40.0}
+
+
+async def test_quiet_hours_are_added_to_those_of_node_toml(table: Table) -> None:
+    table.file.write_text('quiet_hours = ["22:00-07:00"]')
+    await table.checking.open()
+    assert table.checking.know("late", "Clara", "generic-210", ()) == ((79_200.0, 25_200.0),)
+    await table.checking.turn()
+    setups = {key: printer.setup.quiet_hours for key, printer in table.bench.state.printers.items()}
+    assert setups == {A: ((0.0, 60.0), (79_200.0, 25_200.0)), B: ((79_200.0, 25_200.0),)}
+
+
+async def test_a_change_of_the_file_makes_every_check_anew(table: Table) -> None:
+    table.bench.allocate(allocation())
+    await table.checking.turn()
+    table.file.write_text("max_nozzle_c = 210")
+    await table.checking.turn()
+    assert [request.limits.max_nozzle_c for request in table.judge.asked] == [None, 210.0]
+    await table.checking.turn()
+    assert len(table.judge.asked) == 2
+    table.file.unlink()
+    await table.checking.turn()
+    assert table.judge.asked[-1].limits == Limits()
+
+
+async def test_limits_that_cannot_be_understood_stop_everything_until_they_can(table: Table) -> None:
+    table.bench.allocate(allocation())
+    table.file.write_text("max_nozzle_c = 'cold'")
+    await table.checking.turn()
+    trouble = table.bench.state.limits_trouble
+    assert trouble is not None
+    assert (trouble.code, "max_nozzle_c" in trouble.en, "max_nozzle_c" in trouble.fr) == ("limits-unreadable", True, True)
+    assert table.judge.asked == []
+    told = len(table.keeper.keys)
+    await table.checking.turn()
+    assert len(table.keeper.keys) == told, "said once"
+    table.file.write_text("max_nozzle_c = 215")
+    await table.checking.turn()
+    assert table.bench.state.limits_trouble is None
+    assert [request.limits.max_nozzle_c for request in table.judge.asked] == [215.0]
+
+
+async def test_a_result_by_limits_that_changed_meanwhile_is_dropped(table: Table) -> None:
+    class Slow(Judge):
+        async def __call__(self, request: Request) -> Checked:
+            if not self.asked:
+                table.keeper.bench.state = core.on_limits(table.bench.state, "others", {}).state
+            return await super().__call__(request)
+
+    slow = Slow()
+    table.checking._check = slow
+    table.bench.allocate(allocation())
+    await table.checking.turn()
+    assert table.bench.state.checks == {}
+
+
+async def test_a_broken_file_keeps_an_agent_from_starting(table: Table) -> None:
+    table.file.write_text("nonsense")
+    with pytest.raises(ConfigurationError, match=r"limits\.toml"):
+        await table.checking.open()
+
+
+async def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        await Table(tmp_path, required=True).checking.open()
+    await Table(tmp_path).checking.open()
+
+
+def test_a_folder_is_no_limits_file(tmp_path: Path) -> None:
+    with pytest.raises(LimitsError, match="directory"):
+        OwnerFile(tmp_path).content()
+    assert OwnerFile(None).content() == b""
+
+
+async def test_it_works_on_by_itself_and_rests_when_nothing_is_left(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_LOOK_EVERY_S", 3600.0)
+    table.bench.allocate(allocation("a"), allocation("b", sha=OTHER_SHA))
+    table.bench.state = core.on_limits(table.bench.state, "", {}).state
+    running = asyncio.create_task(table.checking.run())
+    await until(lambda: len(table.judge.asked) == 2)
+    table.bench.allocate(allocation("c"), printer=B)
+    table.bench.state = core.on_files(table.bench.state, frozenset({SHA, OTHER_SHA})).state
+    await asyncio.sleep(0.01)
+    table.checking.soon()
+    await until(lambda: (B, SHA) in table.bench.state.checks)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+# --- the process ------------------------------------------------------------------------------------------------------------------
+
+
+def request(folder: Path, text: str, limits: Limits = NO_LIMITS) -> Request:
+    path = folder / "program.gcode"
+    path.write_text(text)
+    return Request(path, "a" * 64, "generic-210", limits)
+
+
+async def test_a_process_judges(tmp_path: Path) -> None:
+    check = ProcessCheck(tmp_path / "checks")
+    assert await check(request(tmp_path, SMALL)) == Checked()
+    refused = (await check(request(tmp_path, SMALL, Limits(max_nozzle_c=150)))).refused
+    assert refused is not None
+    assert (refused.code, "200 > 150" in refused.en, "200 > 150" in refused.fr) == ("gcode-refused", True, True)
+    assert len(list((tmp_path / "checks").iterdir())) == 2
+
+
+@pytest.mark.parametrize("bounds", [{"timeout_s": 0.0}, {"memory_bytes": 2**20}])
+async def test_a_judge_that_hangs_or_dies_refuses(tmp_path: Path, bounds: dict[str, float]) -> None:
+    checked = await ProcessCheck(tmp_path / "checks", **bounds)(request(tmp_path, SMALL))  # type: ignore[arg-type]  # by name
+    assert checked.refused is not None
+    assert "could not be checked" in checked.refused.en
+
+
+async def test_a_program_that_vanished_is_refused_and_not_kept(tmp_path: Path) -> None:
+    asked = request(tmp_path, SMALL)
+    asked.program.unlink()
+    assert (await ProcessCheck(tmp_path / "checks")(asked)).refused is not None
+    assert not (tmp_path / "checks").exists()
+
+
+async def test_giving_up_kills_the_judge(tmp_path: Path) -> None:
+    task = asyncio.create_task(ProcessCheck(tmp_path)(request(tmp_path, SMALL)))
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_farms_own_node_is_not_asked_twice(tmp_path: Path) -> None:
+    assert await JUDGED_ELSEWHERE(request(tmp_path, "M997\n")) == Checked()
+
+
+async def test_an_agent_does_not_load_what_judges() -> None:
+    script = (
+        "import sys, farm.node.agent; sys.exit(bool({'numpy', 'gcode.rules', 'gcode.checks', 'gcode.machine'} & set(sys.modules)))"
+    )
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", script, env={"PYTHONPATH": str(Path.cwd())})
+    assert await child.wait() == 0

@@ -1,0 +1,137 @@
+"""The process that judges: what it says of good, bad and doubtful programs, and what it keeps."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.node import judging
+from farm.node.judging import answer, judge
+from gcode.limits import Limits, as_record
+from gcode.profile import bundled_profiles
+from tests.unit.gcode.samples import END, LINE, SMALL, START
+
+NO_LIMITS = Limits()
+PROFILE = bundled_profiles()["generic-210"]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "program.gcode"
+    path.write_text(text)
+    return path
+
+
+def task(program: Path, limits: Limits = NO_LIMITS, **fields: Any) -> dict[str, Any]:
+    whole = {"program": str(program), "sha256": "a" * 64, "profile": "generic-210", "limits": as_record(limits)}
+    return {**whole, "folder": str(program.parent / "checks"), "memory_bytes": 2**29, **fields}
+
+
+def test_a_good_program_passes(tmp_path: Path) -> None:
+    assert judge(written(tmp_path, SMALL), PROFILE, Limits()) == {"refused": None, "needs_trust": False}
+
+
+def test_a_refusal_names_the_line_and_the_figures_in_both_languages(tmp_path: Path) -> None:
+    found = judge(written(tmp_path, SMALL.replace("S200", "S300")), PROFILE, Limits())
+    assert found["refused"] == {
+        "en": "The nozzle would be hotter than this printer may be. Line 1: 300 > 260 °C",
+        "fr": "La buse serait plus chaude que cette imprimante ne le permet. Ligne 1 : 300 > 260 °C",
+    }
+
+
+def test_a_finding_about_the_whole_file_has_no_line(tmp_path: Path) -> None:
+    found = judge(written(tmp_path, START + LINE), PROFILE, Limits())
+    assert "Heaters are still on" in found["refused"]["en"]
+    assert "Line" not in found["refused"]["en"]
+
+
+def test_the_owners_limits_refuse_what_the_profile_lets_pass(tmp_path: Path) -> None:
+    program = written(tmp_path, SMALL)
+    assert "200 > 190 °C" in judge(program, PROFILE, Limits(max_nozzle_c=190))["refused"]["en"]
+    assert "bytes" in judge(program, PROFILE, Limits(max_file_bytes=10))["refused"]["en"]
+    assert " h" in judge(program, PROFILE, Limits(max_print_h=0.0))["refused"]["fr"]
+    assert "does not allow" in judge(program, PROFILE, Limits(forbidden_codes=frozenset({"M83"})))["refused"]["en"]
+
+
+def test_what_needs_trust_is_accepted_only_where_the_owner_says_so(tmp_path: Path) -> None:
+    program = written(tmp_path, START + "M907 E500\n" + LINE + END)
+    found = judge(program, PROFILE, Limits())
+    assert "accept_trusted" in found["refused"]["en"]
+    assert "M907 E500" in found["refused"]["fr"]
+    assert judge(program, PROFILE, Limits(accept_trusted=True)) == {"refused": None, "needs_trust": True}
+    long = judge(program, PROFILE, Limits(accept_trusted=True, max_print_h=0.0))
+    assert long["refused"] is not None
+
+
+def test_an_answer_is_kept_for_its_file_profile_limits_and_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = written(tmp_path, SMALL)
+    asked: list[object] = []
+
+    def counted(*arguments: object) -> dict[str, Any]:
+        asked.append(arguments)
+        return {"refused": None, "needs_trust": False}
+
+    monkeypatch.setattr(judging, "judge", counted)
+    for _ in range(3):
+        assert answer(task(program)) == {"refused": None, "needs_trust": False}
+    assert len(asked) == 1
+    answer(task(program, sha256="b" * 64))
+    answer(task(program, Limits(max_bed_c=50)))
+    answer(task(program, profile="generic-300"))
+    assert len(asked) == 4
+    answer(task(program, Limits(quiet_hours=((0.0, 5.0),))))
+    assert len(asked) == 4, "at which hours is another matter"
+    monkeypatch.setattr(judging, "RULE_SET_VERSION", 10_000)
+    answer(task(program))
+    changed = replace(PROFILE, revision="another")
+    monkeypatch.setattr(judging, "bundled_profiles", lambda: {"generic-210": changed})
+    answer(task(program))
+    assert len(asked) == 6
+
+
+def test_a_damaged_answer_is_found_again(tmp_path: Path) -> None:
+    program = written(tmp_path, SMALL)
+    answer(task(program))
+    (kept,) = (tmp_path / "checks").iterdir()
+    for content in ("{", "[]", '{"refused": null}'):
+        kept.write_text(content)
+        assert answer(task(program)) == {"refused": None, "needs_trust": False}
+    assert json.loads(kept.read_text()) == {"refused": None, "needs_trust": False}
+
+
+def test_old_answers_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "_KEPT_ANSWERS", 3)
+    program = written(tmp_path, SMALL)
+    for number in range(6):
+        answer(task(program, sha256=f"{number:064x}"))
+    assert len(list((tmp_path / "checks").iterdir())) == 3
+
+
+def test_answers_that_cannot_be_written_are_given_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    assert answer(task(written(tmp_path, SMALL), folder=str(tmp_path / "file")))["refused"] is None
+
+
+def run(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "farm.node.judging"]
+    return subprocess.run(command, input=json.dumps(told), capture_output=True, text=True, env=environment, check=False)
+
+
+def test_the_process_answers_in_json(tmp_path: Path) -> None:
+    done = run(task(written(tmp_path, SMALL)))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"refused": None, "needs_trust": False}
+
+
+def test_its_memory_is_limited(tmp_path: Path) -> None:
+    assert run(task(written(tmp_path, SMALL), memory_bytes=2**20)).returncode != 0
+
+
+def test_it_loads_nothing_of_the_daemon_and_no_numpy() -> None:
+    script = "import sys, farm.node.judging; sys.exit(bool({'numpy', 'sqlalchemy', 'pydantic', 'gcode.scan'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
