@@ -153,7 +153,7 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
     _tell_program(output, known, as_json=as_json)
 
 
-def resume(
+def resume(  # noqa: PLR0913, PLR0917 - options of a command
     file: File,
     layer: Annotated[int, typer.Option("--layer", min=2, help="The first layer to print, from 1.")],
     profile: Profile,
@@ -161,6 +161,9 @@ def resume(
     confirmed: Annotated[
         bool, typer.Option("--the-head-has-not-moved", help="You have seen that motors and part stayed where they were.")
     ] = False,
+    nozzle_z: Annotated[
+        float | None, typer.Option("--nozzle-z", help="mm: where the nozzle stands, if the printer was switched off or reset.")
+    ] = None,
     plate: Plate = None,
 ) -> None:
     """Make a program that takes a broken print up again at a layer."""
@@ -168,5 +171,6 @@ def resume(
 
     known = profile_named(profile)
     with opened(file, plate=plate) as program, gcode_errors(file):
-        size_bytes = _written(output, resumed(program.stream, layer, known, confirmed=confirmed), program.size_bytes)
+        pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=confirmed, nozzle_z_mm=nozzle_z)
+        size_bytes = _written(output, pieces, program.size_bytes)
     say(f"{output}: from layer {layer}, {number_of(size_bytes, 'byte')}")

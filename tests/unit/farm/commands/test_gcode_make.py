@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import configs
 from farm.errors import InvalidError
 from gcode.frame import frame_options, make_frame
 from gcode.profile import bundled_profiles
@@ -90,6 +91,21 @@ def test_a_print_is_not_taken_up_again_without_a_persons_word(tmp_path: Path) ->
     file.write_bytes(make_frame(bundled_profiles()["generic-210"]))
     assert isinstance(failed("resume", file, "--layer", 5, "-p", "generic-210", "-o", rest), InvalidError)
     assert not rest.exists()
+
+
+def test_a_print_is_taken_up_again_on_a_printer_that_may(tmp_path: Path) -> None:
+    file, rest, printer = tmp_path / "f.gcode", tmp_path / "rest.gcode", tmp_path / "mine.toml"
+    file.write_bytes(make_frame(bundled_profiles()["generic-210"]))
+    printer.write_text((Path(configs.__file__).parent / "printers" / "generic-210.toml").read_text() + "\n")
+    text = printer.read_text()
+    assert "\nresumes" not in text
+    printer.write_text(text.replace("\nnozzle_mm", "\nresumes = true\nnozzle_mm", 1))
+    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--the-head-has-not-moved")
+    content = rest.read_text()
+    assert content.startswith("; taken up again by Essaim at layer 5")
+    assert file.read_text().endswith(content[-5000:])
+    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--the-head-has-not-moved", "--nozzle-z", 9)
+    assert "\nG92 Z9.000\n" in rest.read_text()
 
 
 @pytest.mark.real
