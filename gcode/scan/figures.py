@@ -13,7 +13,7 @@ from gcode.scan.columns import Integers
 from gcode.scan.numbers import PADDING, Bytes, Flags, read_numbers
 
 _MAX_NAMES: Final = 256
-_WORTH: Final = 32  # fewer are looked at one by one
+_WORTH: Final = 128  # fewer are looked at one by one
 _LONGEST_HEAD: Final = 8  # bytes, of those that are recognised many at once
 _MAX_HEADS: Final = 16
 _FIGURE: Final = re.compile(rb"(;[ \t]{0,4}[A-Za-z_]{1,32}:)[ \t]*-?[0-9.]{1,20}")

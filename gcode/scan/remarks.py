@@ -69,7 +69,11 @@ class Remarks:
         else:
             codes = self._codes[events.text]
         unsure = (codes == UNSURE).nonzero()[0]
-        codes[unsure[self._figures.among(content, events.begin[unsure] + begin, events.end[unsure] + begin)]] = NOTHING
+        figures = unsure[self._figures.among(content, events.begin[unsure] + begin, events.end[unsure] + begin)]
+        codes[figures] = NOTHING
+        if events.text is not None:
+            numbers = events.text[figures]
+            self._codes[numbers[numbers >= 0]] = NOTHING
         return codes
 
     def number(self, text: int, code: int) -> None:
@@ -91,14 +95,14 @@ class Remarks:
 
     def _studied(self, line: Line) -> Found:
         code, comment = line.code, line.comment
-        if line.defect or not is_clean(comment) or any(judge.remembers(code) for judge in self._judges):
+        if line.defect or not is_clean(comment) or (code and any(judge.remembers(code) for judge in self._judges)):
             return Remark(line, whole=True)
-        judges = tuple(judge for judge in self._judges if judge.finds(line))
-        if says_nothing(line):
-            return Remark(line, judges=judges) if judges else COMMAND if code else NOTHING
         if not code:
             feature = feature_name(comment)
-            return Remark(line, whole=feature is None, feature=feature)
+            return NOTHING if says_nothing(line) else Remark(line, whole=feature is None, feature=feature)
+        judges = tuple(judge for judge in self._judges if judge.finds(line))
+        if says_nothing(line):
+            return Remark(line, judges=judges) if judges else COMMAND
         alone = says_nothing(line._replace(code=""))
         limits = alone and code in _LIMITS
         return Remark(line, whole=not limits, limits=limits, repeatable=alone and code in _REPEATABLE, judges=judges)
