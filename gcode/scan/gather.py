@@ -18,6 +18,19 @@ _ARC = np.uint8(MoveFlag.ARC)
 _LAST_OF_ARC = np.uint8(MoveFlag.ARC | MoveFlag.LAST)
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Some points, and the box around them (None around nothing)."""
+
+    places: Floats  # (3, n)
+    box: Box | None
+
+    @classmethod
+    def of(cls, places: Floats) -> "Points":
+        """Any points."""
+        return cls(places, _box(places) if places.shape[1] else None)
+
+
 class Moves:
     """Columns of moves, and what several stages want to know of them; found once, when it is first asked for."""
 
@@ -47,6 +60,29 @@ class Moves:
     def starts(self) -> Box:
         """The box around all starts."""
         return _box(self.columns.start)
+
+    @cached_property
+    def laid_starts(self) -> Points:
+        """Where plastic begins; one for each of `laying`."""
+        return Points.of(self._laid(self.columns.start))
+
+    @cached_property
+    def laid_ends(self) -> Points:
+        """Where plastic ends."""
+        return Points.of(self._laid(self.columns.end))
+
+    def _laid(self, points: Floats) -> Floats:
+        return points if len(self.laying) == len(self) else points[:, self.laying]
+
+    @cached_property
+    def travels(self) -> Integers:
+        """The rows that lay no plastic."""
+        return (~self.lays).nonzero()[0]
+
+    @cached_property
+    def travel_ends(self) -> Points:
+        """Where these end."""
+        return Points.of(self.columns.end[:, self.travels])
 
     @cached_property
     def speeds(self) -> tuple[float, float]:

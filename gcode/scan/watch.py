@@ -28,15 +28,15 @@ from gcode.profile import Box, PrinterProfile
 from gcode.reader import Line
 from gcode.rules import RULES, MoveRule
 from gcode.scan.columns import Columns, Floats, Integers, MoveFlag, picked
-from gcode.scan.gather import Moves
+from gcode.scan.gather import Moves, Points
 from gcode.scan.numbers import Flags
 
 _NONE: Final = np.empty(0, np.int64)
 
 
-def _holds(outer: Box, inner: Box) -> bool:
+def _holds(box: Box, inner: Box) -> bool:
     """Whether a box is inside another, or at most TOLERANCE_MM beside it."""
-    wide = widened(outer)
+    wide = widened(box)
     return (
         wide.min_x <= inner.min_x
         and wide.min_y <= inner.min_y
@@ -47,32 +47,44 @@ def _holds(outer: Box, inner: Box) -> bool:
     )
 
 
-def _inside(points: Floats, box: Box) -> Flags:
-    x, y, z = points
-    wide = widened(box)
-    inside: Flags = (wide.min_x <= x) & (x <= wide.max_x) & (wide.min_y <= y) & (y <= wide.max_y)
-    inside &= (wide.min_z <= z) & (z <= wide.max_z)
-    return inside
+def _outside(points: Points, box: Box) -> Flags | None:
+    """Which points are more than TOLERANCE_MM outside a box; None: not one. Only the sides that any point passes are looked at."""
+    around, wide = points.box, widened(box)
+    if around is None:
+        return None
+    outside: Flags | None = None
+    x, y, z = points.places
+    for values, value, least in ((x, around.min_x, wide.min_x), (y, around.min_y, wide.min_y), (z, around.min_z, wide.min_z)):
+        if value < least:
+            outside = values < least if outside is None else outside | (values < least)
+    for values, value, most in ((x, around.max_x, wide.max_x), (y, around.max_y, wide.max_y), (z, around.max_z, wide.max_z)):
+        if value > most:
+            outside = values > most if outside is None else outside | (values > most)
+    return outside
+
+
+def _outside_both(points: Points, one: Box, other: Box) -> Flags | None:
+    first = _outside(points, one)
+    second = None if first is None else _outside(points, other)
+    return None if first is None or second is None else first & second
 
 
 def _extrudes_outside(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
-    boxes = (profile.volume, profile.purge)
-    if any(_holds(box, moves.starts) and _holds(box, moves.ends) for box in boxes):
+    if _holds(profile.volume, moves.starts) and _holds(profile.volume, moves.ends):
         return _NONE
-    rows = moves.laying
-    good = np.ones(len(rows), bool)
-    for points in (moves.columns.start[:, rows], moves.columns.end[:, rows]):
-        good &= _inside(points, boxes[0]) | _inside(points, boxes[1])
-    return rows[~good]
+    starts = _outside_both(moves.laid_starts, profile.volume, profile.purge)
+    ends = _outside_both(moves.laid_ends, profile.volume, profile.purge)
+    if starts is None or ends is None:
+        wrong = ends if starts is None else starts
+        return _NONE if wrong is None else moves.laying[wrong]
+    return moves.laying[starts | ends]
 
 
 def _travels_outside(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
-    boxes = (profile.volume, reachable(profile))
-    if any(_holds(box, moves.ends) for box in boxes):
+    if _holds(profile.volume, moves.ends):
         return _NONE
-    rows = (~moves.lays).nonzero()[0]
-    points = moves.columns.end[:, rows]
-    return rows[~(_inside(points, boxes[0]) | _inside(points, boxes[1]))]
+    wrong = _outside_both(moves.travel_ends, profile.volume, reachable(profile))
+    return _NONE if wrong is None else moves.travels[wrong]
 
 
 def _below_bed(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
@@ -102,13 +114,11 @@ def _lays_on_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) 
     boxes = [box for box in profile.keep_out if box.max_z >= lowest_mm]  # clips are flat: most layers are above them
     if not boxes:
         return _NONE
-    rows = moves.laying
-    start, end = moves.columns.start[:, rows], moves.columns.end[:, rows]
-    crossed = np.zeros(len(rows), bool)
+    crossed = np.zeros(len(moves.laying), bool)
     with np.errstate(divide="ignore", invalid="ignore"):
         for box in boxes:
-            crossed |= _crosses(start, end, box)
-    return rows[crossed]
+            crossed |= _crosses(moves.laid_starts.places, moves.laid_ends.places, box)
+    return moves.laying[crossed]
 
 
 def _extrudes_cold(moves: Moves, situation: Situation, profile: PrinterProfile) -> Integers:
@@ -179,11 +189,13 @@ class Watch:
         self._judges = judges
         self._told: dict[tuple[int, str], int] = {}  # places that were given, by profile and rule
         self._seen: tuple[object, ...] = ()
-        self._conditions: list[Conditions] = []
+        self._conditions = [Conditions(0, ())]
         self.look(0)
 
     def look(self, row: int) -> None:
         """Something may be different from this row on."""
+        if not self._judges:
+            return
         machine = self._machine
         target_c, known = nozzle_target_c(machine), bool(machine.nozzle_c)
         seen = (target_c, known, *((judge.situation.motors_off, judge.situation.hidden_heat) for judge in self._judges))
@@ -195,6 +207,8 @@ class Watch:
 
     def add(self, moves: Moves, line_at: LineAt) -> None:
         """Judge moves, whose rows are those of `look`; the next ones begin at row 0."""
+        if not self._judges:
+            return
         conditions, last = self._conditions, self._conditions[-1]
         self._conditions = [replace(last, row=0)]
         for index, one in enumerate(conditions):
