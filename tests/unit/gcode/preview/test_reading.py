@@ -4,12 +4,17 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from hypothesis import given
 
-from gcode.interpreter import read_facts
+from gcode.interpreter import make_collector, read_facts
+from gcode.preview import strokes
 from gcode.preview.reading import MAX_FEATURES, read_drawing
+from gcode.preview.strokes import START_CODE
 from gcode.profile import bundled_profiles
+from gcode.reader import read_lines
 from tests.unit.gcode.preview.plates import START, square, stream, tower
 from tests.unit.gcode.samples import ENDER_3, MK3S, ULTIMAKER_3, real_file
+from tests.unit.gcode.scan.programs import programs
 
 
 def test_every_layer_and_kind_of_line() -> None:
@@ -85,3 +90,27 @@ def test_layers_are_those_of_the_facts(name: str) -> None:
     filament = np.bincount(drawn.strokes.layer + 1, drawn.strokes.filament_mm)[1:]
     laid = [row.filament_mm for row in facts.layer_table]
     assert filament.sum() == pytest.approx(sum(laid), rel=0.03), "but for what is drawn back and given back"
+
+
+def laid(content: bytes) -> list[tuple[int, float, float, float, float]]:
+    """Layer, end and filament of every move that lays plastic, by the interpreter."""
+    collector = make_collector(BytesIO(content), None)
+    rows: list[tuple[int, float, float, float, float]] = []
+    for line in read_lines(BytesIO(content)):
+        before = collector._layers.count
+        moves = collector.feed(line)
+        if collector._layers.count < before:  # the first mark: all that was start code
+            rows = [(START_CODE, *row[1:]) for row in rows]
+        rows += [(collector._layers.count - 1, *move.end, move.filament_mm) for move in moves if move.extrudes]
+    return rows
+
+
+@given(programs())
+def test_any_program_is_drawn_as_the_interpreter_reads_it(content: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strokes, "thinned", lambda found, _tolerance_mm: found)
+        drawn = read_drawing(BytesIO(content)).strokes
+    expected = laid(content)
+    assert drawn.layer.tolist() == [row[0] for row in expected]
+    ours = np.column_stack([drawn.end, drawn.filament_mm]) if len(drawn) else np.empty((0, 4))
+    assert ours == pytest.approx(np.array([row[1:] for row in expected], np.float64).reshape(-1, 4), rel=1e-5, abs=1e-4)
