@@ -39,7 +39,6 @@ class EventReader:
         self.dwell_s = 0.0
         self.feature: str | None = None
         self.unreadable = 0
-        self.last_command_line = 0
         self.max_nozzle_c: dict[int, float] = {}
         self.max_bed_c = 0.0
         self.max_chamber_c = 0.0
@@ -108,7 +107,6 @@ class EventReader:
             self.thumbnails.append(ThumbnailFacts(mark.format, mark.width_px, mark.height_px, offset, size_bytes))
 
     def _command(self, line: Line) -> int:
-        self.last_command_line = line.number
         take = _TAKERS.get(line.code)
         if take is not None:
             return take(self, line)

@@ -215,7 +215,6 @@ def test_klippers_heaters() -> None:
 def test_defects_are_counted_and_obeyed_by_nobody_but_their_comments_are_read() -> None:
     events = read("M104 S99999999 ;TYPE:Skirt\nblah blah\n\x00\n")
     assert (events.unreadable, events.max_nozzle_c, events.feature) == (3, {}, "Skirt")
-    assert events.last_command_line == 0
 
 
 def test_a_line_may_be_fed_twice_to_machine_and_events_without_harm() -> None:
