@@ -5,7 +5,8 @@ done by manifold3d (the extra `solid`).
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from gcode.frame.design import FrameDesign, skin_inset_mm
 from gcode.frame.errors import FrameError
@@ -19,6 +20,8 @@ from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
     from manifold3d import Manifold
+
+_INTO_MM: Final = 0.01
 
 
 def frame_stl(design: FrameDesign, plate: Plate | None = None, profile: PrinterProfile | None = None) -> bytes:
@@ -166,12 +169,19 @@ def _manifold_slabs(layers: Iterable[Slice]) -> list["Manifold"]:
     import manifold3d  # noqa: PLC0415 - see manifold_is_installed
 
     found = []
-    for piece in layers:
-        if not piece.standoffs:
-            section = manifold3d.CrossSection([piece.shape.outline, piece.shape.window_outline], manifold3d.FillRule.EvenOdd)
-            slab = manifold3d.Manifold.extrude(section, piece.thickness_mm)
-            found.append(slab.translate((0.0, 0.0, piece.z_mm - piece.thickness_mm)))
+    for (outline, window, bridges), alike in groupby((piece for piece in layers if not piece.standoffs), key=_borders):
+        pieces = list(alike)
+        bottom_mm = pieces[0].z_mm - pieces[0].thickness_mm
+        section = manifold3d.CrossSection([outline, window], manifold3d.FillRule.EvenOdd)
+        # Slabs that only touch stay apart in the union: each reaches a little into the one below.
+        into_mm = 0.0 if bridges or bottom_mm < _INTO_MM else _INTO_MM
+        slab = manifold3d.Manifold.extrude(section, pieces[-1].z_mm - bottom_mm + into_mm)
+        found.append(slab.translate((0.0, 0.0, bottom_mm - into_mm)))
     return found
+
+
+def _borders(piece: Slice) -> tuple[Polyline, Polyline, bool]:
+    return (piece.shape.outline, piece.shape.window_outline, piece.bridges)
 
 
 def _manifold_bars(design: FrameDesign, plate: Plate) -> list["Manifold"]:
@@ -186,6 +196,8 @@ def _joined(*groups: list["Manifold"]) -> list[Triangle]:
     import manifold3d  # noqa: PLC0415 - see manifold_is_installed
 
     whole = manifold3d.Manifold.batch_boolean([piece for group in groups for piece in group], manifold3d.OpType.Add)
-    mesh = whole.to_mesh()
+    mesh = whole.simplify(_INTO_MM / 2).to_mesh()
     corners = [(float(x), float(y), float(z)) for x, y, z in mesh.vert_properties[:, :3]]
-    return [(corners[a], corners[b], corners[c]) for a, b, c in mesh.tri_verts]
+    faces = ((corners[a], corners[b], corners[c]) for a, b, c in mesh.tri_verts)
+    # A triangle that 32-bit floats have made a line closes nothing.
+    return [face for face in faces if len(set(face)) == 3]

@@ -51,7 +51,7 @@ DIMENSIONS: Final = {
     ),
     "layer_height_mm": Dimension(0.05, 0.6, Bilingual("the height of one layer", "la hauteur d'une couche")),
     "pin_mm": Dimension(1.2, 6.0, Bilingual("the width of a pin's neck", "la largeur du col d'un téton")),
-    "pin_neck_mm": Dimension(0.8, 8.0, Bilingual("the length of a pin's neck", "la longueur du col d'un téton")),
+    "pin_neck_mm": Dimension(0.4, 6.0, Bilingual("the length of a pin's neck", "la longueur du col d'un téton")),
     "pin_head_mm": Dimension(
         0,
         12,
@@ -84,7 +84,7 @@ class FrameDesign:
     layer_height_mm: float = 0.3
     holes: str = "888"
     pin_mm: float = 2.4
-    pin_neck_mm: float = 2.5
+    pin_neck_mm: float = 0.8
     pin_head_mm: float = 0.0
     hooks: bool = True
     hook_gap_mm: float = 5.0
@@ -141,9 +141,14 @@ class FrameDesign:
         return hypot(self.head_mm, self.printed_height_mm)
 
     @property
+    def head_middle_mm(self) -> float:
+        """From the front face to the middle of a pin's head: the neck is what is seen between face and head."""
+        return self.pin_neck_mm + sqrt(self.head_mm**2 - self.pin_mm**2) / 2
+
+    @property
     def pin_reach_mm(self) -> float:
         """How far a pin stands out of the front face."""
-        return self.pin_neck_mm + self.head_mm / 2
+        return self.head_middle_mm + self.head_mm / 2
 
     @property
     def front_depth_mm(self) -> float:
@@ -341,4 +346,18 @@ def shortened(design: FrameDesign, profile: PrinterProfile) -> FrameDesign:
     bed_mm = volume.max_y - volume.min_y
     pins_mm = design.pin_reach_mm if 0.0 in design.standard.places_mm else 0.0
     spare_mm = bed_mm - 2 * BED_MARGIN_MM - design.depth_mm - pins_mm - 2 * design.line_width_mm
-    return design if spare_mm >= 0 else replace(design, head_depth_mm=design.head_depth_mm + spare_mm)
+    if spare_mm >= 0:
+        return design
+    missing_mm = _SHORTEST_ARM_MM - (design.arm_length_mm + spare_mm)
+    if missing_mm > 0:
+        raise FrameError(
+            Bilingual(
+                f"The bed of {profile.name} is {bed_mm:.0f} mm deep: even with the shortest arms that hold, "
+                f"the frame needs {bed_mm + missing_mm:.0f} mm.",
+                f"Le plateau de {profile.name} mesure {bed_mm:.0f} mm de profondeur : même avec les branches les plus courtes "
+                f"qui tiennent, la visière en demande {bed_mm + missing_mm:.0f}.",
+            ),
+            parameter="head_depth_mm",
+            value=design.head_depth_mm,
+        )
+    return replace(design, head_depth_mm=design.head_depth_mm + spare_mm)

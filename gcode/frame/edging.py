@@ -16,8 +16,8 @@ from gcode.profile import Box, PrinterProfile
 _SKIRT_GAP_MM: Final = 3.0
 _SKIRT_LOOPS: Final = 2
 _ERROR_MM: Final = 0.1
-_CELL_MM: Final = 0.25
-_BRIM_ERROR_MM: Final = 0.15
+_CELL_MM: Final = 0.2
+_BRIM_ERROR_MM: Final = 0.2
 
 
 def _closed(loop: Polyline, width_mm: float) -> Track:

@@ -14,7 +14,7 @@ from typing import Final
 from gcode.frame.design import FrameDesign, letter_height_mm, skin_inset_mm
 from gcode.frame.errors import FrameError
 from gcode.frame.geometry import GeometryError, Point, Polyline, cubic, distance, kept
-from gcode.frame.lettering import text_row, text_width_mm
+from gcode.frame.lettering import STROKE_MM, text_row, text_width_mm
 from gcode.frame.strokes import Band, Edge, Track, opened, rings, with_detours
 from gcode.texts import Bilingual
 
@@ -186,6 +186,8 @@ def _arm_points(arm: Polyline, begin: float, text_mm: float, ramps: list[float])
     """The arm with few points but where letters stand: there as fine as they need, and which points these are."""
     if not text_mm:
         return _refined(arm, ramps), (0, 0)
+    # Strokes have sloping sides: the first and last point of the fine part must be beside them.
+    begin, text_mm = begin - STROKE_MM, text_mm + 2 * STROKE_MM
     along = _walked(arm)
     steps = round(text_mm / _LETTER_STEP_MM)
     fine = [_between(arm, along, begin + text_mm * step / steps) for step in range(steps + 1)]
@@ -220,7 +222,7 @@ def _pin(design: FrameDesign, front: Polyline, index: int) -> Edge:
     (x, y), (before_x, before_y), (after_x, after_y) = front[index], front[index - 1], front[index + 1]
     size = hypot(after_x - before_x, after_y - before_y)
     normal = (-(after_y - before_y) / size, (after_x - before_x) / size)
-    reach = design.wall_mm / 2 + design.pin_neck_mm
+    reach = design.wall_mm / 2 + design.head_middle_mm
     narrower = ((design.wall_mm - design.pin_mm) / 2,) * 2
     points = ((x, y), (x + normal[0] * reach, y + normal[1] * reach))
     return Edge(points, is_tip=True, bulge_mm=(design.head_mm - design.pin_mm) / 2, left=narrower, right=narrower)
@@ -286,7 +288,8 @@ def _slice(edge: Edge, begin: int, end: int) -> Edge:
 
 
 def _points(track: Track) -> Polyline:
-    return [(x, y) for x, y, _ in track]
+    before = [track[-1], *track[:-1]]
+    return [(x, y) for (x, y, _), (x0, y0, _) in zip(track, before, strict=True) if max(abs(x - x0), abs(y - y0)) > _SAME_MM]
 
 
 def layer_shape(design: FrameDesign, inset_mm: float, raised: tuple[float, ...] = (), seam_mm: float = _SEAM_MM[0]) -> LayerShape:

@@ -1,5 +1,6 @@
 """A stroke font of our own: letters as lines on a grid of 4 x 6, drawn by a pen of a width that a 0.4 mm nozzle shows."""
 
+import itertools
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -86,7 +87,7 @@ def text_strokes(text: str, height_mm: float) -> tuple[Segment, ...]:
         left = begin + place * (_GRID_WIDE + _GAP) * square
         for line in filter(None, _GLYPHS[letter].split("/")):
             corners = [(left + int(corner[0]) * square, begin + int(corner[1]) * square) for corner in line.split()]
-            strokes += zip(corners, corners[1:], strict=False)
+            strokes += itertools.pairwise(corners)
     return tuple(strokes)
 
 

@@ -30,18 +30,16 @@ def drawn(track: Track, thickness_mm: float, profile: PrinterProfile) -> Drawn:
     """A track on the bed with its filament: the line's width times the layer's thickness, so lines side by side fill the wall."""
     per_mm2 = thickness_mm / (pi * profile.filament_mm**2 / 4)
     x, y, width = track[0]
-    start, path_mm, owed_mm = (x, y), 0.0, 0.0
+    start, path_mm = (x, y), 0.0
     lines = []
     for next_x, next_y, next_width in track[1:]:
         step_mm = hypot(next_x - x, next_y - y)
+        if step_mm < _SMALLEST_MOVE_MM:
+            width = next_width
+            continue  # the next move begins where this one does, and has its length
         path_mm += step_mm
-        owed_mm += step_mm * (width + next_width) / 2 * per_mm2
-        # A move too short to write is not lost: the next one carries its filament.
-        if step_mm >= _SMALLEST_MOVE_MM:
-            lines.append(f"G1 X{next_x:.3f} Y{next_y:.3f} E{owed_mm:.5f}")
-            owed_mm = 0.0
-            x, y = next_x, next_y
-        width = next_width
+        lines.append(f"G1 X{next_x:.3f} Y{next_y:.3f} E{step_mm * (width + next_width) / 2 * per_mm2:.5f}")
+        x, y, width = next_x, next_y, next_width
     return Drawn(start, (x, y), path_mm, tuple(lines))
 
 

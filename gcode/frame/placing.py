@@ -18,9 +18,8 @@ from gcode.profile import Box, PrinterProfile
 from gcode.texts import Bilingual
 
 _CELL_MM: Final = 0.5
-_COARSE_CELLS: Final = 4
-_FINE_CELLS: Final = 2
-_PATIENCE: Final = 3  # times that a copy is tried in a coarse grid before the fine one
+_COARSE_STEPS: Final = 35  # to each side of the middle, at most
+_FINE_STEPS: Final = 70
 
 
 class Placement(NamedTuple):
@@ -141,12 +140,12 @@ def _extent_of(bed: _Bed, spots: Sequence[_Spot]) -> Box:
     return Box(low_x, low_y, 0.0, high_x, high_y, 0.0)
 
 
-def _steps(most: int, step: int) -> list[int]:
-    """From one side to the other, both included."""
-    return sorted({*range(-most, most + 1, step), most})
+def _steps(most: int, steps: int) -> list[int]:
+    """From one side to the other, both included, at least two cells apart and no more than `steps` to each side of the middle."""
+    return sorted({*range(-most, most + 1, max(2, -(-most // steps))), most})
 
 
-def _best(bed: _Bed, spots: list[_Spot], taken: int, step: int) -> _Spot | None:
+def _best(bed: _Bed, spots: list[_Spot], taken: int, steps: int) -> _Spot | None:
     """The spot for one more copy that keeps the extent of all smallest."""
     best, best_cost = None, float("inf")
     now = _extent_of(bed, spots)
@@ -154,9 +153,9 @@ def _best(bed: _Bed, spots: list[_Spot], taken: int, step: int) -> _Spot | None:
         reach = bed.ranges(turned)
         if reach is None:
             continue
-        for rows in _steps(reach[1], step):
+        for rows in _steps(reach[1], steps):
             high = max(now.max_y, rows * _CELL_MM + turned.half_y) - min(now.min_y, rows * _CELL_MM - turned.half_y)
-            for columns in _steps(reach[0], step):
+            for columns in _steps(reach[0], steps):
                 wide = max(now.max_x, columns * _CELL_MM + turned.half_x) - min(now.min_x, columns * _CELL_MM - turned.half_x)
                 if wide * high < best_cost and bed.free(turned, columns, rows, taken):
                     best, best_cost = _Spot(turned.quarter_turns, columns, rows), wide * high
@@ -169,7 +168,7 @@ def _first_spots(bed: _Bed) -> Iterator[_Spot]:
         reach = bed.ranges(turned)
         if reach is None:
             continue
-        spots = ((columns, rows) for rows in _steps(reach[1], _FINE_CELLS) for columns in _steps(reach[0], _FINE_CELLS))
+        spots = ((columns, rows) for rows in _steps(reach[1], _FINE_STEPS) for columns in _steps(reach[0], _FINE_STEPS))
         free = next((spot for spot in spots if bed.free(turned, *spot, bed.taken)), None)
         if free is not None:
             yield _Spot(turned.quarter_turns, *free)
@@ -180,7 +179,7 @@ def _cluster(bed: _Bed, first: _Spot, count: int) -> list[_Spot]:
     spots = [first]
     taken = bed.laid(bed.turned[first.turns], first.columns, first.rows, bed.taken)
     while len(spots) < count:
-        spot = _best(bed, spots, taken, _COARSE_CELLS) or _best(bed, spots, taken, _FINE_CELLS)
+        spot = _best(bed, spots, taken, _COARSE_STEPS) or _best(bed, spots, taken, _FINE_STEPS)
         if spot is None:
             break
         spots.append(spot)
@@ -207,7 +206,7 @@ def _single(bed: _Bed) -> _Spot | None:
         reach = bed.ranges(turned)
         if reach is None:
             continue
-        spots = [(columns, rows) for rows in _steps(reach[1], _FINE_CELLS) for columns in _steps(reach[0], _FINE_CELLS)]
+        spots = [(columns, rows) for rows in _steps(reach[1], _FINE_STEPS) for columns in _steps(reach[0], _FINE_STEPS)]
         spots = [(0, 0), *sorted(spots, key=lambda spot: spot[0] ** 2 + spot[1] ** 2)]
         free = next((spot for spot in spots if bed.free(turned, *spot, bed.taken)), None)
         if free is not None:

@@ -23,7 +23,7 @@ MAX_COUNT: Final = 24
 MAX_STACK: Final = 80
 _STANDOFF_WIDTH: Final = 0.9  # of the line width: it should break, not hold
 _TALL_MM: Final = 40.0  # a stack as high as this rocks on its narrow band: it gets a brim
-_SMALL_CONTACT_MM2: Final = 600.0
+_SMALL_CONTACT_MM2: Final = 850.0  # half of an ordinary frame's
 
 
 class Adhesion(StrEnum):
@@ -141,14 +141,20 @@ def standoffs(design: FrameDesign, spacing_mm: float) -> LayerShape:
     width, half = design.line_width_mm * _STANDOFF_WIDTH, design.wall_mm / 2
     # A way that a nozzle takes without leaving the band: from one arm over the front to the other, then forehead and pins.
     right, left = found.arms
-    edges = [right.reversed(), found.front.reversed(), left, found.forehead, *found.pins]
+    places = [
+        *standoff_places(right, spacing_mm)[::-1],
+        *(
+            place
+            for edge in (found.front.reversed(), left, found.forehead.reversed())
+            for place in standoff_places(edge, spacing_mm)
+        ),
+        *(standoff_places(pin, spacing_mm)[-1] for pin in found.pins),
+    ]
     tracks: list[Track] = []
-    for edge in edges:
-        spacing = 2 * spacing_mm if edge in found.pins else spacing_mm
-        for (x, y), (nx, ny), inset_left, inset_right in standoff_places(edge, spacing):
-            out, back = half - inset_left - width / 2, -(half - inset_right - width / 2)
-            ends = [(x + nx * out, y + ny * out, width), (x + nx * back, y + ny * back, width)]
-            tracks.append(ends if len(tracks) % 2 else ends[::-1])
+    for (x, y), (nx, ny), inset_left, inset_right in places:
+        out, back = half - inset_left - width / 2, -(half - inset_right - width / 2)
+        ends = [(x + nx * out, y + ny * out, width), (x + nx * back, y + ny * back, width)]
+        tracks.append(ends if len(tracks) % 2 else ends[::-1])
     base = frame_layers(design)[0]
     return LayerShape(base.outline, base.window_outline, tuple(Way((track,), is_external=False) for track in tracks))
 

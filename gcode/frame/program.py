@@ -27,6 +27,7 @@ _BRIDGE_SPEED_MM_S: Final = 20.0  # lines over a gap: slow and cold they sag lea
 _SHORTEST_LAYER_S: Final = 15.0  # a layer must set before the next one (PrusaSlicer's slowdown_below_layer_time)
 _SLOWEST_MM_S: Final = 10.0
 _NEAR_MM: Final = 1.5  # a shorter hop stays inside the wall
+_M486_FLAVOURS: Final = frozenset({"marlin", "reprapfirmware"})
 _PURGE_ROOM_MM: Final = 1.5  # half a purge line and some air
 
 
@@ -118,10 +119,12 @@ class _Planner:
         speeds = self._speeds(layer, piece, copies)
         started: list[Polyline] = []
         for number, copy in zip(order, copies, strict=True):
-            self._mark_object(number)
+            self._mark_object("START", number)
             self._draw_copy(copy, speeds, started, standoffs=piece.standoffs)
             started += copy.bounds
-        self._mark_object(None)
+            self._mark_object("END", number)
+        if self._plate.count > 1 and self._profile.flavour in _M486_FLAVOURS:
+            pen.write("M486 S-1")
 
     def _cool(self, layer: int, piece: Slice) -> None:
         material = self._material
@@ -206,31 +209,24 @@ class _Planner:
         """To the next track of the same frame: inside the band nothing is drawn back, whatever oozes lands where it belongs."""
         at = self._pen.at
         assert at is not None
-        near = distance(at, target) < max(_NEAR_MM, 2 * self._design.line_width_mm)
+        near = distance(at, target) < max(_NEAR_MM, 2 * self._design.line_width_mm, self._design.head_mm / 2)
         inside = near or (standoffs and not crosses(at, target, copy.bounds))
         self._pen.travel(target, draw_back=not inside)
 
-    def _mark_object(self, number: int | None) -> None:
+    def _mark_object(self, edge: str, number: int) -> None:
         """One frame of several may be given up at the machine without the others: say which is which."""
-        if self._plate.count > 1:
-            self._pen.write(*_object_mark(self._profile.flavour, number, len(self.placements)))
-
-
-def _object_mark(flavour: str, number: int | None, count: int) -> list[str]:
-    if flavour in {"marlin", "reprapfirmware"}:
-        return [f"M486 S{-1 if number is None else number}"]
-    if flavour == "klipper":
-        names = [f"frame_{index + 1}" for index in range(count)]
-        return [f"EXCLUDE_OBJECT_END NAME={name}" for name in names[:0]] + (
-            ["EXCLUDE_OBJECT_END"] if number is None else [f"EXCLUDE_OBJECT_START NAME={names[number]}"]
-        )
-    return []
+        if self._plate.count == 1:
+            return
+        if self._profile.flavour == "klipper":
+            self._pen.write(f"EXCLUDE_OBJECT_{edge} NAME=frame_{number + 1}")
+        elif edge == "START" and self._profile.flavour in _M486_FLAVOURS:
+            self._pen.write(f"M486 S{number}")
 
 
 def _object_definitions(flavour: str, placements: Sequence[Placement]) -> list[str]:
     if len(placements) < 2:
         return []
-    if flavour in {"marlin", "reprapfirmware"}:
+    if flavour in _M486_FLAVOURS:
         return [f"M486 T{len(placements)}"]
     if flavour == "klipper":
         return [

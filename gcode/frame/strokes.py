@@ -103,7 +103,8 @@ class Band:
         return [
             vertex
             for vertex, previous in zip(points, [points[-1], *points[:-1]], strict=True)
-            if hypot(vertex[0] - previous[0], vertex[1] - previous[1]) > _SAME_MM
+            # Where a thin pin meets the band two vertices lie on one another: the line changes its width there at once.
+            if max(map(abs, (vertex[0] - previous[0], vertex[1] - previous[1], vertex[2] - previous[2]))) > _SAME_MM
         ]
 
 
@@ -180,13 +181,13 @@ def opened(loop: Track, target: Point) -> Track:
 
 
 def rings(centre: Point, radius_mm: float, line_width_mm: float, facing: Point) -> list[Track]:
-    """Circles inside one another that fill a disc, each a closed way that begins on the side of `facing`, from outside in."""
+    """Circles inside one another that fill a disc, each a closed way that begins on the side of `facing`, from inside out."""
     count = ceil(radius_mm / line_width_mm - 0.25)
     if count < 1:
         return []
     width = radius_mm / count
     begin = atan2(facing[1] - centre[1], facing[0] - centre[0])
-    radii = [radius_mm - (number + 0.5) * width for number in range(count)]
+    radii = [(number + 0.5) * width for number in range(count)]
     return [
         [(x, y, width) for x, y in arc(centre, radius, begin, 2 * pi, _HEAD_STEP if radius > 1 else _RING_STEP)] for radius in radii
     ]

@@ -59,6 +59,7 @@ def layers_of(content: bytes, profile: PrinterProfile) -> list[Layer]:
         key, _, value = line.comment.partition(":")
         if line.comment == "LAYER_CHANGE":
             found.append(Layer(0.0, 0.0))
+            kind = ""  # what comes before its first mark is no start code any more
         elif key == "Z":
             found[-1].z_mm = float(value)
         elif key == "HEIGHT":
@@ -134,9 +135,7 @@ class View:
 
 def view_of(beads: Iterable[Bead], pixel_mm: float = 0.1, around_mm: float = 3.0) -> View:
     box = extent(beads)
-    return View(
-        Box(box.min_x - around_mm, box.min_y - around_mm, 0, box.max_x + around_mm, box.max_y + around_mm, 0), pixel_mm
-    )
+    return View(Box(box.min_x - around_mm, box.min_y - around_mm, 0, box.max_x + around_mm, box.max_y + around_mm, 0), pixel_mm)
 
 
 def shrunk(bits: Bits, pixels: int) -> Bits:

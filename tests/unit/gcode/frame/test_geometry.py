@@ -1,4 +1,4 @@
-"""Strokes: loops at a distance from a drawing, checked by measuring that distance."""
+"""Plane geometry, checked by measuring."""
 
 import itertools
 from math import pi
@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcode.frame.geometry import (
-    Edge,
-    GeometryError,
     Point,
     arc,
     contains,
@@ -19,12 +17,9 @@ from gcode.frame.geometry import (
     distance_to_segment,
     hull,
     length,
-    loop_around,
-    shifted,
     signed_area,
     simplified,
     simplified_loop,
-    starting_near,
 )
 
 SQUARE = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]
@@ -38,11 +33,6 @@ def test_measures() -> None:
     assert distance_to_segment((5, 3), ((0, 0), (10, 0))) == 3
     assert distance_to_segment((13, 4), ((0, 0), (10, 0))) == 5
     assert distance_to_segment((3, 4), ((0, 0), (0, 0))) == 5
-
-
-def test_a_line_moves_to_its_left() -> None:
-    assert shifted([(0, 0), (10, 0)], 2) == [(0, 2), (10, 2)]
-    assert shifted([(10, 0), (0, 0)], 2) == [(10, -2), (0, -2)]
 
 
 def test_an_arc_stays_on_its_circle_with_both_ends() -> None:
@@ -60,57 +50,6 @@ def test_crossings() -> None:
     assert crossing(((0, 0), (9, 0)), ((0, 1), (9, 1))) is None
 
 
-def single_stroke(bulge_mm: float = 0.0) -> list[Edge]:
-    """One stroke from 0,0 to 20,0 with two free ends."""
-    there = Edge(((0.0, 0.0), (20.0, 0.0)), is_tip=True, bulge_mm=bulge_mm)
-    return [there, Edge(there.points[::-1], is_tip=True, bulge_mm=bulge_mm)]
-
-
-def test_around_one_stroke_runs_a_stadium() -> None:
-    loop = loop_around(single_stroke(), 2)
-    assert abs(signed_area(loop)) == pytest.approx(20 * 4 + pi * 4, rel=0.02)
-    assert all(distance_to_segment(point, ((0, 0), (20, 0))) == pytest.approx(2) for point in loop)
-
-
-def test_a_bulge_is_a_wider_round_head() -> None:
-    loop = loop_around(single_stroke(bulge_mm=1.0), 2)
-    assert max(x for x, _ in loop) == pytest.approx(23, abs=0.06)
-    assert max(y for _, y in loop) == pytest.approx(3, abs=0.06)
-    assert [y for x, y in loop if abs(y) < 1.9 and 0 < x < 20] == [], "the sides are straight"
-
-
-def fork(angle_x: float) -> list[Edge]:
-    """Three strokes from the origin: left, right, and up or slanted, as a walk around all of them."""
-    right = Edge(((0.0, 0.0), (30.0, 0.0)), is_tip=True)
-    left = Edge(((0.0, 0.0), (-30.0, 0.0)), is_tip=True)
-    up = Edge(((0.0, 0.0), (angle_x, 25.0)), is_tip=True)
-    # Clockwise, so that the outside is on the left.
-    return [left, left.reversed(), up, up.reversed(), right, right.reversed()]
-
-
-@pytest.mark.parametrize("angle_x", [0.0, 10.0, 25.0, -20.0])
-def test_at_a_fork_every_point_keeps_its_distance(angle_x: float) -> None:
-    walk = fork(angle_x)
-    for offset in (0.3, 0.9, 1.5):
-        loop = loop_around(walk, offset)
-        for point in loop:
-            nearest = min(distance_to_segment(point, (edge.points[0], edge.points[-1])) for edge in walk)
-            assert nearest == pytest.approx(offset, abs=1e-6)
-
-
-def test_strokes_too_short_to_meet_are_an_error() -> None:
-    stub = Edge(((0.0, 0.0), (0.0, 1.0)), is_tip=True)
-    side = Edge(((0.0, 0.0), (9.0, 0.0)), is_tip=True)
-    with pytest.raises(GeometryError, match="do not meet"):
-        loop_around([stub, stub.reversed(), side, side.reversed()], 3)
-
-
-def test_a_head_longer_than_its_stroke_is_an_error() -> None:
-    stub = Edge(((0.0, 0.0), (1.0, 0.0)), is_tip=True, bulge_mm=5)
-    with pytest.raises(GeometryError, match="longer than its stroke"):
-        loop_around([stub, Edge(stub.points[::-1], is_tip=True, bulge_mm=5)], 1)
-
-
 def test_simplifying_drops_what_lies_on_the_way() -> None:
     assert simplified([(0, 0), (5, 0.01), (10, 0)], 0.1) == [(0, 0), (10, 0)]
     assert simplified([(0, 0), (5, 1), (10, 0)], 0.1) == [(0, 0), (5, 1), (10, 0)]
@@ -126,12 +65,6 @@ def test_what_is_left_is_near_all_that_was(line: list[Point], error: float) -> N
     assert (kept[0], kept[-1]) == (line[0], line[-1])
     for point in line:
         assert min(distance_to_segment(point, pair) for pair in itertools.pairwise(kept)) <= error + 1e-9
-
-
-def test_a_loop_begins_where_it_is_asked_to() -> None:
-    loop = starting_near(SQUARE, (4, -3))
-    assert loop == [(4, 0), (10, 0), (10, 10), (0, 10), (0, 0)]
-    assert starting_near(SQUARE, (20, 20)) == [(10, 10), (0, 10), (0, 0), (10, 0)]
 
 
 @given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=3, max_size=40))

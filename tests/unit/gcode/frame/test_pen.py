@@ -1,0 +1,142 @@
+"""The pen: how much filament a line takes, when it is drawn back, when it is lifted."""
+
+from dataclasses import replace
+from math import pi
+
+import pytest
+
+from gcode.frame.pen import Pen, box_loop, crosses, drawn, feed, seconds
+from gcode.profile import Box
+from tests.unit.gcode.samples import profile
+
+SQUARE = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]
+PRINTER = replace(profile(), retraction_mm=2.0, retraction_speed_mm_s=35.0, travel_speed_mm_s=120.0)
+
+
+def e_words(lines: tuple[str, ...]) -> list[float]:
+    return [float(line.partition("E")[2]) for line in lines]
+
+
+def test_a_line_takes_its_width_times_height_in_filament() -> None:
+    found = drawn([(0, 0, 0.5), (10, 0, 0.5), (10, 10, 0.5)], 0.3, PRINTER)
+    mm3 = sum(e_words(found.lines)) * pi * PRINTER.filament_mm**2 / 4
+    assert mm3 == pytest.approx(20 * 0.5 * 0.3, rel=1e-4)
+    assert (found.start, found.end, found.path_mm) == ((0, 0), (10, 10), 20)
+    assert found.lines[0].startswith("G1 X10.000 Y0.000 E")
+
+
+def test_a_line_that_grows_wider_takes_the_mean() -> None:
+    growing = e_words(drawn([(0, 0, 0.4), (10, 0, 0.6)], 0.3, PRINTER).lines)
+    even = e_words(drawn([(0, 0, 0.5), (10, 0, 0.5)], 0.3, PRINTER).lines)
+    assert growing == even
+
+
+def test_moves_too_short_to_write_are_not_lost() -> None:
+    track = [(0.004 * step, 0.0, 0.5) for step in range(2501)]
+    found = drawn(track, 0.3, PRINTER)
+    assert len(found.lines) < 1000
+    assert sum(e_words(found.lines)) == pytest.approx(
+        sum(e_words(drawn([(0, 0, 0.5), (10, 0, 0.5)], 0.3, PRINTER).lines)), rel=2e-3
+    )
+
+
+def test_a_line_may_change_its_width_on_the_spot() -> None:
+    found = e_words(drawn([(0, 0, 0.4), (10, 0, 0.4), (10, 0, 0.6), (20, 0, 0.6)], 0.3, PRINTER).lines)
+    assert len(found) == 2
+    assert found[1] / found[0] == pytest.approx(1.5, rel=1e-3)
+
+
+def test_thicker_filament_is_fed_slower() -> None:
+    thin = sum(e_words(drawn([(0, 0, 0.5), (100, 0, 0.5)], 0.3, PRINTER).lines))
+    thick = sum(e_words(drawn([(0, 0, 0.5), (100, 0, 0.5)], 0.3, replace(PRINTER, filament_mm=2.85)).lines))
+    assert thin / thick == pytest.approx((2.85 / 1.75) ** 2, rel=1e-3)
+
+
+def ready() -> Pen:
+    pen = Pen(PRINTER)
+    pen.layer(0.3)
+    pen.travel((5.0, 5.0))
+    pen.lines.clear()
+    return pen
+
+
+def test_the_first_travel_comes_from_above() -> None:
+    """Wherever the start code left the nozzle: up, across, down."""
+    pen = Pen(PRINTER)
+    pen.layer(0.3)
+    pen.travel((5.0, 5.0))
+    assert pen.lines == ["G1 E-2 F2100", "G1 Z0.700 F600", "G1 X5.000 Y5.000 F7200", "G1 Z0.300 F600", "G1 E2 F2100"]
+
+
+def test_a_far_travel_is_drawn_back_and_not_lifted() -> None:
+    pen = ready()
+    pen.travel((50.0, 5.0))
+    assert pen.lines == ["G1 E-2 F2100", "G1 X50.000 Y5.000 F7200", "G1 E2 F2100"]
+    assert pen.at == (50, 5)
+
+
+def test_over_plastic_it_is_lifted() -> None:
+    pen = ready()
+    pen.travel((50.0, 5.0), lifted=True)
+    assert pen.lines == ["G1 E-2 F2100", "G1 Z0.700 F600", "G1 X50.000 Y5.000 F7200", "G1 Z0.300 F600", "G1 E2 F2100"]
+
+
+def test_inside_the_band_nothing_is_drawn_back() -> None:
+    pen = ready()
+    pen.travel((5.5, 5.0), draw_back=False)
+    assert pen.lines == ["G1 X5.500 Y5.000 F7200"]
+
+
+def test_a_new_layer_is_drawn_back_once() -> None:
+    pen = ready()
+    pen.layer(0.6)
+    pen.travel((7.0, 5.0))
+    assert pen.lines == ["G1 E-2 F2100", "G1 Z0.600 F600", "G1 X7.000 Y5.000 F7200", "G1 E2 F2100"]
+    pen.lines.clear()
+    pen.layer(0.9)
+    pen.travel((7.0, 5.0))
+    assert pen.lines == ["G1 E-2 F2100", "G1 Z0.900 F600", "G1 E2 F2100"], "straight up needs no travel"
+
+
+def test_over_a_clip_it_goes_above_it() -> None:
+    clip = Box(20, 0, 0, 30, 10, 8)
+    pen = Pen(replace(PRINTER, keep_out=(clip,)))
+    pen.layer(0.3)
+    pen.travel((5.0, 5.0))
+    assert "G1 Z9.000 F600" in pen.lines, "where it comes from is not known"
+    pen.lines.clear()
+    pen.travel((50.0, 5.0))
+    assert pen.lines[1:4] == ["G1 Z9.000 F600", "G1 X50.000 Y5.000 F7200", "G1 Z0.300 F600"]
+    pen.lines.clear()
+    pen.travel((50.0, 60.0))
+    assert not any("Z" in line for line in pen.lines), "beside it there is no reason to"
+    pen.layer(10.0)
+    pen.lines.clear()
+    pen.travel((5.0, 5.0))
+    assert not any("Z" in line for line in pen.lines), "nor above it"
+
+
+def test_a_printer_without_retraction_gets_none() -> None:
+    pen = Pen(replace(PRINTER, retraction_mm=0.0))
+    pen.layer(0.3)
+    pen.travel((5.0, 5.0))
+    assert not any("E" in line for line in pen.lines)
+
+
+def test_drawing_sets_the_speed() -> None:
+    pen = ready()
+    track = drawn([(5, 5, 0.5), (10, 5, 0.5)], 0.3, PRINTER)
+    pen.draw(track, 40)
+    assert pen.lines == ["G1 F2400", *track.lines]
+    assert pen.at == (10, 5)
+    assert seconds([track, track], 40) == pytest.approx(0.25)
+    assert feed(0.5) == "F30"
+
+
+def test_crossings() -> None:
+    assert crosses((-5, 5), (5, 5), [SQUARE])
+    assert not crosses((2, 2), (8, 8), [SQUARE])
+    assert not crosses((-5, 20), (15, 20), [SQUARE])
+    assert not crosses((-0.5, 5), (5, 5), [SQUARE], skip_mm=1.0), "the wall that it starts from does not count"
+    assert crosses((-0.5, 5), (15, 5), [SQUARE], skip_mm=1.0)
+    assert box_loop(Box(0, 0, 0, 10, 5, 1), 1) == [(-1, -1), (11, -1), (11, 6), (-1, 6)]
