@@ -82,7 +82,7 @@ def run(engine: str, path: Path) -> Run:
     if process.returncode != 0:
         raise RuntimeError(f"{engine} failed on {path.name}")
     found = json.loads(told.splitlines()[-1])
-    return Run(found["cpu_s"], usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, found)
+    return Run(found["cpu_s"], usage.ru_utime + usage.ru_stime, found["peak_mb"], found)
 
 
 def measure(path: Path, engines: Sequence[str], runs: int) -> dict[str, list[Run]]:
@@ -95,18 +95,21 @@ def measure(path: Path, engines: Sequence[str], runs: int) -> dict[str, list[Run
 
 
 def _figures(path: Path, found: dict[str, list[Run]], peer: str) -> None:
+    """Every engine's speed beside the peer's; of those that are used daily also what the whole process costs."""
     megabytes = path.stat().st_size / 1e6
-    theirs = found.get(peer, [])
-    name = peer if theirs else None
+    theirs = found[peer]
     for engine, runs in found.items():
         if engine in _PEERS:
             continue
+        line = partial(_LINE, peer=peer)
         case = f"{path.name} ({megabytes:.1f} MB), {engine}"
         rates = [megabytes / one.scan_s for one in theirs]
-        _LINE(f"{case}: scan", "read MB/s", [megabytes / one.scan_s for one in runs], peer=name, theirs=rates)
-        _LINE(f"{case}: scan", "s CPU", [one.scan_s for one in runs], peer=name, theirs=[one.scan_s for one in theirs])
-        _LINE(f"{case}: process", "s CPU", [one.process_s for one in runs], peer=name, theirs=[one.process_s for one in theirs])
-        _LINE(f"{case}: peak memory", "MB", [one.peak_mb for one in runs], peer=name, theirs=[one.peak_mb for one in theirs])
+        line(f"{case}: scan", "read MB/s", [megabytes / one.scan_s for one in runs], theirs=rates)
+        if engine not in {"interpreter", "memchr"} and peer == _PEERS[0]:
+            line(f"{case}: scan", "s CPU", [one.scan_s for one in runs], theirs=[one.scan_s for one in theirs])
+            line(f"{case}: whole process", "s CPU", [one.process_s for one in runs], theirs=[one.process_s for one in theirs])
+        if engine != "memchr":
+            line(f"{case}: peak memory", "MB", [one.peak_mb for one in runs], theirs=[one.peak_mb for one in theirs])
 
 
 def _truth(path: Path, found: dict[str, list[Run]]) -> None:

@@ -5,12 +5,15 @@ the fastest engine) or `memchr` (counts line ends: the limit that memory sets). 
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, Final
+
+from tests.bench.processes import peak_resident_mb
 
 _CHUNK_BYTES: Final = 1 << 20
 Found = dict[str, float | None]
@@ -62,7 +65,8 @@ def main(engine: str, path: str) -> None:
     begin_s = time.process_time()
     with Path(path).open("rb") as stream:
         found = read(module, stream)
-    print(json.dumps({**found, "cpu_s": time.process_time() - begin_s}))
+    cpu_s = time.process_time() - begin_s
+    print(json.dumps({**found, "cpu_s": cpu_s, "peak_mb": peak_resident_mb(os.getpid())}))
 
 
 if __name__ == "__main__":

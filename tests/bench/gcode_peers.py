@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 
 def octoprint(path: str) -> dict[str, float]:
@@ -30,5 +31,12 @@ def gcode_lib(path: str) -> dict[str, float]:
     return {"cpu_s": cpu_s, "time_s": found.time_seconds, "filament_mm": found.filament_length_m * 1000}
 
 
+def peak_mb() -> float:
+    """The most memory of this process, megabytes (what `wait4` tells of a child includes its parent's)."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
 if __name__ == "__main__":
-    print(json.dumps({"octoprint": octoprint, "gcode-lib": gcode_lib}[sys.argv[1]](sys.argv[2])))
+    found = {"octoprint": octoprint, "gcode-lib": gcode_lib}[sys.argv[1]](sys.argv[2])
+    print(json.dumps({**found, "peak_mb": peak_mb()}))
