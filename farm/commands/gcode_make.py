@@ -159,18 +159,21 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
     profile: Profile,
     output: Output,
     confirmed: Annotated[
-        bool, typer.Option("--the-head-has-not-moved", help="You have seen that motors and part stayed where they were.")
+        bool, typer.Option("--part-is-good", help="You stand there: the part sticks, and the layer below is whole.")
+    ] = False,
+    motors_held: Annotated[
+        bool, typer.Option("--motors-held", help="And the motors had current all the time: nothing can have moved.")
     ] = False,
     nozzle_z: Annotated[
         float | None, typer.Option("--nozzle-z", help="mm: where the nozzle stands, if the printer was switched off or reset.")
     ] = None,
     plate: Plate = None,
 ) -> None:
-    """Make a program that takes a broken print up again at a layer."""
+    """Make a program that takes a broken print up again at a layer. Somebody must stand at the printer and answer for two things."""
     from gcode.resume import resume as resumed  # noqa: PLC0415 - only here
 
     known = profile_named(profile)
     with opened(file, plate=plate) as program, gcode_errors(file):
-        pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=confirmed, nozzle_z_mm=nozzle_z)
+        pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=motors_held, nozzle_z_mm=nozzle_z)
         size_bytes = _written(output, pieces, program.size_bytes)
     say(f"{output}: from layer {layer}, {number_of(size_bytes, 'byte')}")

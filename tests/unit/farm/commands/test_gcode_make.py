@@ -100,11 +100,11 @@ def test_a_print_is_taken_up_again_on_a_printer_that_may(tmp_path: Path) -> None
     text = printer.read_text()
     assert "\nresumes" not in text
     printer.write_text(text.replace("\nnozzle_mm", "\nresumes = true\nnozzle_mm", 1))
-    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--the-head-has-not-moved")
+    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--part-is-good", "--motors-held")
     content = rest.read_text()
     assert content.startswith("; taken up again by Essaim at layer 5")
     assert file.read_text().endswith(content[-5000:])
-    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--the-head-has-not-moved", "--nozzle-z", 9)
+    run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--part-is-good", "--motors-held", "--nozzle-z", 9)
     assert "\nG92 Z9.000\n" in rest.read_text()
 
 
