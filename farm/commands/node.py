@@ -134,6 +134,11 @@ def _row(printer: dict[str, Any]) -> str:
     return f"{printer['name']}: {printer['state']}{progress}, bed {printer['bed']}{_on_the_bed(printer)}.{reason}"
 
 
+def _refusals(printer: dict[str, Any]) -> list[str]:
+    """What this node does not print on a printer; an older agent does not say."""
+    return [f"  It will not print {one['program'][:12]}: {one['reason']['en']}" for one in printer.get("refusals", [])]
+
+
 @node_app.command()
 def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -> None:
     """Show the printers of this node and its contact with the farm, also when the farm cannot be reached."""
@@ -150,6 +155,8 @@ def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False)
         typer.echo("The disk is full or nearly full: nothing new starts. Free some space.")
     for printer in state["printers"]:
         say(_row(printer))
+        for line in _refusals(printer):
+            say(line)
 
 
 @node_app.command()

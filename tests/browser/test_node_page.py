@@ -18,6 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from drivers.base import Capability, EventListener, Fault, PrinterState, Recovery
 from drivers.testing import ScriptedDriver
 from farm.config import PageSection
+from farm.node import core
 from farm.node.page.local_page import LocalPage
 from tests.browser.conftest import PHONE, WIDE
 from tests.unit.farm.node.fake_farm import Workshop, order, until
@@ -337,3 +338,12 @@ def test_in_the_local_network_the_token_is_asked_for_and_leaves_the_address_bar(
         eyes.wait(lambda: eyes.text("#name") == "left bench")
         chromium.execute_script("localStorage.clear()")
         chromium.get("about:blank")
+
+
+def test_what_this_node_refuses_is_said_with_its_reason(eyes: Eyes) -> None:
+    task = core.Task(eyes.unit.printer("Ada"), "ab" * 32)
+    checked = core.Checked(core.refusal(f"Too hot {MARKUP}", "Trop chaud"))
+    step = eyes.unit.agent._keeper.apply(lambda state, _now: core.on_checked(state, task, checked, state.limits))
+    asyncio.run_coroutine_threadsafe(step, eyes.unit._loop).result(10)
+    eyes.wait(lambda: "Not printed here (abababababab): Too hot <img" in eyes.text(f"{eyes.card('Ada')} .refused"))
+    assert eyes.text(f"{eyes.card('Blaise')} .refused") == ""

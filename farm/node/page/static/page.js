@@ -204,6 +204,7 @@ function newCard() {
   card.left = make("p", "muted left", element);
   card.fault = make("p", "bad fault", element);
   card.reason = make("p", "reason", element);
+  card.refused = make("p", "muted refused", element);
   card.job = make("p", "muted job", element);
   card.question = make("div", "question", element);
   card.hand = make("div", "hand", element);
@@ -249,6 +250,8 @@ function drawPrinter(card, printer) {
   const told = fault ? [fr ? fault.meaning_fr : fault.meaning_en, fr ? fault.action_fr : fault.action_en, recovery(fault), fault.text] : [];
   say(card.fault, told.filter(Boolean).join(" "));
   say(card.reason, reason && !busy && !reason.code.startsWith("bed-") ? (fr ? reason.fr : reason.en) : "");
+  const refusals = printer.refusals.map(({ program, reason: why }) => word("refused", { program: program.slice(0, 12), why: fr ? why.fr : why.en }));
+  say(card.refused, refusals.join("\n"));
   say(card.job, jobText(printer));
   drawQuestion(card, printer);
   drawHand(card, printer);

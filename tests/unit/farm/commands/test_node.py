@@ -241,3 +241,12 @@ def test_with_nothing_to_start_nobody_is_asked_to_go_on(monkeypatch: pytest.Monk
         'left bench: somebody here said "go on" about 2 h ago. 2 events wait to be told to the farm, safe on this computer.'
     )
     assert may_start == "Nothing waits to be started: what comes next is for the farm to give."
+
+
+def test_status_says_what_is_not_printed_here_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = shown()
+    reason = {"code": "gcode-refused", "en": "The nozzle would be hotter \x1b[2J than this printer may be.", "fr": "Trop chaud."}
+    state["printers"][0]["refusals"] = [{"program": "ab" * 32, "reason": reason}]
+    (*_, refused) = status_lines(monkeypatch, state)
+    assert refused.startswith("  It will not print abababababab: The nozzle would be hotter ")
+    assert "\x1b" not in refused

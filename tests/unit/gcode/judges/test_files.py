@@ -1,0 +1,98 @@
+"""Judges of whole files at their edges."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gcode.facts import ExtruderMode, GcodeFacts, LayerFacts
+from gcode.interpreter import read_facts
+from gcode.judges import files
+from gcode.judges.situation import Situation
+from gcode.machine import Machine
+from gcode.profile import Box
+from gcode.rules.kinds import FileJudge
+from tests.unit.gcode.samples import SMALL, profile, program
+
+GOOD = replace(read_facts(program(SMALL), profile()), filament_cm3=30.0, extruding=Box(0, 0, 0.2, 100, 100, 20), layers=100)
+
+
+CLAIMED = {"claimed_filament_mm": 1000.0}
+
+
+def ask(judge: FileJudge, facts: GcodeFacts, *, macro_line: int = 0, **printer: Any) -> str | None:
+    printing = replace(profile(), **printer)
+    situation = Situation.of(Machine(), printing)
+    situation.macro_line = macro_line
+    wrong = judge(facts, situation, printing)
+    return None if wrong is None else wrong.text
+
+
+def layer(z_mm: float, height_mm: float) -> LayerFacts:
+    return LayerFacts(z_mm, height_mm, 0, 1, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("judge", "good", "bad"),
+    [
+        (files.not_gcode, {"unreadable": 500}, {"unreadable": 500, "extruding": None}),
+        (files.not_gcode, {"unreadable": 9, "extruding": None}, {"unreadable": 10, "extruding": None}),
+        (files.nothing_printed, {}, {"extruding": None}),
+        (files.heaters_left_on, {"heaters_off_at_end": True}, {"heaters_off_at_end": False}),
+        (files.no_homing, {"homes": True}, {"homes": False}),
+        (files.time_differs, {"time_s": 115.0, "claimed_time_s": 100.0}, {"time_s": 115.1, "claimed_time_s": 100.0}),
+        (files.time_differs, {"time_s": 85.0, "claimed_time_s": 100.0}, {"time_s": 84.9, "claimed_time_s": 100.0}),
+        (files.time_differs, {"time_s": 5.0, "claimed_time_s": None}, {"time_s": 5.0, "claimed_time_s": 100.0}),
+        (files.filament_differs, {"filament_mm": 1100.0, **CLAIMED}, {"filament_mm": 1101.0, **CLAIMED}),
+        (files.filament_differs, {"filament_mm": 10.0, **CLAIMED}, {"filament_mm": 5000.0, **CLAIMED}),
+        (files.extruder_mode, {"extruder_mode": ExtruderMode(100, 25)}, {"extruder_mode": ExtruderMode(100, 26)}),
+        (files.extruder_mode, {"extruder_mode": ExtruderMode(99, 99)}, {"extruder_mode": ExtruderMode(1000, 900)}),
+        (files.extruder_mode, {"extruder_mode": ExtruderMode(0, 0, 100, 90)}, {"extruder_mode": ExtruderMode(0, 0, 100, 91)}),
+        (files.density, {}, {"filament_cm3": 230.0}),
+        (files.density, {"filament_cm3": 0.02}, {"filament_cm3": 0.019}),
+        (files.density, {"filament_cm3": 0.0}, {"filament_cm3": 1e-9}),
+        (files.thin_layers, {"layer_table": (layer(0.2, 0.02),)}, {"layer_table": (layer(0.2, 0.2), layer(0.21, 0.01))}),
+        (files.thin_layers, {"layer_table": ()}, {"layer_table": (layer(0.0, 0.2),)}),
+        (files.thin_layers, {"layer_table": (layer(5.0, 0.2),)}, {"layer_table": (layer(-0.1, 0.2),)}),
+        (files.thick_layers, {"layer_height_mm": 0.4}, {"layer_height_mm": 0.41}),
+        (files.thick_layers, {"layer_height_mm": None}, {"layer_height_mm": 3.0}),
+        (files.very_long, {"time_s": 3 * 86_400.0}, {"time_s": 3 * 86_400.0 + 1}),
+        (files.claimed_nozzle, {"claimed_nozzle_mm": 0.4}, {"claimed_nozzle_mm": 0.6}),
+        (files.claimed_nozzle, {"claimed_nozzle_mm": None}, {"claimed_nozzle_mm": 0.25}),
+        (files.other_flavour, {"flavour": "marlin-legacy"}, {"flavour": "griffin"}),
+        (files.other_flavour, {"flavour": None}, {"flavour": "reprapfirmware"}),
+        (files.other_flavour, {"flavour": "klipper"}, {"flavour": "griffin"}),
+    ],
+)  # fmt: skip
+def test_the_edge(judge: FileJudge, good: dict[str, Any], bad: dict[str, Any]) -> None:
+    assert ask(judge, replace(GOOD, **good)) is None
+    assert ask(judge, replace(GOOD, **bad)) is not None
+
+
+def test_a_macro_of_the_printer_may_home_and_switch_off() -> None:
+    left = replace(GOOD, homes=False, heaters_off_at_end=False)
+    assert ask(files.no_homing, left, macro_line=9) is None
+    assert ask(files.heaters_left_on, left, macro_line=9) is None
+    assert ask(files.no_homing, left, homes_itself=True) is None
+
+
+def test_wider_nozzles_of_the_class_allow_thicker_layers() -> None:
+    thick = replace(GOOD, layer_height_mm=0.5, claimed_nozzle_mm=0.6)
+    assert ask(files.thick_layers, thick) == "0.5 > 0.4 mm"
+    assert ask(files.thick_layers, thick, nozzles_mm=(0.6,)) is None
+    assert ask(files.claimed_nozzle, thick, nozzles_mm=(0.6,)) is None
+
+
+def test_models_are_compared_where_firmware_has_a_name_for_them() -> None:
+    claimed = replace(GOOD, printer_model="mk3s")
+    assert ask(files.claimed_model, claimed, model="MK3S") is None
+    assert ask(files.claimed_model, claimed, model="MK4") == "MK3S ≠ MK4"
+    assert ask(files.claimed_model, claimed) is None
+    assert ask(files.claimed_model, replace(GOOD, printer_model=None), model="MK4") is None
+
+
+def test_arcs_where_the_owner_forbids_them() -> None:
+    arcs = replace(GOOD, arcs=3)
+    assert ask(files.forbidden_arcs, arcs) is None
+    assert ask(files.forbidden_arcs, arcs, forbidden_codes=frozenset({"G3"})) == "3 G2, G3"
+    assert ask(files.forbidden_arcs, GOOD, forbidden_codes=frozenset({"G2"})) is None

@@ -1,0 +1,91 @@
+"""Judges of lines: what a command is, whatever the printer."""
+
+import pytest
+
+from gcode.judges import lines
+from tests.unit.gcode.judges.judging import Judge, ask
+
+REPRAP = "reprapfirmware"
+
+
+@pytest.mark.parametrize(
+    ("judge", "good", "bad"),
+    [
+        (lines.placeholder, "M117 done [1] {2}", "M106 S{speed}"),
+        (lines.placeholder, "M486 A part [2].stl", "M104 S[first_layer_temperature]"),
+        (lines.placeholder, "EXCLUDE_OBJECT_DEFINE NAME=a POLYGON=[[1,2],[3,4]]", "START_PRINT {bed}"),
+        (lines.host_command, "M117 @pause", "@pause"),
+        (lines.host_command, "@OCTOLAPSE TAKE-SNAPSHOT", "@Cancel"),
+        (lines.host_command, "OCTOPUS", "OCTO100"),
+        (lines.host_command, "; //action:cancel", "//action:cancel"),
+        (lines.host_words, "@pause", "@OCTOLAPSE TAKE-SNAPSHOT"),
+        (lines.other_words, "@pause", "hello, printer"),
+        (lines.other_words, "//action:pause", "G one"),
+        (lines.host_action, "M118 layer done", "M118 A1 action:cancel"),
+        (lines.host_action, "M118 A1 filmon:arm", "M118 E1 P0 A1 Action : pause"),
+        (lines.host_action, "RESPOND MSG=hello", 'RESPOND TYPE=command MSG="action:cancel"'),
+        (lines.host_message, "M118 E1 hello A1", "M118 A1 hello"),
+        (lines.host_message, "M118 A1 action:cancel", "M118 //hello"),
+        (lines.fahrenheit, "M149 C", "M149 F"),
+        (lines.fahrenheit, "M149", "M149 K"),
+        (lines.endstops_off, "M211 S1", "M211 S0"),
+        (lines.endstops_off, "M211", "M121"),
+        (lines.endstops_off, "M564 S1 H1", "M564 H0"),
+        (lines.timer_off, "M85 S600", "M85 S0"),
+        (lines.timer_off, "M86 S60", "M87"),
+        (lines.debugging, "M111 S7", "M111 S8"),
+        (lines.debugging, "M111", "M111 S15"),
+        (lines.offset_changed, "G10", "G10 L20 P1 X0"),
+        (lines.origin_shifted, "G92 E0", "G92 Z0"),
+        (lines.nozzle_raised, "M290 Z-0.3", "M290 Z0.31"),
+        (lines.nozzle_raised, "SET_GCODE_OFFSET Z_ADJUST=-0.05", "SET_GCODE_OFFSET Z=-2 MOVE=1"),
+        (lines.nozzle_raised, "SET_GCODE_OFFSET MOVE=1", "SET_GCODE_OFFSET Z=low"),
+        (lines.restores_with_move, "RESTORE_GCODE_STATE NAME=a MOVE=0", "RESTORE_GCODE_STATE MOVE=1"),
+        (lines.dwell, "G4 S3600", "G4 S3601"),
+        (lines.dwell, "G4 P3600000", "G4 P999999 S3000"),
+        (lines.cools_down, "M109 R50", "M109 R49"),
+        (lines.cools_down, "M109 S20", "M190 R20"),
+        (lines.fan, "M106", "M106 S256"),
+        (lines.fan, "M106 S0", "M106 S-1"),
+        (lines.factor, "M220 S300", "M220 S301"),
+        (lines.factor, "M220 B", "M220 S9"),
+        (lines.factor, "M221 S95", "M221 S151"),
+        (lines.with_parameters, "M92", "M92 E95"),
+    ],
+)
+def test_the_edge(judge: Judge, good: str, bad: str) -> None:
+    assert ask(judge, good) is None
+    assert ask(judge, bad) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["if move.axes[0].homed", "while iterations < 5", "set global.x = 1", "else", "abort", "G1 X{move.axes[0].max}", "echo {1+2}"],
+)
+def test_reprapfirmwares_statements_are_known_there_only(line: str) -> None:
+    assert ask(lines.statement, line, flavour=REPRAP) is not None
+    assert ask(lines.statement, line) is None
+    assert ask(lines.placeholder, line, flavour=REPRAP) is None, "one rule is enough"
+
+
+@pytest.mark.parametrize("line", ["O100 sub", "%", "#1=5"])
+def test_programs_of_milling_machines_are_no_print(line: str) -> None:
+    assert ask(lines.statement, line) is not None
+
+
+def test_words_that_belong_to_another_rule_are_no_second_finding() -> None:
+    assert ask(lines.other_words, "if heat.heaters[0].current > 5", flavour=REPRAP) is None
+    assert ask(lines.other_words, "if heat.heaters[0].current > 5") is not None
+    assert ask(lines.other_words, "%") is None
+
+
+def test_a_macro_is_fine_where_the_printer_has_it() -> None:
+    macros = frozenset({"purge.g"})
+    assert ask(lines.unknown_macro, 'M98 P"purge.g"', macros=macros) is None
+    assert ask(lines.unknown_macro, 'M98 P"/sys/purge.g"', macros=macros) is not None
+    assert ask(lines.unknown_macro, "M98", macros=macros) is not None
+
+
+def test_what_the_owner_forbids() -> None:
+    assert ask(lines.forbidden, "M600", forbidden_codes=frozenset({"M600"})) == "M600"
+    assert ask(lines.forbidden, "M601", forbidden_codes=frozenset({"M600"})) is None

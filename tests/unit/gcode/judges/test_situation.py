@@ -1,0 +1,76 @@
+"""What a file has done so far."""
+
+from dataclasses import replace
+
+from gcode.judges.course import heats_again
+from gcode.judges.situation import Situation, is_hot
+from gcode.machine import Machine
+from gcode.reader import parse_line
+from tests.unit.gcode.samples import profile
+
+
+class Read:
+    """A situation that is fed with lines as a judge feeds it."""
+
+    def __init__(self, *macros: str) -> None:
+        self.machine = Machine()
+        self.situation = Situation.of(self.machine, replace(profile(), macros=frozenset(macros)))
+        self.number = 0
+
+    def lines(self, *texts: str) -> "Read":
+        for text in texts:
+            self.number += 1
+            self.line = parse_line(text.encode(), self.number)
+            self.machine.apply(self.line)
+            self.situation.take(self.line)
+        return self
+
+    @property
+    def heated_again(self) -> bool:
+        return heats_again(self.line, self.situation, profile()) is not None
+
+
+def test_any_heater_is_hot() -> None:
+    assert not is_hot(Machine())
+    assert not is_hot(Machine(nozzle_c={0: 0.0}))
+    assert is_hot(Machine(nozzle_c={0: 0.0, 1: 200.0}))
+    assert is_hot(Machine(bed_c=60.0))
+
+
+def test_motors_are_off_after_m84_without_words_until_they_are_wanted() -> None:
+    assert not Read().lines("M84 E").situation.motors_off
+    assert not Read().lines("M84 S600").situation.motors_off
+    assert Read().lines("M84").situation.motors_off
+    assert Read().lines("M18", "M84 X").situation.motors_off
+    assert not Read().lines("M84", "G28").situation.motors_off
+    assert not Read().lines("M84", "M17").situation.motors_off
+
+
+def test_heat_after_everything_was_switched_off_at_the_end_of_a_print() -> None:
+    read = Read().lines("M104 S200", "M140 S60")
+    assert not read.heated_again
+    read.situation.printed = True
+    assert not read.lines("M104 S190").heated_again
+    assert not read.lines("M104 S0").heated_again, "the bed is still on"
+    assert not read.lines("M140 S0").heated_again
+    assert read.lines("M104 S200").heated_again
+    assert not read.lines("M140 S60").heated_again, "said once"
+
+
+def test_switching_off_before_anything_was_printed_is_no_end() -> None:
+    read = Read().lines("M104 S0", "M140 S0", "M104 S200")
+    assert not read.heated_again
+
+
+def test_a_macro_may_have_heated_since_the_file_did() -> None:
+    read = Read("Start_Print").lines("START_PRINT BED=60")
+    assert read.situation.hidden_heat
+    assert not read.lines("M104 S200").situation.hidden_heat
+    assert read.lines("start_print").situation.hidden_heat
+    assert not Read().lines("START_PRINT BED=60").situation.hidden_heat, "a printer that has no such macro"
+
+
+def test_klipper_switches_all_heaters_off_in_one_word() -> None:
+    read = Read().lines("M104 S200")
+    read.situation.printed = True
+    assert read.lines("TURN_OFF_HEATERS").situation.cooled
