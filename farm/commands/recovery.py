@@ -233,9 +233,9 @@ def what_will_happen(restoration: "Restoration", now_s: float) -> Iterator[str]:
     yield "- orders that were cancelled or changed since are as they were then: look through them;"
     yield "- programs that were added since must be added again; open invitations are void;"
     if now is None:
-        yield "- nodes that were removed and revisions that were recalled since must be so again."
+        yield "- nodes that were removed, revisions recalled, releases and approvals withdrawn since must be so again."
     else:
-        yield "- nodes that were removed and revisions that were recalled since stay so (from the present database)."
+        yield "- nodes removed, revisions recalled, releases and approvals withdrawn since stay so (from the present database)."
 
 
 def _compared(then: "Census", now: "Census | None") -> Iterator[str]:

@@ -48,6 +48,8 @@ class Census:
     nodes: dict[str, str] = field(default_factory=dict)
     removed_nodes: frozenset[str] = frozenset()
     recalled: frozenset[str] = frozenset()
+    unreleased: frozenset[str] = frozenset()  # programs for which nobody answers
+    approvals: frozenset[str] | None = None  # None: of an Essaim that knew none
 
 
 def take_census(path: Path) -> Census:
@@ -57,7 +59,11 @@ def take_census(path: Path) -> Census:
         def number(query: str) -> int:
             return int(database.execute(query).fetchone()[0] or 0)
 
+        def keys(query: str) -> frozenset[str]:
+            return frozenset(key for (key,) in database.execute(query))
+
         nodes = database.execute("SELECT id, name, revoked FROM nodes").fetchall()
+        answers = bool(keys("SELECT name FROM sqlite_master WHERE name = 'approvals'"))
         return Census(
             generation=number("SELECT value FROM meta WHERE key = 'generation' UNION ALL SELECT 0"),
             open_orders=number("SELECT count(*) FROM orders WHERE NOT cancelled AND good < quantity"),
@@ -66,7 +72,9 @@ def take_census(path: Path) -> Census:
             jobs=number("SELECT count(*) FROM jobs"),
             nodes={key: name or key for key, name, revoked in nodes if not revoked},
             removed_nodes=frozenset(key for key, _, revoked in nodes if revoked),
-            recalled=frozenset(key for (key,) in database.execute("SELECT id FROM revisions WHERE recalled")),
+            recalled=keys("SELECT id FROM revisions WHERE recalled"),
+            unreleased=keys("SELECT sha256 FROM programs WHERE released_by = ''") if answers else frozenset(),
+            approvals=keys("SELECT id FROM approvals") if answers else None,
         )
 
 
@@ -169,7 +177,7 @@ class Restoration:
             engine.dispose()
 
     def _mark(self) -> None:
-        """What makes it a restored farm. Who was removed and what was recalled since stays so; open invitations are void."""
+        """What makes it a restored farm. What was removed, recalled or withdrawn since stays so; open invitations are void."""
         healing = Healing(HealingWhy.RESTORED, self._now_s, backup_at_s=self.made_at_s)
         rows = {"generation": str(self.generation), META: healing.text(), "restored_at_s": str(self._now_s)}
         with contextlib.closing(connect(self._ready, write=True)) as database:
@@ -180,6 +188,7 @@ class Restoration:
                 removed, recalled = sorted(self.now.removed_nodes), sorted(self.now.recalled)
                 database.executemany("UPDATE nodes SET revoked = 1 WHERE id = ?", [(key,) for key in removed])
                 database.executemany("UPDATE revisions SET recalled = 1 WHERE id = ?", [(key,) for key in recalled])
+                _withdraw(database, self.now)
             database.execute("COMMIT")
         _sync(self._ready)
 
@@ -252,6 +261,17 @@ class Restoration:
         for suffix in ("", "-journal", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 self._ready.with_name(_READY + suffix).unlink(missing_ok=True)
+
+
+def _withdraw(database: sqlite3.Connection, now: Census) -> None:
+    """Releases and approvals that were withdrawn since the backup stay so: nobody answers any more for what they let pass."""
+    nobody = (
+        "UPDATE programs SET released_by = '', released_at_s = NULL, released_for = '', release_reason = '' WHERE sha256 = ?"
+    )
+    database.executemany(nobody, [(key,) for key in sorted(now.unreleased)])
+    if now.approvals is not None:
+        gone = [key for (key,) in database.execute("SELECT id FROM approvals") if key not in now.approvals]
+        database.executemany("DELETE FROM approvals WHERE id = ?", [(key,) for key in gone])
 
 
 def _stamp() -> str:

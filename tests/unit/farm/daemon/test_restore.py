@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from farm.daemon.healing import HealingWhy, read_healing
 from farm.daemon.restore import Restoration, made_at_s, take_census
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.store import migrations
-from farm.store.repository import Put, SetMeta, StoredFarm
+from farm.store.repository import Delete, Put, SetMeta, StoredFarm
 from farm.store.writer import FILE_NAME, Store
-from scheduler.model import Design, Durable, Invite, NodeRecord, Order, Revision
+from scheduler.model import Approval, Design, Durable, Invite, NodeRecord, Order, Revision, Verdict, approval_key
+from tests.unit.farm.daemon.harness import PROGRAM
 
 THEN: Sequence[Durable] = (
     Design("d1", "visor", 0.0),
@@ -95,6 +97,40 @@ async def test_who_was_removed_stays_out_what_was_recalled_stays_so_and_open_cod
     assert not farm.nodes["n1"].revoked
     assert farm.revisions["r1"].recalled
     assert set(farm.invites) == {"i2"}
+
+
+async def test_what_was_withdrawn_since_stays_withdrawn(tmp_path: Path) -> None:
+    def approval(requester: str) -> Approval:
+        return Approval(approval_key(requester, "r1"), requester, "r1", "Dr. House", 0.0)
+
+    trusted = replace(
+        PROGRAM, verdict=Verdict.TRUSTED_ONLY, trust="m907=1", released_by="Eve", released_at_s=1.0, released_for="m907=1"
+    )
+    kept = replace(trusted, sha256="b" * 64)
+    backup = await write(tmp_path, [*THEN, trusted, kept, approval("q1"), approval("q2")])
+    store = await Store.open(tmp_path)
+    withdrawn = replace(trusted, released_by="", released_at_s=None, released_for="")
+    await store.commit([Put(withdrawn), Delete(Approval, approval("q1").id)])
+    await store.close()
+    run(backup, tmp_path)
+    farm = await read(tmp_path)
+    assert not farm.programs[trusted.sha256].usable
+    assert farm.programs[kept.sha256].usable
+    assert set(farm.approvals) == {approval("q2").id}
+
+
+async def test_a_present_database_that_knows_no_releases_takes_none_away(tmp_path: Path) -> None:
+    approval = Approval(approval_key("q1", "r1"), "q1", "r1", "Dr. House", 0.0)
+    trusted = replace(PROGRAM, verdict=Verdict.TRUSTED_ONLY, trust="m907=1", released_by="Eve", released_for="m907=1")
+    backup = await write(tmp_path, [*THEN, trusted, approval])
+    with sqlite3.connect(tmp_path / FILE_NAME) as older:
+        older.execute("DROP TABLE approvals")
+    older.close()
+    assert take_census(tmp_path / FILE_NAME).approvals is None
+    run(backup, tmp_path)
+    farm = await read(tmp_path)
+    assert set(farm.approvals) == {approval.id}
+    assert farm.programs[trusted.sha256].usable
 
 
 async def test_the_census_tells_then_from_now(backup: Path, tmp_path: Path) -> None:
