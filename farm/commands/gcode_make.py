@@ -169,7 +169,7 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
     ] = None,
     plate: Plate = None,
 ) -> None:
-    """Make a program that takes a broken print up again at a layer. Somebody must stand at the printer and answer for two things."""
+    """Make a program that takes a broken print up again at a layer. Who stands at the printer answers for two things."""
     from gcode.resume import resume as resumed  # noqa: PLC0415 - only here
 
     known = profile_named(profile)
