@@ -59,6 +59,7 @@ def _routes() -> APIRouter:
     for module in (*things, session, backups, whole_farm, hub):
         router.include_router(module.router)
     router.include_router(programs.uploads_router)
+    router.include_router(programs.profiles_router)
     return router
 
 

@@ -34,6 +34,7 @@ from farm.errors import (
     UnreachableError,
 )
 from farm.library_views import FindingView
+from scheduler.model import Verdict
 
 MEDIA_TYPE: Final = "application/problem+json"
 _MAX_INSTANCE: Final = 300  # characters of the path that are said back
@@ -42,7 +43,8 @@ _MAX_INSTANCE: Final = 300  # characters of the path that are said back
 class Problem(BaseModel):
     """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422.
 
-    `findings` say what is wrong with a program that does not pass its checks (code `gcode-rejected`).
+    `findings` say what is wrong with a program that does not pass its checks (code `gcode-rejected`), `verdicts` what is said of it
+    for all profiles.
     """
 
     type: str
@@ -55,6 +57,7 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] = []
     checks: dict[str, str] = {}
     findings: list[FindingView] = []
+    verdicts: dict[str, Verdict] = {}
 
 
 class RequestError(FarmError):
@@ -227,7 +230,7 @@ def from_error(error: FarmError, instance: str) -> Response:
 def _more(error: FarmError) -> dict[str, Any] | None:
     if isinstance(error, NotReadyError):
         return {"checks": error.checks}
-    return {"findings": error.findings} if isinstance(error, RejectedError) else None
+    return {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else None
 
 
 def _field(problem: Mapping[str, Any]) -> dict[str, str]:

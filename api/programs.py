@@ -13,11 +13,12 @@ from api.deps import ControlDep
 from api.packing import takes_zstd
 from api.problems import RangeError, ThrottledError, documented
 from api.uploads import FILE_FIELD, uploaded
-from farm.library_views import ProgramDetail, ReleaseRequest, SignedRequest
+from farm.library_views import ProfileView, ProgramDetail, ReleaseRequest, SignedRequest, UploadLimits
 from farm.views import ProgramRequest, ProgramView, UploadView
 
 router = APIRouter(prefix="/programs", tags=["programs"])
 uploads_router = APIRouter(prefix="/uploads", tags=["programs"])
+profiles_router = APIRouter(prefix="/profiles", tags=["programs"])
 
 MAX_UPLOADS: Final = 4  # at once
 _Sha256Path = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, in lower-case hexadecimal")]
@@ -204,6 +205,18 @@ async def program_picture(
 async def list_uploads(control: ControlDep) -> list[UploadView]:
     """Files that are being checked, and what came of the newest; newest first, without findings."""
     return control.uploads()
+
+
+@uploads_router.get("/limits")
+async def read_limits(request: Request) -> UploadLimits:
+    """How large a file may be: a page says so before it sends one for minutes."""
+    return UploadLimits(max_upload_bytes=request.app.state.settings.http.max_upload_bytes, at_once=MAX_UPLOADS)
+
+
+@profiles_router.get("")
+async def list_profiles(control: ControlDep) -> list[ProfileView]:
+    """Classes of printers that programs can be for, by name, with the materials that they print."""
+    return control.profiles()
 
 
 @uploads_router.get("/{upload}", responses=documented(404))

@@ -10,6 +10,7 @@ from typing import Protocol
 from farm.library_views import (
     ApprovalRequest,
     AuditView,
+    ProfileView,
     ProgramDetail,
     ReleaseRequest,
     RequesterChange,
@@ -105,6 +106,10 @@ class Control(Protocol):
 
     async def program(self, sha256: str) -> ProgramDetail:
         """One program with all that was found in it. NotFoundError."""
+        ...
+
+    def profiles(self) -> list[ProfileView]:
+        """Classes of printers that programs can be for, by name."""
         ...
 
     def uploads(self) -> list[UploadView]:

@@ -79,13 +79,19 @@ class InvalidError(FarmError):
 
 
 class RejectedError(InvalidError):
-    """A program does not pass its checks. `findings` are those of its profile (`farm.library_views.FindingView` as JSON)."""
+    """A program does not pass its checks. `findings` are those of its profile (`farm.library_views.FindingView` as JSON).
+
+    `verdicts`: profile -> "pass", "trusted-only" or "reject", for all profiles: another one may print it.
+    """
 
     code = "gcode-rejected"
 
-    def __init__(self, detail: str, *, next_step: str, findings: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, detail: str, *, next_step: str, findings: Sequence[Mapping[str, Any]], verdicts: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail, next_step=next_step)
         self.findings = list(findings)
+        self.verdicts = dict(verdicts or {})
 
 
 class TooLargeError(FarmError):

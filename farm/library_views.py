@@ -1,11 +1,13 @@
 """What people see of the library and may ask of it: findings, releases, requesters and the audit; see `farm.views`."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
 from farm.bus.messages import Id
 from farm.views import Name, Plain, ProgramView, RequestBody, RevisionState, View
+from gcode.profile import PrinterProfile
 from scheduler.model import Verdict
 
 Reason = Plain  # a sentence of a person
@@ -142,6 +144,41 @@ class RequesterView(View):
     approvals: list[ApprovalView]
     open_orders: int
     created_at: float
+
+
+class UploadLimits(View):
+    """What an upload may be: bytes of one file, files at once."""
+
+    max_upload_bytes: int
+    at_once: int
+
+
+class ProfileView(View):
+    """A class of printers that programs can be for: its bed (mm) and the materials that it prints."""
+
+    id: str
+    name: str
+    nozzle_mm: float
+    width_mm: float
+    depth_mm: float
+    height_mm: float
+    materials: list[str]
+
+
+def profile_views(profiles: Iterable[PrinterProfile]) -> list[ProfileView]:
+    """Classes of printers as people see them, by name."""
+    return [
+        ProfileView(
+            id=profile.id,
+            name=profile.name,
+            nozzle_mm=profile.nozzle_mm,
+            width_mm=profile.volume.max_x - profile.volume.min_x,
+            depth_mm=profile.volume.max_y - profile.volume.min_y,
+            height_mm=profile.volume.max_z - profile.volume.min_z,
+            materials=list(profile.materials),
+        )
+        for profile in sorted(profiles, key=lambda profile: profile.name)
+    ]
 
 
 class AuditView(View):

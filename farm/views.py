@@ -339,6 +339,7 @@ class FarmView(View):
     healing: HealingView | None = None  # nodes tell again what they did
     healed: HealedView | None = None  # the last time that they did
     uploads: list[UploadView] = []  # files on their way into the library, and what came of the newest
+    library: int = 0  # another number whenever programs, designs, revisions, requesters or approvals are other than before
 
 
 class HealthView(View):

@@ -165,6 +165,7 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
             healing=self.healing,
             healed=self.healed,
             uploads=self.uploads(),
+            library=self.library_changes(),
         )
 
     def health(self) -> HealthView:

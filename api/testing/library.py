@@ -15,6 +15,7 @@ from farm.library_views import (
     AuditView,
     FindingView,
     HitView,
+    ProfileView,
     ProgramDetail,
     ReleaseRequest,
     ReportView,
@@ -24,8 +25,10 @@ from farm.library_views import (
     RevisionView,
     Sentence,
     SignedRequest,
+    profile_views,
 )
 from farm.views import DesignView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
+from gcode.profile import bundled_profiles
 from scheduler.model import Verdict
 
 _Row = TypeVar("_Row")
@@ -72,6 +75,8 @@ class MemoryLibrary:
         self.upload_rows: dict[str, UploadView] = {}
         self.requester_rows: dict[str, RequesterView] = {}
         self.audit_rows: list[AuditView] = []
+        self._seen = ""
+        self._changes = 0
         self._folder = folder
         self._incoming = folder / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True)
@@ -89,6 +94,18 @@ class MemoryLibrary:
     def _note(self, who: str, action: str, subject: str, reason: str = "", detail: str = "") -> None:
         entry = AuditView(id=new_id("audit"), at=self.now, who=who, action=action, subject=subject, reason=reason, detail=detail)
         self.audit_rows.insert(0, entry)
+        self.touch()
+
+    def library_changes(self) -> int:
+        """Another number whenever the library is other than when this was asked last."""
+        now = repr((self.program_rows, sorted(self.drafts), sorted(self.recalled), self.requester_rows))
+        if now != self._seen:
+            self._seen, self._changes = now, self._changes + 1
+        return self._changes
+
+    def profiles(self) -> list[ProfileView]:
+        """The bundled ones."""
+        return profile_views(bundled_profiles().values())
 
     # --- programs
 
@@ -100,13 +117,15 @@ class MemoryLibrary:
         """One program with its report."""
         row = found(self.program_rows, sha256, "program")
         content = self.program_file_path(sha256).read_bytes()
-        report = ReportView(
-            profile=row.profile, profile_revision="1", rule_set=1, verdict=row.verdict, findings=findings_of(content)
-        )
+        others = [key for key in bundled_profiles() if key != row.profile]
+        reports = [
+            ReportView(profile=key, profile_revision="1", rule_set=1, verdict=row.verdict, findings=findings_of(content))
+            for key in (row.profile, *others)
+        ]
         return ProgramDetail(
             **row.model_dump(),
             facts={"layers": row.layers, "time_s": row.estimated_s},
-            reports=[report],
+            reports=reports,
             has_preview=self._picture_path(sha256, "preview").is_file(),
             has_thumbnail=self._picture_path(sha256, "thumbnail").is_file(),
         )
@@ -122,7 +141,10 @@ class MemoryLibrary:
             raise InvalidError("The file is no G-code.", next_step="Export G-code from a slicer.", code="not-gcode")
         if b"M502" in content:
             findings = [finding.model_dump() for finding in findings_of(content)]
-            raise RejectedError("The file does not pass the checks.", next_step="Remove the line.", findings=findings)
+            verdicts = dict.fromkeys(bundled_profiles(), Verdict.REJECT.value)
+            raise RejectedError(
+                "The file does not pass the checks.", next_step="Remove the line.", findings=findings, verdicts=verdicts
+            )
         upload.rename(self.program_file_path(sha256))  # noqa: ASYNC240
         if sha256 not in self.program_rows:
             self._make(sha256, request, content)
@@ -179,7 +201,7 @@ class MemoryLibrary:
         except FarmError as error:
             problem: dict[str, Any] = {"code": error.code, "detail": error.detail, "next_step": error.next_step}
             if isinstance(error, RejectedError):
-                problem["findings"] = error.findings
+                problem |= {"findings": error.findings, "verdicts": error.verdicts}
             end = {"state": "refused", "problem": problem}
         self.upload_rows[row.id] = row.model_copy(update=end)
         self.touch()

@@ -95,6 +95,7 @@ class DaemonControl(LibraryControl):
             healing=healing_view(self._engine.world),
             healed=healed_view(self._engine.world.healed),
             uploads=self.uploads(),
+            library=self.library_changes(),
         )
 
     def health(self) -> HealthView:

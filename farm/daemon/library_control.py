@@ -15,6 +15,7 @@ from farm.ids import new_id
 from farm.library_views import (
     ApprovalRequest,
     AuditView,
+    ProfileView,
     ProgramDetail,
     ReleaseRequest,
     RequesterChange,
@@ -22,6 +23,7 @@ from farm.library_views import (
     RequesterView,
     RevisionView,
     SignedRequest,
+    profile_views,
 )
 from farm.log import get_logger
 from farm.store.writer import Store
@@ -40,10 +42,27 @@ class LibraryControl:
         self._store = store
         self._programs = taken_in
         self._uploads = Uploads(self._wall_s, engine.touch)
+        self._seen: tuple[object, ...] = ()
+        self._changes = 0
 
     async def close(self) -> None:
         """End the uploads that are under way."""
         await self._uploads.close()
+
+    def library_changes(self) -> int:
+        """Another number whenever the library is other than when this was asked last: pages fetch it anew then."""
+        farm = self._farm
+        now = (farm.designs, farm.revisions, farm.programs, farm.requesters, farm.approvals)
+        if len(now) != len(self._seen) or any(new is not old for new, old in zip(now, self._seen, strict=True)):
+            self._seen, self._changes = (
+                now,
+                self._changes + 1,
+            )  # a draft copies what it changes: the same mapping is the same content
+        return self._changes
+
+    def profiles(self) -> list[ProfileView]:
+        """Classes of printers that programs can be for, by name."""
+        return profile_views(self._programs.profiles.values())
 
     # --- programs --------------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -93,7 +93,9 @@ def warnings_of(report: ProfileReport) -> str:
     return json.dumps(kept, ensure_ascii=False)
 
 
-def _require_printable(report: ProfileReport) -> None:
+def _require_printable(reports: Sequence[ProfileReport]) -> None:
+    """Raise RejectedError when the first, which is that of its own profile, says so."""
+    report = reports[0]
     if report.verdict is not Verdict.REJECT:
         return
     rejecting = [finding for finding in report.findings if finding["severity"] == "reject"]
@@ -102,6 +104,7 @@ def _require_printable(report: ProfileReport) -> None:
         f"The file does not pass the checks of profile {report.profile}: {what}",
         next_step=rejecting[0]["fix"]["en"],
         findings=report.findings,
+        verdicts={other.profile: other.verdict.value for other in reports},
     )
 
 
@@ -172,14 +175,14 @@ class Programs:
         purpose = _purpose(profile.id, material)
         before = await asyncio.to_thread(self.found.get, uploaded, purpose, self.way)
         if before is not None:
-            _require_printable(before.reports[0])
+            _require_printable(before.reports)
             if await asyncio.to_thread(self.library.path(before.sha256).is_file):
                 return before
         plain = upload.with_name(f"{upload.name}.plain")
         try:
             checked, pictures = await self._inspect(upload, plain, profile, material, on_progress=on_progress)
             await asyncio.to_thread(self.found.put, uploaded, purpose, self.way, checked)
-            _require_printable(checked.reports[0])
+            _require_printable(checked.reports)
             await asyncio.to_thread(self._keep, plain, checked.sha256, pictures)
         finally:
             await asyncio.to_thread(plain.unlink, missing_ok=True)

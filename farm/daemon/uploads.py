@@ -21,7 +21,7 @@ Work = Callable[[OnProgress], Awaitable[tuple[ProgramView, bool]]]
 
 def problem_of(error: FarmError) -> dict[str, object]:
     """What a refused upload shows."""
-    findings = {"findings": error.findings} if isinstance(error, RejectedError) else {}
+    findings = {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else {}
     return {"code": error.code, "detail": error.detail, "next_step": error.next_step, **findings}
 
 

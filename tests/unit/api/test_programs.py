@@ -9,7 +9,10 @@ import pytest
 from fastapi import FastAPI
 
 from api import programs
+from api.programs import MAX_UPLOADS
 from api.testing import MemoryControl
+from farm.config import DaemonSettings
+from gcode.profile import bundled_profiles
 from tests.unit.api.serving import FIELDS, GCODE, client_of
 from tests.unit.api.test_problems import check
 
@@ -30,7 +33,30 @@ async def test_a_program_is_added_listed_and_read(client: httpx.AsyncClient) -> 
     detail = (await client.get(answer.headers["location"])).json()
     assert {key: detail[key] for key in view} == view
     assert detail["facts"] == {"layers": 100, "time_s": 3600.0}
-    assert [(report["profile"], report["verdict"]) for report in detail["reports"]] == [("generic-210", "pass")]
+    others = sorted(set(bundled_profiles()) - {"generic-210"})
+    assert [report["profile"] for report in detail["reports"]][0] == "generic-210"
+    assert sorted(report["profile"] for report in detail["reports"][1:]) == others
+
+
+async def test_profiles_and_limits_tell_a_page_what_it_may_send(client: httpx.AsyncClient) -> None:
+    rows = (await client.get("/api/v1/profiles")).json()
+    assert {row["id"]: row["name"] for row in rows} == {key: profile.name for key, profile in bundled_profiles().items()}
+    assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
+    ender = next(row for row in rows if row["id"] == "creality-ender3")
+    bed = bundled_profiles()["creality-ender3"].volume
+    assert (ender["width_mm"], ender["depth_mm"], ender["height_mm"]) == (
+        bed.max_x - bed.min_x,
+        bed.max_y - bed.min_y,
+        bed.max_z - bed.min_z,
+    )
+    assert "PLA" in ender["materials"]
+    limits = (await client.get("/api/v1/uploads/limits")).json()
+    assert limits == {"max_upload_bytes": DaemonSettings().http.max_upload_bytes, "at_once": MAX_UPLOADS}
+
+
+async def test_what_is_rejected_says_what_other_profiles_say(client: httpx.AsyncClient) -> None:
+    body = check(await add(client, content=b"G28\nM502\nG1 X1\n"), 422, "gcode-rejected")
+    assert body["verdicts"] == dict.fromkeys(bundled_profiles(), "reject")
 
 
 async def test_the_same_file_again_changes_nothing(client: httpx.AsyncClient, control: MemoryControl) -> None:

@@ -77,6 +77,26 @@ async def test_an_upload_becomes_a_program_with_facts_and_reports(control: Libra
         await control.program("9" * 64)
 
 
+async def test_the_number_of_the_library_changes_with_the_library_alone(control: LibraryControl, farm: Farm) -> None:
+    numbers = [control.library_changes()]
+    view = await control.add_program(upload(control), REQUEST)
+    numbers.append(control.library_changes())
+    await control.release_program(view.sha256, EVE)
+    numbers.append(control.library_changes())
+    await control.add_requester(RequesterRequest(name="Hospital"))
+    numbers.append(control.library_changes())
+    await control.release_revision("square-1", SignedRequest())  # it is released already
+    assert control.library_changes() == numbers[-1]
+    await control.recall_revision("square-1", SignedRequest(by="Eve Martin"))
+    numbers.append(control.library_changes())
+    assert len(set(numbers)) == len(numbers)
+
+
+async def test_profiles_are_listed_by_name(control: LibraryControl) -> None:
+    rows = control.profiles()
+    assert [row.name for row in rows] == sorted(profile.name for profile in bundled_profiles().values())
+
+
 async def test_the_same_bytes_again_are_not_inspected(control: LibraryControl, reader: Reader) -> None:
     first = await control.add_program(upload(control), REQUEST)
     assert await control.add_program(upload(control), REQUEST) == first

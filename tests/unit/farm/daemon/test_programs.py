@@ -110,6 +110,7 @@ async def test_a_rejected_file_says_everything_and_leaves_nothing(taken_in: Prog
         await taken_in.take(path, REQUEST)
     assert refused.value.code == "gcode-rejected"
     assert refused.value.next_step
+    assert refused.value.verdicts == dict.fromkeys(PROFILES, "reject")
     rejecting = [found for found in refused.value.findings if found["severity"] == "reject"]
     assert {found["hits"][0]["line"] for found in rejecting if found["hits"]} >= {2}
     assert nothing_left(taken_in)
