@@ -21,7 +21,15 @@ _EMPTY_MM3: Final = 0.2  # a layer: less than a single millimetre of line
 _LONGEST_S: Final = 3 * 86_400.0
 _HIGHEST_LAYER: Final = 1.0  # of the nozzle
 _THINNEST_MM: Final = 0.02
-_FAMILIES: Final = {MARLIN: "marlin", LEGACY: "marlin", KLIPPER: "marlin", REPRAP: REPRAP, GRIFFIN: GRIFFIN}
+_MARLINS: Final = frozenset({MARLIN, LEGACY})
+# what each firmware understands: people slice for Marlin and print with Klipper, never the other way round
+_UNDERSTANDS: Final = {
+    MARLIN: _MARLINS,
+    LEGACY: _MARLINS,
+    KLIPPER: _MARLINS | {KLIPPER},
+    REPRAP: frozenset({REPRAP}),
+    GRIFFIN: frozenset({GRIFFIN}),
+}
 
 
 def not_gcode(facts: GcodeFacts, _situation: Situation, _profile: PrinterProfile) -> Wrong | None:
@@ -134,6 +142,6 @@ def claimed_model(facts: GcodeFacts, _situation: Situation, profile: PrinterProf
 
 
 def other_flavour(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
-    """The slicer wrote for firmware of another family."""
-    written = _FAMILIES.get(facts.flavour or "")
-    return unlike(written, profile.flavour) if written and written != _FAMILIES.get(profile.flavour) else None
+    """The file was written for firmware that reads some commands in another way; both engines read it as it was written."""
+    written = facts.flavour
+    return unlike(written, profile.flavour) if written and written not in _UNDERSTANDS[profile.flavour] else None

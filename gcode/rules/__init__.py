@@ -16,7 +16,7 @@ from gcode.judges import lines
 from gcode.judges.flavours import ALL_FLAVOURS, ALLOWED, ANY_TOOL
 from gcode.rules.bounds import BOUNDS, ODD_PARAMETERS
 from gcode.rules.defects import COMMENTS, DEFECTS, OWNERS, UNCLEAR
-from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, OWNERS_FILES, WRONG_FILES
+from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, FOREIGN_FILES, OWNERS_FILES, WRONG_FILES
 from gcode.rules.forbidden import FORBIDDEN
 from gcode.rules.kinds import (
     AnyRule,
@@ -80,6 +80,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
     *UNCLEAR,
     *_UNKNOWN,
     *NEEDS_TRUST,
+    *FOREIGN_FILES,
     *DOUBTFUL_MOVES,
     *ODD_PARAMETERS,
     *COMMENTS,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gcode.judges import files
-from gcode.rules.kinds import AGAIN, LOOK, SLICE, FileRule, reject, warn
+from gcode.rules.kinds import AGAIN, LOOK, SLICE, FileRule, reject, trust, warn
 from gcode.texts import Bilingual
 
 _FOR_THIS: Final = Bilingual(
@@ -54,6 +54,18 @@ OWNERS_FILES: Final[tuple[FileRule, ...]] = (
             ),
         ),
         files.forbidden_arcs,
+    ),
+)
+
+FOREIGN_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        trust(
+            "other-flavour",
+            "The file was written for firmware of another kind: some commands mean something else on this printer.",
+            "Le fichier a été écrit pour un autre type de micrologiciel : certaines commandes ont un autre sens ici.",
+            SLICE,
+        ),
+        files.other_flavour,
     ),
 )
 
@@ -150,14 +162,5 @@ DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
             SLICE,
         ),
         files.claimed_model,
-    ),
-    FileRule(
-        warn(
-            "other-flavour",
-            "The slicer wrote for firmware of another kind: some commands mean something else on this printer.",
-            "Le trancheur a écrit pour un autre type de micrologiciel : certaines commandes ont un autre sens ici.",
-            SLICE,
-        ),
-        files.other_flavour,
     ),
 )

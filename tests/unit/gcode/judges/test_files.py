@@ -61,7 +61,7 @@ def layer(z_mm: float, height_mm: float) -> LayerFacts:
         (files.claimed_nozzle, {"claimed_nozzle_mm": None}, {"claimed_nozzle_mm": 0.25}),
         (files.other_flavour, {"flavour": "marlin-legacy"}, {"flavour": "griffin"}),
         (files.other_flavour, {"flavour": None}, {"flavour": "reprapfirmware"}),
-        (files.other_flavour, {"flavour": "klipper"}, {"flavour": "griffin"}),
+        (files.other_flavour, {"flavour": "marlin"}, {"flavour": "klipper"}),
     ],
 )  # fmt: skip
 def test_the_edge(judge: FileJudge, good: dict[str, Any], bad: dict[str, Any]) -> None:
@@ -96,3 +96,12 @@ def test_arcs_where_the_owner_forbids_them() -> None:
     assert ask(files.forbidden_arcs, arcs) is None
     assert ask(files.forbidden_arcs, arcs, forbidden_codes=frozenset({"G3"})) == "3 G2, G3"
     assert ask(files.forbidden_arcs, GOOD, forbidden_codes=frozenset({"G2"})) is None
+
+
+def test_klipper_prints_what_was_sliced_for_marlin() -> None:
+    for written in ("klipper", "marlin", "marlin-legacy", None):
+        assert ask(files.other_flavour, replace(GOOD, flavour=written), flavour="klipper") is None
+    assert ask(files.other_flavour, replace(GOOD, flavour="reprapfirmware"), flavour="klipper") == "reprapfirmware ≠ klipper"
+    for flavour in ("griffin", "reprapfirmware"):
+        assert ask(files.other_flavour, replace(GOOD, flavour=flavour), flavour=flavour) is None
+        assert ask(files.other_flavour, replace(GOOD, flavour="marlin"), flavour=flavour) is not None

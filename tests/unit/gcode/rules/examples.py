@@ -128,6 +128,7 @@ EXAMPLES: Final[dict[str, Example]] = {
     "macro": Example('M98 P"prepare.g"', 'M98 P"purge.g"', {**REPRAP, "macros": frozenset({"purge.g"})}),
     "settings-reloaded": Example("M501", "M503"),
     "dry-run": Example("M111 S8", "M111 S2"),
+    "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
     "travel-outside": Example("G1 X500\nG1 X10", "G1 X200\nG1 X10", shown="G1 X500"),
     "cold-extrusion": Example("G28\nG90\nM83\n" + LINE, SMALL, whole=True, shown="G1 X50 E2\nM104 S200"),
     "absurd-speed": Example("G1 X20 F900000\nG1 F6000", "G1 X20 F9000", shown="G1 X20 F900000"),
@@ -176,5 +177,4 @@ EXAMPLES: Final[dict[str, Example]] = {
         whole=True,
         shown="; printer_model = ENDER3",
     ),
-    "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
 }
