@@ -5,9 +5,9 @@ import tomllib
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
-from gcode.kinematics import MotionLimits
+from gcode.kinematics import Junction, MotionLimits
 
 _REVISION_DIGITS: Final = 12
 _POSITIVE: Final = (
@@ -130,11 +130,19 @@ def _axes(table: dict[str, Any], key: str) -> tuple[float, float, float, float]:
     return (x, y, z, e)
 
 
+def _junction(table: dict[str, Any]) -> Junction:
+    name = table.get("junction", "jerk")
+    for known in get_args(Junction):
+        if name == known:
+            return cast("Junction", known)
+    raise ProfileError(f"motion.limits.junction is {name!r}; it must be one of {', '.join(get_args(Junction))}")
+
+
 def _limits(motion: dict[str, Any]) -> MotionLimits | None:
     table = motion.get("limits")
     if table is None:
         return None
-    acceleration_mm_s2 = float(motion["acceleration_mm_s2"])
+    acceleration_mm_s2, default = float(motion["acceleration_mm_s2"]), MotionLimits()
     return MotionLimits(
         speed_mm_s=_axes(table, "speed_mm_s"),
         acceleration_mm_s2=_axes(table, "acceleration_mm_s2"),
@@ -142,6 +150,9 @@ def _limits(motion: dict[str, Any]) -> MotionLimits | None:
         print_acceleration_mm_s2=float(table.get("print_acceleration_mm_s2", acceleration_mm_s2)),
         travel_acceleration_mm_s2=float(table.get("travel_acceleration_mm_s2", acceleration_mm_s2)),
         retract_acceleration_mm_s2=float(table.get("retract_acceleration_mm_s2", acceleration_mm_s2)),
+        junction=_junction(table),
+        deviation_mm=float(table.get("junction_deviation_mm", default.deviation_mm)),
+        corner_mm_s=float(table.get("square_corner_mm_s", default.corner_mm_s)),
     )
 
 

@@ -1,10 +1,14 @@
 """Profiles: every bundled one is whole and safe, and a wrong file names its key."""
 
+import re
 from importlib.resources import files
 
 import pytest
 
-from gcode.profile import Box, ProfileError, bundled_profiles, parse_profile
+from gcode.frame import default_design
+from gcode.frame.program import filled
+from gcode.kinematics import Junction
+from gcode.profile import Box, PrinterProfile, ProfileError, bundled_profiles, parse_profile
 from tests.unit.gcode.samples import profile
 
 PROFILES = list(bundled_profiles().values())
@@ -13,7 +17,10 @@ SOURCE = files("configs").joinpath("printers/generic-210.toml").read_text("utf-8
 
 def test_the_bundle_has_the_generic_ones_by_id() -> None:
     found = bundled_profiles()
-    assert {"generic-210", "generic-300", "prusa-mk3s", "creality-ender3"} <= set(found)
+    generic = {"generic-200", "generic-210", "generic-300", "generic-klipper", "generic-reprapfirmware"}
+    creality = {"creality-ender3", "creality-ender3-v2", "creality-ender3-s1", "creality-cr10"}
+    others = {"ultimaker-2-plus", "ultimaker-3", "anycubic-i3-mega", "artillery-sidewinder-x1"}
+    assert {*generic, *creality, *others, "prusa-mk3s", "prusa-mk4", "prusa-mini"} == set(found)
     assert all(key == value.id for key, value in found.items())
     assert list(found) == sorted(found)
 
@@ -33,6 +40,96 @@ def test_a_bundled_profile_is_plausible(found: object) -> None:
     assert "M140 S0" in found.end_gcode
 
 
+def entry(name: str) -> str:
+    return files("configs").joinpath(f"printers/{name}.toml").read_text("utf-8")
+
+
+SOURCED = ("volume", "purge", "heat", "motion", "motion.limits", "time", "allowed")
+NAMED = re.compile(r"\[[A-Z]\]|our choice|our judgement")
+
+
+def lines_without_source(text: str) -> list[str]:
+    """Figures with no source of their own, nor one beside the name of their table."""
+    table, of_table, found = "", False, []
+    for line in text.partition("[gcode]")[0].splitlines():
+        code, _, comment = line.partition("#")
+        if named := re.match(r"\[+([a-z._]+)\]", code):
+            table, of_table = named[1], bool(NAMED.search(comment))
+        elif table in SOURCED and "=" in code and not of_table and not NAMED.search(comment):
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("found", PROFILES, ids=lambda found: found.id)
+def test_each_figure_has_its_source_beside_it(found: PrinterProfile) -> None:
+    text = entry(found.id)
+    assert "common denominators" in text.partition("\nid =")[0] or lines_without_source(text) == []
+
+
+@pytest.mark.parametrize("found", PROFILES, ids=lambda found: found.id)
+def test_each_source_is_named_in_the_head(found: PrinterProfile) -> None:
+    head, _, rest = entry(found.id).partition("\nid =")
+    used = set(re.findall(r"\[[A-Z]\]", "\n".join(line.partition("#")[2] for line in rest.splitlines())))
+    assert used == set(re.findall(r"\[[A-Z]\]", head))
+
+
+def test_a_figure_without_a_source_would_be_found() -> None:
+    text = entry("prusa-mini").replace("max_bed_c = 100    # [F] BED_MAXTEMP 110 less its margin of 10", "max_bed_c = 100")
+    assert lines_without_source(text) == ["max_bed_c = 100"]
+    assert len(lines_without_source(entry("prusa-mini").replace("[volume] # [P] bed_shape", "[volume] # bed"))) == 2
+
+
+@pytest.mark.parametrize("found", PROFILES, ids=lambda found: found.id)
+def test_its_start_heats_the_bed_first_and_then_homes_and_its_end_leaves_nothing_on(found: PrinterProfile) -> None:
+    start, end = filled(found.start_gcode, found), filled(found.end_gcode, found)
+    codes = [line.split()[0] for line in start]
+    waits = [line for line in start if line.startswith(("M109", "M190"))]
+    assert waits[0] == f"M190 S{found.bed_c:g}"
+    assert waits[-1] == f"M109 S{found.nozzle_c:g}"
+    assert found.homes_itself or codes.index("M190") < codes.index("G28") < codes.index("M83")
+    assert codes[-1] == "G92", "what follows counts from nothing"
+    assert {"M104 S0", "M140 S0", "M107"} <= set(end)
+    assert end.index("G91") < next(number for number, line in enumerate(end) if line.startswith("G1 Z")) < end.index("G90")
+    assert end[-1] == "M84"
+
+
+@pytest.mark.parametrize("found", PROFILES, ids=lambda found: found.id)
+def test_what_is_kept_out_lies_on_the_bed_and_leaves_its_middle_free(found: PrinterProfile) -> None:
+    volume = found.volume
+    x, y = (volume.min_x + volume.max_x) / 2, (volume.min_y + volume.max_y) / 2
+    for box in found.keep_out:
+        assert volume.min_x <= box.min_x < box.max_x <= volume.max_x
+        assert volume.min_y <= box.min_y < box.max_y <= volume.max_y
+        assert not box.min_x < x < box.max_x
+        assert not box.min_y < y < box.max_y
+    assert found.nozzle_mm in found.nozzles_mm
+
+
+def test_what_the_ultimakers_have_that_others_have_not() -> None:
+    third, second = profile("ultimaker-3"), profile("ultimaker-2-plus")
+    assert (third.flavour, third.tools, third.homes_itself, third.heating_c_s) == ("griffin", 2, True, 1.4)
+    assert (second.flavour, second.tools, second.homes_itself) == ("marlin", 1, False)
+    assert (second.filament_mm, third.filament_mm) == (2.85, 2.85)
+    assert (len(second.keep_out), len(third.keep_out)) == (4, 5)
+    assert Box(0, 214, 0, 33.5, 223, 205) in second.keep_out
+
+
+def test_the_mk3s_takes_the_motor_currents_of_genuine_files_only() -> None:
+    found = profile("prusa-mk3s")
+    assert (found.flavour, found.model) == ("marlin-legacy", "MK3S")
+    assert found.allowed_lines == {"M907 E430", "M907 E538"}
+    assert {key: value.model for key, value in bundled_profiles().items() if value.model} == {
+        "prusa-mini": "MINI",
+        "prusa-mk3s": "MK3S",
+        "prusa-mk4": "MK4",
+    }
+
+
+def test_only_a_small_bed_gets_the_small_frame() -> None:
+    usual = default_design(profile("generic-300")).head_depth_mm
+    assert [found.id for found in PROFILES if default_design(found).head_depth_mm < usual] == ["prusa-mini"]
+
+
 def test_optional_keys_have_defaults() -> None:
     found = parse_profile(SOURCE.encode())
     assert (found.model, found.tools, found.homes_itself, found.limits) == ("", 1, False, None)
@@ -46,11 +143,32 @@ def test_limits_of_the_mk3s() -> None:
 
 
 def test_limits_fall_back_to_the_plain_acceleration() -> None:
-    table = "\n[motion.limits]\nspeed_mm_s = [1, 2, 3, 4]\nacceleration_mm_s2 = [5, 6, 7, 8]\njerk_mm_s = [9, 10, 11, 12]\n"
-    limits = parse_profile((SOURCE + table).encode()).limits
+    limits = parse_profile((SOURCE + LIMITS).encode()).limits
     assert limits is not None
     assert limits.jerk_mm_s == (9.0, 10.0, 11.0, 12.0)
     assert limits.travel_acceleration_mm_s2 == 800
+
+
+LIMITS = "\n[motion.limits]\nspeed_mm_s = [1, 2, 3, 4]\nacceleration_mm_s2 = [5, 6, 7, 8]\njerk_mm_s = [9, 10, 11, 12]\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "junction", "deviation_mm", "corner_mm_s"),
+    [
+        ("", "jerk", 0.013, 5.0),
+        ('junction = "deviation"\njunction_deviation_mm = 0.02\n', "deviation", 0.02, 5.0),
+        ('junction = "corner"\nsquare_corner_mm_s = 8\n', "corner", 0.013, 8.0),
+    ],
+)
+def test_how_corners_are_limited(more: str, junction: Junction, deviation_mm: float, corner_mm_s: float) -> None:
+    limits = parse_profile((SOURCE + LIMITS + more).encode()).limits
+    assert limits is not None
+    assert (limits.junction, limits.deviation_mm, limits.corner_mm_s) == (junction, deviation_mm, corner_mm_s)
+
+
+def test_an_unknown_kind_of_corner_is_told() -> None:
+    with pytest.raises(ProfileError, match=r"motion\.limits\.junction is 'round'; it must be one of jerk, deviation, corner"):
+        parse_profile((SOURCE + LIMITS + 'junction = "round"\n').encode())
 
 
 @pytest.mark.parametrize(
