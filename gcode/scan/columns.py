@@ -87,7 +87,10 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 def picked(columns: Columns, rows: Integers | slice) -> Columns:
     """Some of the moves."""
-    return Columns(*(getattr(columns, name)[..., rows] for name in _FIELDS))
+    if isinstance(rows, slice):
+        return Columns(*(getattr(columns, name)[..., rows] for name in _FIELDS))
+    # `take`, not brackets: those give a table turned round in memory, and every stage behind would read it across its rows.
+    return Columns(*(getattr(columns, name).take(rows, axis=-1) for name in _FIELDS))
 
 
 def copied(columns: Columns) -> Columns:

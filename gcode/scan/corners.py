@@ -56,7 +56,8 @@ class Blocks:
 
     def picked(self, rows: Integers | slice) -> "Blocks":
         """Some of them."""
-        return Blocks(self.direction[:, rows], self.distance_mm[rows], self.cruise_mm_s[rows], self.acceleration_mm_s2[rows])
+        direction = self.direction[:, rows] if isinstance(rows, slice) else self.direction.take(rows, axis=1)
+        return Blocks(direction, self.distance_mm[rows], self.cruise_mm_s[rows], self.acceleration_mm_s2[rows])
 
     def followed_by(self, other: "Blocks") -> "Blocks":
         """These and then others."""

@@ -72,7 +72,7 @@ class Moves:
         return Points.of(self._laid(self.columns.end))
 
     def _laid(self, points: Floats) -> Floats:
-        return points if len(self.laying) == len(self) else points[:, self.laying]
+        return points if len(self.laying) == len(self) else points.take(self.laying, axis=1)
 
     @cached_property
     def travels(self) -> Integers:
@@ -82,7 +82,7 @@ class Moves:
     @cached_property
     def travel_ends(self) -> Points:
         """Where these end."""
-        return Points.of(self.columns.end[:, self.travels])
+        return Points.of(self.columns.end.take(self.travels, axis=1))
 
     @cached_property
     def speeds(self) -> tuple[float, float]:

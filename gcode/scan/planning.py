@@ -60,7 +60,13 @@ def _blocks(columns: Columns, limits: RowLimits) -> tuple[Blocks, Integers, RowL
     timed = (distance > STANDSTILL) & (speed > 0)
     rows = timed.nonzero()[0]
     if len(rows) < len(columns):
-        limits, parts, distance, speed, travels = limits.picked(rows), parts[:, rows], distance[rows], speed[rows], travels[rows]
+        limits, parts, distance, speed, travels = (
+            limits.picked(rows),
+            parts.take(rows, axis=1),
+            distance[rows],
+            speed[rows],
+            travels[rows],
+        )
     prints = parts[3] > 0
     direction = parts / distance
     least = np.where(prints, limits.column(lambda one: one.least_print_mm_s), limits.column(lambda one: one.least_travel_mm_s))

@@ -40,7 +40,7 @@ def _tabulate(block: bytes) -> _Table:
     return _Table(
         lines,
         moves,
-        lines.words[:, moves],
+        lines.words.take(moves, axis=1),
         event.nonzero()[0],
         (kind == Kind.ODD).nonzero()[0],
         (kind == Kind.MODE).nonzero()[0],
@@ -206,7 +206,7 @@ def _stretch(machine: Machine, table: _Table, first: int, last: int) -> tuple[Co
     )
     kept = goes | (filament_mm != 0) | arc
     if not kept.all():
-        columns, words = picked(columns, kept.nonzero()[0]), words[:, kept]
+        columns, words = picked(columns, kept.nonzero()[0]), words.compress(kept, axis=1)
     return (_with_chords(machine, columns, words) if arc.any() else columns), mode
 
 
