@@ -1,0 +1,80 @@
+"""No genuine file is rejected on a printer that fits it; what is said of each is what there is to say."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+
+from gcode.checks import CheckReport, Verdict, check
+from gcode.profile import Box, PrinterProfile, bundled_profiles
+from tests.gcode_files import real_file
+from tests.integration.small_program import small_program
+
+pytestmark = pytest.mark.real
+
+PROFILES = bundled_profiles()
+
+
+def core_one() -> PrinterProfile:
+    """As Prusa publishes it: 250 x 220 x 270 mm, a chamber up to 55 degrees, 290 at the nozzle."""
+    volume = Box(0, 0, 0, 250, 220, 270)
+    return replace(
+        PROFILES["prusa-mk3s"],
+        id="core-one",
+        flavour="marlin",
+        model="COREONE",
+        volume=volume,
+        purge=Box(-1, -22, 0, 252, 222, 15),
+        nozzles_mm=(0.6,),
+        max_chamber_c=55.0,
+        limits=None,
+        allowed_lines=frozenset({"M301 P24.87 I2.06 D75.12", "M569 S0 E"}),
+    )
+
+
+def report(name: str, profile: PrinterProfile) -> CheckReport:
+    with real_file(name).open("rb") as stream:
+        return check(stream, profile)
+
+
+def said(found: CheckReport) -> dict[str, int]:
+    return {finding.rule.id: finding.count for finding in found.findings}
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "expected"),
+    [
+        ("visor_2020_mk3s_iso838.gcode", PROFILES["prusa-mk3s"], {}),
+        ("visor_ender3_pla.gcode", PROFILES["creality-ender3"], {}),
+        ("fdn_full_0.15mm_PETG_MK3S_2h6m.gcode", PROFILES["prusa-mk3s"], {}),
+        ("visor_2020_um3_888.gcode", PROFILES["ultimaker-3"], {}),
+        ("3DBenchy_0.6n_0.32mm_FLEX_COREONE_32m.gcode", core_one(), {"host-message": 4}),
+    ],
+    ids=["mk3s", "ender3", "mk3s-petg", "ultimaker3", "core-one"],
+)
+def test_a_genuine_file_passes_on_its_printer(name: str, profile: PrinterProfile, expected: dict[str, int]) -> None:
+    found = report(name, profile)
+    assert said(found) == expected
+    assert found.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), frozenset({"M907 E999"})])
+def test_motor_currents_that_the_profile_does_not_know_need_trust_and_are_no_reason_to_reject(allowed: frozenset[str]) -> None:
+    found = report("fdn_full_0.15mm_PETG_MK3S_2h6m.gcode", replace(PROFILES["prusa-mk3s"], allowed_lines=allowed))
+    assert said(found) == {"machine-tuning": 2}
+    assert found.verdict is Verdict.TRUSTED_ONLY
+    assert [hit.text for hit in found.findings[0].hits] == ["M907 E430", "M907 E538"]
+
+
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_the_start_and_end_of_every_profile_keep_its_own_rules(name: str) -> None:
+    found = check(BytesIO(small_program(name)), PROFILES[name])
+    assert said(found) == {}
+
+
+def test_the_purge_line_in_front_of_the_bed_is_fine_only_where_the_profile_says_so() -> None:
+    mk3s = PROFILES["prusa-mk3s"]
+    found = report("visor_2020_mk3s_iso838.gcode", replace(mk3s, purge=mk3s.volume))
+    (outside,) = [finding for finding in found.findings if finding.rule.id == "outside-volume"]
+    assert outside.hits[0].value == -3
+    assert outside.hits[0].limit == 0
