@@ -19,7 +19,7 @@ def test_the_bundle_has_the_generic_ones_by_id() -> None:
     found = bundled_profiles()
     generic = {"generic-200", "generic-210", "generic-300", "generic-klipper", "generic-reprapfirmware"}
     creality = {"creality-ender3", "creality-ender3-v2", "creality-ender3-s1", "creality-cr10"}
-    others = {"ultimaker-2-plus", "ultimaker-3", "anycubic-i3-mega", "artillery-sidewinder-x1"}
+    others = {"ultimaker-2-plus", "ultimaker-3", "anycubic-i3-mega", "artillery-sidewinder-x1", "cosmyx-nova"}
     assert {*generic, *creality, *others, "prusa-mk3s", "prusa-mk4", "prusa-mini"} == set(found)
     assert all(key == value.id for key, value in found.items())
     assert list(found) == sorted(found)
