@@ -157,8 +157,9 @@ class Parser(Protocol):
         `line` and `offset` are those of the block's first line. A plain move is `G0` to `G3` with numbers as `gcode.reader` reads
         them, only the words of MOVE_WORDS and each with a number, no line number, at most MAX_LINE_BYTES, no control byte and no
         non-ASCII byte in the command, no absurd number. Comments, M codes that are not in MODE_M, G4 and lines that begin with one
-        of EVENT_WORDS become events. G90, G91, M82, M83 and G92 with nothing but E, without oddities, may be taken: the parser
-        obeys them, and they are events too (nobody obeys them again). Every other line ends the call, and so may any in doubt.
+        of EVENT_WORDS become events. G90, G91, M82, M83, G92 with nothing but E, and G10 and G11 with nothing, without oddities,
+        may be taken: the parser obeys them, and they are events too (nobody obeys them again), before the moves that they make.
+        Every other line ends the call, and so may any in doubt.
         """
         ...
 

@@ -32,6 +32,7 @@ from gcode.survey import PLA_DENSITY_G_CM3, Survey, survey
 from gcode.totals import Totals, facts_of
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_MOST_ROWS: Final = 64 * 1024  # of a sheet: arcs may make a thousand times as many as there are lines
 _TRIAL_CALLS: Final = 8  # of a parser, before it is seen whether it is worth it in a block
 _EXTRUDES: Final = np.uint8(MoveFlag.EXTRUDES)
 
@@ -86,8 +87,6 @@ class _Scan:
     def read(self, block: Block) -> None:
         """Take the next block of the file."""
         self._block = block
-        self._limits.begin_block()
-        self._sheet = Sheet(self._limits)
         content = block.content
         if block.cut:
             self._read_line(content, 0)
@@ -104,6 +103,8 @@ class _Scan:
         calls, taken = 0, 0
         view = memoryview(content)
         while begin < len(content):
+            if self._sheet.rows >= _MOST_ROWS:
+                self._close()
             if calls >= _TRIAL_CALLS and taken < calls * self._parser.least_lines:
                 begin = self._read_next(content, begin)
                 continue
@@ -264,16 +265,18 @@ class _Scan:
                 judge.situation.printed = True
 
     def _close(self) -> None:
-        """The block is read: its moves go on."""
+        """The sheet is full, or the block is read: the moves go on."""
         sheet = self._sheet
         moves = Moves(sheet.columns())
         if self.walker is not None:
             self.walker(moves, sheet.marks)
-            return
-        self._gatherer.add(moves, sheet.marks)
-        self._planning.add(moves.columns, self._limits.table, sheet.which(), sheet.stops)
-        self._watch.add(moves, self._line_at)
-        self._gatherer.settle(self._planning.take())
+        else:
+            self._gatherer.add(moves, sheet.marks)
+            self._planning.add(moves.columns, self._limits.table, sheet.which(), sheet.stops)
+            self._watch.add(moves, self._line_at)
+            self._gatherer.settle(self._planning.take())
+        self._limits.begin_sheet()
+        self._sheet = Sheet(self._limits)
 
     def _line_at(self, number: int, offset: int) -> Line:
         begin = offset - self._block.offset

@@ -23,16 +23,18 @@ class Kind(IntEnum):
     EVENT = 1
     MOVE = 2
     RESET = 3  # G92 with nothing but E
-    MODE = 4  # G90, G91, M82, M83
-    ODD = 5  # the engine has to obey it
-    UNKNOWN = 6  # for the moment, until it is examined
+    DRAW = 4  # G10 alone: the firmware draws the filament back
+    GIVE = 5  # G11
+    MODE = 6  # G90, G91, M82, M83
+    ODD = 7  # the engine has to obey it
+    UNKNOWN = 8  # for the moment, until it is examined
 
 
 WORDS: Final = "XYZEFGIJR"  # the rows of a table of words; the number of G is the command's own
 _E: Final = WORDS.index("E")
 _G: Final = WORDS.index("G")
 _PLAIN_ROWS: Final = _G + 1  # arcs need all
-_TAKEN_MODES: Final = frozenset({"G90", "G91", "M82", "M83"})
+_TAKEN: Final = {**dict.fromkeys(("G90", "G91", "M82", "M83"), Kind.MODE), "G10": Kind.DRAW, "G11": Kind.GIVE}
 _EVENT_CODES: Final = frozenset({"G4", *(word.decode() for word in EVENT_WORDS)})
 _CACHED_LINES: Final = 4096  # of at most 257 bytes
 
@@ -189,8 +191,8 @@ def _kind_of(line: Line) -> Kind:
         return Kind.EVENT  # nobody obeys it
     if code in MOVES:
         return Kind.MOVE if all(letter.encode() in MOVE_WORDS for letter in parameters) else Kind.ODD
-    if code in _TAKEN_MODES:
-        return Kind.ODD if line.text else Kind.MODE
+    if code in _TAKEN:
+        return Kind.ODD if line.text else _TAKEN[code]
     if code == "G92" and parameters.keys() == {"E"}:
         return Kind.RESET
     number = code[1:].partition(".")[0]

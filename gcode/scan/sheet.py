@@ -1,4 +1,4 @@
-"""What the lines of one block do, in their order: moves as columns, and between which of them something changes."""
+"""What the lines of a block do, in their order: moves as columns, and between which of them something changes."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -19,14 +19,14 @@ _Row = tuple[float, ...]
 
 
 class LimitTable:
-    """The limits that are in force somewhere in a block, each once, and which command leads from one to another."""
+    """The limits that are in force somewhere on a sheet, each once, and which command leads from one to another."""
 
     def __init__(self, limits: MotionLimits) -> None:
         self.table = [limits]
         self.current = 0
         self._steps: dict[tuple[int, bytes], int] = {}
 
-    def begin_block(self) -> None:
+    def begin_sheet(self) -> None:
         """Forget what is not in force any more, when there is much of it."""
         if len(self.table) > _MAX_LIMITS or len(self._steps) > _MAX_STEPS:
             self.table = [self.table[self.current]]

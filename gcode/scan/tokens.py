@@ -13,9 +13,10 @@ from gcode.machine import DUST_MM, MAX_RETRACTION_MM, Machine
 from gcode.reader import MAX_LINE_BYTES, parse_line
 from gcode.scan.columns import Columns, Events, Floats, Integers, MoveFlag, Parsed, added_modes, joined, picked
 from gcode.scan.lines import WORDS, Kind, Lines, read_lines
-from gcode.scan.numbers import Flags
+from gcode.scan.numbers import Bytes, Flags
 
 _LEAST_LINES: Final = 32  # a call costs about as much as the interpreter needs for so many
+_MOST_ARCS: Final = 128  # a call: each may be 720 moves
 _E, _F, _G = (WORDS.index(letter) for letter in "EFG")
 
 
@@ -24,26 +25,30 @@ class _Table:
     """The lines of a block, and which of them are moves (G92 E is among them), events, and ends of a stretch."""
 
     lines: Lines
-    moves: Integers
+    moves: Integers  # with G92 E and firmware retractions
+    kind: Bytes  # of `moves`
     words: Floats  # of `moves`
     events: Integers
     odd: Integers
     modes: Integers
+    arcs: Integers
 
 
 def _tabulate(block: bytes) -> _Table:
     lines = read_lines(block)
     kind = lines.kind
-    moves = ((kind == Kind.MOVE) | (kind == Kind.RESET)).nonzero()[0]
-    event = (kind == Kind.EVENT) | (kind == Kind.RESET) | (kind == Kind.MODE)
+    moves = ((kind >= Kind.MOVE) & (kind <= Kind.GIVE)).nonzero()[0]
+    event = (kind == Kind.EVENT) | ((kind >= Kind.RESET) & (kind <= Kind.MODE))
     event |= (kind == Kind.MOVE) & (lines.comment < lines.end)
     return _Table(
         lines,
         moves,
+        kind[moves],
         lines.words.take(moves, axis=1),
         event.nonzero()[0],
         (kind == Kind.ODD).nonzero()[0],
         (kind == Kind.MODE).nonzero()[0],
+        (lines.words[_G] > 1).nonzero()[0],
     )
 
 
@@ -134,6 +139,19 @@ def laid(filament_mm: Floats, missing_mm: float) -> tuple[Flags, float]:
     return lays, missing_mm
 
 
+def _retract(machine: Machine, kind: Bytes, filament_mm: Floats, speeds: Floats) -> None:
+    """Put in what the firmware itself does at G10 and G11: once back, once forth."""
+    retraction, tool = machine.retraction, machine.tool
+    for index in (kind >= Kind.DRAW).nonzero()[0].tolist():
+        draws, drawn = kind[index] == Kind.DRAW, tool in machine.drawn_back
+        if draws and not drawn:
+            machine.drawn_back.add(tool)
+            filament_mm[index], speeds[index] = -retraction.length_mm, retraction.speed_mm_s
+        elif drawn and not draws:
+            machine.drawn_back.discard(tool)
+            filament_mm[index], speeds[index] = retraction.length_mm + retraction.extra_mm, retraction.return_speed_mm_s
+
+
 def _extrudes(machine: Machine, filament_mm: Floats) -> Flags:
     """Which moves lay plastic, if they go anywhere; the machine remembers what is drawn back."""
     extrudes = np.zeros(len(filament_mm), bool)
@@ -180,14 +198,17 @@ def _stretch(machine: Machine, table: _Table, first: int, last: int) -> tuple[Co
     """Obey the moves `first` to `last` of the table, which share their modes. Lines and offsets are those of the block."""
     words = table.words[:, first:last]
     line = table.moves[first:last]
-    resets = np.isnan(words[_G])
+    kind = table.kind[first:last]
     before = machine.position
     end = _positions(machine, words)
     start = np.empty_like(end)
     start[:, 0], start[:, 1:] = before, end[:, :-1]
-    filament_mm, mode = _filament(machine, words, resets)
+    filament_mm, mode = _filament(machine, words, kind == Kind.RESET)
     speeds = _forward(words[_F] * machine.unit_mm / 60, machine.speed_mm_s)
     machine.speed_mm_s = float(speeds[-1])
+    speeds = speeds * machine.speed_factor
+    if (kind >= Kind.DRAW).any():
+        _retract(machine, kind, filament_mm, speeds)
     arc = words[_G] > 1
     goes = (start != end).any(axis=0)
     extrudes = _extrudes(machine, filament_mm) & (goes | arc)
@@ -200,7 +221,7 @@ def _stretch(machine: Machine, table: _Table, first: int, last: int) -> tuple[Co
         start,
         end,
         filament_mm,
-        speeds * machine.speed_factor,
+        speeds,
         np.full(len(line), machine.tool, np.uint8),
         flags,
     )
@@ -244,6 +265,9 @@ class NumpyParser:
         table, first = self._tabulated(block, offset)
         odd = table.odd[np.searchsorted(table.odd, first) :]
         last = int(odd[0]) if len(odd) else len(table.lines)
+        arcs = table.arcs[np.searchsorted(table.arcs, first) :]
+        if len(arcs) > _MOST_ARCS:  # the next one is a line in doubt
+            last = min(last, int(arcs[_MOST_ARCS]))
         columns, mode = self._moves(table, first, last, machine)
         shift = offset - self._begin
         end = int(table.lines.begin[last]) if last < len(table.lines) else table.lines.size
