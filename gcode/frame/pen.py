@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from math import hypot, pi
 from typing import Final
 
-from gcode.frame.geometry import Point, Polyline, crossing, distance
+from gcode.frame.geometry import Point, Polyline, crossing, distance, length
 from gcode.frame.strokes import Track
 from gcode.profile import Box, PrinterProfile
 
@@ -14,6 +14,7 @@ _SMALLEST_MOVE_MM: Final = 0.01
 _Z_SPEED_MM_S: Final = 10.0
 _LIFT_MM: Final = 0.4
 _OVER_CLIP_MM: Final = 1.0
+_BESIDE_CLIP_MM: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,30 @@ def box_loop(box: Box, around_mm: float = 0.0) -> Polyline:
     return [(low_x, low_y), (high_x, low_y), (high_x, high_y), (low_x, high_y)]
 
 
+def way_around(start: Point, end: Point, boxes: Sequence[Box]) -> Polyline:
+    """The shortest way past some boxes, over at most two of their corners; straight on when nothing is in the way or helps."""
+    loops = [box_loop(box, _BESIDE_CLIP_MM) for box in boxes]
+    if not crosses(start, end, loops):
+        return [start, end]
+    corners = [corner for box in boxes for corner in box_loop(box, _BESIDE_CLIP_MM + _SMALLEST_MOVE_MM)]
+    ways = [[start, *middle, end] for count in (1, 2) for middle in permutations(corners, count)]
+    clear = [way for way in ways if not any(crosses(first, second, loops) for first, second in pairwise(way))]
+    return min(clear, key=length, default=[start, end])
+
+
 class Pen:
     """Collects lines of G-code and remembers where the nozzle is, and whether the filament is drawn back."""
 
-    def __init__(self, profile: PrinterProfile) -> None:
+    def __init__(self, profile: PrinterProfile, at: Point) -> None:
         self.lines: list[str] = []
-        self.at: Point | None = None
+        self.at = at
         self._profile = profile
         self._z_mm = 0.0
         self._drawn_back = False
-        self._clips = [(box, box_loop(box, 2.0)) for box in profile.keep_out]
+        self._is_down = False
+        highest = profile.volume.max_z - _OVER_CLIP_MM
+        self._low_clips = [(box, box_loop(box, _BESIDE_CLIP_MM)) for box in profile.keep_out if box.max_z < highest]
+        self._high_clips = [box for box in profile.keep_out if box.max_z >= highest]
 
     def write(self, *lines: str) -> None:
         """Lines that do not move the nozzle."""
@@ -105,33 +120,33 @@ class Pen:
         """Go up to the next layer, drawn back."""
         self.draw_back()
         self._z_mm = z_mm
-        # Before the first layer the nozzle may stand anywhere: the travel that follows brings it down.
-        self.lines.append(f"G1 Z{z_mm if self.at else z_mm + _LIFT_MM:.3f} {feed(_Z_SPEED_MM_S)}")
+        # Before the first layer the nozzle may still stick to the purge line: the travel that follows brings it down.
+        self.lines.append(f"G1 Z{z_mm if self._is_down else z_mm + _LIFT_MM:.3f} {feed(_Z_SPEED_MM_S)}")
 
     def travel(self, target: Point, *, lifted: bool = False, draw_back: bool = True) -> None:
-        """Go to a place without drawing. `lifted`: there is plastic of this layer on the way."""
-        first = self.at is None
-        if self.at is not None and distance(self.at, target) < _SMALLEST_MOVE_MM:
+        """Go to a place without drawing, over low clips and around high ones. `lifted`: plastic of this layer is on the way."""
+        if self._is_down and distance(self.at, target) < _SMALLEST_MOVE_MM:
             self._give_back()
             return
         if draw_back:
             self.draw_back()
-        lift_mm = self._lift(target, lifted=lifted)
+        way = way_around(self.at, target, self._high_clips)
+        lift_mm = self._lift(way, lifted=lifted or not self._is_down)
         if lift_mm > self._z_mm:
             self.lines.append(f"G1 Z{lift_mm:.3f} {feed(_Z_SPEED_MM_S)}")
-        self.lines.append(f"G1 X{target[0]:.3f} Y{target[1]:.3f} {feed(self._profile.travel_speed_mm_s)}")
-        if lift_mm > self._z_mm or first:
+        self.lines += [f"G1 X{x:.3f} Y{y:.3f} {feed(self._profile.travel_speed_mm_s)}" for x, y in way[1:]]
+        if lift_mm > self._z_mm:
             self.lines.append(f"G1 Z{self._z_mm:.3f} {feed(_Z_SPEED_MM_S)}")
         self._give_back()
-        self.at = target
+        self.at, self._is_down = target, True
 
-    def _lift(self, target: Point, *, lifted: bool) -> float:
+    def _lift(self, way: Polyline, *, lifted: bool) -> float:
         """How high to go: over plastic a little, over a clip above it."""
         height = self._z_mm + _LIFT_MM if lifted else self._z_mm
-        for box, loop in self._clips:
-            over = min(box.max_z + _OVER_CLIP_MM, self._profile.volume.max_z)
-            if self._z_mm < over and (self.at is None or crosses(self.at, target, [loop])):
-                height = max(height, over)
+        for box, loop in self._low_clips:
+            over = box.max_z + _OVER_CLIP_MM
+            if height < over and any(crosses(first, second, [loop]) for first, second in pairwise(way)):
+                height = over
         return height
 
     def draw(self, track: Drawn, speed_mm_s: float) -> None:
@@ -139,8 +154,3 @@ class Pen:
         self.lines.append(f"G1 {feed(speed_mm_s)}")
         self.lines += track.lines
         self.at = track.end
-
-
-def seconds(tracks: Sequence[Drawn], speed_mm_s: float) -> float:
-    """How long it takes at least to draw tracks."""
-    return sum(track.path_mm for track in tracks) / speed_mm_s

@@ -70,18 +70,16 @@ def filled(template: str, profile: PrinterProfile) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def purge_boxes(profile: PrinterProfile) -> tuple[Box, ...]:
-    """Where the start code lays plastic: a frame must not lie there."""
-    machine, boxes = Machine(), []
+def purged(profile: PrinterProfile) -> tuple[tuple[Box, ...], Point]:
+    """Where the start code lays plastic, which a frame must not touch, and where it leaves the nozzle."""
+    machine, boxes, room = Machine(), [], _PURGE_ROOM_MM
     for text in filled(profile.start_gcode, profile):
         for move in machine.apply(parse_line(text.encode())):
             if move.extrudes:
                 (x1, y1, z1), (x2, y2, z2) = move.start, move.end
-                room = _PURGE_ROOM_MM
-                boxes.append(
-                    Box(min(x1, x2) - room, min(y1, y2) - room, min(z1, z2), max(x1, x2) + room, max(y1, y2) + room, max(z1, z2))
-                )
-    return tuple(boxes)
+                low_x, low_y, high_x, high_y = min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+                boxes.append(Box(low_x - room, low_y - room, min(z1, z2), high_x + room, high_y + room, max(z1, z2)))
+    return tuple(boxes), machine.position[:2]
 
 
 class _Planner:
@@ -91,10 +89,11 @@ class _Planner:
         check_height(design, plate, profile)
         self._design, self._plate, self._profile = design, plate, profile
         self._material = material_of(profile)
-        self._pen = Pen(profile)
+        purge_lines, nozzle_at = purged(profile)
+        self._pen = Pen(profile, nozzle_at)
         self._copies: dict[tuple[int, int, float], _Copy] = {}
         self._fan = 0.0
-        self._obstacles = (*profile.keep_out, *purge_boxes(profile))
+        self._obstacles = (*profile.keep_out, *purge_lines)
         around_mm = 2 * plate.brim_mm if wants_brim(design, plate) else 0.0
         self.placements = placed(design, profile, plate.count, self._obstacles, plate.clearance_mm + around_mm)
 
@@ -156,7 +155,7 @@ class _Planner:
             self._pen.write(";TYPE:Skirt/Brim", f";WIDTH:{design.line_width_mm:g}")
         for track in tracks:
             line = drawn(track, piece.thickness_mm, profile)
-            near = self._pen.at is not None and distance(self._pen.at, line.start) < _NEAR_MM
+            near = distance(self._pen.at, line.start) < _NEAR_MM
             self._pen.travel(line.start, draw_back=not near)
             self._pen.draw(line, profile.first_layer_speed_mm_s)
 
@@ -195,7 +194,7 @@ class _Planner:
 
     def _draw_copy(self, copy: _Copy, speeds: Speeds, started: list[Polyline], *, standoffs: bool) -> None:
         pen, kind = self._pen, ""
-        lifted = pen.at is not None and crosses(pen.at, copy.start, started, self._design.wall_mm)
+        lifted = crosses(pen.at, copy.start, started, self._design.wall_mm)
         pen.travel(copy.start, lifted=lifted)
         for stretch in copy.stretches:
             if stretch.kind != kind:
@@ -208,7 +207,6 @@ class _Planner:
     def _step(self, target: Point, copy: _Copy, *, standoffs: bool) -> None:
         """To the next track of the same frame: inside the band nothing is drawn back, whatever oozes lands where it belongs."""
         at = self._pen.at
-        assert at is not None
         near = distance(at, target) < max(_NEAR_MM, 2 * self._design.line_width_mm, self._design.head_mm / 2)
         inside = near or (standoffs and not crosses(at, target, copy.bounds))
         self._pen.travel(target, draw_back=not inside)

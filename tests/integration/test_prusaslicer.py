@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gcode.facts import GcodeFacts
-from gcode.frame import default_design, frame_lines, frame_stl
+from gcode.frame import FrameDesign, Plate, default_design, frame_lines, frame_stl
+from gcode.frame.bodies import manifold_is_installed
 from gcode.interpreter import read_facts
 from gcode.machine import Machine
 from gcode.profile import Box, PrinterProfile, bundled_profiles
@@ -117,6 +118,30 @@ def test_an_independent_slicer_agrees_with_our_frame(name: str, tmp_path: Path) 
     our_box, their_box = part_box(ours), part_box(sliced)
     for corner in ("min_x", "min_y", "min_z", "max_x", "max_y", "max_z"):
         assert getattr(our_box, corner) == pytest.approx(getattr(their_box, corner), abs=0.15), corner
+
+
+@pytest.mark.parametrize(
+    ("design", "plate", "parts"),
+    [
+        (FrameDesign(), Plate(), 1),
+        (FrameDesign(holes="iso838"), Plate(count=2), 2),
+        (FrameDesign(), Plate(stack=3), 1),
+        (FrameDesign(revision="R3"), Plate(), 1),
+    ],
+    ids=["one", "plate", "stack", "letters"],
+)
+def test_an_independent_slicer_finds_nothing_to_repair(design: FrameDesign, plate: Plate, parts: int, tmp_path: Path) -> None:
+    program = shutil.which("prusa-slicer")
+    require("prusa-slicer", program is not None)
+    require("manifold3d", manifold_is_installed())
+    assert program is not None
+    (tmp_path / "frame.stl").write_bytes(frame_stl(design, plate, bundled_profiles()["generic-300"]))
+    found = subprocess.run([program, "--info", "frame.stl"], cwd=tmp_path, check=True, capture_output=True, timeout=120, text=True)
+    told = dict(line.split("=") for line in found.stdout.splitlines() if "=" in line)
+    told = {key.strip(): value.strip() for key, value in told.items()}
+    assert told["manifold"] == "yes"
+    assert int(told["number_of_parts"]) == parts
+    assert not any(word in found.stdout + found.stderr for word in ("open_edges", "facets_reversed", "degenerate", "repair"))
 
 
 def test_our_facts_agree_with_the_slicers_own_figures(tmp_path: Path) -> None:

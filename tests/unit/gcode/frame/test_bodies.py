@@ -32,7 +32,8 @@ def test_one_frame(design: FrameDesign) -> None:
     assert_watertight(triangles)
     assert volume_mm3(triangles) == pytest.approx(layers_mm3(design), rel=0.005)
     heights = {round(corner[2], 3) for triangle in triangles for corner in triangle}
-    assert (min(heights), max(heights)) == (0, pytest.approx(design.printed_height_mm))
+    assert min(heights) == 0
+    assert max(heights) == pytest.approx(design.printed_height_mm)
 
 
 def test_a_slicer_finds_our_outlines_in_the_middle_of_each_layer() -> None:

@@ -19,9 +19,10 @@ from tests.unit.gcode.samples import profile
 @pytest.mark.parametrize("side", ["below", "above", "nan", "inf"])
 def test_every_dimension_has_bounds_and_the_error_names_it(name: str, side: str) -> None:
     dimension = DIMENSIONS[name]
-    value = {"below": dimension.low - 1, "above": dimension.high + 1, "nan": nan, "inf": inf}[side]
+    value: Any = {"below": dimension.low - 1, "above": dimension.high + 1, "nan": nan, "inf": inf}[side]
+    change: dict[str, Any] = {name: value}
     with pytest.raises(FrameError) as caught:
-        replace(FrameDesign(), **{name: value})
+        replace(FrameDesign(), **change)
     error = caught.value
     assert error.parameter == name
     assert name in error.bilingual.en

@@ -65,7 +65,7 @@ def test_brims_of_neighbours_do_not_overlap() -> None:
     plate = Plate(count=2, brim_mm=3.0)
     places = placed(DESIGN, PRINTER, 2, (), plate.clearance_mm + 2 * plate.brim_mm)
     first, second = ([(x, y) for track in brim(DESIGN, (place,), plate) for x, y, _ in track] for place in places)
-    assert min(distance(one, other) for one in first[::4] for other in second[::4]) > 2.0
+    assert min(distance(one, other) for one in first[::12] for other in second[::12]) > 2.0
 
 
 def test_a_brim_grows_from_outside_in() -> None:

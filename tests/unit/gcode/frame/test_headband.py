@@ -83,7 +83,7 @@ def may_touch(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
 def test_no_loop_crosses_itself_or_another(design: FrameDesign) -> None:
     wall, found = band(design), walks(design, 0.3)
     loops = [
-        [(x, y) for x, y, _ in wall.loop(walk, line + 0.5)]
+        list(dict.fromkeys((x, y) for x, y, _ in wall.loop(walk, line + 0.5)))
         for walk in (found.outside, found.window)
         for line in range(design.wall_lines // 2)
     ]

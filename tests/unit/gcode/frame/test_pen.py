@@ -1,11 +1,15 @@
 """The pen: how much filament a line takes, when it is drawn back, when it is lifted."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import pi
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from gcode.frame.pen import Pen, box_loop, crosses, drawn, feed, seconds
+from gcode.frame.geometry import distance, length
+from gcode.frame.pen import Pen, box_loop, crosses, drawn, feed, way_around
 from gcode.profile import Box
 from tests.unit.gcode.samples import profile
 
@@ -21,7 +25,7 @@ def test_a_line_takes_its_width_times_height_in_filament() -> None:
     found = drawn([(0, 0, 0.5), (10, 0, 0.5), (10, 10, 0.5)], 0.3, PRINTER)
     mm3 = sum(e_words(found.lines)) * pi * PRINTER.filament_mm**2 / 4
     assert mm3 == pytest.approx(20 * 0.5 * 0.3, rel=1e-4)
-    assert (found.start, found.end, found.path_mm) == ((0, 0), (10, 10), 20)
+    assert (found.start, found.end, found.path_mm) == ((0.0, 0.0), (10.0, 10.0), 20.0)
     assert found.lines[0].startswith("G1 X10.000 Y0.000 E")
 
 
@@ -53,7 +57,7 @@ def test_thicker_filament_is_fed_slower() -> None:
 
 
 def ready() -> Pen:
-    pen = Pen(PRINTER)
+    pen = Pen(PRINTER, (0.0, 0.0))
     pen.layer(0.3)
     pen.travel((5.0, 5.0))
     pen.lines.clear()
@@ -61,11 +65,18 @@ def ready() -> Pen:
 
 
 def test_the_first_travel_comes_from_above() -> None:
-    """Wherever the start code left the nozzle: up, across, down."""
-    pen = Pen(PRINTER)
+    """Off the purge line: up, across, down."""
+    pen = Pen(PRINTER, (0.0, 0.0))
     pen.layer(0.3)
     pen.travel((5.0, 5.0))
-    assert pen.lines == ["G1 E-2 F2100", "G1 Z0.700 F600", "G1 X5.000 Y5.000 F7200", "G1 Z0.300 F600", "G1 E2 F2100"]
+    assert pen.lines == [
+        "G1 E-2 F2100",
+        "G1 Z0.700 F600",
+        "G1 Z0.700 F600",
+        "G1 X5.000 Y5.000 F7200",
+        "G1 Z0.300 F600",
+        "G1 E2 F2100",
+    ]
 
 
 def test_a_far_travel_is_drawn_back_and_not_lifted() -> None:
@@ -98,12 +109,12 @@ def test_a_new_layer_is_drawn_back_once() -> None:
     assert pen.lines == ["G1 E-2 F2100", "G1 Z0.900 F600", "G1 E2 F2100"], "straight up needs no travel"
 
 
-def test_over_a_clip_it_goes_above_it() -> None:
+def test_over_a_low_clip_it_goes_above_it() -> None:
     clip = Box(20, 0, 0, 30, 10, 8)
-    pen = Pen(replace(PRINTER, keep_out=(clip,)))
+    pen = Pen(replace(PRINTER, keep_out=(clip,)), (0.0, 0.0))
     pen.layer(0.3)
     pen.travel((5.0, 5.0))
-    assert "G1 Z9.000 F600" in pen.lines, "where it comes from is not known"
+    assert not any("Z9" in line for line in pen.lines)
     pen.lines.clear()
     pen.travel((50.0, 5.0))
     assert pen.lines[1:4] == ["G1 Z9.000 F600", "G1 X50.000 Y5.000 F7200", "G1 Z0.300 F600"]
@@ -116,8 +127,37 @@ def test_over_a_clip_it_goes_above_it() -> None:
     assert not any("Z" in line for line in pen.lines), "nor above it"
 
 
+def test_around_a_clip_as_high_as_the_printer() -> None:
+    clip = Box(20, 0, 0, 30, 10, PRINTER.volume.max_z)
+    pen = Pen(replace(PRINTER, keep_out=(clip,)), (5.0, 5.0))
+    pen.layer(0.3)
+    pen.travel((5.0, 6.0))
+    pen.lines.clear()
+    pen.travel((50.0, 6.0))
+    assert not any("Z" in line for line in pen.lines)
+    assert len([line for line in pen.lines if "X" in line]) == 3, "over two of its corners"
+
+
+@given(st.tuples(*[st.floats(0, 100)] * 2), st.tuples(*[st.floats(0, 100)] * 2))
+def test_ways_around_are_clear_and_not_longer_than_they_must_be(start: tuple[float, float], end: tuple[float, float]) -> None:
+    box = Box(40, 40, 0, 60, 55, 100)
+    border = [box_loop(box, 2.0)]
+    assume(not any(36 < x < 64 and 36 < y < 59 for x, y in (start, end)))
+    way = way_around(start, end, [box])
+    assert (way[0], way[-1]) == (start, end)
+    assert not any(crosses(first, second, border) for first, second in pairwise(way))
+    assert length(way) <= distance(start, end) + 50
+    if not crosses(start, end, border):
+        assert way == [start, end]
+
+
+def test_where_no_way_around_is_known_it_goes_straight() -> None:
+    """From inside: every way crosses the border."""
+    assert way_around((50, 50), (90, 90), [Box(40, 40, 0, 60, 55, 100)]) == [(50, 50), (90, 90)]
+
+
 def test_a_printer_without_retraction_gets_none() -> None:
-    pen = Pen(replace(PRINTER, retraction_mm=0.0))
+    pen = Pen(replace(PRINTER, retraction_mm=0.0), (0.0, 0.0))
     pen.layer(0.3)
     pen.travel((5.0, 5.0))
     assert not any("E" in line for line in pen.lines)
@@ -128,8 +168,6 @@ def test_drawing_sets_the_speed() -> None:
     track = drawn([(5, 5, 0.5), (10, 5, 0.5)], 0.3, PRINTER)
     pen.draw(track, 40)
     assert pen.lines == ["G1 F2400", *track.lines]
-    assert pen.at == (10, 5)
-    assert seconds([track, track], 40) == pytest.approx(0.25)
     assert feed(0.5) == "F30"
 
 
