@@ -273,8 +273,10 @@ def kernel_view(machine: Machine) -> tuple[object, ...]:
 @pytest.mark.real
 @pytest.mark.slow
 def test_real_files_are_read_as_the_interpreter_reads_them(library: Library) -> None:
-    read = [assert_same(library, path.read_bytes(), room=32_768) for path in real_files() if path.suffix == ".gcode"]
-    assert sum(len(one.rows) for one in read) > 100_000
+    """Those of up to 2.5 MB: arcs, relative E, an M73 for each minute."""
+    small = [path for path in real_files() if path.suffix == ".gcode" and path.stat().st_size < 2_500_000]
+    read = [assert_same(library, path.read_bytes(), room=32_768) for path in small]
+    assert sum(len(one.rows) for one in read) > 50_000
     assert sum(one.odd for one in read) < 100
 
 
