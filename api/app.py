@@ -85,7 +85,7 @@ async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[
         daemon.people_identity(),
         clock,
         autonomy_s=settings.farm.manual_autonomy_s,
-        library=Library(daemon.control.program_file, design_of),
+        library=Library(daemon.control.program_file, design_of, settings.profiles_folder),
     )
     stack.push_async_callback(makers.close)
     await makers.start()

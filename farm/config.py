@@ -116,6 +116,7 @@ class DaemonSettings(FileSettings):
     model_config = SettingsConfigDict(env_prefix="FARM_")
 
     data: Path = Path("farm-data")  # database, G-code, broker files and keys
+    profiles_folder: Path | None = None  # profiles of printers beside the bundled ones, one .toml each
     farm: FarmSettings = FarmSettings()
     http: HttpSection = HttpSection()
     broker: BrokerSection = BrokerSection()
@@ -192,6 +193,7 @@ class NodeSettings(FileSettings):
     data: Path = Path("node-data")  # ledger, cached G-code, identity
     name: str = Field(default="", max_length=80)  # empty: the host name
     limits: Path | None = None  # None: limits.toml beside this file, if there is one
+    profiles_folder: Path | None = None  # profiles of printers beside the bundled ones, one .toml each
     printers: list[PrinterSection] = []
     cache: CacheSection = CacheSection()
     ledger: LedgerSection = LedgerSection()

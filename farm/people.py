@@ -30,9 +30,8 @@ from farm.node.core import Occupied
 from farm.node.files import ProgramCache
 from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
-from farm.node.parts import BusFactory, Parts, mqtt_bus
+from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
-from gcode.profile import bundled_profiles
 
 _log = get_logger(__name__)
 _MAKERS: Final = "makers.json"
@@ -112,10 +111,12 @@ class Library:
     """What the people's node uses of a daemon in the same process.
 
     `program_file`: the file of a program by hash (NotFoundError); `design_of`: the name of the design of a revision, for people.
+    `profiles_folder`: the daemon's own profiles of printers (`farm.profiles`).
     """
 
     program_file: Callable[[str], Path]
     design_of: Callable[[str], str] = str
+    profiles_folder: Path | None = None
 
     def programs(self, _folder: Path, on_change: Callable[[], None]) -> ProgramCache:
         """The library as a cache."""
@@ -178,6 +179,8 @@ class PeopleNode:
         self._clock = clock
         self._autonomy_s = autonomy_s
         self._library = library
+        self._profiles_folder = None if library is None else library.profiles_folder
+        self._profiles: list[str] = []
         self._bus = bus
         self._makers: dict[str, Maker] = {}
         self._printers: dict[str, str] = {}  # maker key -> printer id
@@ -191,16 +194,18 @@ class PeopleNode:
         """Read the makers and begin to serve them. After an error call `close`.
 
         Raises:
-            ConfigurationError: folder, ledger or `makers.json` cannot be used.
+            ConfigurationError: folder, ledger, `makers.json` or an own profile cannot be used.
 
         """
+        self._profiles = await asyncio.to_thread(known_profiles, self._profiles_folder)
         self._makers = await asyncio.to_thread(_read, self._data / _MAKERS)
         self._by_token = {maker.token_sha256: maker.key for maker in self._makers.values()}
         sections = {key: self._section(maker) for key, maker in self._makers.items()}
         identity = Identity(**{name: getattr(self._identity, name) for name in Identity.model_fields})
         programs = None if self._library is None else self._library.programs
         parts = Parts(self._bus, self._open, sections, programs, check=JUDGED_ELSEWHERE, limits=None)
-        settings = NodeSettings(data=self._data, name="People", ledger=LedgerSection(ballast_bytes=_BALLAST_BYTES))
+        ledger = LedgerSection(ballast_bytes=_BALLAST_BYTES)
+        settings = NodeSettings(data=self._data, name="People", ledger=ledger, profiles_folder=self._profiles_folder)
         self._agent = Agent(settings, identity, self._clock, parts=parts)
         await self._agent.start()
         self._printers = dict(self._agent.printer_ids)
@@ -224,11 +229,10 @@ class PeopleNode:
             StoreFullError: the disk is full; nobody was added.
 
         """
-        known = bundled_profiles()
-        if request.profile not in known:
+        if request.profile not in self._profiles:
             raise InvalidError(
                 f"There is no profile {request.profile!r}.",
-                next_step=f"Known profiles: {', '.join(sorted(known))}.",
+                next_step=f"Known profiles: {', '.join(self._profiles)}.",
                 code="unknown-profile",
             )
         if len(self._makers) >= MAX_PRINTERS:

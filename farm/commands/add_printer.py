@@ -142,14 +142,14 @@ def check_new(path: Path, url: str, name: str, profile: str) -> None:
     Raises:
         ConflictError: one of them is.
         NotFoundError: there is no such profile.
-        ConfigurationError: the file is wrong.
+        ConfigurationError: the file, or a profile of its profiles_folder, is wrong.
 
     """
-    from gcode.profile import bundled_profiles  # noqa: PLC0415 - only here
+    from farm.profiles import all_profiles  # noqa: PLC0415 - only here
 
-    profiles = bundled_profiles()
+    profiles = all_profiles(load(NodeSettings, path).profiles_folder if path.exists() else None)
     if profile not in profiles:
-        raise NotFoundError(f"There is no profile {profile}.", next_step=f"There are: {', '.join(sorted(profiles))}.")
+        raise NotFoundError(f"There is no profile {profile}.", next_step=f"There are: {', '.join(profiles)}.")
     own = OwnPrinters.read(path) if path.exists() else OwnPrinters()
     if own.named(name):
         raise ConflictError(f"{path} has a printer {name} already.", next_step="Choose another name.")

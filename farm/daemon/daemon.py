@@ -29,12 +29,13 @@ from farm.daemon.world import World
 from farm.errors import ConfigurationError, StoreFullError, UnreachableError
 from farm.keys import new_secret, verify_password, write_private
 from farm.log import get_logger
+from farm.profiles import all_profiles
 from farm.store.backup import FOLDER as BACKUPS
 from farm.store.backup import Backups
 from farm.store.library import Library
 from farm.store.repository import SetMeta, StoredFarm
 from farm.store.writer import Store
-from gcode.profile import bundled_profiles
+from gcode.profile import PrinterProfile
 from scheduler.draft import Draft
 from scheduler.model import Rules
 
@@ -93,7 +94,8 @@ class Daemon:
     """One farm. Use it as an asynchronous context manager; `control` is there while it runs.
 
     Raises (on entering):
-        ConfigurationError: data folder not writable or in use, port in use, broker missing: nothing was left half done.
+        ConfigurationError: data folder not writable or in use, port in use, broker missing, own profile wrong:
+            nothing was left half done.
 
     """
 
@@ -107,6 +109,7 @@ class Daemon:
         self._people_secret = ""
         self._reach = Reach(settings.farm.name, "", [])
         self._broker: Broker | None = None
+        self._profiles: dict[str, PrinterProfile] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -135,6 +138,7 @@ class Daemon:
     async def _start(self) -> None:
         settings, data = self._settings, self._settings.data
         await asyncio.to_thread(check_broker_ports, settings)
+        self._profiles = await asyncio.to_thread(all_profiles, settings.profiles_folder)
         lock = await asyncio.to_thread(DataLock, data)
         self._stack.callback(lock.release)
         backups = Backups(settings.backup.folder or data / BACKUPS, settings.backup.keep)
@@ -157,8 +161,8 @@ class Daemon:
     async def _load(self, store: Store) -> World:
         """Read the farm; on the first start give it a generation and the people's node an identity."""
         stored = await self._settle_generation(store)
-        profiles = bundled_profiles()
-        world = World(stored, {key: build_space(profile) for key, profile in profiles.items()}, self._clock.boot_s())
+        spaces = {key: build_space(profile) for key, profile in self._profiles.items()}
+        world = World(stored, spaces, self._clock.boot_s())
         self._steady = steady_clock(self._clock, stored, machine_boot())
         world.same_time = self._steady.continued
         if not self._steady.continued:
@@ -233,7 +237,7 @@ class Daemon:
         self._keep_running(engine.publish, engine.ended)
         keeper = BackupKeeper(store, engine.alarms, self._clock, self._settings.backup.every_s, engine.touch)
         self._keep_running(keeper.run, engine.ended)
-        taken_in = Programs(library, bundled_profiles())
+        taken_in = Programs(library, self._profiles)
         self._keep_running(Rechecker(engine, taken_in).run, engine.ended)
         self.control = DaemonControl(engine, store, broker, taken_in=taken_in, reach=self._reach)
         self._stack.push_async_callback(self.control.close)

@@ -81,7 +81,7 @@ class Agent:
         self._status_queued: set[str] = set()
         self.on_site = OnSite(self._keeper, self._hands.get)
         self._work = Work(self._keeper, clock, self._hands.get, self._file_of)
-        check = self._parts.check_of(settings.data.absolute() / "checks")
+        check = self._parts.check_of(settings.data.absolute() / "checks", settings.profiles_folder)
         self._checking = Checking(self._keeper, self._file_of, self._parts.owner_of(settings), check)
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
         self._bookmarks = Bookmarks(settings.data.absolute() / "bookmarks", self._notes)
@@ -269,7 +269,7 @@ class Agent:
             capabilities=hand.driver.info.capabilities,
         )
         check_setup(setup)
-        check_profile(section)
+        check_profile(section, self._settings.profiles_folder)
         self._hands[printer] = hand
         return setup
 

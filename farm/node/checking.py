@@ -56,10 +56,21 @@ JUDGED_ELSEWHERE: Final[Check] = _everything_passes
 
 
 class ProcessCheck:
-    """Judges in a process of its own (`farm.node.judging`), whose answers are kept in `folder`."""
+    """Judges in a process of its own (`farm.node.judging`), whose answers are kept in `folder`.
 
-    def __init__(self, folder: Path, *, timeout_s: float = TIMEOUT_S, memory_bytes: int = MEMORY_BYTES) -> None:
+    `profiles_folder`: profiles beside the bundled ones (`farm.profiles`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        profiles_folder: Path | None = None,
+        timeout_s: float = TIMEOUT_S,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
         self._folder = folder
+        self._profiles_folder = None if profiles_folder is None else str(profiles_folder.absolute())
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
 
@@ -72,6 +83,7 @@ class ProcessCheck:
             "limits": as_record(request.limits),
             "folder": str(self._folder),
             "memory_bytes": self._memory_bytes,
+            "profiles_folder": self._profiles_folder,
         }
         try:
             said = await self._ask(json.dumps(task).encode())

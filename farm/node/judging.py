@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from farm.profiles import own_profiles
 from gcode.checks import CheckReport, Finding, Verdict, inspect
 from gcode.limits import Limits, from_record, length_refused, narrowed, size_refused
 from gcode.profile import PrinterProfile, bundled_profiles
@@ -87,9 +88,14 @@ def _keep(answer: Path, record: Mapping[str, Any]) -> None:
         return
 
 
+def _profile(name: str, folder: str | None) -> PrinterProfile:
+    bundled = bundled_profiles()
+    return bundled[name] if name in bundled else own_profiles(None if folder is None else Path(folder))[name]
+
+
 def answer(task: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to a task of `farm.node.checking`, from the folder of answers where it was found before."""
-    limits, profile = from_record(task["limits"]), bundled_profiles()[task["profile"]]
+    limits, profile = from_record(task["limits"]), _profile(task["profile"], task.get("profiles_folder"))
     place = Path(task["folder"]) / f"{_key(task, profile, limits)}.json"
     known = _kept(place)
     if known is not None:

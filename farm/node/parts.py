@@ -3,7 +3,6 @@
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from farm.node.fetch import Source
 from farm.node.files import ProgramCache, Programs
 from farm.node.join import Identity
 from farm.node.speaker import Bus
+from farm.profiles import bundled_ids, own_profiles
 
 BusFactory = Callable[[Identity, Callbacks], Bus]
 DriverFactory = Callable[[str, EventListener], Driver]
@@ -62,9 +62,9 @@ class Parts:
         """The printers by key. ConfigurationError: two have one name."""
         return by_name(settings.printers) if self.sections is None else self.sections
 
-    def check_of(self, folder: Path) -> Check:
+    def check_of(self, folder: Path, profiles_folder: Path | None = None) -> Check:
         """Who judges programs before they are printed; answers are kept in `folder`."""
-        return ProcessCheck(folder) if self.check is None else self.check
+        return ProcessCheck(folder, profiles_folder=profiles_folder) if self.check is None else self.check
 
     def owner_of(self, settings: NodeSettings) -> OwnerFile:
         """The owner's limits. One that node.toml names must be there."""
@@ -96,20 +96,25 @@ def by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
     return found
 
 
-def known_profiles() -> list[str]:
-    """The ids of the bundled profiles: the names of their files, so that an agent need not read them."""
-    entries = files("configs").joinpath("printers").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+def known_profiles(folder: Path | None = None) -> list[str]:
+    """The ids of the bundled profiles and of those in a folder.
+
+    Raises:
+        ConfigurationError: as `farm.profiles.own_profiles`.
+
+    """
+    return sorted([*bundled_ids(), *own_profiles(folder)])
 
 
-def check_profile(section: PrinterSection) -> None:
+def check_profile(section: PrinterSection, folder: Path | None = None) -> None:
     """Find a mistyped profile now: the farm would wait for ever for a program that fits it.
 
     Raises:
-        ConfigurationError: there is no such profile; the message names the printer and the known ones, the nearest first.
+        ConfigurationError: there is no such profile, the message names the printer and the known ones, the nearest first; or an own
+            one is wrong.
 
     """
-    known = known_profiles()
+    known = known_profiles(folder)
     if section.profile in known:
         return
     near = get_close_matches(section.profile, known, n=len(known), cutoff=0.3)
