@@ -22,6 +22,8 @@ from farm.store.repository import Change, Delete, Put, SetMeta, StoredFarm, key_
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
     Allocation,
+    Approval,
+    AuditEntry,
     Design,
     DesiredVersion,
     Durable,
@@ -33,19 +35,24 @@ from scheduler.model import (
     PendingCollect,
     PrinterRecord,
     Program,
+    ProgramFacts,
+    ProgramReport,
+    Requester,
     Revision,
     SetAside,
     Stock,
+    Verdict,
 )
 from tests.stateful.effort import effort, quick_folder
 
 KINDS: tuple[type[Durable], ...] = (
     Design, Revision, Program, Order, Allocation, Job, Stock, NodeRecord, PrinterRecord, PendingCollect, Invite, SetAside,
+    Requester, Approval, ProgramFacts, ProgramReport, AuditEntry,
 )  # fmt: skip
 FIELDS = {
     Design: "designs", Revision: "revisions", Program: "programs", Order: "orders", Allocation: "allocations", Job: "jobs",
     Stock: "stock", NodeRecord: "nodes", PrinterRecord: "printers", PendingCollect: "pending_collects", Invite: "invites",
-    SetAside: "set_aside",
+    SetAside: "set_aside", Requester: "requesters", Approval: "approvals",
 }  # fmt: skip
 
 keys = st.sampled_from(["k1", "k2", "k3", "k4", "k5", "k6"])
@@ -63,6 +70,7 @@ def builder(kind: type[Durable]) -> st.SearchStrategy[Any]:
     by_text = {
         "str": words, "int": numbers, "float": times, "bool": flags, "float | None": maybe_times, "str | None": maybe_words,
         "JobOutcome | None": st.sampled_from([None, *JobOutcome]), "DesiredVersion | None": versions,
+        "Verdict": st.sampled_from(Verdict),
     }  # fmt: skip
     drawn = {}
     for name, hint in kind.__annotations__.items():
@@ -109,7 +117,7 @@ class Model:
         """Without collected jobs, and without allocations that nothing more is expected of and whose orders are closed."""
         orders: dict[str, Order] = self.of(Order)
         opened = {key for key, order in orders.items() if not order.cancelled and order.met_at_s is None}
-        tables: dict[str, Any] = {FIELDS[kind]: dict(found) for kind, found in self.tables.items()}
+        tables: dict[str, Any] = {name: dict(self.tables[kind]) for kind, name in FIELDS.items()}
         tables["jobs"] = {key: job for key, job in self.of(Job).items() if job.collected_at_s is None}
         tables["allocations"] = {
             key: item
