@@ -5,12 +5,14 @@ import { answered, complain, find, forget, icon, make, mark, say, show } from ".
 import { handItem, hands } from "./hands.js";
 import { connect, farm } from "./live.js";
 import { nodeItem } from "./nodes.js";
-import { installForm, loadDesigns, orderRow, sorted } from "./orders.js";
+import { drawLibrary, forgetLibrary, installLibrary } from "./views.js";
+import { drawOrdering, installForm, loadDesigns } from "./ordering.js";
+import { orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
 import { otherAlarms, standing, standingItem } from "./standing.js";
 import { alarmText, counted, language, switchLanguage, word } from "./words.js";
 
-const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms"];
+const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms", "designs", "requesters", "uploads"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
@@ -43,7 +45,9 @@ function draw() {
   show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
   mark(find("printers-none"), "hidden", farm.printers.size || !farm.heardAt ? "" : null);
   show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);
-  switchOff(document.querySelectorAll("#hands-list button, #orders-rows button, #order-form button, #printers button"));
+  if (farm.heardAt) loadDesigns(`${farm.snapshots} ${farm.library}`);
+  drawLibrary();
+  switchOff(document.querySelectorAll("#hands-list button, #orders-rows button, main form button, #printers button, .revision button, .requester button, .release button"));
 }
 
 // A daemon that only watches would refuse every click: buttons say so before.
@@ -112,11 +116,13 @@ function alarmItem(alarm) {
 function drawWords() {
   document.documentElement.lang = language();
   for (const element of document.querySelectorAll("[data-word]")) say(element, word(element.dataset.word));
-  for (const element of document.querySelectorAll("ul[data-label]")) mark(element, "aria-label", word(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-label]:is(ul, nav)")) mark(element, "aria-label", word(element.dataset.label));
   const other = find("language");
   say(other, word("other_language"));
   mark(other, "lang", language() === "fr" ? "en" : "fr");
   for (const list of LISTS) forget(find(list));
+  forgetLibrary();
+  drawOrdering();
 }
 
 function lock() {
@@ -155,19 +161,17 @@ async function start() {
   }
   mark(find("sign-out"), "hidden", isLocal ? "" : null);
   connect(render, lock);
-  await loadDesigns();
 }
 
 find("language").addEventListener("click", () => {
   switchLanguage();
   drawWords();
   draw();
-  loadDesigns();
 });
-find("order-design").addEventListener("focus", loadDesigns);
 setInterval(render, 10_000); // silences grow without any message
 installSignIn();
 installForm();
+installLibrary(render);
 drawWords();
 draw();
 start();

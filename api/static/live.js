@@ -2,13 +2,15 @@
 
 import { signedIn } from "./api.js";
 
-const COLLECTIONS = ["printers", "nodes", "orders", "waiting"];
+const COLLECTIONS = ["printers", "nodes", "orders", "waiting", "uploads"];
 const SILENCE_MS = 40_000; // the daemon says at least every 15 s that it is alive
 const LONGEST_WAIT_MS = 30_000;
 
 export const farm = {
   name: "", now: 0, alarms: [], stock: [], fence: null, healing: null, state: "connecting", heardAt: null,
-  printers: new Map(), nodes: new Map(), orders: new Map(), waiting: new Map(),
+  printers: new Map(), nodes: new Map(), orders: new Map(), waiting: new Map(), uploads: new Map(),
+  library: 0, // another number when the library is another one
+  snapshots: 0, // how often everything was told anew
   heardNow: new Map(), // node id -> farm time of its row, from which its silence is counted on
 };
 
@@ -20,12 +22,13 @@ export function take(message) {
   farm.heardAt = new Date();
   const rows = message.type === "snapshot" ? message.farm : message;
   if (message.type === "snapshot") {
+    farm.snapshots += 1;
     for (const name of COLLECTIONS) farm[name].clear();
     farm.heardNow.clear();
   }
   if (rows.now !== undefined) farm.now = rows.now;
   if (rows.name !== undefined) farm.name = rows.name;
-  for (const name of ["alarms", "stock", "fence", "healing"]) if (rows[name] !== undefined) farm[name] = rows[name];
+  for (const name of ["alarms", "stock", "fence", "healing", "library"]) if (rows[name] !== undefined) farm[name] = rows[name];
   for (const name of COLLECTIONS) {
     for (const row of rows[name] ?? []) {
       farm[name].set(row.id, row);

@@ -1,8 +1,8 @@
-// Orders: one row each, and the form to place one.
+// Orders: one row each.
 
-import { ask, newKey, Problem } from "./api.js";
+import { ask, Problem } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { complain, find, make, mark, say } from "./dom.js";
+import { complain, make, mark, say } from "./dom.js";
 import { sentence, word } from "./words.js";
 
 const RANK = { open: 0, met: 1, cancelled: 2 };
@@ -32,7 +32,7 @@ export function orderRow(order) {
     latest = now;
     mark(element, "data-state", now.state);
     say(what, now.revision);
-    say(whom, now.destination);
+    say(whom, [now.requester_name && word("for_requester", { name: now.requester_name }), now.destination].filter(Boolean).join(" · "));
     progress.max = now.quantity;
     progress.value = Math.min(now.good, now.quantity);
     mark(progress, "aria-label", word("progress_of", { name: now.revision }));
@@ -59,53 +59,4 @@ async function cancelOrder(order, said) {
     if (!(error instanceof Problem)) throw error;
     complain(said, error.problem);
   }
-}
-
-let key = newKey(); // the same until an order is placed: a second click orders nothing twice
-
-export async function loadDesigns() {
-  const choice = find("order-design");
-  const chosen = choice.value;
-  let designs;
-  try {
-    designs = await ask("GET", "/designs");
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return; // the connection indicator says why
-  }
-  choice.replaceChildren(...designs.map((design) => make("option", { value: design.id }, design.name)));
-  if (designs.some((design) => design.id === chosen)) choice.value = chosen;
-  const none = designs.length === 0;
-  const button = find("order-form").querySelector("button");
-  if (button.dataset.fenced === undefined) mark(button, "disabled", none ? "" : null);
-  say(find("order-said"), none ? word("order_no_designs") : "");
-}
-
-
-export function installForm() {
-  const form = find("order-form");
-  const said = find("order-said");
-  form.addEventListener("input", () => { key = newKey(); });
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    const body = {
-      design: form.elements.design.value,
-      quantity: form.elements.quantity.valueAsNumber,
-      priority: Number(form.elements.priority.value),
-      destination: form.elements.destination.value.trim(),
-    };
-    mark(button, "disabled", "");
-    mark(said, "data-bad", null);
-    try {
-      const order = await ask("POST", "/orders", body, { "Idempotency-Key": key });
-      say(said, word("order_placed", { quantity: order.quantity, design: order.revision }));
-      key = newKey();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      complain(said, error.problem);
-    } finally {
-      mark(button, "disabled", null);
-    }
-  });
 }

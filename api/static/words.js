@@ -1,5 +1,7 @@
 // Every word of the page, in French and English. Texts of machines and people are never translated here: they are shown as they are.
 
+import * as library from "./words_library.js";
+
 const EN = {
   skip: "Skip to what needs a hand",
   sign_in: "Sign in",
@@ -72,7 +74,7 @@ const EN = {
   order_destination: "For whom",
   order_place: "Place the order",
   order_placed: "Ordered: {quantity} × {design}.",
-  order_no_designs: "No design yet: add a program first (farm program add).",
+  order_no_designs: "No design yet: add a program in the library first.",
   order_count: "{good} of {quantity}",
   order_expected: "{count} being made",
   order_scrap: "{count} scrap",
@@ -240,7 +242,7 @@ const FR = {
   order_destination: "Pour qui",
   order_place: "Passer la commande",
   order_placed: "Commandé : {quantity} × {design}.",
-  order_no_designs: "Aucun modèle : ajoutez d'abord un programme (farm program add).",
+  order_no_designs: "Aucun modèle : ajoutez d'abord un programme dans la bibliothèque.",
   order_count: "{good} sur {quantity}",
   order_expected: "{count} en cours",
   order_scrap: "{count} au rebut",
@@ -351,7 +353,8 @@ const PROBLEMS_FR = {
   unreachable: "Le nœud ou l'imprimante ne répond pas.",
 };
 
-const WORDS = { en: EN, fr: FR };
+const WORDS = { en: { ...EN, ...library.EN }, fr: { ...FR, ...library.FR } };
+const ALL_PROBLEMS_FR = { ...library.PROBLEMS_FR, ...PROBLEMS_FR };
 const KEY = "essaim-language";
 
 function remembered() {
@@ -410,6 +413,15 @@ export const sentence = (reason) => reason[current];
 export const alarmText = (alarm, field) => (current === "fr" && alarm[`${field}_fr`]) || alarm[field];
 
 export function problemText(problem) {
-  if (current === "fr" && PROBLEMS_FR[problem.code]) return PROBLEMS_FR[problem.code];
+  if (current === "fr" && ALL_PROBLEMS_FR[problem.code]) return ALL_PROBLEMS_FR[problem.code];
   return `${problem.detail} ${problem.next_step}`;
+}
+
+// Numbers, sizes and days as the language writes them.
+export const number = (value, digits = 0) => value.toLocaleString(current, { maximumFractionDigits: digits });
+export const day = (seconds) => new Date(seconds * 1000).toLocaleDateString(current, { day: "numeric", month: "short", year: "numeric" });
+
+export function bytes(count) {
+  if (count < 1_000_000) return word("bytes_kb", { count: number(Math.max(count && 1, count / 1_000)) });
+  return word("bytes_mb", { count: number(count / 1_000_000, count < 10_000_000 ? 1 : 0) });
 }

@@ -2,22 +2,36 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from api.app import STATIC
 from drivers.base import PrinterState
-from scheduler.model import BedState, JobOutcome
+from farm.views import RevisionState, UploadState
+from gcode.rules.kinds import Severity
+from scheduler.model import BedState, JobOutcome, Verdict
 
 SCRIPTS = sorted(STATIC.glob("*.js"))
 PAGE = (STATIC / "index.html").read_text("utf-8")
-WORDS = (STATIC / "words.js").read_text("utf-8")
+STYLES = sorted(STATIC.glob("*.css"))
+WORDS = ("words.js", "words_library.js")
+ROW = re.compile(r'^  (?:"([\w-]+)"|(\w+)): "(.*)",$', re.MULTILINE)
+
+
+def rows(name: str, file: str) -> dict[str, str]:
+    found = re.search(rf"^(?:export )?const {name} = \{{\n(.*?)^\}};", (STATIC / file).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert found is not None
+    pairs = [(quoted or plain, text) for quoted, plain, text in ROW.findall(found.group(1))]
+    assert len(pairs) == len(found.group(1).strip().splitlines()), "a line that this test cannot read"
+    assert len(pairs) == len(dict(pairs)), "a word twice"
+    return dict(pairs)
 
 
 def dictionary(language: str) -> dict[str, str]:
-    found = re.search(rf"^const {language} = \{{\n(.*?)^\}};", WORDS, re.DOTALL | re.MULTILINE)
-    assert found is not None
-    return dict(re.findall(r'^  (\w+): "(.*)",$', found.group(1), re.MULTILINE))
+    page, library = (rows(language, file) for file in WORDS)
+    assert set(page) & set(library) == set()
+    return page | library
 
 
 def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
@@ -31,12 +45,16 @@ def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
 def test_every_word_that_is_used_is_in_the_dictionary() -> None:
     known = set(dictionary("EN"))
     used = set(re.findall(r'data-(?:word|label)="(\w+)"', PAGE))
+    said: set[str] = set()
     for script in SCRIPTS:
         text = script.read_text("utf-8")
         used |= set(re.findall(r'\bword\("(\w+)"', text)) | set(re.findall(r'\bbutton\("(\w+)"', text))
         counted = re.findall(r'\bcounted\("(\w+)"', text)
         used |= {*counted, *(f"{key}_one" for key in counted)}
         used |= {key for pair in re.findall(r'word\([^"()]*\? "(\w+)" : "(\w+)"', text) for key in pair}
+        ours = re.findall(r'\blocal\("here", "(\w+)"(?:, "(\w+)")?', text)
+        used |= {key for pair in ours for key in pair if key} | set(re.findall(r'"((?:fact|program|upload)_\w+)"', text))
+        said |= set(re.findall(r'"(\w+)"', text))
     assert used - known == set()
     families = (
         "state_",
@@ -50,11 +68,20 @@ def test_every_word_that_is_used_is_in_the_dictionary() -> None:
         "fence_",
         "healing_",
         "recovery_",
+        "upload_same_",
+        "upload_new_",
+        "upload_state_",
+        "verdict_",
+        "verdicts_",
+        "finding_",
+        "fact_",
+        "program_",
+        "revision_",
         "live",
         "connecting",
         "lost",
     )
-    assert {key for key in known - used if not key.startswith(families)} == set()
+    assert {key for key in known - used - said if not key.startswith(families)} == set()
 
 
 def test_every_number_of_things_has_a_singular() -> None:
@@ -74,10 +101,42 @@ def test_the_words_are_those_of_the_glossary() -> None:
     assert french["order_design"] == of["design"].capitalize()
 
 
-@pytest.mark.parametrize("family", ["state_", "outcome_", "bed_state_"])
+@pytest.mark.parametrize("family", ["state_", "outcome_", "bed_state_", "upload_state_", "revision_", "finding_"])
 def test_every_state_has_a_word(family: str) -> None:
-    values = {"state_": PrinterState, "outcome_": JobOutcome, "bed_state_": BedState}[family]
-    assert {f"{family}{value.value}" for value in values} <= set(dictionary("EN"))
+    values: dict[str, set[str]] = {
+        "state_": {str(value) for value in PrinterState},
+        "outcome_": {str(value) for value in JobOutcome},
+        "bed_state_": {str(value) for value in BedState},
+        "upload_state_": set(get_args(UploadState)),
+        "revision_": set(get_args(RevisionState)),
+        "finding_": {str(value) for value in Severity},
+    }
+    assert {f"{family}{value}" for value in values[family]} <= set(dictionary("EN"))
+
+
+def test_every_verdict_has_a_word_and_a_sign() -> None:
+    script = (STATIC / "findings.js").read_text("utf-8")
+    signs = re.search(r"^const SIGNS = (.*);$", script, re.MULTILINE)
+    assert signs is not None
+    for verdict in Verdict:
+        key = verdict.value.replace("-", "_")
+        assert {f"verdict_{key}", f"verdicts_{key}"} <= set(dictionary("EN"))
+        assert re.search(rf'\b"?{verdict.value}"?: "\w+"', signs.group(1)), verdict
+
+
+def test_what_the_library_refuses_has_french_words() -> None:
+    """Every code that the daemon gives to an upload, a release or an approval."""
+    root = STATIC.parents[1] / "farm" / "daemon"
+    files = [root / name for name in ("programs.py", "releases.py", "requesters.py", "orders.py")]
+    codes = {code for file in files for code in re.findall(r'code="([\w-]+)"', file.read_text("utf-8"))}
+    french = rows("PROBLEMS_FR", "words_library.js") | rows("PROBLEMS_FR", "words.js")
+    assert codes - set(french) == set()
+    assert set(rows("PROBLEMS_FR", "words_library.js")) & set(rows("PROBLEMS_FR", "words.js")) == set()
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *STYLES, STATIC / "index.html"], ids=lambda path: path.name)
+def test_no_file_is_long(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 500
 
 
 def test_the_words_of_the_page_are_those_of_its_english_dictionary() -> None:
@@ -86,7 +145,7 @@ def test_the_words_of_the_page_are_those_of_its_english_dictionary() -> None:
         assert english[key].startswith(text.rstrip(".")), key
 
 
-@pytest.mark.parametrize("path", [*SCRIPTS, STATIC / "index.html", STATIC / "style.css"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*SCRIPTS, *STYLES, STATIC / "index.html"], ids=lambda path: path.name)
 def test_nothing_comes_from_outside_and_nothing_is_inline(path: Path) -> None:
     text = path.read_text("utf-8")
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
