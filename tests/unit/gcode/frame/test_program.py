@@ -288,3 +288,18 @@ def test_layers_go_back_and_forth_between_frames() -> None:
         end = next(move.end for _, move in reversed(first.moves) if move.extrudes)
         begin = next(move.start for _, move in second.moves if move.extrudes)
         assert distance(end[:2], begin[:2]) < 15
+
+
+def test_an_ultimaker_gets_the_header_that_its_firmware_reads_first() -> None:
+    found = inspect(BytesIO(frame_program(bundled_profiles()["ultimaker-3"])), [bundled_profiles()["ultimaker-3"]]).facts
+    lines = frame_program(bundled_profiles()["ultimaker-3"]).decode().splitlines()
+    header = dict(line[1:].split(":", 1) for line in lines[1 : lines.index(";END_OF_HEADER")])
+    assert lines[0] == ";START_OF_HEADER"
+    assert (header["FLAVOR"], header["EXTRUDER_TRAIN.0.INITIAL_TEMPERATURE"]) == ("Griffin", f"{found.max_nozzle_c:g}")
+    assert float(header["PRINT.TIME"]) == pytest.approx(found.time_s, abs=0.5)
+    assert float(header["EXTRUDER_TRAIN.0.MATERIAL.VOLUME_USED"]) == pytest.approx(found.filament_cm3 * 1000, abs=0.5)
+    assert found.extruding is not None
+    assert float(header["PRINT.SIZE.MAX.Y"]) == pytest.approx(found.extruding.max_y, abs=0.001)
+    assert not any(
+        line.startswith(";START_OF_HEADER") for line in frame_program(bundled_profiles()["generic-210"]).decode().splitlines()
+    )
