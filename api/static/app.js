@@ -170,7 +170,7 @@ find("language").addEventListener("click", () => {
 });
 setInterval(render, 10_000); // silences grow without any message
 installSignIn();
-installForm();
+installForm(render);
 installLibrary(render);
 drawWords();
 draw();

@@ -3,6 +3,7 @@
 import { ask, newKey, Problem } from "./api.js";
 import { complain, find, make, mark, say } from "./dom.js";
 import { stateOf } from "./library.js";
+import { farm } from "./live.js";
 import { word } from "./words.js";
 
 let key = newKey(); // the same until an order is placed: a second click orders nothing twice
@@ -10,6 +11,7 @@ let designs = [];
 let requesters = [];
 let usable = { revision: null, programs: true }; // of the revision that is shown
 let loaded = "";
+let changed = () => {};
 
 const field = (name) => find("order-form").elements[name];
 const design = () => designs.find((row) => row.id === field("design").value);
@@ -38,6 +40,7 @@ export async function loadDesigns(version = null) {
   }
   usable = { revision: null, programs: true };
   drawOrdering();
+  changed();
 }
 
 export function drawOrdering() {
@@ -74,7 +77,7 @@ function explain() {
   mark(place, "data-bad", problem || waits ? "" : null);
   say(place, problem || (waits ? word("order_not_usable", { revision }) : text));
   const button = find("order-form").querySelector("button");
-  if (button.dataset.fenced === undefined) mark(button, "disabled", problem ? "" : null);
+  if (button.dataset.fenced === undefined && !farm.fence) mark(button, "disabled", problem ? "" : null);
   if (revision && usable.revision !== revision) look(revision);
 }
 
@@ -112,11 +115,13 @@ export async function startOrder(revision, designId) {
   field("quantity").select();
 }
 
-export function installForm() {
+// `render` shows what follows from a change.
+export function installForm(render) {
+  changed = render;
   const form = find("order-form");
   const said = find("order-said");
   form.addEventListener("input", () => { key = newKey(); });
-  form.addEventListener("change", drawOrdering);
+  form.addEventListener("change", () => { drawOrdering(); changed(); });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -131,6 +136,7 @@ export function installForm() {
       complain(said, error.problem);
     } finally {
       mark(button, "disabled", null);
+      explain();
     }
   });
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from farm.bus.messages import ReasonNote
+from farm.library_views import SignedRequest
 from farm.views import AlarmView, FenceView, HealingView, OrderRequest
 from tests.browser.conftest import Page
 
@@ -104,7 +105,7 @@ def test_healing_counts_in_both_languages_and_goes_away_by_itself(page: Page) ->
 
 def test_a_recalled_print_needs_a_hand(page: Page) -> None:
     page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=9))
-    page.does(page.control.recall_revision, "visor-frame-r1")
+    page.does(page.control.recall_revision, "visor-frame-r1", SignedRequest())
     page.wait(lambda: "Recalled: do not use" in page.text("#hands-list"))
     assert "Cancel the print" in page.text("#hands-list")
     page.does(page.control.finish, "prn-1")
