@@ -24,6 +24,7 @@ class LimitTable:
     def __init__(self, limits: MotionLimits) -> None:
         self.table = [limits]
         self.current = 0
+        self._index = {limits: 0}
         self._steps: dict[tuple[int, bytes], int] = {}
 
     def begin_sheet(self) -> None:
@@ -31,6 +32,7 @@ class LimitTable:
         if len(self.table) > _MAX_LIMITS or len(self._steps) > _MAX_STEPS:
             self.table = [self.table[self.current]]
             self.current = 0
+            self._index = {self.table[0]: 0}
             self._steps = {}
 
     def step(self, raw: bytes) -> MotionLimits | None:
@@ -44,10 +46,8 @@ class LimitTable:
     def change(self, limits: MotionLimits, raw: bytes | None = None) -> None:
         """These limits are in force now, because of the command `raw`."""
         before = self.current
-        try:
-            self.current = self.table.index(limits)
-        except ValueError:
-            self.current = len(self.table)
+        self.current = self._index.setdefault(limits, len(self.table))
+        if self.current == len(self.table):
             self.table.append(limits)
         if raw is not None:
             self._steps[before, raw] = self.current

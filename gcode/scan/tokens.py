@@ -16,7 +16,7 @@ from gcode.scan.lines import WORDS, Kind, Lines, read_lines
 from gcode.scan.numbers import Bytes, Flags
 
 _LEAST_LINES: Final = 32  # a call costs about as much as the interpreter needs for so many
-_MOST_ARCS: Final = 128  # a call: each may be 720 moves
+_MOST_ARCS: Final = 64  # a call: each may be 720 moves
 _E, _F, _G = (WORDS.index(letter) for letter in "EFG")
 
 
