@@ -157,6 +157,8 @@ PROGRAMS = st.lists(st.tuples(LINES, ENDS).map("".join), max_size=40).map(lambda
 @example(b"G1 X1", 720)
 @example(b"G2 X10 Y0 I5 J0\nG3 X0 R5\nG2 I3\nG3 X0.001 R0.004\nG2 X5 Y5 R-20\n" * 3, 720)
 @example(b"G1 X1 E1\nG1 E-1\nG1 X2 E.4\nG1 X3 E.7\nG1 E-30\nG1 X4 E20.5\n", 720)
+@example(b"G1 X1" + b" " * 251 + b"\nG1 X2" + b" " * 252 + b"\nG1 X3" + b" " * 251 + b";far\n", 720)
+@example(b"G1 X5\nG2 I3000\nG1 X6\n", 720)
 @example(b"G91\nG1 X1 E1\nG90\nM82\nG92 E0\nG1 X5 E.5\nM83\nG1 X6 E.4\n", 720)
 def test_the_kernel_reads_every_program_as_the_interpreter_does(library: Library, program: bytes, room: int) -> None:
     assert_same(library, program, room=room)

@@ -26,7 +26,7 @@ class Part:
 
 LIMITS = [
     MotionLimits(),
-    MotionLimits(jerk_mm_s=(10, 10, 0.2, 2.5), print_acceleration_mm_s2=1250, least_print_mm_s=2, least_travel_mm_s=1),
+    MotionLimits(jerk_mm_s=(10, 10, 0.2, 2.5), print_acceleration_mm_s2=1250, least_print_mm_s=2, least_travel_mm_s=30),
     MotionLimits(junction="deviation", deviation_mm=0.02),
     MotionLimits(junction="deviation", deviation_mm=0.08, retract_acceleration_mm_s2=0.0, jerk_mm_s=(0, 0, 0, 0)),
     MotionLimits(junction="corner", corner_mm_s=8, cruise_ratio=0.5, jerk_mm_s=(8, 8, 0.4, 1.0)),
