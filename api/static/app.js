@@ -52,18 +52,21 @@ function draw() {
 
 // A daemon that only watches would refuse every click: buttons say so before.
 function switchOff(buttons) {
+  let lifted = false;
   for (const button of buttons) {
-    if (farm.fence && !button.disabled) {
-      button.dataset.fenced = "";
+    if (farm.fence && (button.dataset.fenced === undefined || !button.disabled)) {
+      button.dataset.fenced = button.disabled ? "off before" : "";
       button.disabled = true;
     } else if (!farm.fence && button.dataset.fenced !== undefined) {
+      button.disabled = button.dataset.fenced !== "";
       delete button.dataset.fenced;
-      button.disabled = false;
+      lifted = true;
     }
     const off = button.dataset.fenced !== undefined;
     mark(button, "title", off ? word("fence_button") : null);
     mark(button, "aria-describedby", off ? "standing" : null);
   }
+  if (lifted) drawOrdering(); // what can be ordered has its own reasons
 }
 
 function drawHead(todo) {
