@@ -253,9 +253,10 @@ def _temperature(line: Line) -> float | None:
 
 
 def _heat_nozzle(machine: Machine, line: Line) -> None:
-    target = _temperature(line)
-    if target is not None:
-        machine.nozzle_c[min(max(int(line.parameters.get("T", machine.tool)), 0), MAX_TOOL)] = target
+    """M104 and M109; no firmware obeys one for a tool below 0."""
+    target, tool = _temperature(line), int(line.parameters.get("T", machine.tool))
+    if target is not None and tool >= 0:
+        machine.nozzle_c[min(tool, MAX_TOOL)] = target
 
 
 def _heat_bed(machine: Machine, line: Line) -> None:

@@ -39,6 +39,22 @@ _NUMBERS_ONLY: Final = re.compile(rf"(?:[A-Z]\s*{_NUMBER}\s*)*", _FLAGS)
 _EXPONENT: Final = re.compile(r"\de[-+]?\d|\dE\+\d")  # X1e-05 is a number of a program; X1E-.5 is two words without a space
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _STRICT_CODES: Final = MOVES | {"G5"}
+# Heat, positions, modes and limits: firmwares differ in what they make of anything but capitals, each once, with plain numbers
+_EXACT_CODES: Final = frozenset(
+    {
+        *("G4", "G10", "G11", "G17", "G18", "G19", "G20", "G21", "G28", "G54", "G90", "G91", "G92", "M17"),
+        *("M18", "M82", "M83", "M84", "M85", "M104", "M109", "M140", "M141", "M149", "M190", "M191", "M200", "M201"),
+        *("M202", "M203", "M204", "M205", "M207", "M208", "M209", "M211", "M220", "M221", "M290", "M302", "M564", "M566"),
+        "M568",
+    }
+)
+_EXACT_WORDS: Final = re.compile(rf"(?:[A-Z] *(?:{_NUMBER})? *)*", re.ASCII)
+_MISREAD: Final = re.compile(r"\dE[-+]?\d|(?<![\d.])0X")  # 2E2 and 0X1F, which some firmwares take for one number
+# RepRapFirmware obeys several commands of a line, and Prusa's 8-bit firmware looks for a G anywhere in it
+_SECOND: Final = re.compile(r"[GM] *\d", _FLAGS)
+_OTHER_MOVE: Final = re.compile(r"[GMNTH]", re.IGNORECASE)  # G1 H1 and H2 know no limits on RepRapFirmware
+_SILENT_CODES: Final = (_TEXT_CODES - {"M118"}) | {"M0", "M1"}  # words for people ("insert M3 nuts"), and names of files
+_MAX_EXACT_BYTES: Final = 64  # Marlin forgets what is behind the 95th byte of a line, number and checksum included
 
 
 class ByteSource(Protocol):
@@ -58,6 +74,7 @@ class Defect(StrEnum):
     NOT_A_COMMAND = "not-a-command"
     BAD_CHECKSUM = "bad-checksum"
     ABSURD_NUMBER = "absurd-number"
+    DOUBTFUL = "doubtful"  # firmwares read the line in different ways
     UNREADABLE_NUMBER = "unreadable-number"  # in a move: a word without a number, an exponent, a decimal comma, rubbish
 
 
@@ -118,6 +135,27 @@ def _parameters(code: str, letter: str, text: str) -> tuple[dict[str, float], De
     return values, None
 
 
+def _is_doubtful(code: str, letter: str, text: str, size: int) -> bool:
+    """Whether a command may mean something else to another firmware than to us.
+
+    Marlin knows capitals only, skips spaces but no tabs, stops at `*`, knows no quotes and no parentheses; Prusa's 8-bit firmware
+    takes the first of two equal letters, quoted or not, others the last; some read `S2E2` as 200 and `S0x1F` as 31.
+    """
+    if code in _STRICT_CODES:  # what moves may hold is said by `_parameters`
+        return _OTHER_MOVE.search(text) is not None
+    if letter.islower() or (code not in _SILENT_CODES and _SECOND.search(text) is not None):
+        return True
+    if code not in _EXACT_CODES and letter != "T":
+        return False
+    letters = [character for character in text if character.isalpha()]
+    return (
+        size > _MAX_EXACT_BYTES
+        or len(letters) > len(set(letters))
+        or _EXACT_WORDS.fullmatch(text) is None
+        or _MISREAD.search(text) is not None
+    )
+
+
 def _code(letter: str, number: str) -> str:
     whole, _, part = number.partition(".")
     return f"{letter.upper()}{int(whole)}.{part}" if part else f"{letter.upper()}{int(whole)}"
@@ -151,6 +189,8 @@ def _command(body: str, comment: str, number: int, offset: int) -> Line:
         return Line(number, offset, word[0], _NO_PARAMETERS, word[1], comment)
     code, text = _code(match[1], match[2]), match[3].rstrip()
     parameters, wrong = _parameters(code, match[1], text)
+    if wrong is None and _is_doubtful(code, match[1], text, len(body.strip())):
+        wrong = Defect.DOUBTFUL
     return Line(number, offset, code, parameters, text, comment, defect or wrong)
 
 

@@ -1,5 +1,6 @@
 """Judges of parameters: heat, tools, models and limits of motion, against the profile."""
 
+import re
 from math import inf
 from typing import Final
 
@@ -15,6 +16,7 @@ _NOZZLE_TOLERANCE_MM: Final = 0.001
 _FILAMENT_TOLERANCE: Final = 0.05
 _LEGACY_LEVEL: Final = 1  # of G-code, of Prusa's 8-bit firmware
 _LEGACY_LACKS: Final = ("INPUT SHAPER", "PHASE STEPPING")
+_NOZZLE_WORDS: Final = re.compile(r"EXTRUDER|HOTEND|NOZZLE|TOOL|TEMP")
 _BEDS: Final = frozenset({"HEATER_BED"})
 
 
@@ -57,6 +59,17 @@ def named_heater_too_hot(line: Line, profile: PrinterProfile) -> Wrong | None:
     return above(target_c, most_c, "°C") if target_c > most_c else None
 
 
+def macro_too_hot(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """An argument of a macro of the printer that looks like a temperature (`START_PRINT BED=60 EXTRUDER=210`), above the profile's."""
+    if line.code not in {name.upper() for name in profile.macros}:
+        return None
+    for key in arguments(line.text):
+        most_c = profile.max_bed_c if "BED" in key else profile.max_nozzle_c if _NOZZLE_WORDS.search(key) else inf
+        if figure(line, key) > most_c:
+            return above(figure(line, key), most_c, "°C")
+    return None
+
+
 def missing_heater(line: Line, profile: PrinterProfile) -> Wrong | None:
     """The heater of a tool that is not there; switching it off is harmless."""
     letter = "P" if line.code in {"G10", "M568"} else "T"
@@ -75,9 +88,9 @@ def missing_tool(line: Line, profile: PrinterProfile) -> Wrong | None:
 
 
 def cold_extrusion_allowed(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """M302 with P1 or a limit below COLDEST_EXTRUSION_C."""
-    if line.parameters.get("P", 0.0) > 0:
-        return Wrong("P1")
+    """M302 with P1 or a limit below COLDEST_EXTRUSION_C; without either Prusa's 8-bit firmware allows it at 0."""
+    if line.parameters.get("P", 0.0) > 0 or not line.parameters:
+        return Wrong(whole(line))
     lowest_c = line.parameters.get("S", inf)
     return below(lowest_c, COLDEST_EXTRUSION_C, "°C") if lowest_c < COLDEST_EXTRUSION_C else None
 

@@ -8,14 +8,20 @@ from gcode.judges.words import figure, whole
 from gcode.profile import PrinterProfile
 from gcode.reader import Line
 
+_LONGEST_TIMER_S: Final = 86_400.0
+MOVE_WORDS: Final = frozenset("XYZEFIJKPR")
 LONGEST_DWELL_S: Final = 3600.0
 _COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
+_LONGEST_RETRACTION_MM: Final = 20.0  # of genuine ones; a Bowden tube takes 7
+_HEAT_WORDS: Final = frozenset("SRTP")
 _BIGGEST_OFFSET_MM: Final = 0.3  # what live adjustment of a first layer is for
 # people's words and names of parts may have brackets, and Klipper's outlines of parts are made of them
 _FREE_TEXT: Final = frozenset({"M117", "M118", "M486", "M0", "M1", "EXCLUDE_OBJECT_DEFINE"})
 _STATEMENT: Final = re.compile(r"(?:IF|ELIF|ELSE|WHILE|BREAK|CONTINUE|ABORT|VAR|GLOBAL|SET|ECHO|SKIP|PARAM)\b", re.IGNORECASE)
 _PROGRAM_WORDS: Final = re.compile(r"[%#]")
 _HOST_WORDS: Final = re.compile(r"OCTO\d|//|@(?:abort|cancel|pause|resume)\b", re.IGNORECASE)  # plugins run OCTO as scripts
+_COMMAND_WITHIN: Final = re.compile(r"(?<![A-Za-z])[GMT]\d", re.IGNORECASE)
+_QUOTED: Final = re.compile(r'"[^"]*"')
 _AS_COMMENT: Final = re.compile(r"(?:[EP]\d\s*)*(?:A1|//)", re.IGNORECASE)
 _ACTION: Final = re.compile(r"action\s*:", re.IGNORECASE)
 
@@ -38,6 +44,11 @@ def with_parameters(line: Line, _profile: PrinterProfile) -> Wrong | None:
 def defect(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """The line cannot be read."""
     return Wrong(f"{line.defect}")
+
+
+def text_of(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """The line as it stands is the matter."""
+    return Wrong(whole(line)[:MAX_TEXT])
 
 
 def other_words(line: Line, profile: PrinterProfile) -> Wrong | None:
@@ -66,6 +77,18 @@ def statement(line: Line, profile: PrinterProfile) -> Wrong | None:
     if line.code[:1] == "O" or (line.defect is not None and _PROGRAM_WORDS.match(text)):
         return Wrong(whole(line)[:MAX_TEXT])
     return None
+
+
+def odd_words(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """A word of a move that is none of a print's: G1 H2 passes the limits on RepRapFirmware, S drives lasers, A to W more axes."""
+    return Wrong(whole(line)[:MAX_TEXT]) if line.parameters.keys() - MOVE_WORDS else None
+
+
+def second_command(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """RepRapFirmware obeys every command of a line, and no other rule sees the second one."""
+    if profile.flavour != "reprapfirmware" or not line.code or line.code in _FREE_TEXT:
+        return None
+    return Wrong(whole(line)[:MAX_TEXT]) if _COMMAND_WITHIN.search(_QUOTED.sub("", line.text)) else None
 
 
 def host_command(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -104,15 +127,15 @@ def fahrenheit(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 def endstops_off(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """M121, M211 S0; RepRapFirmware's M564 S0 or H0."""
-    parameters = line.parameters
-    if line.code == "M121" or parameters.get("S") == 0 or (line.code == "M564" and parameters.get("H") == 0):
-        return Wrong(whole(line))
-    return None
+    switches = ("S", "H") if line.code == "M564" else ("S",)
+    off = any(int(line.parameters.get(letter, 1.0)) == 0 for letter in switches)  # S0.5 is 0 to a firmware
+    return Wrong(whole(line)) if line.code == "M121" or off else None
 
 
 def timer_off(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """M85 S0: the printer no longer switches itself off when nobody commands it; M86 S0 and M87 of its hot nozzle."""
-    return Wrong(whole(line)) if line.code == "M87" or line.parameters.get("S") == 0 else None
+    off = line.code == "M87" or not 1.0 <= line.parameters.get("S", 1.0) <= _LONGEST_TIMER_S
+    return Wrong(whole(line)) if off else None
 
 
 def debugging(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -131,13 +154,42 @@ def origin_shifted(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def nozzle_raised(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """M290 babysteps and Klipper's SET_GCODE_OFFSET, beyond what adjusts a first layer."""
-    worst_mm = max(_offsets(line) if line.code == "SET_GCODE_OFFSET" else [abs(line.parameters.get(axis, 0.0)) for axis in "SXYZ"])
+    """Klipper's SET_GCODE_OFFSET beyond what adjusts a first layer. M290 and ..._ADJUST add up, so that none is small enough."""
+    if line.code == "SET_GCODE_OFFSET":
+        added = any(figure(line, f"{axis}_ADJUST") for axis in "XYZ")
+        worst_mm = max(abs(figure(line, axis)) for axis in "XYZ")
+    else:
+        added, worst_mm = any(line.parameters.get(axis) for axis in "SXYZ"), 0.0
+    if added:
+        return Wrong(whole(line)[:MAX_TEXT])
     return above(worst_mm, _BIGGEST_OFFSET_MM, "mm") if worst_mm > _BIGGEST_OFFSET_MM else None
 
 
-def _offsets(line: Line) -> list[float]:
-    return [abs(figure(line, f"{axis}{change}")) for axis in "XYZ" for change in ("", "_ADJUST")]
+def mesh_changed(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """G29 with heights of its own: Z (S3, S4 or W) and C (P3, P5, P6) write into the mesh, S stores it or changes it."""
+    get = line.parameters.get
+    return Wrong(whole(line)[:MAX_TEXT]) if get("Z") or get("C") or "S" in line.parameters else None
+
+
+def homing_left_out(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """G28 O: only when the firmware does not trust its position; where the head is then nobody knows."""
+    return Wrong(whole(line)) if "O" in line.parameters else None
+
+
+def long_retraction(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M207, M208 and SET_RETRACTION: more filament than a hot end holds, or a lift that no move shows."""
+    if line.code == "SET_RETRACTION":
+        values = [abs(figure(line, key)) for key in ("RETRACT_LENGTH", "UNRETRACT_EXTRA_LENGTH")]
+    else:
+        values = [abs(line.parameters.get(letter, 0.0)) for letter in "SWZR"]
+    worst_mm = max(values)
+    return above(worst_mm, _LONGEST_RETRACTION_MM, "mm") if worst_mm > _LONGEST_RETRACTION_MM else None
+
+
+def hidden_target(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M104 I and M140 I heat what the menu has stored, M104 F and B what the speed asks for, M140 P1 and H another heater."""
+    other = line.parameters.keys() - _HEAT_WORDS or line.parameters.get("P", 0.0) != 0
+    return Wrong(whole(line)) if other else None
 
 
 def restores_with_move(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -146,7 +198,9 @@ def restores_with_move(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def dwell(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """G4 for longer than an hour: the heaters are on meanwhile."""
+    """G4 for longer than an hour: the heaters are on meanwhile. Below 0 Marlin waits for weeks."""
+    if min(line.parameters.get("S", 0.0), line.parameters.get("P", 0.0)) < 0:
+        return Wrong(whole(line))
     seconds = line.parameters.get("S", 0.0) + line.parameters.get("P", 0.0) / 1000
     return above(seconds, LONGEST_DWELL_S, "s") if seconds > LONGEST_DWELL_S else None
 

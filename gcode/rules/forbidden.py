@@ -61,6 +61,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
                 "SET_EXTRUDER_ROTATION_DISTANCE SET_EXTRUDER_STEP_DISTANCE SHAPER_CALIBRATE TEST_RESONANCES "
                 "AXIS_TWIST_COMPENSATION_CALIBRATE"
             ),
+            legacy="M850",
         ),
         "It changes the printer's calibration.",
         "Elle change l'étalonnage de l'imprimante.",

@@ -40,7 +40,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     ),
     (
         "waits-for-person",
-        commands("M0 M1 M25 M125 M600 M601", reprap="M0 M1 M2 M25 M226 M291 M600 M601", klipper="PAUSE"),
+        commands("M0 M1 M25 M125 M192 M600 M601", reprap="M0 M1 M2 M25 M226 M291 M600 M601", klipper="PAUSE"),
         "The print stops until somebody comes.",
         "L'impression s'arrête jusqu'à ce que quelqu'un vienne.",
         lines.present,
@@ -55,7 +55,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (
         "unknown-path",
         commands(
-            "G6 G26 G35 G38.2 G38.3 G38.4 G38.5 G42 G60 G61 M48 M605",
+            "G5 G6 G18 G19 G26 G35 G38.2 G38.3 G38.4 G38.5 G42 G60 G61 M48 M605",
             reprap="G38.2 G38.3 G38.4 G38.5 G60 G61 M120 M121 M596 M597 M598 M606",
         ),
         "It moves the head along a way that the farm cannot follow.",
@@ -71,7 +71,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     ),
     (
         "other-coordinates",
-        commands("G53 G55 G56 G57 G58 G59 G59.1 G59.2 G59.3"),
+        commands("G53 G55 G56 G57 G58 G59 G59.1 G59.2 G59.3 G92.1"),
         "It uses coordinates that only the machine knows.",
         "Elle utilise des coordonnées que seule la machine connaît.",
         lines.present,
@@ -82,6 +82,41 @@ _ROWS: Final[tuple[_Row, ...]] = (
         "It changes the origins of coordinates that the machine keeps.",
         "Elle change les origines des coordonnées que la machine conserve.",
         lines.offset_changed,
+    ),
+    (
+        "inches",
+        commands("G20", reprap=""),
+        "It counts in inches: firmwares that do not know them take them for millimetres.",
+        "Elle compte en pouces : les micrologiciels qui ne les connaissent pas les prennent pour des millimètres.",
+        lines.present,
+    ),
+    (
+        "homing-left-out",
+        commands("G28"),
+        "It homes only if the printer thinks that it must: nobody knows where the head is then.",
+        "Elle ne fait l'origine que si l'imprimante le juge utile : on ne sait pas alors où est la tête.",
+        lines.homing_left_out,
+    ),
+    (
+        "mesh-changed",
+        commands("G29", reprap=""),
+        "It writes heights into the printer's mesh of the bed, or stores it.",
+        "Elle écrit des hauteurs dans le maillage du plateau, ou l'enregistre.",
+        lines.mesh_changed,
+    ),
+    (
+        "long-retraction",
+        commands("M207 M208", reprap="M207", klipper="SET_RETRACTION"),
+        "It makes the firmware draw back, push or lift far more than a retraction needs.",
+        "Elle fait reculer, avancer ou lever bien plus que n'en demande une rétraction.",
+        lines.long_retraction,
+    ),
+    (
+        "hidden-target",
+        commands("M104 M109 M140 M141 M190 M191", reprap="M140 M141 M190 M191"),
+        "It heats to a temperature that is not in the file (a preset, or one that follows the speed), or another heater.",
+        "Elle chauffe à une température absente du fichier (préréglage, ou selon la vitesse), ou un autre élément.",
+        lines.hidden_target,
     ),
     (
         "nozzle-raised",

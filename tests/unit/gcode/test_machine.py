@@ -241,3 +241,8 @@ def test_evidence_of_the_extruders_mode() -> None:
 
 def test_arcs_are_counted() -> None:
     assert run("G2 X1 I1\nG1 X3\nG3 X0 I1")[0].arcs == 2
+
+
+def test_no_tool_below_0_is_heated_or_cooled() -> None:
+    """No firmware obeys it: a heater that was on stays on."""
+    assert run("M104 S200\nM104 T-1 S0")[0].nozzle_c == {0: 200.0}
