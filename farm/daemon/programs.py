@@ -1,8 +1,10 @@
 """Programs: an upload is inspected once, moved into the library as plain G-code, and known by that file's hash from then on."""
 
 import asyncio
+import errno
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +43,7 @@ from scheduler.model import (
 )
 
 _MAX_FINDINGS: Final = 5
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENSITY_G_CM3: Final = {"PLA": 1.24, "PETG": 1.27, "ABS": 1.04, "ASA": 1.07, "TPU": 1.21, "PC": 1.20, "PA": 1.14, "PP": 0.90}
 PICTURES: Final = {Kind.PREVIEW: "preview", Kind.THUMBNAIL: "thumbnail"}
 
@@ -142,7 +145,7 @@ class Programs:
     ) -> Incoming:
         """Inspect `upload` and move it into the library. It is gone afterwards, also after an error.
 
-        `known` says which program came from an upload with this hash: such a one is not inspected again.
+        `known` says which program came from an upload with this hash: such a one is not inspected again, unless its file is lost.
 
         Raises:
             RejectedError: it fails the checks of its profile.
@@ -161,7 +164,7 @@ class Programs:
             _require_material(profile, request.material)
             uploaded = await asyncio.to_thread(_promised, upload, request.sha256)
             program = known(uploaded)
-            if program is not None:
+            if program is not None and await asyncio.to_thread(self.library.path(program.sha256).is_file):
                 return Incoming(program.sha256, uploaded, None)
             async with self._one_at_a_time:
                 checked = await self._checked(upload, profile, request.material, uploaded, on_progress=on_progress)
@@ -207,9 +210,7 @@ class Programs:
         except UnreadableError as error:
             raise InvalidError(error.problem.detail, next_step=error.problem.next_step, code="not-gcode") from error
         except NoRoomError as error:
-            raise StoreFullError(
-                "The disk of the farm is full.", next_step="Make room on it; nothing was kept of this upload."
-            ) from error
+            raise _store_full() from error
         except InspectionError as error:
             raise InvalidError(
                 f"The file could not be read to its end: {error}.", next_step="Check it with your slicer.", code="unreadable"
@@ -219,19 +220,32 @@ class Programs:
 
     def _keep(self, plain: Path, sha256: str, pictures: Mapping[Kind, bytes]) -> None:
         """The program comes last: what is half done when the power fails is a picture that nobody asks for."""
+        try:
+            self._keep_pictures(sha256, pictures)
+            self.library.take(plain, sha256)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise _store_full() from error
+            raise
+
+    def _keep_pictures(self, sha256: str, pictures: Mapping[Kind, bytes]) -> None:
         for kind, content in pictures.items():
             self.library.keep_picture(sha256, PICTURES[kind], content)
-        self.library.take(plain, sha256)
 
     async def look_again(self, program: Program, *, niceness: int) -> Checked:
         """Inspect a program that is in the library; its file stays as it is.
 
         Raises:
-            InvalidError: it cannot be read any more.
+            InvalidError: it cannot be read any more, or nobody knows its profile: that of another says nothing about it.
             NotFoundError: the library has lost it.
+            StoreFullError: no room to read it.
 
         """
-        profile = self.profiles.get(program.profile) or next(iter(self.profiles.values()))
+        profile = self.profiles.get(program.profile)
+        if profile is None:
+            raise InvalidError(
+                f"There is no profile {program.profile!r} any more.", next_step="Put it back.", code="unknown-profile"
+            )
         path = await asyncio.to_thread(self.library.existing, program.sha256)
         plain = self.library.incoming / f"again-{program.sha256}.plain"
         async with self._one_at_a_time:
@@ -241,9 +255,13 @@ class Programs:
                 )
             finally:
                 await asyncio.to_thread(plain.unlink, missing_ok=True)
-        for kind, content in pictures.items():
-            await asyncio.to_thread(self.library.keep_picture, program.sha256, PICTURES[kind], content)
+        with suppress(OSError):  # the disk is full: the pictures of before stay, and the verdict counts
+            await asyncio.to_thread(self._keep_pictures, program.sha256, pictures)
         return checked
+
+
+def _store_full() -> StoreFullError:
+    return StoreFullError("The disk of the farm is full.", next_step="Make room on it; nothing was kept of this upload.")
 
 
 def _purpose(profile: str, material: str) -> str:

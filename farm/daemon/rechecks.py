@@ -14,7 +14,7 @@ from farm.daemon.inspection import Checked
 from farm.daemon.programs import Programs, judged, remember_findings
 from farm.daemon.releases import without_release
 from farm.daemon.sayings import Saying, alarm_view
-from farm.errors import FarmError
+from farm.errors import FarmError, StoreFullError
 from farm.log import get_logger
 from farm.views import AlarmView
 from scheduler.draft import Draft
@@ -111,6 +111,9 @@ class Rechecker:
         try:
             checked = await self._programs.look_again(program, niceness=NICENESS)
             await self._engine.ask(lambda draft: apply(draft, program.sha256, checked, way, self._engine.clock.wall_s()))
+        except (StoreFullError, OSError) as error:
+            _log.warning("program.not-checked-again", program=program.sha256, detail=str(error))
+            return self._waits.retry_s
         except FarmError as error:
             self._failed.add(program.sha256)  # until the next start: its verdict stays what it was
             _log.warning("program.not-checked-again", program=program.sha256, detail=error.detail)

@@ -50,6 +50,8 @@ class Census:
     recalled: frozenset[str] = frozenset()
     unreleased: frozenset[str] = frozenset()  # programs for which nobody answers
     approvals: frozenset[str] | None = None  # None: of an Essaim that knew none
+    rejected: frozenset[str] = frozenset()  # programs that do not pass the checks of their profile
+    approving: frozenset[str] = frozenset()  # requesters that take only what they have approved
 
 
 def take_census(path: Path) -> Census:
@@ -75,6 +77,8 @@ def take_census(path: Path) -> Census:
             recalled=keys("SELECT id FROM revisions WHERE recalled"),
             unreleased=keys("SELECT sha256 FROM programs WHERE released_by = ''") if answers else frozenset(),
             approvals=keys("SELECT id FROM approvals") if answers else None,
+            rejected=keys("SELECT sha256 FROM programs WHERE verdict = 'reject'") if answers else frozenset(),
+            approving=keys("SELECT id FROM requesters WHERE approves") if answers else frozenset(),
         )
 
 
@@ -264,11 +268,14 @@ class Restoration:
 
 
 def _withdraw(database: sqlite3.Connection, now: Census) -> None:
-    """Releases and approvals that were withdrawn since the backup stay so: nobody answers any more for what they let pass."""
-    nobody = (
-        "UPDATE programs SET released_by = '', released_at_s = NULL, released_for = '', release_reason = '' WHERE sha256 = ?"
-    )
+    """What people and checks let pass no more since the backup stays so: releases, approvals, programs that were rejected.
+
+    A program's way of checking stays that of the backup: where another one holds now it is checked again, and may come back.
+    """
+    nobody = "UPDATE programs SET released_by = '', released_at_s = NULL, released_for = '', release_reason = '' WHERE sha256 = ?"
     database.executemany(nobody, [(key,) for key in sorted(now.unreleased)])
+    database.executemany("UPDATE programs SET verdict = 'reject' WHERE sha256 = ?", [(key,) for key in sorted(now.rejected)])
+    database.executemany("UPDATE requesters SET approves = 1 WHERE id = ?", [(key,) for key in sorted(now.approving)])
     if now.approvals is not None:
         gone = [key for (key,) in database.execute("SELECT id FROM approvals") if key not in now.approvals]
         database.executemany("DELETE FROM approvals WHERE id = ?", [(key,) for key in gone])

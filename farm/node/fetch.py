@@ -6,6 +6,7 @@ A farm sends it packed with zstd to a node that can unpack it (farm.node.unpacki
 """
 
 import base64
+import errno
 import hashlib
 import http.client
 import os
@@ -25,6 +26,7 @@ from farm.node.unpacking import PACKING_OVERHEAD_BYTES, PackedPart, UnpackError,
 _CHUNK_BYTES: Final = 64 * 1024
 _SOCKET_TIMEOUT_S: Final = 10.0  # between two chunks; also the longest that an ending agent waits for this thread
 _WHOLE_TIMEOUT_S: Final = 3600.0  # of one attempt; what has arrived is kept for the next
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})  # never said by a socket
 
 
 class DamagedError(FarmError):
@@ -120,6 +122,7 @@ class _Order:
     size_bytes: int
     part: Path
     stop: Event
+    plain: bool = False
 
     def get(self, headers: dict[str, str], take: Callable[[http.client.HTTPResponse], None]) -> None:
         """Ask for the program and let `take` have the answer."""
@@ -156,7 +159,8 @@ def _ask_packed(order: _Order, packed: PackedPart) -> None:
             packed.whole = True
             return
         if response.getheader("Content-Encoding", "identity") != "zstd":
-            packed.forget()
+            if response.status in {200, 206, 416}:  # an answer about the file; of any other what has arrived is not the fault
+                packed.forget()
             _receive(response, order.part, _accepted_offset(response, 0, order.sha256), order.size_bytes, order.stop)
             return
         offset = _accepted_offset(response, have, order.sha256)
@@ -174,7 +178,7 @@ def _ask(order: _Order) -> None:
     have = order.part.stat().st_size if order.part.exists() else 0
     if not packed.have and have == order.size_bytes and have:
         return
-    if not can_unpack() or (have and not packed.have):
+    if order.plain or not can_unpack() or (have and not packed.have):
         _ask_plain(order, have if have <= order.size_bytes else 0)
         return
     _ask_packed(order, packed)
@@ -195,10 +199,10 @@ def _unpack(order: _Order, packed: PackedPart) -> None:
         ) from error
 
 
-def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Event) -> None:
+def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Event, *, plain: bool = False) -> None:
     """Have the program `sha256` at `target`, whole and verified. What arrived before a failure stays beside it, in `.part` files.
 
-    Blocking. `stop` ends it early, without `target`.
+    Blocking. `stop` ends it early, without `target`. `plain`: do not ask for the packed form, which was damaged the last time.
 
     Raises:
         UnreachableError: no answer, or it broke off; asking again resumes.
@@ -211,16 +215,16 @@ def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Even
     """
     part = target.with_name(target.name + ".part")
     try:
-        _ask(_Order(source, sha256, size_bytes, part, stop))
+        _ask(_Order(source, sha256, size_bytes, part, stop, plain))
     except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and error.filename is not None:
+        if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK):
             raise
         raise UnreachableError(
             f"The farm at {source.url} does not answer ({str(error) or type(error).__name__}).", next_step="It is asked again."
         ) from error
     if stop.is_set():
         return
-    if (have := part.stat().st_size) < size_bytes:
+    if (have := part.stat().st_size if part.exists() else 0) < size_bytes:
         raise UnreachableError(f"The transfer broke off after {have} of {size_bytes} bytes.", next_step="It goes on from there.")
     if hash_of(part, stop) != sha256:
         if stop.is_set():

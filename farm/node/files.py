@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from farm.errors import FarmError, TooLargeError
 from farm.log import get_logger
 from farm.node.ballast import free_bytes
-from farm.node.fetch import Source, fetch, hash_of
+from farm.node.fetch import DamagedError, Source, fetch, hash_of
 
 _log = get_logger(__name__)
 _THREADS: Final = 2  # one file does not wait behind a slow one; more would only share a home's line
@@ -186,7 +186,9 @@ class Programs:
                 return
             path.unlink()
         self._make_room(sha256, transfer.size_bytes)
-        fetch(self._source, sha256, transfer.size_bytes, path, transfer.stop)
+        problem = self.problems.get(sha256)
+        damaged = problem is not None and problem.code == DamagedError.code
+        fetch(self._source, sha256, transfer.size_bytes, path, transfer.stop, plain=damaged)
         _sync_folder(self._folder)
 
     def _make_room(self, sha256: str, size_bytes: int) -> None:

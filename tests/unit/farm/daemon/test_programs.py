@@ -1,6 +1,7 @@
 """Uploads: inspected once in a process of their own, kept as plain G-code, known by hash."""
 
 import asyncio
+import errno
 import gzip
 import json
 from collections.abc import Sequence
@@ -210,11 +211,58 @@ async def test_a_file_that_the_library_has_lost_is_inspected_again(taken_in: Pro
 
 async def test_a_program_that_the_farm_has_is_not_read_at_all(taken_in: Programs, reader: Reader) -> None:
     known = {"hash": program()}
+    path = taken_in.library.path("c" * 64)
+    path.parent.mkdir()
+    path.write_bytes(b"x")
     incoming = await taken_in.take(upload(taken_in, b"x"), REQUEST, known=lambda _sha256: known["hash"])
     assert incoming.sha256 == "c" * 64
     assert incoming.checked is None
     assert reader.asked == []
     assert nothing_left(taken_in)
+
+
+async def test_a_known_program_whose_file_was_lost_comes_back_with_an_upload(taken_in: Programs, reader: Reader) -> None:
+    """A backup holds the database only: this is what the library's own next step says."""
+    first = await taken_in.take(upload(taken_in, b"x"), REQUEST)
+    taken_in.library.path(first.sha256).unlink()
+    lost = program(sha256=first.sha256)
+    again = await taken_in.take(upload(taken_in, b"x"), REQUEST, known=lambda _sha256: lost)
+    assert again.sha256 == first.sha256
+    assert taken_in.library.existing(first.sha256).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("method", ["keep_picture", "take"])
+async def test_a_disk_that_is_full_while_it_is_kept_is_told(
+    taken_in: Programs, reader: Reader, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(taken_in.library, method, full)
+    with pytest.raises(StoreFullError):
+        await taken_in.take(upload(taken_in, b"x"), REQUEST)
+    assert nothing_left(taken_in)
+
+
+async def test_a_verdict_counts_though_its_pictures_find_no_room(
+    taken_in: Programs, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await taken_in.take(upload(taken_in, b"x"), REQUEST)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(taken_in.library, "keep_picture", full)
+    reader.answer = checked(Verdict.REJECT)
+    again = await taken_in.look_again(program(sha256=first.sha256), niceness=19)
+    assert again.reports[0].verdict is Verdict.REJECT
+
+
+async def test_a_program_of_a_profile_that_is_gone_is_not_judged_by_another(taken_in: Programs, reader: Reader) -> None:
+    first = await taken_in.take(upload(taken_in, b"x"), REQUEST)
+    with pytest.raises(InvalidError, match="no profile 'gone'"):
+        await taken_in.look_again(program(sha256=first.sha256, profile="gone"), niceness=19)
+    assert len(reader.asked) == 1
 
 
 async def test_one_inspection_at_a_time(taken_in: Programs, reader: Reader) -> None:

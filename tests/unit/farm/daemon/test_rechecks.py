@@ -9,7 +9,7 @@ import pytest
 from farm.daemon.inspection import Checked
 from farm.daemon.programs import Programs
 from farm.daemon.rechecks import NICENESS, Rechecker, Waits, apply, due, worse_alarm
-from farm.errors import InvalidError
+from farm.errors import InvalidError, StoreFullError
 from farm.store.library import Library
 from gcode.profile import bundled_profiles
 from scheduler.draft import Draft
@@ -173,6 +173,17 @@ async def test_one_that_cannot_be_read_keeps_its_verdict_until_the_next_start(tm
         assert farm.world.durable.programs[SHA].usable
         await step(farm, Rechecker(farm.engine, programs))
         assert len(programs.asked) == 2
+
+
+@pytest.mark.parametrize("error", [StoreFullError("full", next_step="make room"), OSError(28, "No space left on device")])
+async def test_a_full_disk_is_waited_for_and_stops_nothing(tmp_path: Path, error: Exception) -> None:
+    async with open_farm(tmp_path) as farm:
+        programs = Looker(tmp_path, error)
+        rechecker = Rechecker(farm.engine, programs, Waits(between_s=0.5, retry_s=60.0))
+        assert await step(farm, rechecker) == 60.0
+        programs.answer = checked(Verdict.REJECT)
+        assert await step(farm, rechecker) == 0.5
+        assert not farm.world.durable.programs[SHA].usable
 
 
 async def test_a_daemon_that_only_watches_looks_at_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, S
 from farm.store import migrations
 from farm.store.repository import Delete, Put, SetMeta, StoredFarm
 from farm.store.writer import FILE_NAME, Store
-from scheduler.model import Approval, Design, Durable, Invite, NodeRecord, Order, Revision, Verdict, approval_key
+from scheduler.model import Approval, Design, Durable, Invite, NodeRecord, Order, Requester, Revision, Verdict, approval_key
 from tests.unit.farm.daemon.harness import PROGRAM
 
 THEN: Sequence[Durable] = (
@@ -117,6 +117,20 @@ async def test_what_was_withdrawn_since_stays_withdrawn(tmp_path: Path) -> None:
     assert not farm.programs[trusted.sha256].usable
     assert farm.programs[kept.sha256].usable
     assert set(farm.approvals) == {approval("q2").id}
+
+
+async def test_what_was_rejected_since_is_not_printed_before_it_is_checked_again(tmp_path: Path) -> None:
+    passed = replace(PROGRAM, checked="2-old")
+    backup = await write(tmp_path, [*THEN, passed, Requester("q1", "Hospitals", approves=False, created_at_s=0.0)])
+    store = await Store.open(tmp_path)
+    rejected = replace(passed, verdict=Verdict.REJECT, checked="3-new")
+    await store.commit([Put(rejected), Put(Requester("q1", "Hospitals", approves=True, created_at_s=0.0))])
+    await store.close()
+    run(backup, tmp_path)
+    farm = await read(tmp_path)
+    assert not farm.programs[passed.sha256].usable
+    assert farm.programs[passed.sha256].checked == "2-old", "so that it is checked again"
+    assert farm.requesters["q1"].approves, "or its approvals would mean nothing"
 
 
 async def test_a_present_database_that_knows_no_releases_takes_none_away(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Fetching a program packed with zstd: resumed where it broke off, and by a farm that changes its mind."""
 
+import errno
 import hashlib
 import http.server
 import threading
@@ -31,6 +32,7 @@ class Farm:
     etag: str = f'"{SHA256}-zstd-1-1"'
     packs: bool = True
     cut_after: int | None = None
+    status: int | None = None
     asked: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
 
 
@@ -41,6 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         farm = self.farm
         accepted, wanted, if_range = (self.headers.get(name) for name in ("Accept-Encoding", "Range", "If-Range"))
         farm.asked.append((accepted, wanted, if_range))
+        if farm.status is not None:
+            self.send_error(farm.status)
+            return
         packs = farm.packs and "zstd" in (accepted or "")
         content, etag = (farm.packed, farm.etag) if packs else (PROGRAM, f'"{SHA256}"')
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and if_range in {None, etag} else 0
@@ -184,3 +189,47 @@ def test_a_node_without_zstandard_asks_for_the_plain_form(
     get(source, target)
     assert whole(target)
     assert farm.asked == [("identity", None, None)]
+
+
+@pytest.mark.parametrize("cut_after", [0, 1])
+def test_a_transfer_that_is_cut_at_once_is_no_trouble_of_the_disk(source: Source, target: Path, farm: Farm, cut_after: int) -> None:
+    farm.cut_after = cut_after
+    for etag in (farm.etag, '"no/file name"'):
+        farm.etag = etag
+        with pytest.raises(UnreachableError, match="broke off"):
+            get(source, target)
+    farm.cut_after = None
+    get(source, target)
+    assert whole(target)
+
+
+def test_what_has_arrived_outlives_a_farm_that_answers_something_else_for_a_while(source: Source, target: Path, farm: Farm) -> None:
+    farm.cut_after = 1000
+    with pytest.raises(UnreachableError):
+        get(source, target)
+    for status in (503, 401, 404):
+        farm.status = status
+        with pytest.raises(FarmError):
+            get(source, target)
+    farm.status = farm.cut_after = None
+    get(source, target)
+    assert whole(target)
+    assert farm.asked[-1][1] == "bytes=1000-"
+
+
+def test_the_plain_form_may_be_asked_for(source: Source, target: Path, farm: Farm) -> None:
+    fetch(source, SHA256, len(PROGRAM), target, Event(), plain=True)
+    assert whole(target)
+    assert farm.asked == [("identity", None, None)]
+
+
+def test_a_full_disk_is_not_called_a_farm_that_does_not_answer(
+    source: Source, target: Path, farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("farm.node.fetch.os.fsync", full)
+    with pytest.raises(OSError, match="No space") as raised:
+        get(source, target)
+    assert raised.value.errno == errno.ENOSPC

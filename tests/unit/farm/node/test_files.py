@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from farm.errors import TooLargeError
-from farm.node.fetch import Source
+from farm.node.fetch import DamagedError, Source
 from farm.node.files import Programs
 from tests.unit.farm.node.fake_farm import until
 
@@ -174,6 +174,22 @@ async def test_a_wrong_hash_is_never_present(cache: Cache, farm: Farm) -> None:
     farm.files[one] = b"what was promised"
     await cache.have(one)
     assert cache.programs.problems == {}
+
+
+async def test_after_a_damaged_one_the_plain_form_is_asked_for(cache: Cache, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The farm's packed form may be what is damaged: it would be sent for ever."""
+    asked = []
+
+    def damaged(*_: object, plain: bool) -> None:
+        asked.append(plain)
+        if not plain:
+            raise DamagedError("It arrived damaged.", next_step="Again.")
+
+    monkeypatch.setattr("farm.node.files.fetch", damaged)
+    one = farm.add(BODY)
+    cache.programs.want({one: len(BODY)})
+    await until(lambda: one in cache.programs.present)
+    assert asked == [False, True]
 
 
 async def test_more_than_promised_is_refused(cache: Cache, farm: Farm) -> None:
