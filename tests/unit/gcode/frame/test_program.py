@@ -53,7 +53,7 @@ def test_every_bundled_printer_gets_a_good_frame(name: str) -> None:
     assert found.homes or printer.homes_itself
     assert found.heaters_off_at_end
     assert found.extruder_mode.absolute == 0, "relative extrusion only"
-    assert found.slicer == "Essaim frame"
+    assert (found.slicer or "").startswith("Essaim frame")
     assert found.claimed_time_s == pytest.approx(found.time_s, abs=1)
     assert found.claimed_filament_mm == pytest.approx(found.filament_mm, abs=0.01)
     assert found.claimed_filament_g == pytest.approx(found.filament_g, abs=0.01)
