@@ -164,7 +164,10 @@ def stock_to_orders(farm: Farm, _rules: Rules, _now_s: float) -> Iterable[Decisi
 
 
 def not_allowed(farm: Farm, _rules: Rules, _now_s: float) -> Iterable[Decision]:
-    """The node was removed, the printer moved to another node, or it no longer suits the program: nothing more may start."""
+    """The node was removed, the printer moved to another node, or it no longer suits the program: nothing more may start.
+
+    Nor of a program for which nobody answers any more, also where nobody knows just now whether the printer is there.
+    """
     for allocation in farm.allocations.values():
         if allocation.jobs > allocation.started and not _may_go_on(farm, allocation):
             yield Withdraw(allocation.id, allocation.started, Why.NOT_ALLOWED)
@@ -173,7 +176,7 @@ def not_allowed(farm: Farm, _rules: Rules, _now_s: float) -> Iterable[Decision]:
 def _may_go_on(farm: Farm, allocation: Allocation) -> bool:
     record, printer = farm.node_records.get(allocation.node), farm.printers.get(allocation.printer)
     program = farm.programs.get(allocation.program)
-    if record is not None and record.revoked:
+    if (record is not None and record.revoked) or (program is not None and not program.usable):
         return False
     if printer is None or program is None:
         return True

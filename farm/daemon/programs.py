@@ -246,6 +246,7 @@ class Programs:
             raise InvalidError(
                 f"There is no profile {program.profile!r} any more.", next_step="Put it back.", code="unknown-profile"
             )
+        profile = replace(profile, house_blocks=False)  # judged as it lies there, which is how it is printed
         path = await asyncio.to_thread(self.library.existing, program.sha256)
         plain = self.library.incoming / f"again-{program.sha256}.plain"
         async with self._one_at_a_time:

@@ -53,6 +53,13 @@ def test_what_was_not_started_of_a_program_that_became_worse_is_taken_back(worse
     assert found == [Withdraw("a1", 1, Why.NOT_ALLOWED)]
 
 
+def test_what_became_worse_is_taken_back_also_from_a_printer_that_nobody_reports_now() -> None:
+    """Its node holds the allocation, and starts under it as soon as that printer is back."""
+    tables = {"orders": [order()], "allocations": [allocation(started=1)]}
+    assert reconcile(farm(programs=[program()], **tables), RULES, NOW_S) == []
+    assert reconcile(farm(programs=[TRUSTED], **tables), RULES, NOW_S) == [Withdraw("a1", 1, Why.NOT_ALLOWED)]
+
+
 def test_people_are_told_which_release_is_missing() -> None:
     world = farm(printers=[printer()], orders=[order()], programs=[TRUSTED])
     assert [reason.code for reason in explain(world, world.printers["p1"], RULES)] == ["program-not-released"]

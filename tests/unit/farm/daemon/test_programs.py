@@ -5,6 +5,7 @@ import errno
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ class Reader:
         self.answer, self.pictures = answer, pictures or {}
         self.asked: list[tuple[str, float]] = []
         self.running = self.most = 0
+        self.house_blocks = False
 
     async def __call__(
         self, source: Path, plain: Path, profiles: Sequence[PrinterProfile], *, density_g_cm3: float, **_: Any
     ) -> Found:
         self.asked.append((profiles[0].id, density_g_cm3))
+        self.house_blocks = profiles[0].house_blocks
         self.running += 1
         self.most = max(self.most, self.running)
         await asyncio.sleep(0)
@@ -256,6 +259,16 @@ async def test_a_verdict_counts_though_its_pictures_find_no_room(
     reader.answer = checked(Verdict.REJECT)
     again = await taken_in.look_again(program(sha256=first.sha256), niceness=19)
     assert again.reports[0].verdict is Verdict.REJECT
+
+
+async def test_looking_again_judges_the_file_that_is_printed_not_one_with_other_start_code(
+    taken_in: Programs, reader: Reader
+) -> None:
+    taken_in.profiles = {key: replace(profile, house_blocks=True) for key, profile in PROFILES.items()}
+    first = await taken_in.take(upload(taken_in, b"x"), REQUEST)
+    assert reader.house_blocks
+    await taken_in.look_again(program(sha256=first.sha256), niceness=19)
+    assert not reader.house_blocks
 
 
 async def test_a_program_of_a_profile_that_is_gone_is_not_judged_by_another(taken_in: Programs, reader: Reader) -> None:
