@@ -60,7 +60,7 @@ def named_heater_too_hot(line: Line, profile: PrinterProfile) -> Wrong | None:
 
 
 def macro_too_hot(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """An argument of a macro of the printer that looks like a temperature (`START_PRINT BED=60 EXTRUDER=210`), above the profile's."""
+    """An argument of a macro of the printer that looks like a temperature (`START_PRINT BED=60`), above the profile's."""
     if line.code not in {name.upper() for name in profile.macros}:
         return None
     for key in arguments(line.text):

@@ -9,7 +9,6 @@ from gcode.profile import PrinterProfile
 from gcode.reader import Line
 
 _LONGEST_TIMER_S: Final = 86_400.0
-MOVE_WORDS: Final = frozenset("XYZEFIJKPR")
 LONGEST_DWELL_S: Final = 3600.0
 _COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
 _LONGEST_RETRACTION_MM: Final = 20.0  # of genuine ones; a Bowden tube takes 7
@@ -20,8 +19,6 @@ _FREE_TEXT: Final = frozenset({"M117", "M118", "M486", "M0", "M1", "EXCLUDE_OBJE
 _STATEMENT: Final = re.compile(r"(?:IF|ELIF|ELSE|WHILE|BREAK|CONTINUE|ABORT|VAR|GLOBAL|SET|ECHO|SKIP|PARAM)\b", re.IGNORECASE)
 _PROGRAM_WORDS: Final = re.compile(r"[%#]")
 _HOST_WORDS: Final = re.compile(r"OCTO\d|//|@(?:abort|cancel|pause|resume)\b", re.IGNORECASE)  # plugins run OCTO as scripts
-_COMMAND_WITHIN: Final = re.compile(r"(?<![A-Za-z])[GMT]\d", re.IGNORECASE)
-_QUOTED: Final = re.compile(r'"[^"]*"')
 _AS_COMMENT: Final = re.compile(r"(?:[EP]\d\s*)*(?:A1|//)", re.IGNORECASE)
 _ACTION: Final = re.compile(r"action\s*:", re.IGNORECASE)
 
@@ -77,18 +74,6 @@ def statement(line: Line, profile: PrinterProfile) -> Wrong | None:
     if line.code[:1] == "O" or (line.defect is not None and _PROGRAM_WORDS.match(text)):
         return Wrong(whole(line)[:MAX_TEXT])
     return None
-
-
-def odd_words(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """A word of a move that is none of a print's: G1 H2 passes the limits on RepRapFirmware, S drives lasers, A to W more axes."""
-    return Wrong(whole(line)[:MAX_TEXT]) if line.parameters.keys() - MOVE_WORDS else None
-
-
-def second_command(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """RepRapFirmware obeys every command of a line, and no other rule sees the second one."""
-    if profile.flavour != "reprapfirmware" or not line.code or line.code in _FREE_TEXT:
-        return None
-    return Wrong(whole(line)[:MAX_TEXT]) if _COMMAND_WITHIN.search(_QUOTED.sub("", line.text)) else None
 
 
 def host_command(line: Line, _profile: PrinterProfile) -> Wrong | None:

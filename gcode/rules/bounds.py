@@ -5,7 +5,7 @@ from typing import Final
 from gcode.judges import bounds, lines
 from gcode.judges.course import heats_again
 from gcode.judges.flavours import ANY_TOOL, KLIPPER, commands, only
-from gcode.rules.kinds import HEAT, LOOK, REMOVE, SLICE, AnyRule, CourseRule, LineRule, reject, warn
+from gcode.rules.kinds import HEAT, LOOK, REMOVE, SLICE, AnyRule, CourseRule, LineRule, TextRule, reject, warn
 from gcode.texts import Bilingual
 
 _NOZZLE_HOT: Final = (
@@ -59,6 +59,15 @@ BOUNDS: Final[tuple[AnyRule, ...]] = (
         ),
         only(KLIPPER, names="SET_HEATER_TEMPERATURE TEMPERATURE_WAIT"),
         bounds.named_heater_too_hot,
+    ),
+    TextRule(
+        reject(
+            "macro-too-hot",
+            "A macro of this printer is called with a temperature that is too high for it.",
+            "Une macro de cette imprimante est appelée avec une température trop haute pour elle.",
+            HEAT,
+        ),
+        bounds.macro_too_hot,
     ),
     LineRule(reject("missing-heater", *_MISSING, SLICE), commands("M104 M109", reprap="M104 M109 M568 G10"), bounds.missing_heater),
     LineRule(

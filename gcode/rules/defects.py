@@ -4,7 +4,7 @@ from typing import Final
 
 from gcode.judges import comments, lines
 from gcode.reader import Defect
-from gcode.rules.kinds import AGAIN, REMOVE, AnyRule, CommentRule, DefectRule, OddMoveRule, TextRule, reject, trust, warn
+from gcode.rules.kinds import AGAIN, REMOVE, AnyRule, CommentRule, DefectRule, TextRule, reject, trust, warn
 from gcode.texts import Bilingual
 
 DEFECTS: Final[tuple[AnyRule, ...]] = (
@@ -94,14 +94,6 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
         ),
         lines.host_command,
     ),
-    TextRule(
-        reject(
-            "second-command",
-            "A second command stands on the line, and this firmware would obey both.",
-            "Une seconde commande se trouve sur la ligne, et ce micrologiciel exécuterait les deux.",
-        ),
-        lines.second_command,
-    ),
 )
 
 OWNERS: Final[tuple[AnyRule, ...]] = (
@@ -116,14 +108,6 @@ OWNERS: Final[tuple[AnyRule, ...]] = (
 )
 
 UNCLEAR: Final[tuple[AnyRule, ...]] = (
-    OddMoveRule(
-        trust(
-            "odd-move",
-            "A move has a word that prints do not need: it may pass the machine's limits, move another axis or drive a laser.",
-            "Un déplacement a un mot dont une impression n'a pas besoin : il peut dépasser les limites, bouger un autre axe ou piloter un laser.",
-        ),
-        lines.odd_words,
-    ),
     DefectRule(
         trust(
             "host-words",
