@@ -398,4 +398,5 @@ def test_who_is_not_the_operator_sees_nothing_of_the_library(chromium: webdriver
             "fetch('/api/v1/programs', {method: 'POST', body: new FormData()}).then((answer) => done(answer.status))"
         )
         assert status == 401
+        page.complaints()
         chromium.get("about:blank")

@@ -89,6 +89,7 @@ def test_a_real_frame_is_sent_shown_and_released(chromium: webdriver.Chrome, far
     chromium.execute_script("localStorage.clear()")
     page = RealPage(chromium, farm, tmp_path)
     page.look()
+    page.complaints()  # of tests before this one
     chromium.get(f"{farm.url}/#library")
     chromium.refresh()
     page.wait(lambda: page.all("#upload-profile option"))
