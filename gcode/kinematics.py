@@ -67,7 +67,8 @@ def as_klipper(limits: MotionLimits) -> MotionLimits:
 
 def _with_axes(values: _Axes, parameters: Mapping[str, float], scale: float = 1.0) -> _Axes:
     x, y, z, e = (
-        parameters[letter] * scale if letter in parameters else value for letter, value in zip("XYZE", values, strict=True)
+        max(parameters[letter] * scale, 0.0) if letter in parameters else value
+        for letter, value in zip("XYZE", values, strict=True)
     )
     return (x, y, z, e)
 

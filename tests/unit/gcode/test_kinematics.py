@@ -333,3 +333,12 @@ def test_the_seconds_of_moves_add_up_to_the_whole(
     assert sum(bucket.time_s for bucket in buckets) == pytest.approx(total, rel=1e-9)
     assert buckets[-1].time_s >= 3.0, "waiting belongs to the move before"
     assert all(bucket.time_s > 0 for bucket in buckets)
+
+
+@pytest.mark.parametrize("code", ["M201", "M203", "M205"])
+def test_a_limit_below_nought_is_none(code: str) -> None:
+    limits = with_command(MotionLimits(), code, {"X": -5.0, "Y": -1.0})
+    planner = Planner(limits)
+    for delta in ((1, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 1)):
+        planner.move(delta, 10.0)
+    assert 0.4 <= planner.finish() < 1
