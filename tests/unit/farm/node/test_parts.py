@@ -6,8 +6,10 @@ import pytest
 from farm.bus.client import BusClient, Callbacks
 from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError
+from farm.node.checking import JUDGED_ELSEWHERE, ProcessCheck
 from farm.node.files import Programs
 from farm.node.parts import Parts, by_name, check_profile, check_setup, known_profiles
+from gcode.limits import LimitsError
 from gcode.profile import bundled_profiles
 from tests.unit.farm.node.bench import setup
 from tests.unit.farm.node.fake_farm import IDENTITY
@@ -59,3 +61,16 @@ async def test_the_usual_parts(tmp_path: Path) -> None:
     programs = Parts().programs_of(NodeSettings(data=tmp_path), IDENTITY, tmp_path / "programs", lambda: None)
     assert isinstance(programs, Programs)
     await programs.close()
+
+
+def test_limits_that_node_toml_names_must_be_there_and_others_may(tmp_path: Path) -> None:
+    named = Parts().owner_of(NodeSettings(data=tmp_path, limits=tmp_path / "mine.toml"))
+    with pytest.raises(LimitsError):
+        named.content()
+    assert Parts(limits=tmp_path / "limits.toml").owner_of(NodeSettings(data=tmp_path)).content() == b""
+    assert Parts(limits=None).owner_of(NodeSettings(data=tmp_path)).path is None
+
+
+def test_programs_are_judged_in_a_process_of_its_own_unless_somebody_else_did(tmp_path: Path) -> None:
+    assert isinstance(Parts().check_of(tmp_path), ProcessCheck)
+    assert Parts(check=JUDGED_ELSEWHERE).check_of(tmp_path) is JUDGED_ELSEWHERE

@@ -153,3 +153,17 @@ def test_limits_are_only_judged_where_they_are_known() -> None:
 def test_klippers_velocity_limit(arguments: str, found: str | None) -> None:
     known: dict[str, Any] = {"limits": LIMITS, **KLIPPER}
     assert ask(bounds.named_limits_raised, f"SET_VELOCITY_LIMIT {arguments}", **known) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("START_PRINT BED=100 EXTRUDER=260 SIZE=9999", None),
+        ("start_print BED_TEMP=101", "101 > 100 °C"),
+        ("START_PRINT HOTEND=300", "300 > 260 °C"),
+        ("START_PRINT NOZZLE_TEMP=hot", "inf > 260 °C"),
+        ("END_PRINT EXTRUDER=300", None),  # not a macro of this printer: that is another rule's matter
+    ],
+)
+def test_a_macro_is_not_called_with_more_heat_than_the_printer_may_have(line: str, found: str | None) -> None:
+    assert ask(bounds.macro_too_hot, line, macros=frozenset({"Start_Print"}), **KLIPPER) == found
