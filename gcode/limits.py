@@ -153,7 +153,7 @@ def parse_limits(content: bytes) -> OwnerLimits:
         raise _wrong("256 KiB", "the file is too large.", "le fichier est trop grand.")
     try:
         table = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, an integer of 5,000 digits; nested too deep
         raise _wrong("TOML", f"it cannot be read: {error}.", f"lecture impossible : {error}.") from error
     printers = table.pop("printers", {})
     common = _limits(table, "", Limits())

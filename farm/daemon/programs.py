@@ -306,7 +306,10 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
             next_step="Slice it for the other purpose: one file is one program.",
             code="program-known",
         )
+    joins = request.revision in draft.farm.revisions  # otherwise the release of that is what is recorded
     _name_revision(draft, request, now_s)
+    if joins:
+        audit.note(draft, request.by, "program.add", incoming.sha256, now_s, detail=f"{request.revision} for {request.profile}")
     assert incoming.checked is not None, "only a program that is known is not inspected"
     made = Program(
         sha256=incoming.sha256,

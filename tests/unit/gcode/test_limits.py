@@ -210,3 +210,9 @@ def test_the_revision_changes_with_what_may_be_printed_only() -> None:
     revisions = {replace(limits, **change).revision for change in changed}
     assert len(revisions) == len(changed)
     assert limits.revision not in revisions
+
+
+@pytest.mark.parametrize("content", [b"a = " + b"[" * 9_000, b"max_nozzle_c = " + b"9" * 5_000, b"a = '\xff'"])
+def test_what_no_reader_of_toml_can_take_is_a_mistake_in_the_file(content: bytes) -> None:
+    with pytest.raises(LimitsError, match="cannot be read"):
+        parse_limits(content)

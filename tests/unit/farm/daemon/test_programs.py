@@ -431,6 +431,14 @@ def test_uploading_a_new_revision_is_releasing_it_and_recorded() -> None:
     assert (entry.who, entry.action, entry.subject, entry.at_s) == ("Eve", "revision.release", "square-1", 5.0)
 
 
+def test_who_adds_to_a_released_revision_is_recorded_what_is_added_is_printed_at_once() -> None:
+    draft = empty()
+    make_known(draft)
+    make_known(draft, REQUEST.model_copy(update={"by": "Adam"}), checked(sha256="d" * 64), now_s=6.0)
+    found = [(entry.who, entry.action, entry.subject, entry.detail) for entry in draft.farm.audit.values() if entry.at_s == 6.0]
+    assert found == [("Adam", "program.add", "d" * 64, "square-1 for generic-210")]
+
+
 def test_what_the_check_lets_pass_is_kept_in_both_languages_with_its_line() -> None:
     found = checked(reports=[report(findings=[finding("odd-thing", "warn"), finding("whole", "warn", line=0)])])
     draft = empty()
