@@ -35,7 +35,7 @@ _E: Final = WORDS.index("E")
 _G: Final = WORDS.index("G")
 _PLAIN_ROWS: Final = _G + 1  # arcs need all
 _TAKEN: Final = {**dict.fromkeys(("G90", "G91", "M82", "M83"), Kind.MODE), "G10": Kind.DRAW, "G11": Kind.GIVE}
-_EVENT_CODES: Final = frozenset({"G4", *(word.decode() for word in EVENT_WORDS)})
+_EVENT_WORDS: Final = tuple(word.decode() for word in EVENT_WORDS)
 _CACHED_LINES: Final = 4096  # of at most 257 bytes
 
 # Classes of bytes that matter; all others are 0.
@@ -197,7 +197,7 @@ def _kind_of(line: Line) -> Kind:
         return Kind.RESET
     number = code[1:].partition(".")[0]
     harmless = code[:1] == "M" and number.isdigit() and int(number) not in MODE_M
-    return Kind.EVENT if harmless or code in _EVENT_CODES else Kind.ODD
+    return Kind.EVENT if harmless or code == "G4" or code.startswith(_EVENT_WORDS) else Kind.ODD
 
 
 @lru_cache(_CACHED_LINES)

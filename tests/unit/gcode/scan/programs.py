@@ -175,11 +175,11 @@ def interpreted(program: bytes, profiles: tuple[PrinterProfile, ...]) -> Inspect
 
 
 def _near(one: float, other: float, share: float) -> bool:
-    return abs(one - other) <= max(share * max(abs(one), abs(other)), 1e-9)
+    return abs(one - other) <= share * max(abs(one), abs(other), 1.0)
 
 
 def differences(one: Any, other: Any, where: str = "") -> list[str]:
-    """In what two facts differ: filament by more than 1e-9, times by more than 1e-6 of themselves, anything else at all."""
+    """In what two facts differ: filament by more than 1e-9, times by more than 1e-6, of themselves where they are above 1, anything else at all."""
     found = []
     for field in fields(one):
         name, mine, yours = f"{where}{field.name}", getattr(one, field.name), getattr(other, field.name)
