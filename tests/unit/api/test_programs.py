@@ -34,7 +34,7 @@ async def test_a_program_is_added_listed_and_read(client: httpx.AsyncClient) -> 
     assert {key: detail[key] for key in view} == view
     assert detail["facts"] == {"layers": 100, "time_s": 3600.0}
     others = sorted(set(bundled_profiles()) - {"generic-210"})
-    assert [report["profile"] for report in detail["reports"]][0] == "generic-210"
+    assert detail["reports"][0]["profile"] == "generic-210"
     assert sorted(report["profile"] for report in detail["reports"][1:]) == others
 
 
