@@ -179,7 +179,7 @@ def _near(one: float, other: float, share: float) -> bool:
 
 
 def differences(one: Any, other: Any, where: str = "") -> list[str]:
-    """In what two facts differ: filament by 1e-9 and times by 1e-6 of themselves (of 1 below it), the rest at all."""
+    """In what two facts differ: filament by 1e-9 of itself, times by 1e-6 (of 1 below), the rest at all."""
     found = []
     for field in fields(one):
         name, mine, yours = f"{where}{field.name}", getattr(one, field.name), getattr(other, field.name)
