@@ -119,7 +119,7 @@ class _Scan:
         self._commands += parsed.moves
         self._last_command_line = max(self._last_command_line, parsed.last_move_line)
         self._mode = added_modes(self._mode, parsed.mode)
-        if len(parsed.events):
+        if len(parsed.events) or self.events.awaits_picture:
             self._hear_all(parsed, begin)
         self._note_printed(parsed.columns)
         # A parser may use its arrays again in its next call.
@@ -245,7 +245,7 @@ class _Scan:
 
     def _read_line(self, raw: bytes, begin: int) -> None:
         self._lines += 1
-        line = _parsed(raw, self._lines, self._block.offset + begin)
+        line = self.machine.doubted(_parsed(raw, self._lines, self._block.offset + begin))
         obeyed = bool(line.code) and line.defect is None
         if obeyed:
             self._commands += 1
