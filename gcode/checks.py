@@ -275,7 +275,8 @@ def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_c
     counting = CountingStream(stream)
     collector = make_collector(stream, profiles[0], density_g_cm3)
     judges = [Judge(profile, collector.machine) for profile in profiles]
-    for line in read_lines(counting):
+    for raw_line in read_lines(counting):
+        line = collector.machine.doubted(raw_line)
         moves = collector.feed(line)
         plain = line.code in MOVES and line.defect is None
         for judge in judges:

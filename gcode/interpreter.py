@@ -196,5 +196,5 @@ def read_facts(
     counting = CountingStream(stream)
     collector = make_collector(stream, profile, density_g_cm3, claims)
     for line in read_lines(counting):
-        collector.feed(line)
+        collector.feed(collector.machine.doubted(line))
     return collector.finish(counting.size_bytes)

@@ -12,13 +12,14 @@ from typing import Final, NamedTuple
 
 from gcode.arcs import PLANES, Plane, Point, arc_points, curve_points
 from gcode.facts import ExtruderMode
-from gcode.reader import MOVES, Line, arguments, number_in
+from gcode.reader import ARCS, MOVES, Defect, Line, arguments, has_no_centre, number_in
 
 MM_PER_INCH: Final = 25.4
 DEFAULT_SPEED_MM_S: Final = 25.0  # Marlin's feed rate before the first F (1500 mm/min)
 MAX_TOOL: Final = 16
 MAX_RETRACTION_MM: Final = 20.0  # more cannot be given back without a person feeding the filament again
 DUST_MM: Final = 1e-6  # rounding of what slicers write
+_SAME_MM: Final = 1e-4  # nearer points may be one to a firmware that counts in single precision
 _MAX_STATES: Final = 16
 
 __all__ = ["HEAT_CODES", "MAX_TOOL", "FirmwareRetraction", "Machine", "Move", "Point", "tool_number"]
@@ -127,6 +128,19 @@ class Machine:
         if tool is not None:
             self.tool = tool
         return ()
+
+    def doubted(self, line: Line) -> Line:
+        """The line, marked as doubtful if it is an arc that names no circle from here: firmwares refuse it or go straight."""
+        if line.code not in ARCS or line.defect is not None:
+            return line
+        parameters, plane = line.parameters, self.plane
+        if "R" in parameters:
+            end = self._target(parameters)
+            near = (abs(end[axis] - self.position[axis]) < _SAME_MM for axis in (plane.first, plane.second))
+            doubtful = all(near)
+        else:
+            doubtful = has_no_centre(line.code, {letter: parameters.get(letter, 0.0) for letter in plane.centre})
+        return line._replace(defect=Defect.DOUBTFUL) if doubtful else line
 
     def _target(self, parameters: dict[str, float]) -> Point:
         unit = self.unit_mm

@@ -16,7 +16,9 @@ from typing import Final, NamedTuple, Protocol
 
 MAX_LINE_BYTES: Final = 256  # Marlin's own buffer is 96; comments may be longer and are cut here
 MAX_NUMBER: Final = 1e6  # no coordinate, feed rate or temperature of a desktop printer is near it
+MAX_MOVE_BYTES: Final = 80  # Marlin forgets what is behind the 95th byte; a number and a checksum in front and behind take 13
 MOVES: Final = frozenset({"G0", "G1", "G2", "G3"})
+ARCS: Final = frozenset({"G2", "G3"})
 _CHUNK_BYTES: Final = 64 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _OUTLINE: Final = "EXCLUDE_OBJECT_DEFINE"  # its polygon may be longer than any line that a firmware has to hold
@@ -52,7 +54,7 @@ _EXACT_WORDS: Final = re.compile(rf"(?:[A-Z] *(?:{_NUMBER})? *)*", re.ASCII)
 _MISREAD: Final = re.compile(r"\dE[-+]?\d|(?<![\d.])0X")  # 2E2 and 0X1F, which some firmwares take for one number
 # RepRapFirmware obeys several commands of a line, and Prusa's 8-bit firmware looks for a G anywhere in it
 _SECOND: Final = re.compile(r"[GM] *\d", _FLAGS)
-_OTHER_MOVE: Final = re.compile(r"[GMNTH]", re.IGNORECASE)  # G1 H1 and H2 know no limits on RepRapFirmware
+_OTHER_MOVE: Final = re.compile(r"[GMNTHa-z]")  # G1 H1 and H2 know no limits on RepRapFirmware; Marlin may know no small letters
 _SILENT_CODES: Final = (_TEXT_CODES - {"M118"}) | {"M0", "M1"}  # words for people ("insert M3 nuts"), and names of files
 _MAX_EXACT_BYTES: Final = 64  # Marlin forgets what is behind the 95th byte of a line, number and checksum included
 
@@ -135,22 +137,44 @@ def _parameters(code: str, letter: str, text: str) -> tuple[dict[str, float], De
     return values, None
 
 
+def _has_two_letters(text: str) -> bool:
+    """Whether a letter stands in it twice."""
+    letters = [character for character in text if character.isalpha()]
+    return len(letters) > len(set(letters))
+
+
+def has_no_centre(code: str, parameters: dict[str, float]) -> bool:
+    """Whether a move is an arc that names no circle, or names it twice: Marlin and RepRapFirmware refuse it, others go straight."""
+    if code not in ARCS:
+        return False
+    by_offset = bool(parameters.get("I") or parameters.get("J") or parameters.get("K"))
+    return by_offset if parameters.get("R") else "R" in parameters or not by_offset
+
+
+def _is_doubtful_move(code: str, letter: str, text: str, parameters: dict[str, float], size: int) -> bool:
+    """The same for what moves: what else it may hold is said by `_parameters`. Prusa's 8-bit firmware obeys no `g1`."""
+    return (
+        size > MAX_MOVE_BYTES
+        or letter.islower()
+        or _OTHER_MOVE.search(text) is not None
+        or _has_two_letters(text)
+        or has_no_centre(code, parameters)
+    )
+
+
 def _is_doubtful(code: str, letter: str, text: str, size: int) -> bool:
     """Whether a command may mean something else to another firmware than to us.
 
     Marlin knows capitals only, skips spaces but no tabs, stops at `*`, knows no quotes and no parentheses; Prusa's 8-bit firmware
     takes the first of two equal letters, quoted or not, others the last; some read `S2E2` as 200 and `S0x1F` as 31.
     """
-    if code in _STRICT_CODES:  # what moves may hold is said by `_parameters`
-        return _OTHER_MOVE.search(text) is not None
     if letter.islower() or (code not in _SILENT_CODES and _SECOND.search(text) is not None):
         return True
     if code not in _EXACT_CODES and letter != "T":
         return False
-    letters = [character for character in text if character.isalpha()]
     return (
         size > _MAX_EXACT_BYTES
-        or len(letters) > len(set(letters))
+        or _has_two_letters(text)
         or _EXACT_WORDS.fullmatch(text) is None
         or _MISREAD.search(text) is not None
     )
@@ -180,6 +204,7 @@ def _long_line(body: bytes, number: int, offset: int) -> Line:
 
 def _command(body: str, comment: str, number: int, offset: int) -> Line:
     """A body that is text: a command, an extended command, or neither."""
+    size = len(body.rstrip())
     body, defect = _checked_body(body)
     match = _COMMAND.match(body)
     if match is None:
@@ -189,19 +214,22 @@ def _command(body: str, comment: str, number: int, offset: int) -> Line:
         return Line(number, offset, word[0], _NO_PARAMETERS, word[1], comment)
     code, text = _code(match[1], match[2]), match[3].rstrip()
     parameters, wrong = _parameters(code, match[1], text)
-    if wrong is None and _is_doubtful(code, match[1], text, len(body.strip())):
+    if wrong is None and code in _STRICT_CODES:
+        wrong = Defect.DOUBTFUL if _is_doubtful_move(code, match[1], text, parameters, size) else None
+    elif wrong is None and _is_doubtful(code, match[1], text, len(body.strip())):
         wrong = Defect.DOUBTFUL
     return Line(number, offset, code, parameters, text, comment, defect or wrong)
 
 
 def parse_line(raw: bytes, number: int = 1, offset: int = 0) -> Line:
     """Understand one line (its end may be on it). Never raises: what cannot be understood is a `Defect`."""
-    if raw[:1] == b"G" and len(raw) <= MAX_LINE_BYTES:
+    if raw[:1] == b"G" and len(raw) <= MAX_MOVE_BYTES:
         plain = _PLAIN_MOVE.fullmatch(raw.decode("latin-1"))
         if plain:
             words = plain[2]
             values = {word[0]: float(word[1:]) for word in words.split()}
-            return Line(number, offset, plain[1], values, words[1:], "")
+            if len(values) == words.count(" ") and not has_no_centre(plain[1], values):
+                return Line(number, offset, plain[1], values, words[1:], "")
     body, _, comment_bytes = raw.rstrip(b"\r\n").partition(b";")
     comment = comment_bytes.decode("utf-8", "replace").strip()
     if not body or body.isspace():

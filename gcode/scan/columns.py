@@ -20,7 +20,7 @@ from gcode.machine import Machine
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-MOVE_WORDS: Final = b"XYZEFIJR"  # in upper or lower case; any other letter makes a move odd (G1 H1 homes on RepRapFirmware)
+MOVE_WORDS: Final = b"XYZEFIJR"  # in capitals; any other letter makes a move odd (G1 H1 homes on RepRapFirmware)
 MODE_M: Final = frozenset({82, 83, 200, 206, 207, 208, 209, 218, 220, 221, 290, 428})  # M codes that may touch the motion state
 EVENT_WORDS: Final = (
     b"EXCLUDE_OBJECT",

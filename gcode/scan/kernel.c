@@ -18,6 +18,7 @@
 
 enum {
     MAX_LINE_BYTES = 256, /* gcode/reader.py */
+    MAX_MOVE_BYTES = 80,  /* gcode/reader.py */
     MAX_CHORDS = 720,     /* gcode/machine.py */
     MAX_PROBES = 8,
     MAX_DIGITS = 18       /* 10^22 is the last power of ten that a double holds exactly */
@@ -27,6 +28,7 @@ static const double MAX_NUMBER = 1e6;
 static const double CHORD_ERROR_MM = 0.01;
 static const double MAX_RETRACTION_MM = 20.0;
 static const double DUST_MM = 1e-6;
+static const double SAME_MM = 1e-4; /* gcode/machine.py */
 static const double PI = 3.141592653589793;
 static const int64_t EXACT_INTEGERS = INT64_C(9007199254740992); /* 2^53 */
 
@@ -64,7 +66,7 @@ static bool has(const Words *words, unsigned word) { return (words->present >> w
 
 static unsigned word_of(uint8_t byte)
 {
-    switch (byte & 0xdf) {
+    switch (byte) {
     case 'X': return X;
     case 'Y': return Y;
     case 'Z': return Z;
@@ -136,7 +138,7 @@ static const uint8_t *read_words(const uint8_t *at, const uint8_t *end, Words *w
             return at;
         unsigned word = word_of(*at);
         double value;
-        if (word == NO_WORD)
+        if (word == NO_WORD || has(words, word)) /* small letters and equal words are read in different ways */
             return NULL;
         at = read_number(skip_blanks(at + 1, end), end, &value);
         if (at == NULL || fabs(value) > MAX_NUMBER || maybe_exponent(at, end))
@@ -375,12 +377,26 @@ static void obey_move(Sheet *sheet, const Reading *reading, Motion *motion, cons
     memcpy(motion->position, end, sizeof end);
 }
 
+/* Whether an arc names one circle: `gcode.machine.Machine.doubted` decides, and the line is its own in any doubt. */
+static bool has_circle(const Motion *motion, const Words *words)
+{
+    bool by_offset = (has(words, I) && words->value[I] != 0.0) || (has(words, J) && words->value[J] != 0.0);
+    if (!has(words, R))
+        return by_offset;
+    double end[3];
+    target_of(motion, words, end);
+    bool near = fabs(end[X] - motion->position[X]) < SAME_MM && fabs(end[Y] - motion->position[Y]) < SAME_MM;
+    return words->value[R] != 0.0 && !by_offset && !near;
+}
+
 /* G0 to G3; `reading->at` is behind the code. */
 static Outcome take_move(Sheet *sheet, Reading *reading, Motion *motion, int code)
 {
     Words words;
     const uint8_t *at = read_words(reading->at, reading->end, &words);
-    if (at == NULL || at - reading->begin > MAX_LINE_BYTES || (code >= 2 && !motion->takes_arcs))
+    if (at == NULL || at - reading->begin > MAX_MOVE_BYTES)
+        return ODD;
+    if (code >= 2 && (!motion->takes_arcs || !has_circle(motion, &words)))
         return ODD;
     if (sheet->room - sheet->rows < (code >= 2 ? MAX_CHORDS : 1))
         return NO_ROOM;
@@ -480,10 +496,8 @@ static Outcome take_line(Sheet *sheet, Reading *reading, Motion *motion)
         return TAKEN;
     switch (*reading->at) {
     case ';': return take_event(sheet, reading);
-    case 'G':
-    case 'g': reading->at++; return take_g(sheet, reading, motion);
-    case 'M':
-    case 'm': reading->at++; return take_m(sheet, reading, motion);
+    case 'G': reading->at++; return take_g(sheet, reading, motion);
+    case 'M': reading->at++; return take_m(sheet, reading, motion);
     case 'E':
     case 'S': return is_event_word(reading) ? take_event(sheet, reading) : ODD;
     default: return ODD;

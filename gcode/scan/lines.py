@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from gcode.reader import MAX_LINE_BYTES, MAX_NUMBER, MOVES, Line, parse_line
+from gcode.reader import ARCS, MAX_LINE_BYTES, MAX_MOVE_BYTES, MAX_NUMBER, MOVES, Line, parse_line
 from gcode.scan.columns import EVENT_WORDS, MODE_M, MOVE_WORDS, Floats, Integers
 from gcode.scan.numbers import PADDING, Bytes, Flags, read_numbers
 
@@ -32,7 +32,7 @@ class Kind(IntEnum):
 
 WORDS: Final = "XYZEFGIJR"  # the rows of a table of words; the number of G is the command's own
 _E: Final = WORDS.index("E")
-_G: Final = WORDS.index("G")
+_G, _I, _J, _R = (WORDS.index(letter) for letter in "GIJR")
 _PLAIN_ROWS: Final = _G + 1  # arcs need all
 _TAKEN: Final = {**dict.fromkeys(("G90", "G91", "M82", "M83"), Kind.MODE), "G10": Kind.DRAW, "G11": Kind.GIVE}
 _EVENT_WORDS: Final = tuple(word.decode() for word in EVENT_WORDS)
@@ -165,6 +165,16 @@ def _body_ends(marks: _Marks, end: Integers) -> Integers:
     return body_end
 
 
+def _repeats(row: Integers, line: Integers) -> Integers:
+    """The lines in which a letter stands twice; `line` rises."""
+    if not len(line):
+        return line
+    first = np.concatenate(([0], (line[1:] != line[:-1]).nonzero()[0] + 1))
+    bits = np.left_shift(1, row)
+    twice: Integers = line[first[np.add.reduceat(bits, first) != np.bitwise_or.reduceat(bits, first)]]
+    return twice
+
+
 def _read_words(marks: _Marks, kind: Bytes, body_end: Integers) -> Floats:
     """The words of moves; lines that are not as plain as they seemed become unknown in `kind`."""
     chosen = ((marks.kind >= _SMALL_LETTER) & (kind == Kind.MOVE)[marks.line]).nonzero()[0]
@@ -178,10 +188,14 @@ def _read_words(marks: _Marks, kind: Bytes, body_end: Integers) -> Floats:
     commands = row == _G
     odd |= commands & ((place != marks.begin[line]) | numbers.dotted | (numbers.value > 3) | (numbers.value < 0))
     kind[line[odd]] = Kind.UNKNOWN
+    kind[_repeats(row, line)] = Kind.UNKNOWN
     arcs = bool((commands & (numbers.value > 1) & ~odd).any())
     rows = len(WORDS) if arcs else _PLAIN_ROWS
     words = np.full((rows + 1, len(kind)), np.nan)  # one more for the letters that do not matter
     words[np.minimum(row, rows), line] = numbers.value
+    if arcs:
+        by_offset = (np.nan_to_num(words[_I]) != 0) | (np.nan_to_num(words[_J]) != 0)
+        kind[(words[_G] > 1) & (kind == Kind.MOVE) & (~np.isnan(words[_R]) | ~by_offset)] = Kind.UNKNOWN
     return words
 
 
@@ -190,7 +204,8 @@ def _kind_of(line: Line) -> Kind:
     if line.defect:
         return Kind.EVENT  # nobody obeys it
     if code in MOVES:
-        return Kind.MOVE if all(letter.encode() in MOVE_WORDS for letter in parameters) else Kind.ODD
+        from_here = code in ARCS and not (parameters.get("I") or parameters.get("J"))  # only the machine knows whether it is an arc
+        return Kind.MOVE if not from_here and all(letter.encode() in MOVE_WORDS for letter in parameters) else Kind.ODD
     if code in _TAKEN:
         return Kind.ODD if line.text else _TAKEN[code]
     if code == "G92" and parameters.keys() == {"E"}:
@@ -240,6 +255,7 @@ def read_lines(block: bytes) -> Lines:
     kind[(end - marks.begin > MAX_LINE_BYTES) & (kind == Kind.MOVE)] = Kind.UNKNOWN
     kind[marks.line[(marks.kind == _CONTROL) & (kind == Kind.MOVE)[marks.line]]] = Kind.UNKNOWN
     body_end = _body_ends(marks, end)
+    kind[(body_end - marks.begin > MAX_MOVE_BYTES) & (kind == Kind.MOVE)] = Kind.UNKNOWN
     words = _read_words(marks, kind, body_end)
     words = _examine_unknown(block, marks, end, kind, words)
     return Lines(marks.begin, end, body_end, kind, words[:-1], size)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from gcode.arcs import arc_points
+from gcode.arcs import PLANES, arc_points
 from gcode.facts import ExtruderMode
 from gcode.machine import DUST_MM, MAX_RETRACTION_MM, Machine
 from gcode.reader import MAX_LINE_BYTES, parse_line
@@ -237,7 +237,7 @@ def _events(table: _Table, first: int, last: int, moves: Integers, place: tuple[
     lines = table.lines
     index = table.events[np.searchsorted(table.events, first) : np.searchsorted(table.events, last)]
     begin = np.where(lines.kind[index] == Kind.MOVE, lines.comment[index], lines.begin[index])
-    end = np.minimum(lines.end[index], begin + (MAX_LINE_BYTES + 1))
+    end = np.minimum(lines.end[index], lines.begin[index] + (MAX_LINE_BYTES + 1))
     return Events(np.searchsorted(moves, index), index + (line - first), begin - shift, end - shift)
 
 
@@ -266,8 +266,9 @@ class NumpyParser:
         odd = table.odd[np.searchsorted(table.odd, first) :]
         last = int(odd[0]) if len(odd) else len(table.lines)
         arcs = table.arcs[np.searchsorted(table.arcs, first) :]
-        if len(arcs) > _MOST_ARCS:  # the next one is a line in doubt
-            last = min(last, int(arcs[_MOST_ARCS]))
+        most = _MOST_ARCS if machine.plane == PLANES["G17"] else 0  # in another plane I and J may not be what names a circle
+        if len(arcs) > most:  # the next one is a line in doubt
+            last = min(last, int(arcs[most]))
         columns, mode = self._moves(table, first, last, machine)
         shift = offset - self._begin
         end = int(table.lines.begin[last]) if last < len(table.lines) else table.lines.size

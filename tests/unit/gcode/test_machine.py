@@ -5,7 +5,7 @@ from math import hypot, pi
 import pytest
 
 from gcode.machine import MAX_TOOL, Machine, Move, tool_number
-from gcode.reader import read_lines
+from gcode.reader import Defect, parse_line, read_lines
 from tests.unit.gcode.samples import program
 
 
@@ -22,6 +22,32 @@ def test_absolute_moves_keep_what_they_do_not_name() -> None:
 
 def test_relative_moves_add_up() -> None:
     assert run("G91\nG1 X5\nG1 X5 Y-1\nG90\nG1 Y3")[0].position == (10, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "arc", "doubted"),
+    [
+        ("", "G2 R5 Z100", True),
+        ("G1 X60 Y60", "G2 X60 Y60 R5 Z100", True),
+        ("G1 X60 Y60", "G2 X60.00001 Y60 R5 Z100", True),  # one point in single precision
+        ("G91\nG1 X60 Y60", "G2 X0 R5", True),
+        ("G1 X60 Y60", "G2 X61 R5", False),
+        ("", "G2 K5 Z100", True),  # I and J name the circle
+        ("G19", "G2 I5 X100", True),
+        ("G18", "G2 J5 Y100", True),
+        ("G18", "G2 K5 Y1", False),
+        ("G18", "G2 Z5 R5", False),
+        ("G18", "G2 Y5 R5", True),
+        ("", "G2 I5", False),
+        ("", "G1 X0", False),
+    ],
+)
+def test_an_arc_that_names_no_circle_from_here_is_doubted(before: str, arc: str, doubted: bool) -> None:
+    machine, _ = run(before)
+    line = parse_line(arc.encode())
+    assert line.defect is None
+    found = machine.doubted(line)
+    assert found == (line._replace(defect=Defect.DOUBTFUL) if doubted else line)
 
 
 def test_inches() -> None:
