@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.checks import CheckReport, Verdict, check, inspect
+from gcode.checks import CheckReport, Judge, Verdict, check, inspect, is_clean
 from gcode.frame import frame_program
 from gcode.interpreter import read_facts
+from gcode.machine import Machine
 from gcode.profile import bundled_profiles
+from gcode.reader import parse_line
 from gcode.rules import RULE_SET_VERSION, RULES, Severity
 from tests.unit.gcode.samples import LINE, SMALL, START, profile, program
 
@@ -159,3 +161,40 @@ def test_one_reading_judges_for_many_profiles() -> None:
 def test_the_first_profile_gives_the_filament() -> None:
     thick = replace(profile(), filament_mm=2.85)
     assert inspect(program(SMALL), (thick, profile())).facts == read_facts(program(SMALL), thick)
+
+
+def judge_of(macros: frozenset[str] = frozenset()) -> Judge:
+    return Judge(replace(profile(), macros=macros), Machine())
+
+
+@pytest.mark.parametrize(
+    ("code", "remembered"), [("M104", True), ("M84", True), ("G28", True), ("CLEAN", True), ("M106", False), ("", False)]
+)
+def test_a_judge_says_which_commands_it_remembers(code: str, remembered: bool) -> None:
+    assert judge_of(frozenset({"clean"})).remembers(code) is remembered
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("M907 E538", True), ("M106 S300", True), ("\x01", True), ("M106 S255", False), ("; x", False)]
+)
+def test_a_judge_says_whether_anything_is_wrong_with_a_line(text: str, found: bool) -> None:
+    judge = judge_of()
+    line = parse_line(text.encode())
+    assert judge.finds(line) is found
+    judge.line(line)
+    assert bool(judge._tallies) is found
+
+
+def test_a_line_that_stands_there_again_is_counted() -> None:
+    one, other = judge_of(), judge_of()
+    line = parse_line(b"M907 E538")
+    for judge, times in ((one, 9), (other, 5)):
+        for _ in range(times):
+            judge.line(line)
+    other.again(line, 4)
+    assert one._tallies == other._tallies
+
+
+@pytest.mark.parametrize(("comment", "clean"), [("", True), ("perimeter", True), ("api_key = abc", False), ("@pause", False)])
+def test_comments_that_no_rule_minds(comment: str, clean: bool) -> None:
+    assert is_clean(comment) is clean

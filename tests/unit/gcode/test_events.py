@@ -5,7 +5,8 @@ from io import BytesIO
 
 import pytest
 
-from gcode.events import FEATURE, FIRST_LAYER, LAYER, LIMITS, STOP, EventReader
+from gcode.claims import Claims
+from gcode.events import FEATURE, FIRST_LAYER, LAYER, LIMITS, STOP, EventReader, says_nothing
 from gcode.facts import ThumbnailFacts
 from gcode.machine import Machine
 from gcode.profile import PrinterProfile
@@ -221,3 +222,39 @@ def test_a_line_may_be_fed_twice_to_machine_and_events_without_harm() -> None:
     reading = Reading()
     reading.events.feed(parse_line(b"M104 S200"))
     assert reading.machine.nozzle_c == {0: 200}
+
+
+SILENT = ("", "; perimeter", ";WIDTH:0.45", "M107", "M73 P5", "G92 E0", "M115 ; x")
+TELLING = (
+    ";TYPE:Skirt",
+    ";LAYER:3",
+    "; thumbnail begin 1x1 4",
+    ";TIME:5",
+    ";END_OF_HEADER",
+    "M104 S200",
+    "M204 S5",
+    "T1",
+    "M107 ;LAYER:3",
+    "\x01",
+)
+
+
+@pytest.mark.parametrize("text", [*SILENT, *TELLING])
+def test_a_line_that_says_nothing_changes_nothing_but_what_is_counted(text: str) -> None:
+    line = parse_line(text.encode())
+    assert says_nothing(line) is (text in SILENT)
+    if text in SILENT:
+        reading = Reading()
+        assert reading.events.feed(line) == 0
+        assert reading.events.claims == Claims()
+        assert (reading.events.limits, reading.events.unreadable) == (reading.events.survey.limits, 0)
+
+
+def test_a_picture_begins_with_the_next_line() -> None:
+    reading = Reading()
+    awaited = []
+    for line in (parse_line(b"; thumbnail begin 1x1 4"), parse_line(b"", 2, 77)):
+        reading.events.feed(line)
+        awaited.append(reading.events.awaits_picture)
+    assert awaited == [True, False]
+    assert [picture.offset for picture in reading.events.thumbnails] == [77]
