@@ -7,13 +7,10 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final, cast, get_args
 
+from gcode.entries import wrong_entries
 from gcode.kinematics import Junction, MotionLimits
 
 _REVISION_DIGITS: Final = 12
-_POSITIVE: Final = (
-    "nozzle_mm", "filament_mm", "max_nozzle_c", "print_speed_mm_s", "first_layer_speed_mm_s", "travel_speed_mm_s",
-    "acceleration_mm_s2", "retraction_speed_mm_s", "heating_c_s", "bed_heating_c_s", "tools",
-)  # fmt: skip
 _CORNERS: Final = frozenset({"min", "max"})
 _KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     (): frozenset(
@@ -160,17 +157,19 @@ def parse_profile(content: bytes) -> PrinterProfile:
     """Read one profile file.
 
     Raises:
-        ProfileError: not TOML, a key is missing, unknown or of the wrong type, or a figure contradicts another; the message
-            names it.
+        ProfileError: not TOML, a key is missing, unknown or of the wrong type, a figure is out of its bounds
+            (`gcode.entries`) or contradicts another; the message names it.
 
     """
     try:
         table = tomllib.loads(content.decode())
+        for wrong in wrong_entries(table):
+            raise ProfileError(wrong)
         profile = _profile(table)
         _require_known(table)
     except KeyError as error:
         raise ProfileError(f"the key {error} is missing") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, ProfileError):
             raise
         raise ProfileError(f"the profile cannot be read: {error}") from error
@@ -199,13 +198,9 @@ def _require_known(table: dict[str, Any]) -> None:
 def _require_sense(profile: PrinterProfile) -> None:
     if profile.flavour not in FLAVOURS:
         raise ProfileError(f"flavour is {profile.flavour!r}; it must be one of {', '.join(FLAVOURS)}")
-    for name in ("volume", "purge"):
-        box: Box = getattr(profile, name)
+    for name, box in (("volume", profile.volume), ("purge", profile.purge), *(("keep_out", one) for one in profile.keep_out)):
         if not (box.min_x < box.max_x and box.min_y < box.max_y and box.min_z < box.max_z):
             raise ProfileError(f"{name}: each max must be above its min")
-    for name in _POSITIVE:
-        if getattr(profile, name) <= 0:
-            raise ProfileError(f"{name} is {getattr(profile, name):g}; it must be above 0")
     if profile.nozzle_c > profile.max_nozzle_c or profile.bed_c > profile.max_bed_c:
         raise ProfileError("heat: nozzle_c and bed_c must not be above max_nozzle_c and max_bed_c")
 

@@ -175,9 +175,10 @@ def test_an_unknown_kind_of_corner_is_told() -> None:
     ("old", "new", "message"),
     [
         ("nozzle_mm = 0.4", "", "nozzle_mm"),
-        ("nozzle_mm = 0.4", "nozzle_mm = 'wide'", "wide"),
+        ("nozzle_mm = 0.4", "nozzle_mm = 'wide'", "nozzle_mm is 'wide'; it must be a number from 0.1 to 3"),
         ("[heat]", "[cold]", "heat"),
-        ("max = [210, 210, 200]", "max = [210, 210]", "cannot be read"),
+        ("max = [210, 210, 200]", "max = [210, 210]", r"volume\.max is \[210, 210\]; it must be a list of 3 values"),
+        ("nozzle_mm = 0.4", "nozzle_mm = " + "[" * 5000, "cannot be read"),
         ("id =", "id ==", "cannot be read"),
     ],
 )
@@ -193,13 +194,32 @@ def test_a_wrong_file_is_told(old: str, new: str, message: str) -> None:
         ("max_nozzle_c =", "max_chamber = 60\nmax_nozzle_c =", r"heat\.max_chamber is unknown"),
         ('flavour = "marlin"', 'flavour = "merlin"', "it must be one of marlin, marlin-legacy"),
         ("max = [210, 210, 200]", "max = [210, 0, 200]", "volume: each max must be above its min"),
-        ("filament_mm = 1.75", "filament_mm = 0", "filament_mm is 0; it must be above 0"),
+        ("filament_mm = 1.75", "filament_mm = 0", "filament_mm is 0; it must be a number from 1 to 4"),
         ("max_bed_c = 100", "max_bed_c = 10", "must not be above"),
     ],
 )
 def test_a_profile_that_makes_no_sense_is_told(old: str, new: str, message: str) -> None:
     assert old in SOURCE
     with pytest.raises(ProfileError, match=message):
+        parse_profile(SOURCE.replace(old, new, 1).encode())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("max_nozzle_c =", "max_nozzle_c = nan #", "heat.max_nozzle_c is nan; it must be a number from 100 to 500"),
+        ("max_nozzle_c =", "max_nozzle_c = inf #", "heat.max_nozzle_c is inf; it must be a number from 100 to 500"),
+        ("max_nozzle_c =", "max_nozzle_c = 99999 #", "heat.max_nozzle_c is 99999; it must be a number from 100 to 500"),
+        ("max_nozzle_c =", "max_nozzle_c = 'hot' #", "heat.max_nozzle_c is 'hot'; it must be a number from 100 to 500"),
+        ("max_nozzle_c =", "max_nozzle_c = true #", "heat.max_nozzle_c is True; it must be a number from 100 to 500"),
+        ("max_bed_c =", "max_bed_c = 201 #", "heat.max_bed_c is 201; it must be a number from 0 to 200"),
+        ("max_bed_c =", "max_chamber_c = 121\nmax_bed_c =", "heat.max_chamber_c is 121; it must be a number from 0 to 120"),
+        ("[heat]", "[[keep_out]]\nmin = [0, 0, 0]\nmax = [1, 1, 0]\n[heat]", "keep_out: each max must be above its min"),
+    ],
+)
+def test_a_limit_that_limits_nothing_is_told(old: str, new: str, message: str) -> None:
+    assert old in SOURCE
+    with pytest.raises(ProfileError, match=re.escape(message)):
         parse_profile(SOURCE.replace(old, new, 1).encode())
 
 
