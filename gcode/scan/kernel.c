@@ -19,6 +19,7 @@
 enum {
     MAX_LINE_BYTES = 256, /* gcode/reader.py */
     MAX_MOVE_BYTES = 80,  /* gcode/reader.py */
+    MAX_EXACT_BYTES = 64, /* gcode/reader.py */
     MAX_CHORDS = 720,     /* gcode/machine.py */
     MAX_PROBES = 8,
     MAX_DIGITS = 18       /* 10^22 is the last power of ten that a double holds exactly */
@@ -433,7 +434,9 @@ static Outcome take_mode(Sheet *sheet, Reading *reading, Motion *motion, int cod
 {
     Words words;
     const uint8_t *at = read_words(reading->at, reading->end, &words);
-    if (at == NULL || at - reading->begin > MAX_LINE_BYTES || words.present != (code == 92 ? 1u << E : 0u) || has_control(reading))
+    if (at == NULL || at - reading->begin > MAX_EXACT_BYTES || words.present != (code == 92 ? 1u << E : 0u) || has_control(reading))
+        return ODD;
+    if (memchr(reading->begin, '\t', (size_t)(at - reading->begin)) != NULL) /* no firmware skips it as it skips a space */
         return ODD;
     if (!add_event(sheet, reading, reading->begin))
         return NO_ROOM;
