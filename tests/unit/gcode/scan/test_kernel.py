@@ -242,7 +242,8 @@ def test_full_arrays_end_a_call_and_the_next_goes_on(library: Library) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "g1 z100", "G1 z100", "m104 S0", "g4 P1", "G1 X60 Z-5 Z5", "G1 X5 X5", "G92 E0 E5", "G92\tE5", "G92" + " " * 70 + "E5", "G1" + " " * 100 + "Z100",
+        "g1 z100", "G1 z100", "m104 S0", "g4 P1", "G1 X60 Z-5 Z5", "G1 X5 X5", "G92 E0 E5", "G92\tE5",
+        "G92" + " " * 70 + "E5", "G1" + " " * 100 + "Z100",
         "G1 X5" + " " * 76, "G2 Z100", "G2", "G2 X9 I0 J0", "G2 R5 Z100", "G2 X5 Y0 R5 Z100", "G2 X5.00001 R5", "G2 X9 R0",
         "G2 X9 R5 I1",
     ],
