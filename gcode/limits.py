@@ -6,8 +6,9 @@ Limits only ever narrow: no value here lets a file do what the profile forbids. 
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ _PLAIN_MOVES: Final = frozenset({"G0", "G1"})
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _MOST: Final = {"max_nozzle_c": 1000.0, "max_bed_c": 500.0, "max_chamber_c": 500.0, "max_print_h": 24.0 * 365}
 _MAX_CODES: Final = 200
+_NAMED_AT_MOST: Final = 5  # names of printers in one message: the message must fit a report
+_NAME_SHOWN: Final = 32
 
 QuietHours = tuple[tuple[float, float], ...]  # (begin, end) in seconds since local midnight
 
@@ -162,6 +165,39 @@ def parse_limits(content: bytes) -> OwnerLimits:
             "printers", 'tables such as [printers."Ender"] are needed.', 'il faut des tables telles que [printers."Ender"].'
         )
     return OwnerLimits(common, {name: _limits(one, f"printers.{name}.", common) for name, one in printers.items()})
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = [repr(name[:_NAME_SHOWN]) for name in list(names)[:_NAMED_AT_MOST]]
+    return ", ".join(shown) + (", …" if len(names) > len(shown) else "")
+
+
+def limits_of_nobody(owner: OwnerLimits, printers: Collection[str]) -> LimitsError | None:
+    """What is wrong when a table is for a printer that is none of `printers`, or None: such a limit protects nobody.
+
+    The message names the first such table, the printer that is nearest to it, and the others.
+    """
+    strangers = [name for name in owner.by_printer if name not in printers]
+    if not strangers:
+        return None
+    first = strangers[0]
+    near = get_close_matches(first.casefold(), sorted({name.casefold() for name in printers}), n=1, cutoff=0.5)
+    meant = [name for name in printers if near and name.casefold() == near[0]][:1]
+    others = _listed(sorted(set(printers) - set(meant)))
+    where = f'printers."{first[:_NAME_SHOWN]}"'
+    if not printers:
+        return _wrong(
+            where, "this node has no printer of that name; it has none.", "ce nœud n'a pas d'imprimante de ce nom, ni aucune."
+        )
+    hint = (f" Did you mean {meant[0]!r}?", f" Vouliez-vous dire {meant[0]!r} ?") if meant else ("", "")
+    rest = (f" Its printers: {others}.", f" Ses imprimantes : {others}.") if others else ("", "")
+    if meant and others:
+        rest = (f" Its other printers: {others}.", f" Ses autres imprimantes : {others}.")
+    return _wrong(
+        where,
+        f"this node has no printer of that name, so this limits nothing.{hint[0]}{rest[0]}",
+        f"ce nœud n'a pas d'imprimante de ce nom, cela ne limite donc rien.{hint[1]}{rest[1]}",
+    )
 
 
 def as_record(limits: Limits) -> dict[str, Any]:

@@ -153,6 +153,8 @@ def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False)
     typer.echo(as_typed(_next(farm)))
     if disk["nearly_full"] or not disk["writable"]:
         typer.echo("The disk is full or nearly full: nothing new starts. Free some space.")
+    if state.get("limits_trouble"):  # an older agent does not say
+        say(f"Nothing new starts on any printer. {state['limits_trouble']['en']}")
     for printer in state["printers"]:
         say(_row(printer))
         for line in _refusals(printer):

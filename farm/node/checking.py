@@ -21,7 +21,7 @@ from farm.node.core import Checked, NodeState
 from farm.node.core.state import QuietHours
 from farm.node.keeper import Keeper
 from farm.process import bound_to_us
-from gcode.limits import MAX_FILE_BYTES, Limits, LimitsError, OwnerLimits, as_record, parse_limits
+from gcode.limits import MAX_FILE_BYTES, Limits, LimitsError, OwnerLimits, as_record, limits_of_nobody, parse_limits
 from gcode.texts import Bilingual
 
 _log = get_logger(__name__)
@@ -31,7 +31,7 @@ MEMORY_BYTES: Final = 512 * 1024**2  # address space, of which such a process us
 _LOOK_EVERY_S: Final = 5.0  # real: how soon a changed limits.toml is noticed
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _KEPT_ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-_CORRECT_IT: Final = "Correct the file; configs/limits.toml shows every key."
+_CORRECT_IT: Final = "Correct the file: `farm node limits` checks it, configs/limits.toml shows every key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +206,7 @@ class Checking:
     def know(self, printer: str, name: str, profile: str, quiet_hours: QuietHours) -> QuietHours:
         """A printer is there; return when it is quiet: by node.toml, and by its owner's limits."""
         self._printers[printer] = _Known(name, profile, quiet_hours)
+        self._soon.set()  # limits.toml may have named it before it was there
         return quiet_hours + self._limits.of(name).quiet_hours
 
     def soon(self) -> None:
@@ -240,10 +241,11 @@ class Checking:
             self._content = content
 
     async def _look(self) -> None:
-        """What cannot be read or understood stops everything until it can: the owner meant something by it."""
+        """What cannot be read, understood or applied stops everything until it can: the owner meant something by it."""
         trouble: LimitsError | None = None
         try:
             await self._read()
+            trouble = limits_of_nobody(self._limits, [known.name for known in self._printers.values()])
         except LimitsError as error:
             self._content, trouble = None, error
         told = (self._content, "" if trouble is None else str(trouble))
@@ -259,9 +261,10 @@ class Checking:
         if trouble is not None:
             said = trouble.bilingual
             note = core.limits_note(
-                f"{said.en} {_CORRECT_IT}", f"{said.fr} Corrigez le fichier ; configs/limits.toml montre chaque clé."
+                f"{said.en} {_CORRECT_IT}",
+                f"{said.fr} Corrigez le fichier : `farm node limits` le vérifie, configs/limits.toml montre chaque clé.",
             )
-            _log.error("limits.unreadable", detail=said.en, next_step=_CORRECT_IT)
+            _log.error("limits.unusable", detail=said.en, next_step=_CORRECT_IT)
         elif not first:
             _log.info("limits.changed", revision=revision)
         await self._keeper.apply_surely(lambda state, _now: core.on_limits(state, revision, quiet, note), key="limits")

@@ -38,7 +38,7 @@ def refusal(en: str, fr: str) -> ReasonNote:
 
 
 def limits_note(en: str, fr: str) -> ReasonNote:
-    """Why nothing starts: the owner's limits cannot be read."""
+    """Why nothing starts: the owner's limits cannot be read, or not be applied."""
     return ReasonNote(code=LIMITS_UNREADABLE, en=clip(en), fr=clip(fr))
 
 

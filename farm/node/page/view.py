@@ -50,5 +50,6 @@ def view(state: NodeState, moment: Moment, *, name: str, online: bool, factor: f
             "untold": max(0, state.journal.head - state.journal.acked),
         },
         "disk": {"writable": state.writable, "nearly_full": state.nearly_full},
+        "limits_trouble": None if state.limits_trouble is None else state.limits_trouble.model_dump(mode="json"),
         "printers": sorted(printers, key=lambda printer: str(printer["name"]).casefold()),
     }

@@ -19,6 +19,7 @@ from gcode.limits import (
     as_record,
     from_record,
     length_refused,
+    limits_of_nobody,
     narrowed,
     parse_limits,
     size_refused,
@@ -118,6 +119,31 @@ def test_a_mistake_is_named_in_both_languages(text: str, named: str) -> None:
     assert named in wrong.value.bilingual.fr
     assert wrong.value.bilingual.en != wrong.value.bilingual.fr
     assert wrong.value.code == "limits-unreadable"
+
+
+def test_a_table_for_no_printer_is_named_with_the_nearest_one() -> None:
+    owner = parse_limits(b'[printers."ender at window"]\nmax_bed_c = 50\n')
+    assert limits_of_nobody(owner, ["ender at window", "other"]) is None
+    assert limits_of_nobody(OwnerLimits(), []) is None
+    wrong = limits_of_nobody(owner, ["Prusa", "Ender at the window"])
+    assert wrong is not None
+    assert wrong.bilingual.en == (
+        'limits.toml: printers."ender at window": this node has no printer of that name, so this limits nothing. '
+        "Did you mean 'Ender at the window'? Its other printers: 'Prusa'."
+    )
+    assert "Vouliez-vous dire 'Ender at the window'" in wrong.bilingual.fr
+
+
+def test_a_table_for_no_printer_without_a_near_one_lists_some_of_those_there() -> None:
+    owner = parse_limits(b"[printers.Nobody]\nmax_bed_c = 50\n")
+    alone = limits_of_nobody(owner, [])
+    assert alone is not None
+    assert "it has none" in alone.bilingual.en
+    many = limits_of_nobody(owner, [f"printer {number:03} {'x' * 60}" for number in range(128)])
+    assert many is not None
+    assert "mean" not in many.bilingual.en
+    assert many.bilingual.en.endswith(", ….")
+    assert max(len(many.bilingual.en), len(many.bilingual.fr)) < 400, "with its next step it fits a report"
 
 
 def test_a_huge_file_is_not_parsed() -> None:

@@ -169,6 +169,12 @@ function drawDisk(disk) {
   say(find("disk"), word(disk.writable ? "disk_nearly_full" : "disk_full"));
 }
 
+function drawLimits(trouble) {
+  const fr = language() === "fr";
+  show(find("limits"), Boolean(trouble));
+  say(find("limits"), trouble ? word("limits_wrong", { why: fr ? trouble.fr : trouble.en }) : "");
+}
+
 // --- printers
 
 const cards = new Map();
@@ -178,6 +184,7 @@ function draw() {
   say(find("name"), newest.name);
   if (document.title !== newest.name) document.title = newest.name;
   drawDisk(newest.disk);
+  drawLimits(newest.limits_trouble);
   drawFarm(newest.farm);
   show(find("none"), newest.printers.length === 0);
   const list = find("printers");

@@ -250,3 +250,10 @@ def test_status_says_what_is_not_printed_here_and_why(monkeypatch: pytest.Monkey
     (*_, refused) = status_lines(monkeypatch, state)
     assert refused.startswith("  It will not print abababababab: The nozzle would be hotter ")
     assert "\x1b" not in refused
+
+
+def test_status_says_that_limits_stop_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = {"code": "limits-unreadable", "en": "limits.toml: no such \x1b[2J printer.", "fr": ""}
+    (*_, said, _printer) = status_lines(monkeypatch, {**shown(), "limits_trouble": trouble})
+    assert said.startswith("Nothing new starts on any printer. limits.toml: no such ")
+    assert "\x1b" not in said

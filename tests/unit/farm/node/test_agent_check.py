@@ -39,3 +39,15 @@ async def test_quiet_hours_of_the_owners_limits_hold(tmp_path: Path) -> None:
         shop.farm.want({shop.printer("left"): [order()]})
         await until(lambda: "quiet-hours" in str(shop.farm.report.printers[0].reason), what="quiet hours", timeout_s=20)
         assert "job-started" not in shop.farm.kinds()
+
+
+async def test_a_limit_for_no_printer_of_this_node_starts_nothing_and_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text('[printers."Nobody"]\nmax_bed_c = 50\n')
+    async with workshop(tmp_path / "data", "left", limits=tmp_path / "limits.toml") as shop:
+        await shop.clear("left")
+        shop.farm.want({shop.printer("left"): [order()]})
+        await until(lambda: "limits-unreadable" in str(shop.farm.report.printers[0].reason), what="the reason", timeout_s=20)
+        assert "Nobody" in str(shop.farm.report.printers[0].reason)
+        assert "job-started" not in shop.farm.kinds()
+        (tmp_path / "limits.toml").write_text('[printers."left"]\nmax_bed_c = 50\n')
+        await until(lambda: "job-started" in shop.farm.kinds(), what="a start once it is mended", timeout_s=30)

@@ -142,6 +142,37 @@ async def test_limits_that_cannot_be_understood_stop_everything_until_they_can(t
     assert [request.limits.max_nozzle_c for request in table.judge.asked] == [215.0]
 
 
+async def test_a_limit_for_a_printer_that_is_not_here_stops_everything_until_mended(table: Table) -> None:
+    table.bench.allocate(allocation())
+    table.file.write_text("[printers.Ana]\nmax_bed_c = 50\n")
+    await table.checking.open()
+    await table.checking.turn()
+    trouble = table.bench.state.limits_trouble
+    assert trouble is not None
+    for said in (trouble.en, trouble.fr):
+        assert all(word in said for word in ("Ana", "'Anna'", "'Berta'", "farm node limits"))
+    assert table.judge.asked == []
+    told = len(table.keeper.keys)
+    await table.checking.turn()
+    assert len(table.keeper.keys) == told, "said once"
+    table.file.write_text("[printers.Anna]\nmax_bed_c = 50\n")
+    await table.checking.turn()
+    assert table.bench.state.limits_trouble is None
+    assert [request.limits.max_bed_c for request in table.judge.asked] == [50.0]
+
+
+async def test_a_printer_that_comes_later_may_be_the_one_that_was_meant(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_LOOK_EVERY_S", 3600.0)
+    table.file.write_text("[printers.Clara]\nmax_bed_c = 50\n")
+    running = asyncio.create_task(table.checking.run())
+    await until(lambda: table.bench.state.limits_trouble is not None)
+    await asyncio.sleep(0.01)
+    table.checking.know("late", "Clara", "generic-210", ())
+    await until(lambda: table.bench.state.limits_trouble is None)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_result_by_limits_that_changed_meanwhile_is_dropped(table: Table) -> None:
     class Slow(Judge):
         async def __call__(self, request: Request) -> Checked:

@@ -75,6 +75,13 @@ def test_disk_trouble_is_shown() -> None:
     assert seen(bench)["disk"] == {"writable": False, "nearly_full": True}
 
 
+def test_limits_that_cannot_be_applied_are_shown() -> None:
+    bench = Bench()
+    assert seen(bench)["limits_trouble"] is None
+    bench.state = core.on_limits(bench.state, "new", {}, core.limits_note("No such printer.", "Pas d'imprimante.")).state
+    assert seen(bench)["limits_trouble"] == {"code": "limits-unreadable", "en": "No such printer.", "fr": "Pas d'imprimante."}
+
+
 def test_facts_that_wait_to_be_told_are_counted() -> None:
     bench = Bench()
     bench.ack(seq=bench.state.journal.head)
