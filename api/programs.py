@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import FileResponse
@@ -13,8 +13,8 @@ from api.deps import ControlDep
 from api.packing import takes_zstd
 from api.problems import RangeError, ThrottledError, documented
 from api.uploads import FILE_FIELD, uploaded
-from farm.library_views import ProfileView, ProgramDetail, ReleaseRequest, SignedRequest, UploadLimits
-from farm.views import ProgramRequest, ProgramView, UploadView
+from farm.library_views import ProfileView, ProgramDetail, Reason, ReleaseRequest, SignedRequest, UploadLimits
+from farm.views import Name, ProgramRequest, ProgramView, UploadView
 
 router = APIRouter(prefix="/programs", tags=["programs"])
 uploads_router = APIRouter(prefix="/uploads", tags=["programs"])
@@ -108,6 +108,17 @@ async def release_program(sha256: _Sha256Path, release: ReleaseRequest, control:
 async def withdraw_program(sha256: _Sha256Path, request: SignedRequest, control: ControlDep) -> ProgramView:
     """Nobody answers for it any more: what was not started of it is taken back; what prints goes on."""
     return await control.withdraw_program(sha256, request)
+
+
+@router.delete("/{sha256}", status_code=204, responses=documented(404, 409, 422, 507))
+async def remove_program(
+    sha256: _Sha256Path,
+    control: ControlDep,
+    by: Annotated[Name, Query()] = "operator",
+    reason: Annotated[Reason, Query(max_length=500)] = "",
+) -> None:
+    """Forget a file that was uploaded by mistake; only while nothing was printed of it. It can be uploaded again, rightly."""
+    await control.remove_program(sha256, SignedRequest(by=by, reason=reason))
 
 
 def _whole_file(request: Request, size_bytes: int, etag: str) -> bool:

@@ -232,6 +232,10 @@ class Control(Protocol):
         """Nobody answers for it any more. NotFoundError; ConflictError: nobody did."""
         ...
 
+    async def remove_program(self, sha256: str, request: SignedRequest) -> None:
+        """Forget a program that nothing was ever printed of, with its file. NotFoundError; ConflictError: something was."""
+        ...
+
     # requesters
     async def add_requester(self, request: RequesterRequest) -> RequesterView:
         """Add a requester. ConflictError: the name is taken."""

@@ -27,7 +27,7 @@ from farm.library_views import (
     SignedRequest,
     profile_views,
 )
-from farm.views import DesignView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
+from farm.views import DesignView, JobView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
 from gcode.profile import bundled_profiles
 from scheduler.model import Verdict
 
@@ -66,6 +66,7 @@ class MemoryLibrary:
     full: bool
     recalled: set[str]
     order_rows: dict[str, OrderView]
+    job_rows: dict[str, JobView]
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)  # type: ignore[call-arg] # the other halves of `MemoryControl` take it
@@ -269,6 +270,16 @@ class MemoryLibrary:
         self._note(request.by, "program.withdraw", sha256, request.reason)
         self.touch()
         return self.program_rows[sha256]
+
+    async def remove_program(self, sha256: str, request: SignedRequest) -> None:
+        """Nothing was printed of it, so it is forgotten."""
+        self._check_disk()
+        row = found(self.program_rows, sha256, "program")
+        if any(job.program == sha256 for job in self.job_rows.values()):
+            raise ConflictError("Something was printed of it.", next_step="Recall its revision.", code="program-used")
+        del self.program_rows[sha256]
+        self.program_file_path(sha256).unlink()
+        self._note(request.by, "program.remove", sha256, request.reason, row.name)
 
     # --- designs and revisions
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import typer
 
 from farm.commands.client import AsJson, AuthorityFile, FarmClient, ProblemError, TokenFile, Url, farm_client
+from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, plain, say, say_json
 from farm.errors import ConfigurationError, ConflictError, NotFoundError, command_name
 from farm.language import speaks_french
@@ -216,7 +217,7 @@ def _say_finding(finding: FindingView, indent: str = "") -> None:
     say(f"{indent}  -> {finding.fix.fr if french else finding.fix.en}")
 
 
-# --- farm program release, withdraw
+# --- farm program release, withdraw, remove
 
 
 @program_app.command()
@@ -256,6 +257,25 @@ def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
         say_json(answer)
         return
     say(f"{answer['sha256'][:12]}: nobody answers for it any more; nothing new of it is started.")
+
+
+@program_app.command()
+def remove(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    program: Program,
+    yes: Yes = False,
+    by: Annotated[str, typer.Option(help="Who removes it.")] = "operator",
+    reason: Why = "",
+    url: Url = None,
+    token_file: TokenFile = None,
+    ca_file: AuthorityFile = None,
+) -> None:
+    """Forget a file that was uploaded by mistake, while nothing was printed of it. Upload it again, rightly."""
+    with farm_client(url, token_file, ca_file) as client:
+        view = ProgramView.model_validate(client.get(f"/programs/{_whole_hash(client, program)}"))
+        named = f"{view.name} ({view.parts} x {view.revision} on {view.profile})"
+        make_sure(f"Remove {named} from the farm? Its file goes too.", yes=yes)
+        client.delete(f"/programs/{view.sha256}", by=by, reason=reason)
+    say(f"{view.sha256[:12]} is removed.")
 
 
 def _whole_hash(client: FarmClient, beginning: str) -> str:

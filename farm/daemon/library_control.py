@@ -148,6 +148,20 @@ class LibraryControl:
         _log.info("program.withdrawn", program=sha256, by=request.by)
         return program_view(self._farm, self._farm.programs[sha256])
 
+    async def remove_program(self, sha256: str, request: SignedRequest) -> None:
+        """Forget a program that nothing was ever printed of, with its file. NotFoundError; ConflictError: something was."""
+        releases.find_program(self._farm, sha256)
+        used = await self._store.is_used(sha256)
+        profiles = self._programs.profiles.keys()
+        await self._engine.ask(
+            lambda draft: removal.remove_program(draft, sha256, request, self._wall_s(), used_before=used, profiles=profiles)
+        )
+        _log.info("program.removed", program=sha256, by=request.by)
+        try:
+            await asyncio.to_thread(self._programs.library.remove, sha256, programs.PICTURES.values())
+        except OSError as error:  # the farm knows it no more; the same file uploaded again takes its place
+            _log.warning("program.file-left", program=sha256, detail=str(error))
+
     # --- designs and revisions -------------------------------------------------------------------------------------------------
 
     def designs(self) -> list[DesignView]:

@@ -293,24 +293,20 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
     """Make the program known, with its design and revision; returns its hash. The same again changes nothing.
 
     Raises:
-        ConflictError: this file is known as something else, the revision is one of another design or was recalled, or a draft was
-            asked for of one that is released.
+        ConflictError: this file is known as something else or was removed while it came, the revision is one of another design or
+            was recalled, or a draft was asked for of one that is released.
 
     """
     known = draft.farm.programs.get(incoming.sha256)
-    if known is not None and (known.revision, known.profile, known.parts) == (request.revision, request.profile, request.parts):
-        return known.sha256
     if known is not None:
-        raise ConflictError(
-            f"This file is known already: revision {known.revision}, profile {known.profile}, {known.parts} parts.",
-            next_step="Slice it for the other purpose: one file is one program.",
-            code="program-known",
-        )
+        _require_same(draft.farm, known, request)
+        return known.sha256
+    if incoming.checked is None:
+        raise ConflictError("This program was removed in the meantime.", next_step="Upload it again.", code="program-removed")
     joins = request.revision in draft.farm.revisions  # otherwise the release of that is what is recorded
     _name_revision(draft, request, now_s)
     if joins:
         audit.note(draft, request.by, "program.add", incoming.sha256, now_s, detail=f"{request.revision} for {request.profile}")
-    assert incoming.checked is not None, "only a program that is known is not inspected"
     made = Program(
         sha256=incoming.sha256,
         name=request.name,
@@ -326,6 +322,28 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
     draft.put(judged(made, incoming.checked, way))
     remember_findings(draft, incoming.sha256, incoming.checked)
     return incoming.sha256
+
+
+def _require_same(farm: Farm, known: Program, request: ProgramRequest) -> None:
+    """Raise ConflictError when the upload of a known file says that it is something else."""
+    revision, design = farm.revisions.get(known.revision), find_design(farm, request.design)
+    if (known.revision, known.profile, known.parts) != (request.revision, request.profile, request.parts):
+        raise ConflictError(
+            f"This file is known already: revision {known.revision}, profile {known.profile}, {_number_of_parts(known.parts)}.",
+            next_step=f"If that is wrong, remove it and upload it again: farm program remove {known.sha256[:12]}. "
+            "If both are wanted, slice it for the other purpose: one file is one program.",
+            code="program-known",
+        )
+    if revision is not None and (design is None or revision.design != design.id):
+        raise _of_another_design(request.revision)
+
+
+def _of_another_design(revision: str) -> ConflictError:
+    return ConflictError(f"Revision {revision} is one of another design.", next_step="Give the revision another name.")
+
+
+def _number_of_parts(parts: int) -> str:
+    return f"{parts} part" if parts == 1 else f"{parts} parts"
 
 
 def judged(program: Program, checked: Checked, way: str) -> Program:
@@ -365,9 +383,7 @@ def _name_revision(draft: Draft, request: ProgramRequest, now_s: float) -> None:
     design = find_design(draft.farm, request.design)
     if revision is not None:
         if design is None or revision.design != design.id:
-            raise ConflictError(
-                f"Revision {request.revision} is one of another design.", next_step="Give the revision another name."
-            )
+            raise _of_another_design(request.revision)
         if revision.recalled:
             raise ConflictError(f"Revision {request.revision} was recalled.", next_step="Give the new revision another name.")
         if request.draft and not revision.draft:

@@ -12,7 +12,7 @@ from farm.daemon import audit
 from farm.daemon.engine import Engine
 from farm.daemon.inspection import Checked
 from farm.daemon.programs import Programs, judged, remember_findings
-from farm.daemon.releases import without_release
+from farm.daemon.releases import find_program, without_release
 from farm.daemon.sayings import Saying, alarm_view
 from farm.errors import FarmError, StoreFullError
 from farm.log import get_logger
@@ -46,8 +46,13 @@ def due(farm: Farm, way: str) -> list[Program]:
 
 
 def apply(draft: Draft, sha256: str, checked: Checked, way: str, now_s: float) -> None:
-    """Take a new verdict: a release stays when the program needs trust for the same things as before."""
-    before = draft.farm.programs[sha256]
+    """Take a new verdict: a release stays when the program needs trust for the same things as before.
+
+    Raises:
+        NotFoundError: the program was removed.
+
+    """
+    before = find_program(draft.farm, sha256)
     after = judged(before, checked, way)
     if before.released_by and not (after.verdict is Verdict.TRUSTED_ONLY and after.trust == before.released_for):
         after = without_release(after)
@@ -118,6 +123,6 @@ class Rechecker:
             self._failed.add(program.sha256)  # until the next start: its verdict stays what it was
             _log.warning("program.not-checked-again", program=program.sha256, detail=error.detail)
             return self._waits.between_s
-        after = world.durable.programs[program.sha256]
+        after = world.durable.programs.get(program.sha256, program)  # removed in the same moment: as it was
         _log.info("program.checked-again", program=program.sha256, verdict=str(after.verdict), usable=after.usable)
         return self._waits.between_s

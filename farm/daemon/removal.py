@@ -4,12 +4,25 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from farm.daemon import audit
-from farm.daemon.releases import find_revision
+from farm.daemon.releases import find_program, find_revision
 from farm.errors import ConflictError, NotFoundError
 from farm.library_views import SignedRequest
 from scheduler.draft import Draft
 from scheduler.lifecycle import Intake, count_by_word
-from scheduler.model import Allocation, Farm, NodeRecord, PendingCollect, PrinterRecord, Revision, Rules
+from scheduler.model import (
+    Allocation,
+    Design,
+    Farm,
+    NodeRecord,
+    PendingCollect,
+    PrinterRecord,
+    Program,
+    ProgramFacts,
+    ProgramReport,
+    Revision,
+    Rules,
+    report_key,
+)
 
 
 def find_node(farm: Farm, key: str) -> NodeRecord:
@@ -96,6 +109,49 @@ def recall(draft: Draft, key: str, request: SignedRequest, now_s: float) -> None
     if not revision.recalled:
         draft.put(replace(revision, recalled=True))
         audit.note(draft, request.by, "revision.recall", key, now_s, reason=request.reason)
+
+
+def remove_program(
+    draft: Draft, sha256: str, request: SignedRequest, now_s: float, *, used_before: bool, profiles: Collection[str]
+) -> None:
+    """Forget a program that was uploaded by mistake, and its revision and design when nothing else names them.
+
+    `used_before`: the store knows a job or an allocation of it. `profiles` are those that it may have a report for.
+
+    Raises:
+        NotFoundError: no such program.
+        ConflictError: something was or is printed of it: what became of those parts must stay known.
+
+    """
+    farm = draft.farm
+    program = find_program(farm, sha256)
+    used = {item.program for item in farm.allocations.values()} | {item.program for item in farm.jobs.values()}
+    if used_before or sha256 in used:
+        raise ConflictError(
+            "Something was printed of this program, or is about to be: it stays known.",
+            next_step=f"Recall its revision: farm recall {program.revision}; or withdraw its release: farm program withdraw.",
+            code="program-used",
+        )
+    draft.forget(Program, sha256)
+    draft.forget(ProgramFacts, sha256)
+    for profile in {*profiles, program.profile}:
+        draft.forget(ProgramReport, report_key(sha256, profile))
+    what = f"{program.name}: {program.parts} x {program.revision} for {program.profile}"
+    audit.note(draft, request.by, "program.remove", sha256, now_s, reason=request.reason, detail=what)
+    _forget_revision(draft, program.revision)
+
+
+def _forget_revision(draft: Draft, key: str) -> None:
+    """An empty revision would be the newest of its design, and every order of that would wait for nothing."""
+    farm = draft.farm
+    revision = farm.revisions.get(key)
+    named = {item.revision for item in farm.programs.values()} | {item.revision for item in farm.orders.values()}
+    named |= {item.revision for item in farm.approvals.values()} | farm.stock.keys()
+    if revision is None or revision.recalled or key in named:
+        return
+    draft.forget(Revision, key)
+    if all(other.design != revision.design for other in draft.farm.revisions.values()):
+        draft.forget(Design, revision.design)
 
 
 def is_recalled(farm: Farm, revision: str) -> bool:

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from farm.errors import InvalidError, NotFoundError
+from farm.store.packed import packed_path
 
 _CHUNK_BYTES: Final = 1024**2
 
@@ -75,6 +77,17 @@ class Library:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+
+    def remove(self, sha256: str, pictures: Iterable[str]) -> None:
+        """Remove a program's file, its packed form and the `pictures`; what is missing is no error.
+
+        Raises:
+            OSError: the disk refuses.
+
+        """
+        path = self.path(sha256)
+        for gone in (path, packed_path(path), *(self.picture(sha256, name) for name in pictures)):
+            gone.unlink(missing_ok=True)
 
     def take(self, upload: Path, promised_sha256: str | None = None) -> str:
         """Move the complete file `upload` into the library and return its hash; the same content twice is one file.

@@ -244,6 +244,14 @@ def list_jobs(connection: Connection, *, order: str | None, limit: int, offset: 
     return [from_row(Job, row) for row in connection.execute(query).mappings()]
 
 
+def is_used(connection: Connection, program: str) -> bool:
+    """Whether there ever was a job or an allocation of a program. Reads all of them: it is asked when somebody removes one."""
+    return any(
+        connection.execute(select(table.c.id).where(table.c.program == program).limit(1)).first() is not None
+        for table in (allocations, jobs)
+    )
+
+
 def list_audit(connection: Connection, *, subject: str | None, limit: int, offset: int) -> list[AuditEntry]:
     """Entries of the audit, newest first, about one thing or about all."""
     query = select(audit).order_by(audit.c.at_s.desc(), audit.c.id).limit(limit).offset(offset)

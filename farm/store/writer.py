@@ -124,6 +124,10 @@ class Store:
 
         return await self._in_thread(lambda: self._read(query), read=True)
 
+    async def is_used(self, program: str) -> bool:
+        """Whether there ever was a job or an allocation of a program."""
+        return await self._in_thread(lambda: self._read(lambda connection: repository.is_used(connection, program)), read=True)
+
     async def audit(self, *, subject: str | None = None, limit: int = 200, offset: int = 0) -> list[AuditEntry]:
         """Who answers for what, newest first."""
 

@@ -311,3 +311,17 @@ async def test_the_name_goes_with_the_file(client: httpx.AsyncClient) -> None:
     view = (await add(client, name="Visière 2020.gcode")).json()
     answer = await client.get(f"/api/v1/programs/{view['sha256']}/file")
     assert "filename*=utf-8''Visi%C3%A8re%202020.gcode" in answer.headers["content-disposition"]
+
+
+# --- removed ----------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_added_by_mistake_is_removed(client: httpx.AsyncClient, control: MemoryControl, visor: str) -> None:
+    answer = await client.delete(f"/api/v1/programs/{visor}", params={"by": "Eve", "reason": "wrong parts"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    check(await client.get(f"/api/v1/programs/{visor}"), 404, "not-found")
+    entry = control.audit_rows[0]
+    assert (entry.who, entry.action, entry.subject, entry.reason) == ("Eve", "program.remove", visor, "wrong parts")
+    check(await client.delete(f"/api/v1/programs/{visor}"), 404, "not-found")
+    check(await client.delete("/api/v1/programs/zz"), 422, "invalid")
+    check(await client.delete(f"/api/v1/programs/{visor}", params={"reason": "x" * 501}), 422, "invalid")

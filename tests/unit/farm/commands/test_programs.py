@@ -175,6 +175,15 @@ def test_a_person_answers_and_takes_it_back(farm: Farm, trusted: str) -> None:
     assert error.code == "not-released"
 
 
+def test_a_file_added_by_mistake_is_removed_once_somebody_means_it(farm: Farm, visor: str) -> None:
+    assert farm.run("program", "remove", visor[:12]).exit_code != 0
+    assert len(farm.json("program", "list")) == 1
+    result = farm.run("program", "remove", visor[:12], "--yes", "--by", "Eve", "--reason", "wrong parts")
+    assert result.stdout == f"{visor[:12]} is removed.\n"
+    assert farm.json("program", "list") == []
+    assert (farm.control.audit_rows[0].who, farm.control.audit_rows[0].reason) == ("Eve", "wrong parts")
+
+
 def test_a_release_needs_a_person_and_a_reason(farm: Farm, trusted: str) -> None:
     assert farm.run("program", "release", trusted).exit_code == 2
     assert farm.run("program", "release", trusted, "--by", "Eve").exit_code == 2

@@ -14,9 +14,11 @@ from farm.daemon.programs import Programs
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterChange, RequesterRequest, SignedRequest
 from farm.store.library import Library
+from farm.store.packed import packed_path
+from farm.store.repository import Put
 from farm.views import ProgramRequest
 from gcode.profile import bundled_profiles
-from scheduler.model import Requester, Verdict
+from scheduler.model import Job, ProgramFacts, ProgramReport, Requester, Verdict, report_key
 from tests.unit.farm.daemon.checked import checked
 from tests.unit.farm.daemon.harness import SHA, Farm, joined
 from tests.unit.farm.daemon.test_programs import Reader
@@ -223,3 +225,44 @@ async def test_a_rejected_file_is_refused_to_who_waits_for_it(control: LibraryCo
         await control.add_program(upload(control), REQUEST)
     assert [program.sha256 for program in control.programs()] == [SHA]
     assert [view.state for view in control.uploads()] == ["refused"]
+
+
+async def test_a_file_added_by_mistake_is_removed_and_added_rightly(control: LibraryControl, farm: Farm) -> None:
+    view = await control.add_program(upload(control), REQUEST)
+    path = control.program_file(view.sha256)
+    others = (packed_path(path), path.with_name(f"{view.sha256}.preview.png"))
+    for other in others:
+        other.write_bytes(b"x")
+    with pytest.raises(ConflictError):
+        await control.add_program(upload(control), REQUEST.model_copy(update={"parts": 3}))
+    await control.remove_program(view.sha256, SignedRequest(by="Adam", reason="three on a bed"))
+    assert not any(there.exists() for there in (path, *others))
+    assert await farm.store.find(ProgramReport, [report_key(view.sha256, "generic-210")]) == {}
+    assert await farm.store.find(ProgramFacts, [view.sha256]) == {}
+    assert [(entry.who, entry.reason) for entry in await control.audit(subject=view.sha256)] == [("Adam", "three on a bed")]
+    again = await control.add_program(upload(control), REQUEST.model_copy(update={"parts": 3}))
+    assert (again.sha256, again.parts) == (view.sha256, 3)
+    assert control.program_file(view.sha256).read_bytes() == b"G1 X1"
+
+
+async def test_a_program_that_only_the_store_remembers_a_print_of_stays(control: LibraryControl, farm: Farm) -> None:
+    view = await control.add_program(upload(control), REQUEST)
+    job = Job("j1", "n1", "p1", "a1", "o1", "square-1", view.sha256, 2, 60.0, 0.0, 100.0, collected_at_s=70.0)
+    await farm.store.commit([Put(job)])
+    with pytest.raises(ConflictError) as refused:
+        await control.remove_program(view.sha256, SignedRequest())
+    assert refused.value.code == "program-used"
+    assert control.program_file(view.sha256).is_file()
+    with pytest.raises(NotFoundError):
+        await control.remove_program("9" * 64, SignedRequest())
+
+
+async def test_a_file_that_the_disk_keeps_is_left(control: LibraryControl, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = await control.add_program(upload(control), REQUEST)
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Library, "remove", refuse)
+    await control.remove_program(view.sha256, SignedRequest())
+    assert view.sha256 not in {program.sha256 for program in control.programs()}

@@ -387,6 +387,22 @@ def test_one_file_is_one_program(other: dict[str, object]) -> None:
     with pytest.raises(ConflictError) as refused:
         make_known(draft, REQUEST.model_copy(update=other))
     assert refused.value.code == "program-known"
+    assert f"farm program remove {'c' * 12}" in refused.value.next_step
+
+
+@pytest.mark.parametrize("design", ["visor", "nobody knows"])
+def test_a_known_file_does_not_hide_that_its_revision_is_of_another_design(design: str) -> None:
+    draft = empty()
+    make_known(draft)
+    draft.put(Design("d2", "visor", 0.0))
+    with pytest.raises(ConflictError, match="another design"):
+        make_known(draft, REQUEST.model_copy(update={"design": design}))
+
+
+def test_a_program_that_is_removed_while_it_comes_again_is_told() -> None:
+    with pytest.raises(ConflictError) as refused:
+        add(empty(), REQUEST, Incoming("c" * 64, "f" * 64, None), way=WAY, nozzle_mm=0.4, now_s=9.0)
+    assert refused.value.code == "program-removed"
 
 
 def test_a_second_variant_joins_the_same_design() -> None:

@@ -1,19 +1,36 @@
 """Nodes, printers and revisions that are gone, on drafts and on the whole loop."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from farm.bus.topics import Stream
 from farm.daemon import orders
-from farm.daemon.removal import find_node, is_recalled, recall, remove_node, remove_printer
+from farm.daemon.removal import find_node, is_recalled, recall, remove_node, remove_printer, remove_program
 from farm.errors import ConflictError, NotFoundError
 from farm.library_views import SignedRequest
 from farm.views import OrderRequest
-from scheduler.draft import Draft
-from scheduler.model import Allocation, Job, JobOutcome, NodeRecord, Order, PendingCollect, PrinterRecord, Revision, Rules, Stock
+from scheduler.draft import Draft, Forgotten
+from scheduler.model import (
+    Allocation,
+    Approval,
+    Design,
+    Job,
+    JobOutcome,
+    NodeRecord,
+    Order,
+    PendingCollect,
+    PrinterRecord,
+    ProgramFacts,
+    ProgramReport,
+    Revision,
+    Rules,
+    Stock,
+    report_key,
+)
 from scheduler.model import Farm as Snapshot
-from tests.unit.farm.daemon.harness import Farm, collected, ended, joined, occupied, printer_report, started
+from tests.unit.farm.daemon.harness import PROGRAM, SHA, Farm, collected, ended, joined, occupied, printer_report, started
 
 NODES = {key: NodeRecord(key, name, 0.0, "") for key, name in (("people", "People"), ("n1", "left"), ("n2", "right"))}
 JOB = Job("j1", "n1", "p1", "a1", "o1", "r1", "f", 3, 60.0, 0.0, 100.0, outcome=JobOutcome.PRINTED, ended_at_s=60.0)
@@ -143,3 +160,64 @@ async def test_what_a_removed_node_held_is_withdrawn_and_its_messages_are_refuse
     await farm.hear(farm.report(printer_report("p2"), node="n2", generation=0, desired_version=0))
     await farm.hear(farm.report(printer_report("p2"), node="n2"))
     assert farm.bus.of(Stream.DESIRED, "n2")[-1].printers["p2"][0].order == "o1"
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------------------
+
+MISTAKE = replace(PROGRAM, sha256="e" * 64, revision="r9", profile="small", parts=4, name="visor")
+LIBRARY = replace(
+    FARM,
+    designs={"d1": Design("d1", "frame", 0.0), "d9": Design("d9", "visor", 0.0)},
+    revisions={"r1": Revision("r1", "d1", 0.0), "r9": Revision("r9", "d9", 0.0)},
+    programs={SHA: replace(PROGRAM, revision="r1"), MISTAKE.sha256: MISTAKE},
+)
+
+
+def without(farm: Snapshot, sha256: str = MISTAKE.sha256, *, used_before: bool = False) -> Draft:
+    draft = Draft(farm)
+    remove_program(draft, sha256, EVE, 9.0, used_before=used_before, profiles=["large"])
+    return draft
+
+
+def test_a_program_by_mistake_is_forgotten_with_its_reports_and_what_only_it_named() -> None:
+    draft = without(LIBRARY)
+    assert list(draft.farm.programs) == [SHA]
+    assert (list(draft.farm.revisions), list(draft.farm.designs)) == (["r1"], ["d1"])
+    (entry,) = draft.farm.audit.values()
+    assert (entry.who, entry.action, entry.subject, entry.reason) == ("Eve", "program.remove", MISTAKE.sha256, "brittle")
+    assert entry.detail == "visor: 4 x r9 for small"
+    gone = {(change.kind, change.key) for change in draft.changes if isinstance(change, Forgotten)}
+    assert {(ProgramFacts, MISTAKE.sha256), (ProgramReport, report_key(MISTAKE.sha256, "large"))} <= gone
+    assert (ProgramReport, report_key(MISTAKE.sha256, "small")) in gone
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"orders": {"o9": Order("o9", "r9", 1, 0, "", 0.0)}},
+        {"stock": {"r9": Stock("r9", 1)}},
+        {"approvals": {"x": Approval("x", "q1", "r9", "Eve", 0.0, "")}},
+        {"programs": {MISTAKE.sha256: MISTAKE, SHA: replace(PROGRAM, revision="r9")}},
+        {"revisions": {"r9": Revision("r9", "d9", 0.0, recalled=True)}},
+    ],
+)
+def test_a_revision_that_something_names_stays(change: dict[str, Any]) -> None:
+    after = without(replace(LIBRARY, **change)).farm
+    assert "r9" in after.revisions
+    assert "d9" in after.designs
+    assert MISTAKE.sha256 not in after.programs
+
+
+@pytest.mark.parametrize("where", ["allocations", "jobs", "the store"])
+def test_what_was_ever_given_to_a_printer_stays_known(where: str) -> None:
+    used: dict[str, dict[str, Any]] = {
+        "allocations": {"allocations": {"a1": replace(FARM.allocations["a1"], program=MISTAKE.sha256)}},
+        "jobs": {"jobs": {"j1": replace(JOB, program=MISTAKE.sha256)}},
+    }
+    changes = used.get(where, {})
+    with pytest.raises(ConflictError) as refused:
+        without(replace(LIBRARY, **changes), used_before=where == "the store")
+    assert refused.value.code == "program-used"
+    assert "farm recall r9" in refused.value.next_step
+    with pytest.raises(NotFoundError):
+        without(LIBRARY, "9" * 64)

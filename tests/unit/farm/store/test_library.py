@@ -7,6 +7,7 @@ import pytest
 
 from farm.errors import InvalidError, NotFoundError
 from farm.store.library import Library
+from farm.store.packed import packed_path
 
 CONTENT = b"G28\nG1 X1 E1\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -57,3 +58,13 @@ def test_a_picture_lies_beside_its_program_whole_or_not_at_all(tmp_path: Path) -
     assert list(made.incoming.iterdir()) == []
     with pytest.raises(NotFoundError):
         made.existing_picture(SHA256, "thumbnail")
+
+
+def test_what_is_removed_leaves_nothing_and_may_be_missing(tmp_path: Path) -> None:
+    made = library(tmp_path)
+    sha256 = made.take(upload(made))
+    made.keep_picture(sha256, "preview", b"png")
+    packed_path(made.path(sha256)).write_bytes(b"zst")
+    for _ in range(2):
+        made.remove(sha256, ["preview", "thumbnail"])
+        assert list(made.path(sha256).parent.iterdir()) == []
