@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.commands.node_limits import limits
 from farm.config import NodeSettings, load
 from farm.errors import ConflictError, as_typed, command_name
 
@@ -26,7 +27,9 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs i
 @node_app.callback()
 def run(context: typer.Context, config: _Config = None, data: _Data = None) -> None:
     """Run the agent: print what the farm allocates, also while the farm cannot be reached."""
-    if context.invoked_subcommand is not None:
+    if context.invoked_subcommand is not None:  # `farm node --config X status` means what `farm node status --config X` means
+        given = {name: str(path) for name, path in (("config", config), ("data", data)) if path is not None}
+        context.default_map = {context.invoked_subcommand: given}
         return
     options = [f"--{name}={path}" for name, path in (("config", config), ("data", data)) if path is not None]
     # The same process becomes the agent: what only the command line needs would be a fifth of the agent's memory.
@@ -274,6 +277,9 @@ def go_on(
         _say_json({"goes_on_s": farm["goes_on_s"], "jobs": farm["waiting"]})
     else:
         typer.echo(f"The printers go on for {about(farm['goes_on_s'] or 0.0)}: {_number_of(farm['waiting'], 'job')} may start.")
+
+
+node_app.command()(limits)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,8 +15,17 @@ from farm.commands.node import about, node_app
 from farm.config import PageSection
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.node import transcripts
+from farm.node.join import Identity
 from farm.node.page.local_page import LocalPage
-from tests.unit.farm.node.fake_farm import Workshop, printing, until
+from tests.unit.farm.node.fake_farm import IDENTITY, Workshop, printing, until
+
+_ARGUMENTS = {
+    "join": ["https://farm.local:8080", "BCDF-GHJK"],
+    "collect": ["left", "--good", "1"],
+    "clear-bed": ["left"],
+    "answer": ["left"],
+    "go-on": ["--yes"],
+}
 
 
 class Beside:
@@ -257,3 +266,45 @@ def test_status_says_that_limits_stop_everything(monkeypatch: pytest.MonkeyPatch
     (*_, said, _printer) = status_lines(monkeypatch, {**shown(), "limits_trouble": trouble})
     assert said.startswith("Nothing new starts on any printer. limits.toml: no such ")
     assert "\x1b" not in said
+
+
+def test_options_before_a_command_hold_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[object, object]] = []
+
+    def page(config: Path | None, data: Path | None) -> Told:
+        asked.append((config, data))
+        return Told(shown())
+
+    monkeypatch.setattr(node_command, "_page", page)
+    for words in (
+        ["--config", "a.toml", "--data", "d", "status"],
+        ["--config", "a.toml", "status", "--data", "d"],
+        ["--config", "other.toml", "status", "--config", "a.toml", "--data", "d"],
+        ["status"],
+    ):
+        assert CliRunner().invoke(node_app, words).exit_code == 0
+    assert asked == [*[(Path("a.toml"), Path("d"))] * 3, (None, None)]
+
+
+@pytest.mark.parametrize("command", [info.name or getattr(info.callback, "__name__", "") for info in node_app.registered_commands])
+def test_every_command_takes_the_options_of_the_group(command: str) -> None:
+    said = CliRunner().invoke(node_app, ["--config", "/nowhere/node.toml", command, *_ARGUMENTS.get(command, [])])
+    assert isinstance(said.exception, FarmError)
+    assert "/nowhere/node.toml" in str(said.exception)
+
+
+def test_joining_reads_the_configuration_that_stands_before_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    joined: list[Path] = []
+
+    def join(_url: str, _code: str, folder: Path, name: str, *, again: bool) -> Identity:
+        joined.append(folder)
+        assert (name, again) == ("by the window", False)
+        return IDENTITY
+
+    monkeypatch.setattr("farm.node.join.join", join)
+    config = tmp_path / "node.toml"
+    config.write_text(f'data = "{tmp_path / "mine"}"\nname = "by the window"\n')
+    said = CliRunner().invoke(node_app, ["--config", str(config), "join", "https://farm.local:8080", "BCDF-GHJK"])
+    assert said.exit_code == 0, said.output
+    assert joined == [tmp_path / "mine"]
+    assert f"node --config {config}" in said.output
