@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drivers.base import Prompt, Temperature
+from drivers.errors import Bilingual
 from drivers.marlin import replies
 from drivers.marlin.prompts import Dialogue
 from drivers.marlin.replies import Kind, Reply
@@ -51,7 +52,7 @@ class Reported:
         return self.was_hot and self._too_cold()
 
     @property
-    def note(self) -> str | None:
+    def note(self) -> str | Bilingual | None:
         """What a person should know now: what it says, else what is not as usual."""
         return self.dialogue.note or self._factors() or self.unknown
 
@@ -61,11 +62,16 @@ class Reported:
         return f"Speed {self.speed_percent:g} %, flow {self.flow_percent:g} %."
 
     @property
-    def unknown(self) -> str | None:
+    def unknown(self) -> Bilingual | None:
         """How many commands it did not know, as a sentence."""
-        if not self.unknown_commands:
+        count = self.unknown_commands
+        if not count:
             return None
-        return f"The printer did not know {self.unknown_commands} commands of this file."
+        commands, commandes = ("command", "commande") if count == 1 else ("commands", "commandes")
+        return Bilingual(
+            f"The printer did not know {count} {commands} of this file.",
+            f"L'imprimante ne connaissait pas {count} {commandes} de ce fichier.",
+        )
 
     def learn(self, reply: Reply, now_s: float = 0.0) -> None:
         """Take a line."""

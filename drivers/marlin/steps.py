@@ -158,7 +158,8 @@ def _aborted(session: Session, _now_s: float) -> bool:
 
 def _drained(session: Session, _now_s: float) -> bool:
     """DRAINING is through: every line was executed."""
-    detail = " ".join(filter(None, ("Every line was executed.", session.reported.unknown)))
+    unknown = session.reported.unknown
+    detail = f"Every line was executed. {unknown.en}" if unknown is not None else "Every line was executed."
     ending.finish(session, Ending(PrintEnd.DONE, detail))
     return True
 

@@ -3,10 +3,12 @@
 import pytest
 
 from drivers.base import PrintEnd
+from drivers.errors import Bilingual
 from drivers.marlin.events import JobEnded, Ready
 from drivers.marlin.job import Phase
 from drivers.marlin.lines import ProgramLine
 from drivers.marlin.patience import SILENCE_S
+from drivers.marlin.reported import Reported
 from drivers.virtual.heaters import Sensor
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
@@ -175,8 +177,17 @@ def test_unknown_commands_are_counted_and_no_fault() -> None:
     world.print_lines([*HEATED, "M73 P10", "G999", *moves(5)])
     assert world.ended().end is PrintEnd.DONE
     assert world.protocol.reported.unknown_commands >= 2
-    assert world.protocol.reported.note is not None
-    assert "did not know" in world.protocol.reported.note
+    note = world.protocol.reported.note
+    assert isinstance(note, Bilingual)
+    assert f"did not know {world.protocol.reported.unknown_commands} commands" in note.en
+    assert "commandes" in note.fr
+
+
+def test_one_unknown_command_is_one_in_both_languages() -> None:
+    assert Reported(unknown_commands=1).note == Bilingual(
+        "The printer did not know 1 command of this file.", "L'imprimante ne connaissait pas 1 commande de ce fichier."
+    )
+    assert Reported().note is None
 
 
 def test_a_file_that_cannot_be_read_on_fails_and_is_made_safe(world: World) -> None:
