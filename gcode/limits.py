@@ -252,8 +252,9 @@ def size_refused(size_bytes: int, limits: Limits) -> Bilingual | None:
     if most is None or size_bytes <= most:
         return None
     return Bilingual(
-        f"The file has {size_bytes} bytes; the owner of this printer takes at most {most}.",
-        f"Le fichier fait {size_bytes} octets ; le propriétaire de cette imprimante en accepte au plus {most}.",
+        f"The file has {size_bytes} bytes; the owner of this printer takes at most {most} (max_file_bytes in limits.toml).",
+        f"Le fichier fait {size_bytes} octets ; le propriétaire de l'imprimante en accepte au plus {most}"
+        " (max_file_bytes dans limits.toml).",
     )
 
 
@@ -263,6 +264,6 @@ def length_refused(facts: "GcodeFacts", limits: Limits) -> Bilingual | None:
     if most_h is None or takes_h <= most_h:
         return None
     return Bilingual(
-        f"It prints for {takes_h:.1f} h; the owner of this printer allows {most_h:g} h.",
-        f"L'impression dure {takes_h:.1f} h ; le propriétaire de cette imprimante en permet {most_h:g}.",
+        f"It prints for {takes_h:.1f} h; the owner of this printer allows {most_h:g} h (max_print_h in limits.toml).",
+        f"L'impression dure {takes_h:.1f} h ; le propriétaire de l'imprimante en permet {most_h:g} (max_print_h dans limits.toml).",
     )

@@ -16,7 +16,7 @@ from typing import Any, Final
 from farm.profiles import own_profiles
 from gcode.checks import CheckReport, Finding, Verdict, inspect
 from gcode.limits import Limits, from_record, length_refused, narrowed, size_refused
-from gcode.profile import PrinterProfile, bundled_profiles
+from gcode.profile import Box, PrinterProfile, bundled_profiles
 from gcode.rules import RULE_SET_VERSION, Severity
 from gcode.texts import Bilingual
 
@@ -26,16 +26,55 @@ _TRUST_REFUSED: Final = Bilingual(
     "It needs somebody's word, and the owner of this printer accepts no such file (accept_trusted in limits.toml).",
     "Il demande la parole de quelqu'un, et le propriétaire de cette imprimante n'en accepte pas (accept_trusted dans limits.toml).",
 )
+_HEAT_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "nozzle-too-hot": ("max_nozzle_c",),
+    "bed-too-hot": ("max_bed_c",),
+    "chamber-too-hot": ("max_chamber_c",),
+    "missing-chamber": ("max_chamber_c",),
+    "heater-too-hot": ("max_nozzle_c", "max_bed_c"),
+    "macro-too-hot": ("max_nozzle_c", "max_bed_c"),
+}
+_BOX_RULES: Final = frozenset({"outside-volume", "travel-outside", "below-bed"})
 
 
 def _first(report: CheckReport, severity: Severity) -> Finding:
     return next(finding for finding in report.findings if finding.severity is severity)
 
 
-def _sentence(finding: Finding) -> Bilingual:
+def _box(box: Box) -> str:
+    return f"X {box.min_x:g}..{box.max_x:g} Y {box.min_y:g}..{box.max_y:g} Z {box.min_z:g}..{box.max_z:g} mm"
+
+
+def _forbids(finding: Finding, profile: PrinterProfile, limits: Limits) -> bool:
+    """Whether a command is refused by the owner and not by the profile; the detail begins with it."""
+    if finding.rule.id == "forbidden-arcs":
+        return bool({"G2", "G3"} & (limits.forbidden_codes - profile.forbidden_codes))
+    code = finding.hits[0].detail.split(maxsplit=1)[0].upper() if finding.hits[0].detail.strip() else ""
+    return finding.rule.id == "forbidden-command" and code not in profile.forbidden_codes
+
+
+def _by_owner(finding: Finding, profile: PrinterProfile, limits: Limits) -> Bilingual | None:
+    """What the owner's limits.toml says where it, and not the profile, draws the line that was crossed; or None."""
+    tight = narrowed(profile, limits)
+    of_heat = _HEAT_KEYS.get(finding.rule.id, ())
+    for key in of_heat:
+        allowed_c, figure = getattr(tight, key), finding.hits[0].limit
+        if allowed_c < getattr(profile, key) and allowed_c == figure:
+            return Bilingual(f"limits.toml allows {allowed_c:g} °C", f"limits.toml permet {allowed_c:g} °C")
+    if finding.rule.id in _BOX_RULES and tight.volume != profile.volume:
+        return Bilingual(f"limits.toml allows {_box(tight.volume)}", f"limits.toml permet {_box(tight.volume)}")
+    if _forbids(finding, profile, limits):
+        return Bilingual("limits.toml forbids it", "limits.toml l'interdit")
+    return None
+
+
+def _sentence(finding: Finding, by_owner: Bilingual | None = None) -> Bilingual:
     rule, hit = finding.rule, finding.hits[0]
     where = (f"Line {hit.line}: ", f"Ligne {hit.line} : ") if hit.line else ("", "")
-    return Bilingual(f"{rule.explanation_en} {where[0]}{hit.detail}", f"{rule.explanation_fr} {where[1]}{hit.detail}")
+    owner = ("", "") if by_owner is None else (f"{by_owner.en}. ", f"{by_owner.fr}. ")
+    return Bilingual(
+        f"{rule.explanation_en} {owner[0]}{where[0]}{hit.detail}", f"{rule.explanation_fr} {owner[1]}{where[1]}{hit.detail}"
+    )
 
 
 def _record(refused: Bilingual | None, *, needs_trust: bool = False) -> dict[str, Any]:
@@ -51,7 +90,8 @@ def judge(program: Path, profile: PrinterProfile, limits: Limits) -> dict[str, A
         inspection = inspect(stream, (narrowed(profile, limits),))
     (report,) = inspection.reports
     if report.verdict is Verdict.REJECT:
-        return _record(_sentence(_first(report, Severity.REJECT)))
+        finding = _first(report, Severity.REJECT)
+        return _record(_sentence(finding, _by_owner(finding, profile, limits)))
     too_long = length_refused(inspection.facts, limits)
     if too_long is not None or report.verdict is Verdict.PASS:
         return _record(too_long)

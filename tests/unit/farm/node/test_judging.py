@@ -13,7 +13,7 @@ import pytest
 from farm.node import judging
 from farm.node.judging import answer, judge
 from gcode.limits import Limits, as_record
-from gcode.profile import bundled_profiles
+from gcode.profile import PrinterProfile, bundled_profiles
 from tests.unit.gcode.samples import END, LINE, SMALL, START
 
 NO_LIMITS = Limits()
@@ -52,9 +52,52 @@ def test_a_finding_about_the_whole_file_has_no_line(tmp_path: Path) -> None:
 def test_the_owners_limits_refuse_what_the_profile_lets_pass(tmp_path: Path) -> None:
     program = written(tmp_path, SMALL)
     assert "200 > 190 °C" in judge(program, PROFILE, Limits(max_nozzle_c=190))["refused"]["en"]
-    assert "bytes" in judge(program, PROFILE, Limits(max_file_bytes=10))["refused"]["en"]
-    assert " h" in judge(program, PROFILE, Limits(max_print_h=0.0))["refused"]["fr"]
+    assert "max_file_bytes in limits.toml" in judge(program, PROFILE, Limits(max_file_bytes=10))["refused"]["en"]
+    assert "max_print_h dans limits.toml" in judge(program, PROFILE, Limits(max_print_h=0.0))["refused"]["fr"]
     assert "does not allow" in judge(program, PROFILE, Limits(forbidden_codes=frozenset({"M83"})))["refused"]["en"]
+
+
+HEATED = replace(PROFILE, max_chamber_c=60.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "en", "fr"),
+    [
+        (Limits(max_nozzle_c=190), "limits.toml allows 190 °C. Line 1: 200 > 190 °C", "limits.toml permet 190 °C. Ligne 1 : 200"),
+        (Limits(max_bed_c=50), "limits.toml allows 50 °C. Line 2: 60 > 50 °C", "limits.toml permet 50 °C. Ligne 2 : 60 > 50"),
+        (Limits(volume_max=(40, 200, 200)), "limits.toml allows X 0..40 Y 0..200 Z 0..200 mm", "limits.toml permet X 0..40 Y"),
+        (Limits(forbidden_codes=frozenset({"M83"})), "limits.toml forbids it", "limits.toml l'interdit"),
+    ],
+)
+def test_a_refusal_by_the_owner_says_that_limits_toml_set_it(tmp_path: Path, limits: Limits, en: str, fr: str) -> None:
+    refused = judge(written(tmp_path, SMALL), PROFILE, limits)["refused"]
+    assert en in refused["en"]
+    assert fr in refused["fr"]
+
+
+def test_a_chamber_that_the_owner_does_not_heat_is_said_to_be_so(tmp_path: Path) -> None:
+    program = written(tmp_path, "M141 S50\n" + SMALL + "M141 S0\n")
+    assert judge(program, HEATED, NO_LIMITS)["refused"] is None
+    assert "limits.toml allows 40 °C. Line 1: 50 > 40" in judge(program, HEATED, Limits(max_chamber_c=40))["refused"]["en"]
+    assert "limits.toml allows 0 °C. Line 1: " in judge(program, HEATED, Limits(max_chamber_c=0))["refused"]["en"]
+
+
+def test_arcs_that_only_the_owner_forbids_are_said_to_be_so(tmp_path: Path) -> None:
+    program = written(tmp_path, START + "G2 X20 Y20 I5 J5 E1\n" + LINE + END)
+    assert "limits.toml forbids it" in judge(program, PROFILE, Limits(forbidden_codes=frozenset({"G2"})))["refused"]["en"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "limits"),
+    [
+        (PROFILE, Limits(max_bed_c=50, max_nozzle_c=1000)),
+        (replace(PROFILE, max_nozzle_c=150.0), Limits(max_nozzle_c=180)),
+        (replace(PROFILE, forbidden_codes=frozenset({"M104", "M109"})), Limits(forbidden_codes=frozenset({"M104", "M109"}))),
+    ],
+)
+def test_what_the_profile_forbids_is_not_put_on_the_owner(tmp_path: Path, profile: PrinterProfile, limits: Limits) -> None:
+    program = written(tmp_path, SMALL.replace("S200", "S300"))
+    assert "limits.toml" not in judge(program, profile, limits)["refused"]["en"]
 
 
 def test_what_needs_trust_is_accepted_only_where_the_owner_says_so(tmp_path: Path) -> None:
