@@ -199,7 +199,8 @@ def _long_line(body: bytes, number: int, offset: int) -> Line:
     if start.rstrip() == _OUTLINE and not _CONTROL.search(body):
         text = body.decode("utf-8", "replace").strip()[len(_OUTLINE) :].strip()
         return Line(number, offset, _OUTLINE, _NO_PARAMETERS, text, "")
-    return Line(number, offset, "", _NO_PARAMETERS, "", "", Defect.TOO_LONG)
+    defect = Defect.BINARY if _CONTROL.search(body) else Defect.TOO_LONG  # zeros of a power cut are no long command
+    return Line(number, offset, "", _NO_PARAMETERS, "", "", defect)
 
 
 def _command(body: str, comment: str, number: int, offset: int) -> Line:

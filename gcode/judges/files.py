@@ -1,5 +1,6 @@
 """Judges of whole files, at their end."""
 
+from math import isclose, pi
 from typing import Final
 
 from gcode.facts import GcodeFacts
@@ -11,6 +12,7 @@ from gcode.profile import PrinterProfile
 
 _TIME_TOLERANCE: Final = 0.15
 _FILAMENT_TOLERANCE: Final = 1.05
+_CLAIM_TOLERANCE: Final = 1.15  # macros and brushes of the printer may purge what the slicer counts
 _PURGE_MM: Final = 50.0  # a purge line is the start code's, and slicers do not count it
 _FEW_MOVES: Final = 100  # of too few nothing can be said
 _FALLING: Final = 0.25  # of absolute E words; genuine ones fall only where a move retracts
@@ -67,12 +69,21 @@ def time_differs(facts: GcodeFacts, _situation: Situation, _profile: PrinterProf
     return Wrong(f"{facts.time_s:.0f} s ≠ {claimed_s:.0f} s", facts.time_s, claimed_s)
 
 
-def filament_differs(facts: GcodeFacts, _situation: Situation, _profile: PrinterProfile) -> Wrong | None:
-    """More than 5 % above the slicer's own figure."""
-    claimed_mm = facts.claimed_filament_mm
-    if not claimed_mm or facts.filament_mm <= _FILAMENT_TOLERANCE * claimed_mm + _PURGE_MM:
+def _is_read_for(facts: GcodeFacts, profile: PrinterProfile) -> bool:
+    """Whether the lengths are of the profile's filament: a file judged for several is read for the first one's diameter."""
+    return isclose(facts.filament_cm3 * 1000, facts.filament_mm * pi * profile.filament_mm**2 / 4, rel_tol=0.01)
+
+
+def filament_differs(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """More than 5 % above the slicer's own figure, or the slicer's more than 15 % above ours."""
+    claimed_mm, found_mm = facts.claimed_filament_mm, facts.filament_mm
+    if not claimed_mm:
         return None
-    return Wrong(f"{facts.filament_mm:.0f} mm > {claimed_mm:.0f} mm", facts.filament_mm, claimed_mm)
+    if found_mm > _FILAMENT_TOLERANCE * claimed_mm + _PURGE_MM:
+        return Wrong(f"{found_mm:.0f} mm > {claimed_mm:.0f} mm", found_mm, claimed_mm)
+    if claimed_mm > _CLAIM_TOLERANCE * found_mm + _PURGE_MM and _is_read_for(facts, profile):
+        return Wrong(f"{found_mm:.0f} mm < {claimed_mm:.0f} mm", found_mm, claimed_mm)
+    return None
 
 
 def extruder_mode(facts: GcodeFacts, _situation: Situation, _profile: PrinterProfile) -> Wrong | None:
@@ -145,3 +156,8 @@ def other_flavour(facts: GcodeFacts, _situation: Situation, profile: PrinterProf
     """The file was written for firmware that reads some commands in another way; both engines read it as it was written."""
     written = facts.flavour
     return unlike(written, profile.flavour) if written and written not in _UNDERSTANDS[profile.flavour] else None
+
+
+def no_griffin_header(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """Griffin wants a header that names it; a file that names another flavour is `other_flavour`'s."""
+    return Wrong(";FLAVOR:Griffin") if profile.flavour == GRIFFIN and facts.flavour is None else None

@@ -11,8 +11,8 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
     DefectRule(
         reject(
             "not-text",
-            "The file holds bytes that are not text.",
-            "Le fichier contient des octets qui ne sont pas du texte.",
+            "The file holds bytes that are not text; it seems damaged or cut off.",
+            "Le fichier contient des octets qui ne sont pas du texte ; il semble abîmé ou coupé.",
             AGAIN,
         ),
         frozenset({Defect.BINARY, Defect.NOT_TEXT}),

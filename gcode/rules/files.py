@@ -67,6 +67,18 @@ FOREIGN_FILES: Final[tuple[FileRule, ...]] = (
         ),
         files.other_flavour,
     ),
+    FileRule(
+        trust(
+            "no-griffin-header",
+            "The file lacks the header that this printer's firmware (Griffin) looks for: the printer may refuse it.",
+            "Le fichier n'a pas l'en-tête que cherche le micrologiciel (Griffin) de cette imprimante : elle peut le refuser.",
+            Bilingual(
+                "Slice with Cura for this model of printer: it writes the header (;START_OF_HEADER, ;FLAVOR:Griffin).",
+                "Tranchez avec Cura pour ce modèle d'imprimante : il écrit l'en-tête (;START_OF_HEADER, ;FLAVOR:Griffin).",
+            ),
+        ),
+        files.no_griffin_header,
+    ),
 )
 
 DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
@@ -100,9 +112,12 @@ DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
     FileRule(
         warn(
             "filament-differs",
-            "It uses more filament than the slicer says.",
-            "Il consomme plus de filament que le trancheur ne l'annonce.",
-            Bilingual("Check the file for added lines.", "Cherchez des lignes ajoutées au fichier."),
+            "It does not use as much filament as the slicer says: more than 5 % above it, or more than 15 % below.",
+            "Sa consommation de filament n'est pas celle que le trancheur annonce : plus de 5 % au-dessus, ou de 15 % au-dessous.",
+            Bilingual(
+                "Check the file for added or missing lines, and that its filament has the diameter of this printer's.",
+                "Cherchez des lignes ajoutées ou manquantes, et vérifiez que son filament a le diamètre de celui de l'imprimante.",
+            ),
         ),
         files.filament_differs,
     ),

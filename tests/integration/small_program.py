@@ -13,7 +13,8 @@ def small_program(profile: str = "generic-210", *, side_mm: float = 30.0, layers
     middle = (chosen.volume.max_x + chosen.volume.min_x) / 2
     low, high = middle - side_mm / 2, middle + side_mm / 2
     feed = side_mm * _LINE_WIDTH_MM * _LAYER_MM / _FILAMENT_MM2
-    lines = [first_line] if first_line else []
+    header = ";FLAVOR:Griffin" if chosen.flavour == "griffin" else ""  # its firmware wants one
+    lines = [line for line in (header, first_line) if line]
     lines += chosen.start_gcode.format(nozzle_c=chosen.nozzle_c, bed_c=chosen.bed_c).strip().splitlines()
     for layer in range(1, layers + 1):
         lines += [";LAYER_CHANGE", f"G1 Z{layer * _LAYER_MM:.2f} F600", f"G1 X{low} Y{low} F7200"]

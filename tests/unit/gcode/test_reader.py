@@ -147,6 +147,9 @@ def test_comments_are_apart_from_commands() -> None:
         (b"{start_gcode}", Defect.NOT_A_COMMAND),
         (b"G1 X9999999", Defect.ABSURD_NUMBER),
         (b"G1 X" + b"9" * (MAX_LINE_BYTES - 3), Defect.TOO_LONG),
+        (bytes(10_000), Defect.BINARY),
+        (b"M84" + bytes(10_000), Defect.BINARY),
+        (b"EXCLUDE_OBJECT_DEFINE NAME=a" + bytes(300), Defect.BINARY),
         (b"N3 G1 X1*99", Defect.BAD_CHECKSUM),
     ],
 )

@@ -1,6 +1,7 @@
 """Judges of whole files at their edges."""
 
 from dataclasses import replace
+from math import pi
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def layer(z_mm: float, height_mm: float) -> LayerFacts:
         (files.time_differs, {"time_s": 85.0, "claimed_time_s": 100.0}, {"time_s": 84.9, "claimed_time_s": 100.0}),
         (files.time_differs, {"time_s": 5.0, "claimed_time_s": None}, {"time_s": 5.0, "claimed_time_s": 100.0}),
         (files.filament_differs, {"filament_mm": 1100.0, **CLAIMED}, {"filament_mm": 1101.0, **CLAIMED}),
-        (files.filament_differs, {"filament_mm": 10.0, **CLAIMED}, {"filament_mm": 5000.0, **CLAIMED}),
+        (files.filament_differs, {"filament_mm": 10.0, "claimed_filament_mm": None}, {"filament_mm": 5000.0, **CLAIMED}),
         (files.extruder_mode, {"extruder_mode": ExtruderMode(100, 25)}, {"extruder_mode": ExtruderMode(100, 26)}),
         (files.extruder_mode, {"extruder_mode": ExtruderMode(99, 99)}, {"extruder_mode": ExtruderMode(1000, 900)}),
         (files.extruder_mode, {"extruder_mode": ExtruderMode(0, 0, 100, 90)}, {"extruder_mode": ExtruderMode(0, 0, 100, 91)}),
@@ -74,6 +75,25 @@ def test_a_macro_of_the_printer_may_home_and_switch_off() -> None:
     assert ask(files.no_homing, left, macro_line=9) is None
     assert ask(files.heaters_left_on, left, macro_line=9) is None
     assert ask(files.no_homing, left, homes_itself=True) is None
+
+
+@pytest.mark.parametrize(("flavour", "missing"), [(None, True), ("griffin", False), ("marlin", False), ("ultigcode", False)])
+def test_griffin_wants_its_header_and_foreign_files_are_told_once(flavour: str | None, missing: bool) -> None:
+    facts = replace(GOOD, flavour=flavour)
+    assert (ask(files.no_griffin_header, facts, flavour="griffin") is not None) is missing
+    assert (ask(files.other_flavour, facts, flavour="griffin") is None) is (missing or flavour == "griffin")
+    assert ask(files.no_griffin_header, facts, flavour="marlin") is None
+
+
+def test_a_claim_far_above_what_is_used_is_told_where_the_diameter_is_the_printers() -> None:
+    def told(found_mm: float, claimed_mm: float, diameter_mm: float = 1.75) -> bool:
+        plastic_cm3 = found_mm * pi * diameter_mm**2 / 4000
+        facts = replace(GOOD, filament_mm=found_mm, filament_cm3=plastic_cm3, claimed_filament_mm=claimed_mm)
+        return ask(files.filament_differs, facts) is not None
+
+    assert [told(827, 1000), told(826, 1000), told(1, 51), told(3870, 10_270)] == [False, True, False, True]
+    assert not told(3870, 10_270, diameter_mm=2.85), "read for another printer"
+    assert told(5000, 1000, diameter_mm=2.85), "more than is said is more, whatever it is wound from"
 
 
 def test_wider_nozzles_of_the_class_allow_thicker_layers() -> None:

@@ -138,6 +138,9 @@ EXAMPLES: Final[dict[str, Example]] = {
     "settings-reloaded": Example("M501", "M503"),
     "dry-run": Example("M111 S8", "M111 S2"),
     "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
+    "no-griffin-header": Example(
+        SMALL, ";FLAVOR:Griffin\n" + SMALL, {"flavour": "griffin"}, whole=True, shown="(no ;FLAVOR:Griffin in the file)"
+    ),
     "travel-outside": Example("G1 X500\nG1 X10", "G1 X200\nG1 X10", shown="G1 X500"),
     "cold-extrusion": Example("G28\nG90\nM83\n" + LINE, SMALL, whole=True, shown="G1 X50 E2\nM104 S200"),
     "absurd-speed": Example("G1 X20 F900000\nG1 F6000", "G1 X20 F9000", shown="G1 X20 F900000"),
