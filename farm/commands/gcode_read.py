@@ -45,7 +45,8 @@ def facts(
 
         say_json({"file": file.name, "kind": program.kind.value, "engine": used, **facts_json(found.facts)})
         return
-    for label, text in _fact_rows(program, found.facts):
+    assumed_mm = known[0].filament_mm if profile is None else None
+    for label, text in _fact_rows(program, found.facts, assumed_mm):
         say(f"{label:<12}{text}")
     if found.facts.features:
         say("")
@@ -53,7 +54,7 @@ def facts(
             say(line)
 
 
-def _fact_rows(program: OpenedFile, found: GcodeFacts) -> Iterator[tuple[str, str]]:
+def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None) -> Iterator[tuple[str, str]]:
     packed = "" if program.kind == "gcode" else f" in {program.kind}"
     yield "file", f"{program.path.name}: {found.size_bytes:,} bytes{packed}, {found.lines:,} lines"
     yield (
@@ -64,6 +65,8 @@ def _fact_rows(program: OpenedFile, found: GcodeFacts) -> Iterator[tuple[str, st
     yield "before", f"{duration(found.heating_s)} of heating, {duration(found.homing_s)} of homing and probing"
     grams = f"{found.filament_mm / 1000:.2f} m, {found.filament_cm3:.1f} cm3, {found.filament_g:.1f} g"
     yield "filament", _with_claim(grams, found.claimed_filament_mm, lambda length_mm: f"{length_mm / 1000:.2f} m")
+    if assumed_mm is not None:
+        yield "", f"as filament of {assumed_mm:g} mm, which was assumed: no profile was given (--profile ID)"
     if found.layers:
         yield "layers", f"{found.layers} of {found.layer_height_mm or 0:g} mm, the first {found.first_layer_height_mm or 0:g} mm"
     yield "plastic", _extent(found.extruding)

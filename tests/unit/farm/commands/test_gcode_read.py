@@ -65,6 +65,14 @@ def test_facts_for_people(frame: Path) -> None:
     assert any(line.startswith("External perimeter") for line in lines)
 
 
+def test_the_diameter_is_said_where_it_was_assumed(frame: Path) -> None:
+    assumed = "as filament of 1.75 mm, which was assumed"
+    lines = run("facts", frame).stdout.splitlines()
+    assert assumed in lines[next(number for number, line in enumerate(lines) if line.startswith("filament")) + 1]
+    assert assumed not in run("facts", frame, "--profile", "generic-210").stdout
+    assert "assumed" not in run("facts", frame, "--profile", "ultimaker-3").stdout
+
+
 @pytest.mark.parametrize("engine", ["auto", "numpy", "python"])
 def test_every_engine_gives_the_same_facts(frame: Path, engine: str) -> None:
     found, plain = (answer("facts", frame, "--engine", name) for name in (engine, "python"))
