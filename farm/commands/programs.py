@@ -1,7 +1,7 @@
 """`farm program`: G-code files of the farm: added with progress, shown with what was found in them, released by somebody."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
@@ -163,12 +163,14 @@ def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: Author
     """List the G-code files of the farm."""
     with farm_client(url, token_file, ca_file) as client:
         answer = client.get("/programs")
+        drafts = set() if as_json else {key for design in client.get("/designs") for key in design.get("drafts", ())}
     if as_json:
         say_json(answer)
         return
     for row in answer:
         view = ProgramView.model_validate(row)
-        say(f"{_line(view)}, {view.name}")
+        draft = ", draft" if view.revision in drafts else ""
+        say(f"{_line(view)}, {view.name}, design {view.design}{draft}")
         _say_standing(view)
 
 
@@ -193,6 +195,8 @@ def show(
     say(f"  {duration(view.estimated_s)}, {view.filament_g:.1f} g, {number_of(view.layers, 'layer')}, {view.size_bytes:,} bytes")
     for report in view.reports if every else view.reports[:1]:
         _say_report(report)
+    if not every:
+        _say_verdicts(view.reports[1:])
     _say_standing(view, warnings=False)
     if not view.checked:
         say("  Not checked by this version yet: it counts as it was judged before.")
@@ -202,6 +206,16 @@ def _say_report(report: ReportView) -> None:
     say(f"  {report.profile}: {report.verdict} (rules {report.rule_set}, revision {report.profile_revision or '-'})")
     for finding in report.findings:
         _say_finding(finding, indent="    ")
+
+
+def _say_verdicts(reports: Iterable[ReportView]) -> None:
+    """What other profiles say of it, in short: one line for each verdict."""
+    profiles: dict[Verdict, list[str]] = {}
+    for report in reports:
+        profiles.setdefault(report.verdict, []).append(report.profile)
+    for verdict in (Verdict.PASS, Verdict.TRUSTED_ONLY, Verdict.REJECT):
+        if verdict in profiles:
+            say(f"  {verdict} on {', '.join(profiles[verdict])}")
 
 
 def _say_finding(finding: FindingView, indent: str = "") -> None:

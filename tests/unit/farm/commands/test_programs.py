@@ -43,7 +43,10 @@ def trusted(farm: Farm, tmp_path: Path) -> str:
 def test_a_program_is_added_once(farm: Farm, visor: str, tmp_path: Path) -> None:
     again = farm.run("program", "add", str(tmp_path / "visor.gcode"), *ADD)
     assert again.stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, 24 g\n"
-    assert farm.run("program", "list").stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, visor.gcode\n"
+    assert (
+        farm.run("program", "list").stdout
+        == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, visor.gcode, design visor-frame\n"
+    )
     assert len(farm.json("program", "list")) == 1
 
 
@@ -76,6 +79,7 @@ def test_a_rejected_file_names_line_and_remedy(farm: Farm, tmp_path: Path, monke
 def test_a_draft_is_not_released_by_its_upload(farm: Farm, tmp_path: Path) -> None:
     farm.run("program", "add", write(tmp_path), *ADD, "--draft")
     assert farm.control.designs()[0].drafts == ["visor-frame-r1"]
+    assert farm.run("program", "list").stdout.endswith(", visor.gcode, design visor-frame, draft\n")
     farm.run("program", "add", write(tmp_path, GCODE + b";2"), *ADD[:3], "visor-frame-r2", *ADD[4:], "--by", "Eve")
     assert farm.control.revision("visor-frame-r2").released_by == "Eve"
 
@@ -146,6 +150,12 @@ def test_a_program_is_shown_with_every_finding_and_its_line(farm: Farm, trusted:
     assert "      line 1: M907  (M907)" in lines
     assert "      -> Remove the line." in lines
     assert any("needs somebody who answers for motor-current" in line for line in lines)
+    others = [profile.id for profile in farm.control.profiles() if profile.id != "generic-210"]
+    (short,) = [line for line in lines if line.startswith("  trusted-only on ")]
+    assert set(short.removeprefix("  trusted-only on ").split(", ")) == set(others)
+    assert not any(
+        line.startswith("  trusted-only on ") for line in farm.run("program", "show", trusted, "--all").stdout.splitlines()
+    )
     assert farm.json("program", "show", trusted)["reports"][0]["findings"][0]["rule"] == "motor-current"
 
 
@@ -168,7 +178,10 @@ def test_a_person_answers_and_takes_it_back(farm: Farm, trusted: str) -> None:
     result = farm.run("program", "release", trusted[:12], "--by", "Eve Martin", "--reason", "Our boards take it.")
     assert result.stdout == f"{trusted[:12]}: Eve Martin answers for motor-current. It may be printed.\n"
     assert "released by Eve Martin (motor-current): Our boards take it." in farm.run("program", "list").stdout
-    assert "nobody answers" in farm.run("program", "withdraw", trusted, "--by", "Adam").stdout
+    withdrawn = farm.run("program", "withdraw", trusted, "--by", "Adam", "--reason", "The motor was hot.")
+    assert "nobody answers" in withdrawn.stdout
+    entry = farm.control.audit_rows[0]
+    assert (entry.who, entry.action, entry.reason) == ("Adam", "program.withdraw", "The motor was hot.")
     assert not farm.control.program_rows[trusted].usable
     error = farm.run("program", "withdraw", trusted).exception
     assert isinstance(error, ProblemError)
