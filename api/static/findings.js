@@ -28,7 +28,19 @@ export function verdictList(rows, own, open = null, chosen = own) {
 
 export function verdictCounts(rows) {
   const texts = ["pass", "trusted-only", "reject"].map((verdict) => [verdict, rows.filter((row) => row[1] === verdict).length]);
-  return texts.filter(([, count]) => count).map(([verdict, count]) => word(`verdicts_${verdict.replace("-", "_")}`, { count })).join(" · ");
+  return texts.filter(([, count]) => count).map(([verdict, count]) => counted(`verdicts_${verdict.replace("-", "_")}`, count)).join(" · ");
+}
+
+// The unit is in `detail` alone: "400 > 290 mm/s", or a place in mm and where the axis ends, "X250.00 Y3.00 Z0.20, X 210".
+function unitOf(hit) {
+  if (/^X\S+ Y\S+ Z\S+, [XYZ] \S+$/.test(hit.detail)) return "mm";
+  return /^\S+ [<>] \S+ (\S{1,8})$/.exec(hit.detail)?.[1];
+}
+
+function figures(hit) {
+  const unit = unitOf(hit);
+  const [value, limit] = [hit.value, hit.limit].map((figure) => (unit ? `${number(figure, 2)}\u00a0${unit}` : number(figure, 2)));
+  return word("finding_figures", { value, limit });
 }
 
 function hitItem(hit) {
@@ -36,7 +48,7 @@ function hitItem(hit) {
   const parts = [place];
   if (hit.text) parts.push(make("code", {}, hit.text));
   const known = hit.value !== null && hit.value !== undefined && hit.limit !== null && hit.limit !== undefined;
-  if (known) parts.push(make("span", { class: "muted" }, word("finding_figures", { value: number(hit.value, 2), limit: number(hit.limit, 2) })));
+  if (known) parts.push(make("span", { class: "muted" }, figures(hit)));
   else if (hit.detail && hit.detail !== hit.text) parts.push(make("span", { class: "muted says" }, hit.detail));
   return make("li", {}, ...parts);
 }

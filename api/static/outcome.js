@@ -43,6 +43,14 @@ function others(verdicts, own, again) {
   return make("div", { class: "others" }, make("p", {}, word("upload_other_profiles")), make("div", { class: "buttons" }, ...buttons));
 }
 
+// Only a file that failed its checks or could not be read is surely gone; of others the library may have it from before.
+const NOT_KEPT = ["gcode-rejected", "not-gcode", "unreadable", "hash-mismatch"];
+
+function keptText(problem) {
+  if (problem.code === "program-known") return word("upload_refused_known");
+  return NOT_KEPT.includes(problem.code) ? word("upload_refused_step") : "";
+}
+
 // `ways`: next(), and again(profile) while the file is still at hand.
 export function refusedOutcome(upload, ways) {
   const { problem } = upload;
@@ -51,7 +59,7 @@ export function refusedOutcome(upload, ways) {
   const name = upload.name || word("upload_nameless");
   const why = findings.length ? word("upload_fix_first") : problemText(problem);
   const parts = [
-    head("bad", "fault", word("upload_refused", { name }), why, word("upload_refused_step")),
+    head("bad", "fault", word("upload_refused", { name }), why, keptText(problem)),
     others(verdicts, upload.profile, ways.again),
     make("div", { class: "buttons" }, button("upload_next", ways.next, "quiet")),
   ];

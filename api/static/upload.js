@@ -10,7 +10,6 @@ import { bytes, word } from "./words.js";
 
 const MAX_NAME = 200;
 const REVISION = /^[A-Za-z0-9._-]{1,64}$/;
-const PROFILE_KEY = "essaim-profile";
 
 let chosen = null; // the file
 let mine = { phase: "idle" }; // idle, sending, reading, ready, refused, failed
@@ -71,20 +70,12 @@ function hintKey(design, state) {
 
 function fillProfiles() {
   const select = field("profile");
-  if (select.options.length !== library.profiles.length) {
-    const before = select.value || remembered();
-    select.replaceChildren(...library.profiles.map((profile) => make("option", { value: profile.id }, profile.name)));
-    const usual = [...farm.printers.values()][0]?.profile; // what the farm has is what files are for
-    select.value = [before, usual].find((id) => library.profiles.some((profile) => profile.id === id)) ?? select.options[0]?.value ?? "";
+  if (select.options.length !== library.profiles.length + 1) {
+    const before = select.value;
+    const first = make("option", { value: "", "data-word": "upload_profile_first" }, word("upload_profile_first")); // a wrong guess is a wrong file
+    select.replaceChildren(first, ...library.profiles.map((profile) => make("option", { value: profile.id }, profile.name)));
+    select.value = library.profiles.some((profile) => profile.id === before) ? before : "";
     fillMaterials();
-  }
-}
-
-function remembered() {
-  try {
-    return localStorage.getItem(PROFILE_KEY);
-  } catch {
-    return null;
   }
 }
 
@@ -283,14 +274,7 @@ export function installUpload(render, order) {
   field("design").addEventListener("input", suggest);
   field("revision").addEventListener("input", () => { touched = field("revision").value !== ""; hint(); });
   field("draft").addEventListener("change", hint);
-  field("profile").addEventListener("change", () => {
-    fillMaterials();
-    try {
-      localStorage.setItem(PROFILE_KEY, field("profile").value);
-    } catch {
-      // it is chosen again
-    }
-  });
+  field("profile").addEventListener("change", fillMaterials);
   form.addEventListener("submit", (event) => { event.preventDefault(); begin(); });
   find("upload-stop").addEventListener("click", () => mine.stop?.());
   for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); mark(drop, "data-over", ""); });

@@ -13,7 +13,7 @@ from selenium.webdriver.support.select import Select
 from api.app import create_app
 from api.testing import MemoryControl
 from farm.config import DaemonSettings, HttpSection
-from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterRequest
+from farm.library_views import ApprovalRequest, ProgramDetail, ReleaseRequest, RequesterRequest
 from farm.views import FenceView, ProgramRequest, ProgramView, UploadView
 from tests.browser.conftest import PHONE, WIDE, Page, small_farm
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
@@ -29,7 +29,7 @@ Send = Callable[..., None]
 def open_library(page: Page, width: int = WIDE) -> None:
     page.open(width)
     page.driver.execute_script("location.hash = '#library'")
-    page.wait(lambda: page.all("#upload-profile option"))
+    page.wait(lambda: page.all("#upload-profile option[value=generic-210]"))
     page.wait(lambda: page.text("#connection") in {"Live", "En direct"})
 
 
@@ -50,6 +50,7 @@ def send(page: Page, tmp_path: Path) -> Send:
             field = page.one(f"#upload-{key}")
             field.clear()
             field.send_keys(value)
+        Select(page.one("#upload-profile")).select_by_value("generic-210")
         page.one("#upload-send").click()
         page.wait(lambda: page.all(f"#upload-panel[data-phase={phase}]"))
 
@@ -146,6 +147,66 @@ def test_another_kind_of_printers_that_could_print_it_is_offered(page: Page, sen
     assert asked == ["generic-210", "generic-300"]
 
 
+def test_the_printers_are_chosen_first(page: Page) -> None:
+    open_library(page)
+    chosen = Select(page.one("#upload-profile"))
+    assert (chosen.first_selected_option.text, page.all("#upload-material option")) == ("Choose the printers first", [])
+    assert not page.driver.execute_script("return document.querySelector('#upload-form').checkValidity()")
+    chosen.select_by_value("generic-210")
+    assert page.all("#upload-material option")[0].text == "PLA"
+
+
+def test_a_file_that_is_known_as_something_else_is_not_said_to_be_gone(page: Page, send: Send) -> None:
+    problem = {"code": "program-known", "detail": "Known already.", "next_step": "Remove it: farm program remove abc."}
+    begin = page.control.begin_program
+
+    async def refuse(path: Path, request: ProgramRequest) -> UploadView:
+        view = await begin(path, request)
+        page.control.upload_rows[view.id] = view.model_copy(update={"state": "refused", "program": None, "problem": problem})
+        return page.control.upload_rows[view.id]
+
+    page.control.begin_program = refuse  # type: ignore[method-assign,assignment] # its parameters have other names
+    send(GOOD, phase="refused")
+    said = page.text("#upload-outcome .outcome-head")
+    assert "The file is in the library already, and stays there as it was." in said
+    assert "farm program remove abc" in said
+    assert "Nothing of it was kept" not in said
+
+
+def test_figures_have_their_unit_and_counts_their_grammar(page: Page) -> None:
+    open_library(page)
+    script = (
+        "const done = arguments[0]; import('/static/findings.js').then((made) => {"
+        "const hit = (detail) => ({line: 0, text: '', detail, value: 400, limit: 290});"
+        "const finding = {rule: 'r', severity: 'warn', explanation: {en: 'e'}, fix: {en: 'f'}, count: 3,"
+        " hits: [hit('400 > 290 °C'), hit('X400.00 Y1.00 Z0.20, X 290'), hit('400 > 290')]};"
+        "const texts = [...made.findingList([finding]).querySelectorAll('.hits .muted')].map((each) => each.textContent);"
+        "done([...texts, made.verdictCounts([['a', 'pass'], ['b', 'reject'], ['c', 'reject']])]); })"
+    )
+    assert page.driver.execute_async_script(script) == [
+        "400\u00a0°C, limit 290\u00a0°C",
+        "400\u00a0mm, limit 290\u00a0mm",
+        "400, limit 290",
+        "1 passes · 2 must not",
+    ]
+
+
+def test_no_figure_runs_out_of_its_box_on_a_phone(page: Page) -> None:
+    answer = page.control.program
+
+    async def wide(sha256: str) -> ProgramDetail:
+        view = await answer(sha256)
+        return view.model_copy(update={"facts": {"bbox_extruding_mm": {"min": [0, 0, 0], "max": [213.4, 200.5, 104.8]}}})
+
+    page.control.program = wide  # type: ignore[method-assign]
+    view = page.does(add, page.control, GOOD)
+    open_library(page, PHONE)
+    page.driver.execute_script("location.hash = `#program-${arguments[0]}`", view.sha256)
+    assert "213.4 × 200.5 × 104.8 mm" in page.one("[data-fact=fact_size] dd").text
+    for fact in page.all(".facts .fact"):
+        assert page.driver.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", fact) <= 0
+
+
 def test_a_trusted_only_program_is_released_in_a_persons_name(page: Page, send: Send) -> None:
     send(TRUSTED, phase="ready")
     assert "a person must answer for what it does" in page.text("#upload-outcome .outcome-head")
@@ -215,6 +276,7 @@ def test_a_file_that_is_too_large_is_not_even_sent(page: Page, tmp_path: Path, c
         (tmp_path / "large.gcode").write_bytes(b"G1 X1\n" * 400_000)
         chromium.find_element("id", "upload-file").send_keys(str(tmp_path / "large.gcode"))
         own.one("#upload-design").send_keys("Visière")
+        Select(own.one("#upload-profile")).select_by_value("generic-210")
         own.one("#upload-send").click()
         own.wait(lambda: "The file has 2.4 MB, and the farm takes at most 1.5 MB." in own.text("#upload-said"))
         assert own.control.uploads() == []

@@ -92,8 +92,8 @@ def test_a_real_frame_is_sent_shown_and_released(chromium: webdriver.Chrome, far
     page.complaints()  # of tests before this one
     chromium.get(f"{farm.url}/#library")
     chromium.refresh()
-    page.wait(lambda: page.all("#upload-profile option"))
-    assert {option.get_attribute("value") for option in page.all("#upload-profile option")} == set(bundled_profiles())
+    page.wait(lambda: page.all(f"#upload-profile option[value={OWN}]"))
+    assert {option.get_attribute("value") for option in page.all("#upload-profile option")} == {"", *bundled_profiles()}
     Select(page.one("#upload-profile")).select_by_value(OWN)
 
     page.send(frame, "frame.gcode", phase="ready")
