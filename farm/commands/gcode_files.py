@@ -4,14 +4,14 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from farm.errors import FarmError, InvalidError, NotFoundError
+from farm.errors import FarmError, InvalidError, NotFoundError, TooLargeError
 from farm.language import speaks_french
 from gcode.checks import Inspection
 from gcode.containers import ContainerError, open_program
@@ -20,6 +20,7 @@ from gcode.profile import PrinterProfile, ProfileError, bundled_profiles, parse_
 from gcode.texts import BilingualError
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
+MAX_PIPE_BYTES: Final = 2 * 1024**3
 MAX_PROFILE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 Progress = Callable[[int], None]
@@ -46,7 +47,7 @@ class OpenedFile:
 
 
 def readable(path: Path) -> BinaryIO:
-    """Open a file of a person.
+    """Open a file of a person; `-` is standard input. What cannot seek (a pipe) is copied first.
 
     Raises:
         NotFoundError: there is no such file.
@@ -54,11 +55,51 @@ def readable(path: Path) -> BinaryIO:
 
     """
     try:
-        return path.open("rb")
+        file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        return cast("BinaryIO", file if file.seekable() else _copied(file))
+    except IsADirectoryError:
+        raise InvalidError(f"{path} is a folder.", next_step="Name a file in it.") from None
     except FileNotFoundError:
         raise NotFoundError(f"There is no file {path}.", next_step="Check its name.") from None
     except OSError as error:
         raise InvalidError(f"{path} cannot be read: {error.strerror}.", next_step="Check its rights.") from error
+
+
+def _copied(pipe: BinaryIO) -> BinaryIO:
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
+    with pipe:
+        while chunk := pipe.read(_CHUNK_BYTES):
+            copy.write(chunk)
+            if copy.tell() > MAX_PIPE_BYTES:
+                copy.close()
+                raise TooLargeError("What comes through the pipe is larger than 2 GiB.", next_step="Give the file itself.")
+    copy.seek(0)
+    return cast("BinaryIO", copy)
+
+
+def written(output: Path, pieces: Iterable[bytes], total_bytes: int) -> int:
+    """Write a file for a person; what was there stays until the new one is whole. Returns its size, bytes.
+
+    Raises:
+        InvalidError: it cannot be written.
+
+    """
+    special = output.exists() and not output.is_file()  # /dev/stdout: never replaced
+    fresh = output if special else output.with_name(f".{output.name}.new")
+    size_bytes = 0
+    try:
+        with fresh.open("wb") as file, bar(total_bytes, output.name) as progress:
+            for piece in pieces:
+                size_bytes += file.write(piece)
+                progress(size_bytes)
+        if not special:
+            fresh.replace(output.resolve() if output.is_symlink() else output)
+    except OSError as error:
+        raise InvalidError(f"{output} cannot be written: {error.strerror}.", next_step="Choose another place.") from error
+    finally:
+        if not special:
+            fresh.unlink(missing_ok=True)
+    return size_bytes
 
 
 @contextmanager
@@ -72,7 +113,8 @@ def opened(path: Path, *, plate: int | None = None) -> Iterator[OpenedFile]:
     """
     with ExitStack() as stack, gcode_errors(path):
         file = stack.enter_context(readable(path))
-        size_bytes = os.fstat(file.fileno()).st_size
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
         program = open_program(file, plate=plate)
         if program.kind is Kind.GCODE:
             file.seek(0)

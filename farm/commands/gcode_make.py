@@ -4,18 +4,18 @@ import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from farm.commands.device import write_file
-from farm.commands.gcode_files import bar, gcode_errors, opened, profile_named
+from farm.commands.gcode_files import bar, gcode_errors, opened, profile_named, written
 from farm.commands.gcode_read import File, Output, Plate
 from farm.commands.overview import duration, number_of, plain, say, say_json
 from farm.errors import InvalidError
 from farm.language import speaks_french
-from gcode.frame import FrameOption, design_from, frame_options, frame_stl, make_frame, plate_from
+from gcode.frame import FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
 from gcode.interpreter import read_facts
 from gcode.profile import PrinterProfile
 
@@ -43,18 +43,26 @@ def _frame(profile: str, output: Path, *, as_json: bool = False, **options: Any)
     known = profile_named(profile)
     with gcode_errors(output):
         design, plate = design_from(known, **options), plate_from(**options)
+        wanted_mm = design.head_depth_mm
+        if options.get("head_depth_mm") is None:
+            design = fitted(known, design, plate)
         solid = output.suffix.lower() == ".stl"
+        if output.suffix.lower() in {".png", ".svg", ".jpg"}:
+            raise InvalidError(f"{output.name}: a frame is a program or a solid.", next_step="Name it .gcode or .stl.")
         content = frame_stl(design, plate, known) if solid else make_frame(known, design, plate)
-    write_file(output, content, "solid" if solid else "program")
+    written(output, [content], len(content))
+    if design.head_depth_mm != wanted_mm:
+        typer.echo(f"The arms are shorter so that {plate.count} fit: --head-depth {design.head_depth_mm:g}", err=True)
     if solid:
         say(f"{output}: {len(content):,} bytes of STL")
         return
-    _tell_program(output, known, as_json=as_json)
+    _tell_program(output, BytesIO(content), known, as_json=as_json)
 
 
-def _tell_program(output: Path, known: PrinterProfile, *, as_json: bool) -> None:
-    with output.open("rb") as stream:
-        facts = read_facts(stream, known)
+def _tell_program(output: Path, program: BinaryIO, known: PrinterProfile, *, as_json: bool) -> None:
+    if not output.is_file():
+        return  # a pipe: nothing but the program goes through it
+    facts = read_facts(program, known)
     if as_json:
         from gcode.report import facts_json  # noqa: PLC0415 - only here
 
@@ -95,26 +103,9 @@ def clean(
     known = None if profile is None else profile_named(profile)
     with opened(file, plate=plate) as program, gcode_errors(file):
         pieces = cleaned(program.stream, known, thumbnails=thumbnails)
-        size_bytes = _written(output, pieces, program.size_bytes)
+        size_bytes = written(output, pieces, program.size_bytes)
     done = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in pieces.summary().items())
     say(f"{output}: {size_bytes:,} bytes; {f'taken out: {done}' if done else 'nothing had to go'}")
-
-
-def _written(output: Path, pieces: Iterator[bytes], total_bytes: int) -> int:
-    """Write a program beside its place, then put it there: what was there stays until the new one is whole."""
-    fresh = output.with_name(f".{output.name}.new")
-    try:
-        with fresh.open("wb") as file, bar(total_bytes, output.name) as progress:
-            for piece in pieces:
-                file.write(piece)
-                progress(file.tell())
-        size_bytes = fresh.stat().st_size
-        fresh.replace(output)
-    except OSError as error:
-        raise InvalidError(f"{output} cannot be written: {error.strerror}.", next_step="Choose another place.") from error
-    finally:
-        fresh.unlink(missing_ok=True)
-    return size_bytes
 
 
 @contextmanager
@@ -150,7 +141,8 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
             raise InvalidError(f"{error.filename or model}: {error.strerror}.", next_step="Check names and rights.") from error
     for message in made.messages:
         typer.echo(plain(message.text.spoken(_language())), err=True)
-    _tell_program(output, known, as_json=as_json)
+    with output.open("rb") as program:
+        _tell_program(output, program, known, as_json=as_json)
 
 
 def resume(  # noqa: PLR0913, PLR0917 - options of a command
@@ -175,5 +167,5 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
     known = profile_named(profile)
     with opened(file, plate=plate) as program, gcode_errors(file):
         pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=motors_held, nozzle_z_mm=nozzle_z)
-        size_bytes = _written(output, pieces, program.size_bytes)
+        size_bytes = written(output, pieces, program.size_bytes)
     say(f"{output}: from layer {layer}, {number_of(size_bytes, 'byte')}")

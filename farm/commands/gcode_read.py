@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from farm.commands.device import write_file
-from farm.commands.gcode_files import Engine, OpenedFile, gcode_errors, inspected, opened, profile_named, readable
+from farm.commands.gcode_files import Engine, OpenedFile, gcode_errors, inspected, opened, profile_named, readable, written
 from farm.commands.overview import duration, number_of, plain, say, say_json
 from farm.errors import InvalidError, NotFoundError
 from farm.language import speaks_french
@@ -233,7 +232,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command
         else:
             size = {"width_px": width, "height_px": width * 3 // 4}
             picture = preview_png(program.stream, layer=layer, view=seen.value, profile=known, dark=dark, language=language, **size)
-    write_file(output, picture, "picture")
+    written(output, [picture], len(picture))
     say(f"{output}: {len(picture):,} bytes")
 
 
@@ -249,5 +248,5 @@ def thumbnail(file: File, output: Output) -> None:
     if wanted != picture.format:
         suffix = {"png": ".png", "jpeg": ".jpg"}[picture.format]
         raise InvalidError(f"The picture is {picture.format}.", next_step=f"Name the file so: -o {output.with_suffix(suffix)}")
-    write_file(output, picture.data, "picture")
+    written(output, [picture.data], len(picture.data))
     say(f"{output}: {picture.width_px} x {picture.height_px}, {len(picture.data):,} bytes")

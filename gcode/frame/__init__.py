@@ -9,7 +9,7 @@ from gcode.frame.errors import FrameError
 from gcode.frame.holes import HOLE_STANDARDS, HoleStandard
 from gcode.frame.options import FrameOption, design_from, frame_options, plate_from
 from gcode.frame.plate import Adhesion, Plate
-from gcode.frame.program import frame_gcode, frame_lines, frame_program, make_frame
+from gcode.frame.program import fitted, frame_gcode, frame_lines, frame_program, make_frame
 
 __all__ = [
     "HOLE_STANDARDS",
@@ -21,6 +21,7 @@ __all__ = [
     "Plate",
     "default_design",
     "design_from",
+    "fitted",
     "frame_gcode",
     "frame_lines",
     "frame_options",

@@ -1,7 +1,8 @@
 """Programs of frames: the layers of a plate as G-code for a printer profile, with start and end code and a header that is true."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
@@ -22,6 +23,7 @@ from gcode.profile import Box, PrinterProfile
 from gcode.reader import parse_line
 from gcode.texts import Bilingual
 
+SHORTEST_HEAD_DEPTH_MM: Final = 128  # what the smallest of our beds gets
 _OUTER_SPEED_SHARE: Final = 0.7  # the visible line is drawn slower
 _BRIDGE_SPEED_MM_S: Final = 20.0  # lines over a gap: slow and cold they sag least
 _SHORTEST_LAYER_S: Final = 15.0  # a layer must set before the next one (PrusaSlicer's slowdown_below_layer_time)
@@ -303,6 +305,27 @@ def frame_lines(design: FrameDesign, profile: PrinterProfile, plate: Plate | Non
     yield from planner.body()
     yield ";TYPE:Custom"
     yield from filled(profile.end_gcode, profile)
+
+
+def fitted(profile: PrinterProfile, design: FrameDesign, plate: Plate) -> FrameDesign:
+    """The design, with shorter arms where only so all frames of the plate fit the bed; the longest that do, to 2 mm.
+
+    Raises:
+        FrameError: they do not fit even with the shortest arms that are still usual.
+
+    """
+    try:
+        _Planner(design, plate, profile)
+    except FrameError as error:
+        if error.parameter != "count":
+            raise
+        for head_depth_mm in range(int(design.head_depth_mm) // 2 * 2, SHORTEST_HEAD_DEPTH_MM - 1, -2):
+            shorter = replace(design, head_depth_mm=float(head_depth_mm))
+            with suppress(FrameError):
+                _Planner(shorter, plate, profile)
+                return shorter
+        raise
+    return design
 
 
 def make_frame(profile: PrinterProfile, design: FrameDesign | None = None, plate: Plate | None = None) -> bytes:

@@ -10,6 +10,7 @@ and imports; both are processor time, so that a busy machine counts less. OctoPr
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from gcode.containers import Kind, open_program
 from gcode.scan.kernel import available, missing_because
 from tests.bench.gcode_inputs import real_frame, stacked
 from tests.bench.report import report
@@ -144,16 +146,28 @@ def _read(path: Path, *, runs: int = RUNS, real: bool = True) -> None:
         _truth(path, found)
 
 
+def _plain(path: Path, folder: Path) -> Path:
+    """The file, unpacked where it is packed: the peers read plain text only."""
+    with path.open("rb") as file:
+        program = open_program(file)
+        if program.kind is Kind.GCODE:
+            return path
+        plain = folder / path.name.removesuffix(".gz").removesuffix(".zst")
+        with plain.open("wb") as target:
+            shutil.copyfileobj(program.stream, target)
+    return plain
+
+
 def main(files: Sequence[Path] = (), *, large: bool = False) -> None:
     """Read the files, or our own inputs."""
     install_octoprint()
     install_gcode_lib()
     load = median(os.getloadavg())
     sys.stderr.write(f"load at the beginning {load:.1f}, {os.cpu_count()} cores\n")
-    for path in files:
-        _read(path.resolve())
     with tempfile.TemporaryDirectory(prefix="essaim-bench-") as name:
         folder = Path(name)
+        for path in files:
+            _read(_plain(path.resolve(), folder))
         if not files:
             _read(real_frame())
             _read(stacked(folder, STACK_BYTES), real=False)

@@ -62,7 +62,7 @@ def test_what_is_interrupted_says_so_without_a_trace(monkeypatch: pytest.MonkeyP
 
 def test_unknown_names_and_the_help_name_the_benches(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["bot"]) == 2
-    assert "boot, ingest" in capsys.readouterr().err
+    assert "boot, gcode, ingest" in capsys.readouterr().err
     with pytest.raises(SystemExit) as helped:
         command.main(["--help"])
     assert helped.value.code == 0

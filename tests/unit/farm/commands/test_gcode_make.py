@@ -1,7 +1,11 @@
 """`farm gcode frame`, `clean`, `resume` and `slice` as a person runs them."""
 
+import errno
 import json
+import os
 import shutil
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -106,6 +110,45 @@ def test_a_print_is_taken_up_again_on_a_printer_that_may(tmp_path: Path) -> None
     assert file.read_text().endswith(content[-5000:])
     run("resume", file, "--layer", 5, "-p", printer, "-o", rest, "--part-is-good", "--motors-held", "--nozzle-z", 9)
     assert "\nG92 Z9.000\n" in rest.read_text()
+
+
+def test_two_frames_fit_the_commonest_printer_with_shorter_arms(tmp_path: Path) -> None:
+    path = tmp_path / "frame.gcode"
+    result = run("frame", "--profile", "ender3", "--count", 2, "--hole-standard", "iso838", "-o", path)
+    assert result.exit_code == 0, result.exception
+    assert "The arms are shorter so that 2 fit: --head-depth 13" in result.stderr
+    assert run("check", path, "-p", "ender3").exit_code == 0
+    assert "2 frames do not fit" in failed("frame", "-p", "ender3", "--count", 2, "--head-depth", 142, "-o", path).detail
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "frame.gcode"
+    path.write_text("mine")
+    path.chmod(0o640)
+
+    def full(_done_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("farm.commands.gcode_files.bar", lambda *_: nullcontext(full))
+    assert "Choose another place" in failed("frame", "-p", "generic-210", "-o", path).next_step
+    assert path.read_text() == "mine"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["frame.gcode"]
+
+
+def test_what_is_no_plain_file_is_written_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
+    reader.start()
+    assert run("frame", "-p", "generic-210", "-o", pipe).exit_code == 0
+    reader.join(30)
+    assert heard[0] == make_frame(bundled_profiles()["generic-210"])
+    assert pipe.is_fifo()
+
+
+def test_a_frame_is_not_written_into_a_picture(tmp_path: Path) -> None:
+    assert "Name it .gcode or .stl" in failed("frame", "-p", "generic-210", "-o", tmp_path / "x.png").next_step
 
 
 @pytest.mark.real

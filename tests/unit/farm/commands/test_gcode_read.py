@@ -4,6 +4,8 @@ import base64
 import gzip
 import io
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,16 @@ def test_what_is_no_program_is_told(tmp_path: Path, content: bytes, code: str | 
     assert isinstance(error, InvalidError)
     assert code is None or error.code == code
     assert str(failed("facts", path, env=FRENCH)) != str(error)
+
+
+def test_a_program_through_a_pipe(frame: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(frame.read_bytes(),))
+    writer.start()
+    found = answer("facts", pipe)
+    writer.join(30)
+    assert found["layers"] == answer("facts", frame)["layers"]
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
