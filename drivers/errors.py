@@ -12,16 +12,8 @@ DriverError
 └── FirmwareError           the machine itself reports a fault (`fault` has the record)
 """
 
-from typing import NamedTuple
-
 from drivers.base import Fault
-
-
-class Bilingual(NamedTuple):
-    """The same sentence in English and in French."""
-
-    en: str
-    fr: str
+from gcode.texts import Bilingual as Bilingual  # noqa: PLC0414 - given on: drivers take it with their errors
 
 
 class DriverError(Exception):
