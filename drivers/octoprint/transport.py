@@ -110,7 +110,7 @@ def unreachable(error: BaseException, authority: str) -> DriverError:
             return tls.trouble(cause)
     if any(isinstance(cause, gaierror) for cause in _causes(error)):
         detail = Bilingual(f"There is no host of this name: {authority}.", f"Il n'y a pas d'hôte de ce nom : {authority}.")
-    elif isinstance(error, WaitedTooLong | TimeoutError):
+    elif isinstance(error, WaitedTooLong | TimeoutError) and not isinstance(error, NewConnectionError):  # which is one, for urllib3
         detail = Bilingual(f"OctoPrint at {authority} did not answer in time.", f"OctoPrint ({authority}) n'a pas répondu à temps.")
     else:
         detail = Bilingual(f"OctoPrint at {authority} cannot be reached.", f"OctoPrint ({authority}) est injoignable.")

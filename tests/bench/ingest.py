@@ -257,6 +257,7 @@ def expected_desired(simulated: SimulatedFarm) -> dict[str, dict[str, Any]]:
                     "jobs": allocation.jobs,
                     "priority": 0,
                     "autonomy_s": allocation.autonomy_s,
+                    "released_by": "",
                 }
             )
         found[node] = {"generation": GENERATION, "version": 1, "printers": printers}

@@ -14,6 +14,7 @@ from drivers.errors import DriverError, NotAPrinterError, UnreachableError
 from drivers.octoprint import transport
 from drivers.octoprint.reach import ReachError
 from drivers.octoprint.transport import MAX_ANSWER_BYTES, Answer, Transport
+from farm.addresses import free_port
 from tests.unit.drivers.octoprint.fake import FakeOctoPrint
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
@@ -168,6 +169,21 @@ def test_a_name_that_does_not_exist() -> None:
     client = Transport("http", "no-such-host.invalid:80")
     error = failure(client)
     assert "no host of this name" in error.detail
+
+
+def test_a_port_where_nobody_listens_is_not_called_slow() -> None:
+    error = failure(Transport("http", f"127.0.0.1:{free_port()}"))
+    assert error.detail.endswith("cannot be reached.")
+    assert error.detail_fr.endswith("est injoignable.")
+
+
+def test_an_answer_that_does_not_come_is_called_slow() -> None:
+    def waits(_: socket.socket, ended: threading.Event) -> None:
+        ended.wait(20)
+
+    with server(waits) as client, pytest.raises(UnreachableError) as caught:
+        client.request("GET", "/", headers={}, timeout_s=(1.0, 0.2))
+    assert caught.value.detail.endswith("did not answer in time.")
 
 
 def test_an_address_that_is_refused() -> None:
