@@ -14,6 +14,7 @@ DriverError
 
 from drivers.base import Fault
 from gcode.texts import Bilingual as Bilingual  # noqa: PLC0414 - given on: drivers take it with their errors
+from gcode.texts import both
 
 
 class DriverError(Exception):
@@ -25,8 +26,8 @@ class DriverError(Exception):
     code = "driver-error"
 
     def __init__(self, detail: str | Bilingual, *, next_step: str | Bilingual) -> None:
-        self.detail, self.detail_fr = _both(detail)
-        self.next_step, self.next_step_fr = _both(next_step)
+        self.detail, self.detail_fr = both(detail)
+        self.next_step, self.next_step_fr = both(next_step)
         super().__init__(self.detail)
 
     @property
@@ -41,10 +42,6 @@ class DriverError(Exception):
 def note_of(text: str | Bilingual | None) -> tuple[str | None, str | None]:
     """`note` and `note_fr` of a status: the machine's own words have no French."""
     return (text.en, text.fr) if isinstance(text, Bilingual) else (text, None)
-
-
-def _both(text: str | Bilingual) -> Bilingual:
-    return Bilingual(text, text) if isinstance(text, str) else text
 
 
 class AddressError(DriverError):

@@ -20,6 +20,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from gcode.texts import Bilingual, both
+
 _COMMAND: Final = re.compile(r"(^|`|[:.] )farm (?=[a-z])")
 
 
@@ -36,21 +38,27 @@ def as_typed(text: str) -> str:
 class FarmError(Exception):
     """Something a person must know: `detail` says what is wrong and where, `next_step` what to do about it.
 
-    `code` is stable and machine-readable (kebab-case); people's texts may change, it does not.
+    Both in English and, with `_fr`, in French; where only English was given, it stands for both. `code` is stable and
+    machine-readable (kebab-case); people's texts may change, it does not.
     """
 
     code = "farm-error"
     exit_code = 1
 
-    def __init__(self, detail: str, *, next_step: str, code: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.next_step = next_step
+    def __init__(self, detail: str | Bilingual, *, next_step: str | Bilingual, code: str | None = None) -> None:
+        self.detail, self.detail_fr = both(detail)
+        self.next_step, self.next_step_fr = both(next_step)
+        super().__init__(self.detail)
         if code is not None:
             self.code = code
 
+    @property
+    def bilingual(self) -> Bilingual:
+        """Detail and next step as one text."""
+        return Bilingual(str(self), f"{self.detail_fr} {self.next_step_fr}".rstrip())
+
     def __str__(self) -> str:
-        return f"{self.detail} {self.next_step}"
+        return f"{self.detail} {self.next_step}".rstrip()
 
 
 class ConfigurationError(FarmError):

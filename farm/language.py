@@ -3,6 +3,7 @@
 import os
 
 from drivers.errors import Bilingual, DriverError
+from farm.errors import FarmError
 
 
 def speaks_french() -> bool:
@@ -17,5 +18,5 @@ def spoken(text: Bilingual) -> str:
 
 
 def told(error: Exception) -> str:
-    """What is wrong and what to do next; errors of drivers in the person's language, others have English only."""
-    return spoken(error.bilingual) if isinstance(error, DriverError) else str(error)
+    """What is wrong and what to do next, in the person's language where the error has it."""
+    return spoken(error.bilingual) if isinstance(error, DriverError | FarmError) else str(error)

@@ -28,6 +28,7 @@ from gcode.rules import (
     is_known,
     listed_as,
 )
+from gcode.texts import printable
 
 MAX_HITS: Final = 5
 _MAX_TEXT: Final = 80
@@ -109,16 +110,12 @@ class _Tally:
     hits: list[Hit] = field(default_factory=list)
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text[:_MAX_TEXT])
-
-
 def hit_of(wrong: Wrong, line: Line | None) -> Hit:
     """A place, ready for people; None: the whole file."""
-    detail = _printable(wrong.text)
+    detail = printable(wrong.text, _MAX_TEXT, "�")
     if line is None:
         return Hit(0, 0, "", detail, wrong.value, wrong.limit)
-    return Hit(line.number, line.offset, _printable(whole(line)), detail, wrong.value, wrong.limit)
+    return Hit(line.number, line.offset, printable(whole(line), _MAX_TEXT, "�"), detail, wrong.value, wrong.limit)
 
 
 _Found = tuple[tuple[Rule, Wrong], ...]

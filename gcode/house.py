@@ -62,13 +62,12 @@ _NEXT: Final = Bilingual(
 
 
 class HouseBlocksError(BilingualError):
-    """The start and end code of a file cannot be exchanged. `code` names the reason, `next_step` what to do."""
+    """The start and end code of a file cannot be exchanged. `code` names the reason."""
 
     def __init__(self, code: str, what: str = "") -> None:
         text = _TEXTS[code]
-        super().__init__(Bilingual(f"{text.en.format(what=what)}.", f"{text.fr.format(what=what)}."))
+        super().__init__(Bilingual(f"{text.en.format(what=what)}.", f"{text.fr.format(what=what)}."), next_step=_NEXT)
         self.code = f"house-{code}"
-        self.next_step = _NEXT
 
 
 @dataclass(frozen=True, slots=True)

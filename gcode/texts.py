@@ -16,16 +16,28 @@ class Bilingual(NamedTuple):
         return self.fr if language == "fr" else self.en
 
 
+NOTHING: Final = Bilingual("", "")
+
+
+def both(text: str | Bilingual) -> Bilingual:
+    """A text in both languages; where there is English only, it stands for both."""
+    return text if isinstance(text, Bilingual) else Bilingual(text, text)
+
+
 class BilingualError(ValueError):
-    """What is wrong and what to do about it, in both languages; `code` is stable and machine-readable."""
+    """What is wrong (`bilingual`) and what to do about it (`next_step`; empty where the first says it), in both languages.
+
+    `code` is stable and machine-readable.
+    """
 
     code = "gcode"
 
-    def __init__(self, bilingual: Bilingual) -> None:
-        super().__init__(bilingual.en)
+    def __init__(self, bilingual: Bilingual, *, next_step: Bilingual = NOTHING) -> None:
+        super().__init__(f"{bilingual.en} {next_step.en}".rstrip())
         self.bilingual = bilingual
+        self.next_step = next_step
 
 
-def printable(text: str, limit: int) -> str:
-    """Untrusted text for a picture, a page or a terminal: at most `limit` characters, none that controls anything."""
-    return "".join(character if character.isprintable() else " " for character in text[:limit]).strip()
+def printable(text: str, limit: int, instead: str = " ") -> str:
+    """Untrusted text for a picture, a page or a terminal: at most `limit` characters, `instead` of those that control anything."""
+    return "".join(character if character.isprintable() else instead for character in text[:limit]).strip()

@@ -122,11 +122,10 @@ def check_url(url: str) -> None:
 
 def error_record(error: DriverError | FarmError) -> dict[str, Any]:
     """An error for programs, in both languages; where there is English only, it stands for both."""
-    french = (error.detail_fr, error.next_step_fr) if isinstance(error, DriverError) else (error.detail, error.next_step)
     return {
         "code": error.code,
-        "detail": {"en": error.detail, "fr": french[0]},
-        "next_step": {"en": error.next_step, "fr": french[1]},
+        "detail": {"en": error.detail, "fr": error.detail_fr},
+        "next_step": {"en": error.next_step, "fr": error.next_step_fr},
     }
 
 

@@ -11,13 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from farm.errors import FarmError, InvalidError, NotFoundError, TooLargeError
-from farm.language import speaks_french
+from farm.errors import InvalidError, NotFoundError, TooLargeError
 from gcode.checks import Inspection
 from gcode.containers import ContainerError, open_program
 from gcode.containers.kinds import Kind
 from gcode.profile import PrinterProfile, ProfileError, bundled_profiles, parse_profile
-from gcode.texts import BilingualError
+from gcode.texts import Bilingual, BilingualError
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
 MAX_PIPE_BYTES: Final = 2 * 1024**3
@@ -132,19 +131,14 @@ def opened(path: Path, *, plate: int | None = None) -> Iterator[OpenedFile]:
 
 @contextmanager
 def gcode_errors(path: Path) -> Iterator[None]:
-    """Errors of `gcode` as those that reach a person, in the language of this terminal."""
+    """Errors of `gcode` as those that reach a person."""
     try:
         yield
     except ContainerError as error:
-        french = speaks_french()
-        detail, step = (error.detail_fr, error.next_step_fr) if french else (error.detail, error.next_step)
-        raise InvalidError(f"{path.name}: {detail}", next_step=step, code=error.code) from error
+        named = Bilingual(*(f"{path.name}: {detail}" for detail in error.bilingual))
+        raise InvalidError(named, next_step=error.next_step, code=error.code) from error
     except BilingualError as error:
-        raise _told(error) from error
-
-
-def _told(error: BilingualError) -> FarmError:
-    return InvalidError(error.bilingual.spoken("fr" if speaks_french() else "en"), next_step="", code=error.code)
+        raise InvalidError(error.bilingual, next_step=error.next_step, code=error.code) from error
 
 
 @contextmanager

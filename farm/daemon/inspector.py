@@ -229,8 +229,7 @@ def work(task: Task, speaker: Speaker) -> None:
 
 def draw(task: Task, speaker: Speaker) -> None:
     """Pictures: our own of the whole part, and the slicer's, decoded and made anew. A file without them is as good."""
-    from gcode.containers import ContainerError  # noqa: PLC0415 - as above
-    from gcode.preview import preview_png  # noqa: PLC0415
+    from gcode.preview import preview_png  # noqa: PLC0415 - as above
     from gcode.texts import BilingualError  # noqa: PLC0415
 
     speaker.progress("drawing", task.plain.stat().st_size)
@@ -240,7 +239,7 @@ def draw(task: Task, speaker: Speaker) -> None:
         speaker.say(Kind.PREVIEW, preview)
         with task.source.open("rb") as source:
             speaker.say(Kind.THUMBNAIL, thumbnail_of(source, preview))
-    except (BilingualError, ContainerError, MemoryError):
+    except (BilingualError, MemoryError):
         return
 
 
@@ -266,17 +265,12 @@ def main(arguments: Sequence[str] = ()) -> int:
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from our own parent
     bounded(task)
     speaker = Speaker(sys.stdout.buffer)
-    from gcode.containers import ContainerError  # noqa: PLC0415
-    from gcode.house import HouseBlocksError  # noqa: PLC0415
+    from gcode.texts import BilingualError  # noqa: PLC0415
 
     try:
         work(task, speaker)
-    except HouseBlocksError as error:
-        said, step = error.bilingual, error.next_step
-        texts = (error.code, said.en, said.fr, step.en, step.fr)
-        speaker.say(Kind.PROBLEM, json.dumps(dict(zip(PROBLEM_FIELDS, texts, strict=True))).encode())
-    except ContainerError as error:
-        texts = (error.code, error.detail, error.detail_fr, error.next_step, error.next_step_fr)
+    except BilingualError as error:
+        texts = (error.code, *error.bilingual, *error.next_step)
         speaker.say(Kind.PROBLEM, json.dumps(dict(zip(PROBLEM_FIELDS, texts, strict=True))).encode())
     except MemoryError:
         return NO_MEMORY

@@ -5,36 +5,30 @@
 
 from typing import Final, NamedTuple
 
+from gcode.texts import Bilingual, BilingualError
+
 
 class Text(NamedTuple):
-    """What is wrong and what to do about it, in English and French."""
+    """What is wrong (a sentence without its point) and what to do about it."""
 
-    detail: str
-    detail_fr: str
-    next_step: str
-    next_step_fr: str
+    detail: Bilingual
+    next_step: Bilingual
 
 
-class ContainerError(ValueError):
+class ContainerError(BilingualError):
     """The file is no program that can be read, or not within the limits.
 
-    `offset` counts bytes in the file as it was given, where that is known. `detail` and `next_step` are English, `detail_fr` and
-    `next_step_fr` French.
+    `offset` counts bytes in the file as it was given, where that is known.
     """
 
     def __init__(self, code: str, *, offset: int | None = None, **values: object) -> None:
         text = TEXTS[code]
+        place = Bilingual("", "") if offset is None else Bilingual(f" (byte {offset})", f" (octet {offset})")
+        said = (f"{sentence.format_map(values)}{where}." for sentence, where in zip(text.detail, place, strict=True))
+        super().__init__(Bilingual(*said), next_step=text.next_step)
         self.code = code
         self.offset = offset
-        place, place_fr = ("", "") if offset is None else (f" (byte {offset})", f" (octet {offset})")
-        self.detail = text.detail.format_map(values) + place + "."
-        self.detail_fr = text.detail_fr.format_map(values) + place_fr + "."
-        self.next_step, self.next_step_fr = text.next_step, text.next_step_fr
         self._values = values
-        super().__init__(self.detail)
-
-    def __str__(self) -> str:
-        return f"{self.detail} {self.next_step}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling: a file is read in a process of its own."""
@@ -45,135 +39,164 @@ def _again(code: str, offset: int | None, values: dict[str, object]) -> Containe
     return ContainerError(code, offset=offset, **values)
 
 
-_AGAIN: Final = (
+_AGAIN: Final = Bilingual(
     "Export it once more from the slicer and send the new file.",
     "Exportez-le de nouveau depuis le trancheur et envoyez le nouveau fichier.",
 )
-_SLICE: Final = ("Slice it first, then send the G-code.", "Tranchez-le d'abord, puis envoyez le G-code.")
-_UNPACK: Final = ("Unpack it and send the G-code alone.", "Décompressez-le et envoyez le G-code seul.")
-_SEND: Final = ("Send the G-code that the slicer exports.", "Envoyez le G-code que le trancheur exporte.")
-_SMALLER: Final = ("Send a smaller program, or split the plate.", "Envoyez un programme plus petit ou divisez le plateau.")
-_PLAIN: Final = ("Export it as plain G-code and send that.", "Exportez-le en G-code texte et envoyez-le.")
+_SLICE: Final = Bilingual("Slice it first, then send the G-code.", "Tranchez-le d'abord, puis envoyez le G-code.")
+_UNPACK: Final = Bilingual("Unpack it and send the G-code alone.", "Décompressez-le et envoyez le G-code seul.")
+_SEND: Final = Bilingual("Send the G-code that the slicer exports.", "Envoyez le G-code que le trancheur exporte.")
+_SMALLER: Final = Bilingual("Send a smaller program, or split the plate.", "Envoyez un programme plus petit ou divisez le plateau.")
+_PLAIN: Final = Bilingual("Export it as plain G-code and send that.", "Exportez-le en G-code texte et envoyez-le.")
 
 TEXTS: Final[dict[str, Text]] = {
-    "empty": Text("The file is empty", "Le fichier est vide", *_AGAIN),
+    "empty": Text(Bilingual("The file is empty", "Le fichier est vide"), _AGAIN),
     "binary": Text(
-        "The file holds neither G-code nor anything else that is known here",
-        "Le fichier ne contient ni G-code ni rien de connu ici",
-        *_SEND,
+        Bilingual(
+            "The file holds neither G-code nor anything else that is known here",
+            "Le fichier ne contient ni G-code ni rien de connu ici",
+        ),
+        _SEND,
     ),
-    "model": Text("This is a model ({kind}), not a program", "C'est un modèle ({kind}), pas un programme", *_SLICE),
-    "picture": Text("This is a picture ({kind}), not a program", "C'est une image ({kind}), pas un programme", *_SEND),
+    "model": Text(Bilingual("This is a model ({kind}), not a program", "C'est un modèle ({kind}), pas un programme"), _SLICE),
+    "picture": Text(Bilingual("This is a picture ({kind}), not a program", "C'est une image ({kind}), pas un programme"), _SEND),
     "archive": Text(
-        "This is an archive ({kind}) without a program that is known here",
-        "C'est une archive ({kind}) sans programme connu ici",
-        *_UNPACK,
+        Bilingual(
+            "This is an archive ({kind}) without a program that is known here",
+            "C'est une archive ({kind}) sans programme connu ici",
+        ),
+        _UNPACK,
     ),
-    "document": Text("This is a document ({kind}), not a program", "C'est un document ({kind}), pas un programme", *_SEND),
-    "text": Text("This is text without any G-code", "C'est du texte sans G-code", *_SEND),
+    "document": Text(
+        Bilingual("This is a document ({kind}), not a program", "C'est un document ({kind}), pas un programme"), _SEND
+    ),
+    "text": Text(Bilingual("This is text without any G-code", "C'est du texte sans G-code"), _SEND),
     "utf-16": Text(
-        "The text is in UTF-16, which printers cannot read",
-        "Le texte est en UTF-16, que les imprimantes ne lisent pas",
-        "Save it again as UTF-8.",
-        "Enregistrez-le de nouveau en UTF-8.",
+        Bilingual("The text is in UTF-16, which printers cannot read", "Le texte est en UTF-16, que les imprimantes ne lisent pas"),
+        Bilingual("Save it again as UTF-8.", "Enregistrez-le de nouveau en UTF-8."),
     ),
     "truncated": Text(
-        "The {kind} file ends in the middle",
-        "Le fichier {kind} s'arrête au milieu",
-        "Send it again: the transfer or the copy was cut.",
-        "Envoyez-le de nouveau : le transfert ou la copie a été coupé.",
+        Bilingual("The {kind} file ends in the middle", "Le fichier {kind} s'arrête au milieu"),
+        Bilingual(
+            "Send it again: the transfer or the copy was cut.", "Envoyez-le de nouveau : le transfert ou la copie a été coupé."
+        ),
     ),
-    "damaged": Text("The {kind} file is damaged: {reason}", "Le fichier {kind} est endommagé : {reason}", *_AGAIN),
+    "damaged": Text(Bilingual("The {kind} file is damaged: {reason}", "Le fichier {kind} est endommagé : {reason}"), _AGAIN),
     "checksum": Text(
-        "A checksum of the {kind} file is wrong: its content was changed on the way",
-        "Une somme de contrôle du fichier {kind} est fausse : son contenu a changé en route",
-        "Send it again: the transfer or the copy was damaged.",
-        "Envoyez-le de nouveau : le transfert ou la copie a été abîmé.",
+        Bilingual(
+            "A checksum of the {kind} file is wrong: its content was changed on the way",
+            "Une somme de contrôle du fichier {kind} est fausse : son contenu a changé en route",
+        ),
+        Bilingual(
+            "Send it again: the transfer or the copy was damaged.", "Envoyez-le de nouveau : le transfert ou la copie a été abîmé."
+        ),
     ),
     "too-large": Text(
-        "Unpacked, the file has more than {limit_bytes} bytes", "Décompressé, le fichier dépasse {limit_bytes} octets", *_SMALLER
+        Bilingual("Unpacked, the file has more than {limit_bytes} bytes", "Décompressé, le fichier dépasse {limit_bytes} octets"),
+        _SMALLER,
     ),
     "ratio": Text(
-        "The file unpacks to more than {limit} times its size, as only files made to do harm do",
-        "Le fichier se décompresse à plus de {limit} fois sa taille, comme seuls le font des fichiers malveillants",
-        *_UNPACK,
+        Bilingual(
+            "The file unpacks to more than {limit} times its size, as only files made to do harm do",
+            "Le fichier se décompresse à plus de {limit} fois sa taille, comme seuls le font des fichiers malveillants",
+        ),
+        _UNPACK,
     ),
-    "nested": Text("The file is packed {depth} times in itself", "Le fichier est compressé {depth} fois sur lui-même", *_UNPACK),
+    "nested": Text(
+        Bilingual("The file is packed {depth} times in itself", "Le fichier est compressé {depth} fois sur lui-même"), _UNPACK
+    ),
     "packed-archive": Text(
-        "There is an archive ({kind}) inside the compressed file",
-        "Il y a une archive ({kind}) dans le fichier compressé",
-        "Unpack it once and send what is inside.",
-        "Décompressez-le une fois et envoyez ce qu'il contient.",
+        Bilingual(
+            "There is an archive ({kind}) inside the compressed file", "Il y a une archive ({kind}) dans le fichier compressé"
+        ),
+        Bilingual("Unpack it once and send what is inside.", "Décompressez-le une fois et envoyez ce qu'il contient."),
     ),
     "window": Text(
-        "The zstd file needs a window of {window_bytes} bytes, more than {limit_bytes}",
-        "Le fichier zstd demande une fenêtre de {window_bytes} octets, plus que {limit_bytes}",
-        "Pack it again with level 19 or lower and without --long.",
-        "Compressez-le de nouveau au niveau 19 ou moins, sans --long.",
+        Bilingual(
+            "The zstd file needs a window of {window_bytes} bytes, more than {limit_bytes}",
+            "Le fichier zstd demande une fenêtre de {window_bytes} octets, plus que {limit_bytes}",
+        ),
+        Bilingual(
+            "Pack it again with level 19 or lower and without --long.",
+            "Compressez-le de nouveau au niveau 19 ou moins, sans --long.",
+        ),
     ),
     "missing-library": Text(
-        "This installation cannot read {kind} files: {library} is missing",
-        "Cette installation ne sait pas lire les fichiers {kind} : {library} manque",
-        *_UNPACK,
+        Bilingual(
+            "This installation cannot read {kind} files: {library} is missing",
+            "Cette installation ne sait pas lire les fichiers {kind} : {library} manque",
+        ),
+        _UNPACK,
     ),
     "bgcode-version": Text(
-        "The binary G-code has version {version}; only version 1 is known",
-        "Le G-code binaire est en version {version} ; seule la version 1 est connue",
-        *_PLAIN,
+        Bilingual(
+            "The binary G-code has version {version}; only version 1 is known",
+            "Le G-code binaire est en version {version} ; seule la version 1 est connue",
+        ),
+        _PLAIN,
     ),
     "bgcode-order": Text(
-        "A block of the binary G-code stands in the wrong place", "Un bloc du G-code binaire est au mauvais endroit", *_PLAIN
+        Bilingual("A block of the binary G-code stands in the wrong place", "Un bloc du G-code binaire est au mauvais endroit"),
+        _PLAIN,
     ),
     "bgcode-size": Text(
-        "A block of the binary G-code does not unpack to the {size_bytes} bytes that it promises",
-        "Un bloc du G-code binaire ne donne pas les {size_bytes} octets qu'il promet",
-        *_AGAIN,
+        Bilingual(
+            "A block of the binary G-code does not unpack to the {size_bytes} bytes that it promises",
+            "Un bloc du G-code binaire ne donne pas les {size_bytes} octets qu'il promet",
+        ),
+        _AGAIN,
     ),
     "bgcode-block-size": Text(
-        "A block of the binary G-code has {size_bytes} bytes, more than {limit_bytes}",
-        "Un bloc du G-code binaire a {size_bytes} octets, plus que {limit_bytes}",
-        *_PLAIN,
+        Bilingual(
+            "A block of the binary G-code has {size_bytes} bytes, more than {limit_bytes}",
+            "Un bloc du G-code binaire a {size_bytes} octets, plus que {limit_bytes}",
+        ),
+        _PLAIN,
     ),
-    "bgcode-blocks": Text("The binary G-code has more than {limit} blocks", "Le G-code binaire a plus de {limit} blocs", *_SMALLER),
+    "bgcode-blocks": Text(
+        Bilingual("The binary G-code has more than {limit} blocks", "Le G-code binaire a plus de {limit} blocs"), _SMALLER
+    ),
     "bgcode-no-program": Text(
-        "The binary G-code file has no G-code in it", "Le fichier G-code binaire ne contient pas de G-code", *_AGAIN
+        Bilingual("The binary G-code file has no G-code in it", "Le fichier G-code binaire ne contient pas de G-code"), _AGAIN
     ),
     "zip-directory": Text(
-        "The table of the archive has more than {limit_bytes} bytes", "La table de l'archive dépasse {limit_bytes} octets", *_UNPACK
+        Bilingual(
+            "The table of the archive has more than {limit_bytes} bytes", "La table de l'archive dépasse {limit_bytes} octets"
+        ),
+        _UNPACK,
     ),
     "zip-entries": Text(
-        "The archive has {count} entries, more than {limit}", "L'archive a {count} entrées, plus que {limit}", *_UNPACK
+        Bilingual("The archive has {count} entries, more than {limit}", "L'archive a {count} entrées, plus que {limit}"), _UNPACK
     ),
     "zip-names": Text(
-        "The archive has an entry with a strange name: {name}", "L'archive a une entrée au nom étrange : {name}", *_UNPACK
+        Bilingual("The archive has an entry with a strange name: {name}", "L'archive a une entrée au nom étrange : {name}"), _UNPACK
     ),
-    "zip-twice": Text("The archive has two entries with the name {name}", "L'archive a deux entrées du nom {name}", *_UNPACK),
+    "zip-twice": Text(
+        Bilingual("The archive has two entries with the name {name}", "L'archive a deux entrées du nom {name}"), _UNPACK
+    ),
     "zip-encrypted": Text(
-        "The program in the archive is encrypted",
-        "Le programme dans l'archive est chiffré",
-        "Send it without a password.",
-        "Envoyez-le sans mot de passe.",
+        Bilingual("The program in the archive is encrypted", "Le programme dans l'archive est chiffré"),
+        Bilingual("Send it without a password.", "Envoyez-le sans mot de passe."),
     ),
     "zip-method": Text(
-        "The program in the archive is packed in an unusual way (method {method})",
-        "Le programme dans l'archive est compressé d'une façon inhabituelle (méthode {method})",
-        *_UNPACK,
+        Bilingual(
+            "The program in the archive is packed in an unusual way (method {method})",
+            "Le programme dans l'archive est compressé d'une façon inhabituelle (méthode {method})",
+        ),
+        _UNPACK,
     ),
     "zip-seek": Text(
-        "An archive can only be read from a file, not from a stream",
-        "Une archive ne se lit que d'un fichier, pas d'un flux",
-        *_UNPACK,
+        Bilingual(
+            "An archive can only be read from a file, not from a stream", "Une archive ne se lit que d'un fichier, pas d'un flux"
+        ),
+        _UNPACK,
     ),
     "plates": Text(
-        "The file has several plates ({plates})",
-        "Le fichier a plusieurs plateaux ({plates})",
-        "Say which one, or export one plate.",
-        "Dites lequel, ou exportez un seul plateau.",
+        Bilingual("The file has several plates ({plates})", "Le fichier a plusieurs plateaux ({plates})"),
+        Bilingual("Say which one, or export one plate.", "Dites lequel, ou exportez un seul plateau."),
     ),
     "no-plate": Text(
-        "The file has no plate {plate} (it has {plates})",
-        "Le fichier n'a pas de plateau {plate} (il a {plates})",
-        "Say which one, or export one plate.",
-        "Dites lequel, ou exportez un seul plateau.",
+        Bilingual("The file has no plate {plate} (it has {plates})", "Le fichier n'a pas de plateau {plate} (il a {plates})"),
+        Bilingual("Say which one, or export one plate.", "Dites lequel, ou exportez un seul plateau."),
     ),
 }

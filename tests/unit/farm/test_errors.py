@@ -2,7 +2,8 @@
 
 import pytest
 
-from farm.errors import as_typed, command_name
+from farm.errors import InvalidError, as_typed, command_name
+from gcode.texts import Bilingual
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,14 @@ def test_commands_are_told_as_this_person_types_them(text: str, expected: str, m
 def test_without_a_wrapper_it_is_farm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FARM_COMMAND", raising=False)
     assert command_name() == "farm"
+
+
+def test_an_error_is_told_in_english_and_keeps_the_french() -> None:
+    error = InvalidError(Bilingual("Too long.", "Trop long."), next_step=Bilingual("Cut it.", "Coupez."))
+    assert (error.detail, error.next_step, str(error)) == ("Too long.", "Cut it.", "Too long. Cut it.")
+    assert (error.detail_fr, error.next_step_fr, error.bilingual.fr) == ("Trop long.", "Coupez.", "Trop long. Coupez.")
+
+
+def test_english_alone_stands_for_both_and_without_a_next_step_nothing_trails() -> None:
+    error = InvalidError("Too long.", next_step="")
+    assert error.bilingual == Bilingual("Too long.", "Too long.")

@@ -32,10 +32,14 @@ def test_the_first_variable_that_says_something_decides(
     assert spoken(TEXT) == (TEXT.fr if french else TEXT.en)
 
 
-def test_an_error_of_a_driver_has_both_languages_and_one_of_ours_has_english(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_told_in_this_persons_language_where_it_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = UnreachableError(Bilingual("Nobody.", "Personne."), next_step=Bilingual("Look.", "Regardez."))
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert told(silent) == "Personne. Regardez."
     assert told(InvalidError("Too long.", next_step="Cut it.")) == "Too long. Cut it."
+    ours = InvalidError(Bilingual("Too long.", "Trop long."), next_step=Bilingual("Cut it.", "Coupez."))
+    assert told(ours) == "Trop long. Coupez."
+    assert told(ValueError("no")) == "no"
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert told(ours) == "Too long. Cut it."
     assert told(silent) == "Nobody. Look."

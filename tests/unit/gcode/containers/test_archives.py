@@ -58,7 +58,7 @@ def test_of_several_plates_one_is_named() -> None:
     content = made.plates(1, 2, 10)
     assert text_of(content, 2) == TEXT + b"; plate 2\n"
     assert refused(content).code == "plates"
-    assert "(1, 2, 10)" in refused(content).detail
+    assert "(1, 2, 10)" in refused(content).bilingual.en
     assert refused(content, 4).code == "no-plate"
 
 

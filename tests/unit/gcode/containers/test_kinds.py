@@ -84,7 +84,7 @@ def test_every_kind_without_a_program_has_a_text_that_says_what_it_is() -> None:
     for kind in set(Kind) - PROGRAMS:
         error = refusal(kind)
         assert error.code in TEXTS
-        assert "(" not in TEXTS[error.code].detail or kind.value in error.detail
+        assert "(" not in TEXTS[error.code].detail.en or kind.value in error.bilingual.en
 
 
 def test_the_size_is_that_of_the_whole_stream_and_it_begins_anew() -> None:
