@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from farm.bus.client import BusClient, Callbacks, Login, Patience, Received, Will
+from tests.patience import PATIENCE_S
 
 QUICK = Patience(attempt_s=5.0, first_s=0.05, most_s=0.2)
 
@@ -50,13 +51,13 @@ async def client(
     bus = BusClient(urls, login, listener.callbacks(will), subscriptions=subscriptions, ca_file=ca_file, patience=QUICK)
     bus.start()
     try:
-        await bus.wait_connected(10)
+        await bus.wait_connected(PATIENCE_S)
         yield bus
     finally:
         await bus.close()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds; TimeoutError names it."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for is in other processes

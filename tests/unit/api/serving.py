@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from api.testing import MemoryControl
 from farm.views import ProgramRequest
+from tests.patience import PATIENCE_S
 
 TOKEN = "operator-" + "t" * 40
 GCODE = b"G28\nG1 X10 Y10 E1\nM104 S0\n"
@@ -54,8 +55,8 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    """Wait until `met()`, at most ten seconds."""
-    deadline = time.monotonic() + 10
+    """Wait until `met()`."""
+    deadline_s = time.monotonic() + PATIENCE_S
     while not met():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline_s
         await asyncio.sleep(0.02)

@@ -38,6 +38,6 @@ async def test_not_ready_names_what_is_wrong_to_the_operator_alone(
 
 async def test_live_updates_that_died_make_the_daemon_not_ready(client: httpx.AsyncClient, app: FastAPI) -> None:
     app.state.hub._task.cancel()
-    await asyncio.sleep(0.01)
+    await asyncio.wait({app.state.hub._task})
     body = check(await client.get("/readyz"), 503, "not-ready")
     assert body["detail"] == "Not ready: live."

@@ -20,6 +20,7 @@ from api.testing import MemoryControl
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import ConflictError, UnreachableError
 from farm.views import AlarmView, CollectRequest, OrderRequest
+from tests.patience import PATIENCE_S
 from tests.unit.api.serving import TOKEN, served, until
 
 
@@ -30,7 +31,7 @@ async def page(address: str, **headers: str) -> AsyncIterator[ClientConnection]:
 
 
 async def hear(connection: ClientConnection) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return json.loads(await connection.recv())
 
 
@@ -152,6 +153,7 @@ async def test_nobody_is_encoded_for_while_nobody_looks(control: MemoryControl, 
         assert looked == 0
         live.join()
         control.change_printer("prn-1", nozzle_c=1.0)
+        await until(lambda: looked >= 2)
         await asyncio.sleep(0.01)
         assert looked == 2
 
@@ -182,7 +184,7 @@ async def test_a_farm_that_fails_for_a_moment_is_asked_again(control: MemoryCont
         await client.queue.get()
         await asyncio.sleep(0.1)
         control.change_printer("prn-1", nozzle_c=5.0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             assert json.loads(await client.queue.get())["printers"][0]["nozzle_c"] == 5.0
         assert live.running
 

@@ -13,6 +13,7 @@ from api.programs import MAX_UPLOADS
 from api.testing import MemoryControl
 from farm.config import DaemonSettings
 from gcode.profile import bundled_profiles
+from tests.patience import PATIENCE_S
 from tests.unit.api.serving import FIELDS, GCODE, client_of
 from tests.unit.api.test_problems import check
 
@@ -91,7 +92,7 @@ async def test_what_the_farm_refuses_is_told_and_removed(client: httpx.AsyncClie
 
 
 async def test_only_a_few_uploads_at_once(client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(programs.MAX_UPLOADS):
             await app.state.uploads.acquire()
     answer = await add(client)

@@ -19,6 +19,7 @@ from api.problems import MalformedError, RequestError, StalledError
 from api.testing import MemoryControl
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import StoreFullError, TooLargeError
+from tests.patience import PATIENCE_S
 from tests.unit.api.serving import FIELDS, GCODE, TOKEN, served, until
 from tests.unit.api.test_problems import check
 
@@ -225,7 +226,7 @@ async def raw(address: str, head: str, body: bytes, *, cut: bool = False) -> byt
         await writer.drain()
         if cut:
             return b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await reader.read(65_536)
     finally:
         writer.close()
@@ -265,7 +266,9 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_no_file(address: st
 async def test_a_file_over_the_limit_is_413_also_for_a_client_that_sends_it_all_first(address: str, control: MemoryControl) -> None:
     for size in (LIMIT + 1, LIMIT + 80_000, 20_000_000):
         file = {"file": ("a.gcode", b"G1 X1\n" * (size // 6 + 1))}
-        answer = await asyncio.to_thread(requests.post, f"http://{address}/api/v1/programs", data=FIELDS, files=file, timeout=30)
+        answer = await asyncio.to_thread(
+            requests.post, f"http://{address}/api/v1/programs", data=FIELDS, files=file, timeout=PATIENCE_S
+        )
         assert (answer.status_code, answer.json()["code"]) == (413, "too-large"), size
     assert list(control.incoming_folder.iterdir()) == []
 

@@ -11,6 +11,7 @@ import pytest
 from farm import process
 from farm.process import Child, OwnerAliveError, command_line, end_stale, find_stale
 from tests.integration.bus import until
+from tests.patience import PATIENCE_S
 
 SLEEPER = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(600)"]
 STUBBORN = [
@@ -134,7 +135,7 @@ async def test_what_an_earlier_run_left_behind_is_ended(tmp_path: Path) -> None:
     pid_file.write_text(f"{left.pid} 999999999 1\n")
     assert find_stale(pid_file, "/farm/broker.conf") == left.pid
     assert await end_stale(pid_file, "/farm/broker.conf") == left.pid
-    assert left.wait(5) == -signal.SIGTERM
+    assert left.wait(PATIENCE_S) == -signal.SIGTERM
     assert not pid_file.exists()
 
 
@@ -188,7 +189,7 @@ async def test_who_does_not_listen_is_killed_there_too(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     pid_file.write_text(f"{left.pid} 999999999 1\n")
     await end_stale(pid_file, "/farm/broker.conf", timeout_s=0.1)
-    assert left.wait(5) == -signal.SIGKILL
+    assert left.wait(PATIENCE_S) == -signal.SIGKILL
     left.stdout.close()
 
 

@@ -10,7 +10,7 @@ from farm.control import Control
 from farm.errors import ConflictError, InvalidError, NotFoundError, StoreFullError
 from farm.views import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
 from scheduler.model import BedState, JobOutcome
-from tests.unit.api.serving import GCODE, add_visor
+from tests.unit.api.serving import GCODE, add_visor, until
 
 
 def test_it_is_a_control(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_changes_wake_everybody_who_waits(tmp_path: Path) -> None:
     tasks = [asyncio.create_task(listen(number)) for number in range(2)]
     await asyncio.sleep(0)
     control.add_printer("prn-1", "one")
-    await asyncio.sleep(0.01)
+    await until(lambda: len(heard) >= 2)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

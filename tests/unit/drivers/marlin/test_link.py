@@ -21,6 +21,7 @@ from drivers.errors import (
 )
 from drivers.marlin import ports
 from drivers.marlin.link import MAX_UNSENT_BYTES, Link, close_port, explain, open_port
+from tests.patience import PATIENCE_S
 
 
 class Pty:
@@ -32,6 +33,17 @@ class Pty:
         self.path = os.ttyname(slave)
         os.close(slave)
         os.set_blocking(self.master, False)
+
+    async def read(self, count: int) -> bytes:
+        """What the machine got, once it is as much as this; the kernel hands it over a moment after it was written."""
+        read = bytearray()
+        async with asyncio.timeout(PATIENCE_S):
+            while len(read) < count:
+                try:
+                    read += os.read(self.master, 4096)
+                except BlockingIOError:
+                    await asyncio.sleep(0.001)
+        return bytes(read)
 
     def close(self) -> None:
         if self.master >= 0:
@@ -64,11 +76,9 @@ class Ear:
         return Link(port, self.data.extend, self.reasons.append)
 
     async def until(self, done: Callable[[], bool]) -> None:
-        for _ in range(500):
-            if done():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("it did not come")
+        async with asyncio.timeout(PATIENCE_S):
+            while not done():  # noqa: ASYNC110 - bytes come from the kernel
+                await asyncio.sleep(0.01)
 
 
 async def test_bytes_go_both_ways(pty: Pty, port: Serial) -> None:
@@ -78,8 +88,7 @@ async def test_bytes_go_both_ways(pty: Pty, port: Serial) -> None:
     await ear.until(lambda: len(ear.data) == 8)
     assert bytes(ear.data) == b"start\n\xff\x00"
     link.write(b"M115\n")
-    await asyncio.sleep(0.05)
-    assert os.read(pty.master, 100) == b"M115\n"
+    assert await pty.read(5) == b"M115\n"
     link.detach()
 
 
@@ -88,15 +97,7 @@ async def test_a_full_port_is_written_as_it_empties(pty: Pty, port: Serial) -> N
     link = ear.link(port)
     data = os.urandom(60_000)
     link.write(data)
-    read = bytearray()
-    for _ in range(2000):
-        try:
-            read += os.read(pty.master, 4096)
-        except BlockingIOError:
-            await asyncio.sleep(0.001)
-        if len(read) == len(data):
-            break
-    assert bytes(read) == data
+    assert await pty.read(len(data)) == data
     assert not ear.reasons
     link.detach()
 

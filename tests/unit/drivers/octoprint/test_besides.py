@@ -10,6 +10,7 @@ import pytest
 from drivers.base import CAPABILITY_PROTOCOLS, Capability, PrinterState
 from drivers.errors import AuthenticationError, DriverError, PrinterBusyError, UnreachableError
 from drivers.registry import open_driver
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.octoprint.test_printer import PATH, Bench, bench
 
 __all__ = ["bench"]
@@ -225,7 +226,7 @@ async def test_an_emergency_stop_waits_for_no_other_request(bench: Bench) -> Non
     stuck = [asyncio.create_task(bench.driver._watch.call(release.wait, 20)) for _ in range(4)]
     await asyncio.sleep(0.05)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await bench.driver.emergency_stop()
     finally:
         release.set()

@@ -12,6 +12,7 @@ from drivers.errors import AuthenticationError, FirmwareError, PrinterBusyError,
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.printer import OctoPrintDriver
 from drivers.registry import open_driver
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.octoprint.fake import FakeOctoPrint
 from tests.unit.drivers.octoprint.test_watch import QUICK
 
@@ -39,7 +40,7 @@ class Bench:
         return sum(asked == ("POST", FILE, {"command": "select", "print": True}) for asked in self.fake.asked)
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not what():  # noqa: ASYNC110 - the fake lives in the same loop and has no events for everything
                 await asyncio.sleep(0.005)
 

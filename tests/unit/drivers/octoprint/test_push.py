@@ -1,4 +1,3 @@
-import asyncio
 import logging
 from dataclasses import replace
 
@@ -7,6 +6,7 @@ import pytest
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Login
 from drivers.octoprint.push import PushError, open_push
+from tests.integration.bus import until
 from tests.unit.drivers.octoprint.fake import FakeOctoPrint, fake_octoprint
 
 LOGIN = Login("farm", "SESSIONSECRET")
@@ -15,16 +15,18 @@ LOGIN = Login("farm", "SESSIONSECRET")
 async def test_it_logs_in_slows_down_subscribes_and_listens(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:
     async with open_push(address, LOGIN) as (push, history):
         assert history["state"]["text"] == "Operational"
-        await asyncio.sleep(0.05)
-        kinds = [asked[1] for asked in fake.asked if asked[0] == "SOCKET"]
-        assert kinds == ["throttle", "subscribe", "auth"]  # this way round the full state is sent once only
+
+        def kinds() -> list[str]:
+            return [asked[1] for asked in fake.asked if asked[0] == "SOCKET"]
+
+        await until(lambda: len(kinds()) >= 3)
+        assert kinds() == ["throttle", "subscribe", "auth"]  # this way round the full state is sent once only
         fake.push({"event": {"type": "PrintDone"}})
         fake.push({"unknown": 1})
         messages = push.messages()
         assert await anext(messages) == {"event": {"type": "PrintDone"}}
         assert await anext(messages) == {"unknown": 1}
-    await asyncio.sleep(0.05)
-    assert fake.sockets == []
+    await until(lambda: fake.sockets == [])
 
 
 async def test_the_session_is_not_logged(fake: FakeOctoPrint, address: OctoPrintAddress, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,7 +108,7 @@ async def test_terminal_lines_are_asked_for_and_given_up_again(fake: FakeOctoPri
     async with open_push(address, LOGIN) as (push, _):
         await push.listen(logs=True)
         await push.listen(logs=False)
-        await asyncio.sleep(0.05)
+        await until(lambda: len([kind for kind, _, _ in fake.asked if kind == "SOCKET"]) >= 7)
     asked = [message for kind, _, message in fake.asked if kind == "SOCKET"]
     throttles = [message["throttle"] for message in asked if "throttle" in message]
     logs = [message["subscribe"]["state"]["logs"] for message in asked if "subscribe" in message]

@@ -15,6 +15,7 @@ from drivers.octoprint import transport
 from drivers.octoprint.reach import ReachError
 from drivers.octoprint.transport import MAX_ANSWER_BYTES, Answer, Transport
 from farm.addresses import free_port
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.octoprint.fake import FakeOctoPrint
 
 Behaviour = Callable[[socket.socket, threading.Event], None]
@@ -204,7 +205,7 @@ async def test_after_its_end_no_connection_is_kept(fake: FakeOctoPrint) -> None:
     client = Transport("http", f"127.0.0.1:{fake.port}")
     client.close()
     await asyncio.to_thread(client.request, "GET", "/plugin/appkeys/probe", headers={})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while fake._writers:  # noqa: ASYNC110 - the fake has no event for it
             await asyncio.sleep(0.005)
 

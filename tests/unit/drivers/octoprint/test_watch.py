@@ -14,6 +14,7 @@ from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Client
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.watch import Timing, Watch
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.octoprint.fake import KEY, FakeOctoPrint
 
 QUICK = Timing(
@@ -51,7 +52,7 @@ class Watched:
         return self.states[-1] if self.states else None
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not what():  # noqa: ASYNC110 - the fake lives in the same loop and has no events for everything
                 await asyncio.sleep(0.005)
 
@@ -243,7 +244,7 @@ async def test_close_ends_everything_at_once(fake: FakeOctoPrint, address: OctoP
     fake.event("PrintStarted", path="own.gcode", origin="local")
     await asyncio.sleep(0.1)
     assert len(watched.events) == told
-    assert not fake.sockets
+    await watched.until(lambda: not fake.sockets)
 
 
 # --- what is found out about an OctoPrint -----------------------------------------------------------------------------------------
@@ -365,8 +366,10 @@ async def test_an_idle_printer_costs_few_requests(fake: FakeOctoPrint, address: 
     """One question in half a minute beside the socket; the bench measures bytes and time."""
     watch = Watch(Client(address), Publisher(lambda _event: None), replace(QUICK, poll_s=30.0))
     await watch.open()
-    await asyncio.sleep(0.1)
-    asked = len(fake.asked)
+    asked = 0
+    while asked != len(fake.asked):
+        asked = len(fake.asked)
+        await asyncio.sleep(0.1)
     for _ in range(20):
         fake.push({"current": fake.current()})
     await asyncio.sleep(0.2)

@@ -1,6 +1,5 @@
 """The child brokers with a stand-in for the program; the real ones are in tests/integration."""
 
-import asyncio
 import errno
 import os
 import signal
@@ -163,17 +162,18 @@ def recoveries(logs: object, pid: int | None) -> bool:
 
 
 async def test_a_restart_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_broker, "_START_S", 0.2)
     broker = StandIn(tmp_path, free_port(), "test")
     await broker.start()
     try:
         first = broker.pid
         assert first is not None
         (tmp_path / "closed").touch()
-        os.kill(first, signal.SIGKILL)
-        await asyncio.sleep(0.5)
-        (tmp_path / "closed").unlink()
         with capture_logs() as logs:
+            with monkeypatch.context() as hasty:
+                hasty.setattr(child_broker, "_START_S", 0.2)
+                os.kill(first, signal.SIGKILL)
+                await until(lambda: "broker.restart-failed" in str(logs))
+            (tmp_path / "closed").unlink()
             await until(lambda: recoveries(logs, broker.pid))
     finally:
         await broker.close()

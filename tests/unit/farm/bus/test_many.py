@@ -13,6 +13,7 @@ from farm.bus.messages import MAX_PACKET_BYTES, Ack
 from farm.bus.topics import Stream
 from farm.errors import ConfigurationError, FarmError, TooLargeError, UnreachableError
 from tests.integration.bus import QUICK, Ear, until
+from tests.patience import PATIENCE_S
 from tests.unit.farm.bus.small_broker import SmallBroker, publish, running
 
 LOGIN = Login("daemon", "secret")
@@ -55,7 +56,7 @@ async def test_one_of_two_is_enough_and_the_other_is_shown() -> None:
     ear, errors = Ear(), list[FarmError]()
     away = f"127.0.0.1:{free_port()}"
     async with running(SmallBroker()) as one, started([f"mqtt://{away}", one.url], ear, errors) as bus:
-        await bus.wait_connected(5)
+        await bus.wait_connected(PATIENCE_S)
         await until(lambda: bool(errors))
         assert bus.connected
         first, second = bus.brokers

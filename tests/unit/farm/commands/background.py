@@ -8,6 +8,8 @@ from typing import Any, Self
 import uvicorn
 from fastapi import FastAPI
 
+from tests.patience import PATIENCE_S
+
 TOKEN = "operator-" + "t" * 40
 
 
@@ -27,12 +29,12 @@ class BackgroundServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         self._listening.close()
         assert not self._thread.is_alive()
 

@@ -17,6 +17,7 @@ from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.node import transcripts
 from farm.node.join import Identity
 from farm.node.page.local_page import LocalPage
+from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import IDENTITY, Workshop, printing, until
 
 _ARGUMENTS = {
@@ -52,12 +53,12 @@ class Beside:
 
     def __enter__(self) -> "Beside":
         self._thread.start()
-        assert self.ready.wait(20)
+        assert self.ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     def finish(self) -> None:

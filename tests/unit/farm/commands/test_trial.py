@@ -8,6 +8,7 @@ import pytest
 
 from drivers.base import PrinterState, PrinterStatus, Prompt
 from farm.commands.trial import Display, Questions, choice_of, describe
+from tests.patience import PATIENCE_S
 
 PROMPT = Prompt("q1", "Filament \x1b[2Jout", ("Purge", "Continue"))
 
@@ -41,7 +42,7 @@ class Person:
 
 
 async def _until(count: int, person: Person) -> None:
-    for _ in range(500):
+    for _ in range(int(PATIENCE_S / 0.01)):
         if len(person.answers) >= count:
             return
         await asyncio.sleep(0.01)

@@ -32,6 +32,7 @@ from farm.views import (
 from gcode.profile import bundled_profiles
 from scheduler.model import Job, JobOutcome, Revision, Stock
 from tests.integration.small_program import small_program
+from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, occupied, printer_report, started
 
 
@@ -291,7 +292,7 @@ async def test_changes_are_those_of_the_loop(farm: Farm, control: DaemonControl)
     await anext(watching)
     following = asyncio.ensure_future(anext(watching))
     await control.place_order(OrderRequest(design="d1", quantity=1))
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, PATIENCE_S)
 
 
 # --- the daemon itself, and what is gone -----------------------------------------------------------------------------------------

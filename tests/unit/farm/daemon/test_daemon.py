@@ -24,7 +24,9 @@ from farm.daemon.daemon import check_broker_ports, people_secret, rules_for
 from farm.daemon.generation import GenerationFile
 from farm.errors import ConfigurationError, UnreachableError
 from farm.views import EnrolmentClaim, InviteRequest
+from tests.integration.bus import until
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 
 real = pytest.mark.real
 
@@ -111,14 +113,14 @@ async def test_a_node_joins_and_is_told_what_it_should_hold(tmp_path: Path) -> N
         )
         client.start()
         try:
-            await client.wait_connected(10)
+            await client.wait_connected(PATIENCE_S)
             place = messages.JournalPosition(epoch="e1", oldest=1, head=0)
             await client.say(
                 grant.node, Stream.REPORT, messages.Report(generation=0, desired_version=0, boot=1, report=1, journal=place)
             )
             topics: set[str] = set()
             while not {"desired", "ack"} <= topics:
-                message = await asyncio.wait_for(heard.get(), 10)
+                message = await asyncio.wait_for(heard.get(), PATIENCE_S)
                 topics.add(message.topic.rsplit("/", 1)[1])
                 message.acknowledge()
         finally:
@@ -269,7 +271,7 @@ async def test_a_loop_that_ends_is_told_of_and_one_that_is_ended_is_not(tmp_path
 
     daemon._keep_running(dies, told.append)
     daemon._keep_running(lasts, told.append)
-    await asyncio.sleep(0.01)
+    await until(lambda: bool(told))
     assert [repr(error) for error in told] == ["KeyError('unforeseen')"]
     await daemon._stack.aclose()
     await asyncio.sleep(0)

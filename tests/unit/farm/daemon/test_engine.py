@@ -11,6 +11,7 @@ from farm.bus.topics import Stream
 from farm.errors import ConflictError, FarmError, NotFoundError
 from scheduler.draft import Draft
 from scheduler.model import Order, Stock
+from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.harness import (
     GENERATION,
     SEED,
@@ -282,7 +283,7 @@ async def test_changes_are_told_to_everybody_who_watches(farm: Farm) -> None:
     await asyncio.sleep(0.3)
     assert not following.done()
     await farm.ask(lambda draft: draft.put(Stock("r9", 1)))
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, PATIENCE_S)
 
 
 # --- restarts and silence ---------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from farm.daemon.world import NEVER
 from farm.errors import FarmError, InvalidError, StoreFullError
 from scheduler.draft import Draft
 from scheduler.model import Stock
+from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.harness import (
     GENERATION,
     Farm,
@@ -165,14 +166,14 @@ async def test_a_file_system_that_became_read_only_stops_nothing_for_good(farm: 
     loop = asyncio.create_task(farm.engine.run())
     farm.engine.on_message(farm.report(printer_report()).received)
     with pytest.raises(FarmError) as refused:
-        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), 5)
+        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), PATIENCE_S)
     assert refused.value.code == "store-failed"
     assert farm.alarms == ["store-failed"]
     assert "readonly" in farm.engine.store_trouble
     assert not loop.done()
     with farm.store._writer.connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA query_only=0")  # type: ignore[union-attr] # as above
-    await asyncio.wait_for(_until_it_takes(farm), 5)
+    await asyncio.wait_for(_until_it_takes(farm), PATIENCE_S)
     assert farm.alarms == []
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
@@ -227,7 +228,7 @@ async def test_decisions_that_fail_in_an_unforeseen_way_do_not_end_the_loop(farm
         loop = asyncio.create_task(farm.engine.run())
         await _until_told(farm, troubled=True)
         assert farm.alarms == ["scheduler-failed"]
-        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), 5)
+        await asyncio.wait_for(farm.engine.ask(lambda draft: draft.put(Stock("r9", 1))), PATIENCE_S)
     await _until_told(farm, troubled=False)
     assert farm.alarms == []
     assert not loop.done()
@@ -236,7 +237,7 @@ async def test_decisions_that_fail_in_an_unforeseen_way_do_not_end_the_loop(farm
 
 
 async def _until_told(farm: Farm, *, troubled: bool) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async for _ in farm.engine.changes():
             if bool(farm.engine.trouble) is troubled:
                 return

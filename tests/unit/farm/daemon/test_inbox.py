@@ -9,6 +9,7 @@ from farm.bus.topics import Stream
 from farm.daemon import inbox as module
 from farm.daemon.inbox import BATCH, BATCH_BYTES, ENOUGH, MAX_BYTES, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
 from farm.errors import FarmError
+from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.harness import Mail
 
 
@@ -82,20 +83,20 @@ async def test_messages_wait_for_each_other_until_somebody_waits_for_an_answer_o
             inbox.receive(big(BATCH_BYTES).received)
         case _:
             inbox.wake()
-    taken = await asyncio.wait_for(waiting, 5)
+    taken = await asyncio.wait_for(waiting, PATIENCE_S)
     assert len(taken) == {"wish": 2, "many": ENOUGH, "large": 2, "wake": 1}[urgent]
     inbox.receive(mail().received)
     again = asyncio.create_task(inbox.take(5.0))
     await asyncio.sleep(0.02)
     assert not again.done(), "the hurry is over"
     inbox.wake()
-    assert len(await asyncio.wait_for(again, 5)) == 1
+    assert len(await asyncio.wait_for(again, PATIENCE_S)) == 1
 
 
 async def test_one_message_alone_is_taken_soon() -> None:
     inbox = Inbox()
     inbox.receive(mail().received)
-    assert len(await asyncio.wait_for(inbox.take(5.0), 5)) == 1
+    assert len(await asyncio.wait_for(inbox.take(5.0), PATIENCE_S)) == 1
 
 
 async def test_nothing_comes_back_after_the_time() -> None:
@@ -107,7 +108,7 @@ async def test_it_wakes_when_something_comes() -> None:
     waiting = asyncio.create_task(inbox.take(30.0))
     await asyncio.sleep(0)
     inbox.receive(mail().received)
-    assert len(await asyncio.wait_for(waiting, 5)) == 1
+    assert len(await asyncio.wait_for(waiting, PATIENCE_S)) == 1
 
 
 async def test_too_many_messages_are_dropped_and_acknowledged_to_the_broker() -> None:

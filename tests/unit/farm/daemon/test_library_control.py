@@ -19,6 +19,7 @@ from farm.store.repository import Put
 from farm.views import ProgramRequest
 from gcode.profile import bundled_profiles
 from scheduler.model import Job, ProgramFacts, ProgramReport, Requester, Verdict, report_key
+from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.checked import checked
 from tests.unit.farm.daemon.harness import SHA, Farm, joined
 from tests.unit.farm.daemon.test_programs import Reader
@@ -53,7 +54,7 @@ def upload(control: LibraryControl, content: bytes = b"G1 X1", name: str = "one"
 
 
 async def ended(control: LibraryControl, key: str) -> str:
-    for _ in range(1_000):
+    for _ in range(int(PATIENCE_S / 0.01)):
         if control.upload(key).state in {"ready", "refused"}:
             break
         await asyncio.sleep(0.01)

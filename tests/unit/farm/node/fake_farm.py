@@ -29,6 +29,7 @@ from farm.node.agent import Agent
 from farm.node.checking import JUDGED_ELSEWHERE, Check
 from farm.node.join import Identity
 from farm.node.parts import Parts
+from tests.patience import PATIENCE_S
 
 NODE = "node-1"
 GCODE = b"G28\nG1 X1 Y1 E1\n"
@@ -158,7 +159,7 @@ def order(key: str = "alloc-1", *, jobs: int = 1, sha: str = GCODE_SHA, size: in
     return AllocationOrder(id=key, program=program, jobs=jobs, **values)
 
 
-async def until(condition: Callable[[], Any], *, what: str = "", timeout_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], *, what: str = "", timeout_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds; fails with what was waited for."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + timeout_s

@@ -17,7 +17,7 @@ async def test_what_the_agent_refuses_is_reported_and_never_started(tmp_path: Pa
         await shop.clear("left")
         printer = shop.printer("left")
         shop.farm.want({printer: [order(sha=sha, size=len(program))]})
-        await until(lambda: shop.farm.report.printers[0].refusals, timeout_s=60)
+        await until(lambda: shop.farm.report.printers[0].refusals)
         (refusal,) = shop.farm.report.printers[0].refusals
         assert (refusal.program, refusal.reason.code) == (sha, "gcode-refused")
         assert "900 > 260 °C" in refusal.reason.fr
@@ -37,7 +37,7 @@ async def test_quiet_hours_of_the_owners_limits_hold(tmp_path: Path) -> None:
     async with workshop(tmp_path / "data", "left", limits=tmp_path / "limits.toml") as shop:
         await shop.clear("left")
         shop.farm.want({shop.printer("left"): [order()]})
-        await until(lambda: "quiet-hours" in str(shop.farm.report.printers[0].reason), what="quiet hours", timeout_s=20)
+        await until(lambda: "quiet-hours" in str(shop.farm.report.printers[0].reason), what="quiet hours")
         assert "job-started" not in shop.farm.kinds()
 
 
@@ -46,8 +46,8 @@ async def test_a_limit_for_no_printer_of_this_node_starts_nothing_and_is_reporte
     async with workshop(tmp_path / "data", "left", limits=tmp_path / "limits.toml") as shop:
         await shop.clear("left")
         shop.farm.want({shop.printer("left"): [order()]})
-        await until(lambda: "limits-unreadable" in str(shop.farm.report.printers[0].reason), what="the reason", timeout_s=20)
+        await until(lambda: "limits-unreadable" in str(shop.farm.report.printers[0].reason), what="the reason")
         assert "Nobody" in str(shop.farm.report.printers[0].reason)
         assert "job-started" not in shop.farm.kinds()
         (tmp_path / "limits.toml").write_text('[printers."left"]\nmax_bed_c = 50\n')
-        await until(lambda: "job-started" in shop.farm.kinds(), what="a start once it is mended", timeout_s=30)
+        await until(lambda: "job-started" in shop.farm.kinds(), what="a start once it is mended")

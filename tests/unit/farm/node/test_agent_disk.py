@@ -16,6 +16,7 @@ from farm.node.agent import Agent
 from farm.node.core import Changes
 from farm.node.ledger import LedgerWriteError
 from scheduler.model import BedState, JobOutcome
+from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import GCODE_SHA, Workshop, order, printing, until, workshop
 from tests.unit.farm.node.full_disk import MIB, small_disk
 
@@ -158,7 +159,7 @@ class Process:
 
     def end(self) -> str:
         """What it said on standard error."""
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
         return str(errors)
 
 
@@ -254,7 +255,7 @@ def test_without_any_room_the_agent_says_so_ends_and_loses_nothing(tmp_path: Pat
                 text=True,
                 cwd=ROOT,
                 env={**os.environ, "NODE_PAGE__ENABLED": "false"},
-                timeout=30,
+                timeout=PATIENCE_S,
                 check=False,
             )
             assert done.returncode == 1

@@ -15,6 +15,7 @@ import structlog
 from drivers.errors import AddressError
 from farm.node import __main__ as module
 from farm.node.__main__ import main, new_loop
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.world import HEATED, moves
 from tests.virtual_printers import VirtualPrinters
 
@@ -61,7 +62,7 @@ def test_it_runs_without_a_farm_and_ends_when_it_is_asked_to(tmp_path: Path) -> 
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert process.stderr is not None
     lines = []
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         lines.append(process.stderr.readline())
         if all(any(event in line for line in lines) for event in ("printer.connected", "page.open")):
@@ -69,7 +70,7 @@ def test_it_runs_without_a_farm_and_ends_when_it_is_asked_to(tmp_path: Path) -> 
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
     process.stderr.close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert any("agent.started" in line for line in lines)
     assert "agent.ended" in rest
 
@@ -85,7 +86,7 @@ def test_without_a_page_nothing_listens(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
     process.stderr.close()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert "page." not in rest
     assert not (tmp_path / "page.json").exists()
 
@@ -143,7 +144,7 @@ def test_what_a_driver_refuses_is_one_line_too(
 # --- the end in mid-print
 
 
-def _wait(condition: Callable[[], object], what: str, limit_s: float = 30.0) -> None:
+def _wait(condition: Callable[[], object], what: str, limit_s: float = PATIENCE_S) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, f"waited in vain for {what}"
@@ -163,7 +164,7 @@ def _begin_print(folder: Path, printers: VirtualPrinters) -> "subprocess.Popen[s
 
 
 def _said(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    out, errors = process.communicate(timeout=20)
+    out, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     said: dict[str, Any] = json.loads(out.splitlines()[-1])
     return said
@@ -176,7 +177,7 @@ def test_an_agent_that_is_stopped_in_mid_print_leaves_a_safe_machine(tmp_path: P
         process = _begin_print(tmp_path, printers)
         process.send_signal(number)
         said = _said(process)
-        _wait(lambda: printers.truth()[0]["nozzle_c"][1] == 0, "a nozzle without target", 3)
+        _wait(lambda: printers.truth()[0]["nozzle_c"][1] == 0, "a nozzle without target")
         assert printers.truth()[0]["bed_c"][1] == 0
     (ended,) = said["ended"]
     assert ended["outcome"] == "interrupted"
@@ -188,6 +189,12 @@ def test_an_agent_that_is_stopped_in_mid_print_leaves_a_safe_machine(tmp_path: P
     assert said["started"] == 1
 
 
+def _catches(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (caught,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 @pytest.mark.real
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with VirtualPrinters(tmp_path, count=1, speed=20) as printers:
@@ -195,10 +202,11 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         printers.control(1, fault="freeze", seconds=2000)  # the machine confirms nothing
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
+        _wait(lambda: not _catches(process.pid, signal.SIGTERM), "the first signal to be taken")
         time.sleep(0.5)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=3)
+        process.communicate(timeout=PATIENCE_S)
         assert process.returncode == -signal.SIGTERM
 
 
