@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.bus.messages import PromptNote
-from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.orders import find_printer
 from farm.commands.overview import plain, say, say_json
 from farm.errors import ConflictError, InvalidError
@@ -58,23 +58,21 @@ def show(name: str, prompt: PromptNote, *, as_json: bool) -> None:
         say(line)
 
 
+@on_daemon
 def answer(
+    client: FarmClient,
     printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
     choice: Choice = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a printer asks; with CHOICE, answer it."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
-        prompt = asked(view.name, view.prompt)
-        if not choice:
-            show(view.name, prompt, as_json=as_json)
-            return
-        body: dict[str, Any] = {"prompt": prompt.id, "choice": chosen(prompt, choice)}
-        sent = client.post(f"/printers/{view.id}/answer", body)
+    view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
+    prompt = asked(view.name, view.prompt)
+    if not choice:
+        show(view.name, prompt, as_json=as_json)
+        return
+    body: dict[str, Any] = {"prompt": prompt.id, "choice": chosen(prompt, choice)}
+    sent = client.post(f"/printers/{view.id}/answer", body)
     if as_json:
         say_json({**sent, **body})
     else:

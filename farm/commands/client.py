@@ -3,12 +3,14 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import update_wrapper
+from inspect import Parameter, Signature, signature
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Concatenate, Final
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -298,3 +300,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs in
 def farm_client(url: str | None, token_file: Path | None, ca_file: Path | None) -> FarmClient:
     """A client of the daemon that the options of a command mean; use it as a context manager. ConfigurationError: `find_daemon`."""
     return FarmClient(find_daemon(url, token_file, ca_file))
+
+
+def on_daemon(command: Callable[Concatenate[FarmClient, ...], None]) -> Callable[..., None]:
+    """Turn a function that takes a client first into a command, which has the options that say which daemon is meant instead."""
+
+    def connected(*, url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, **own: Any) -> None:
+        with farm_client(url, token_file, ca_file) as client:
+            command(client, **own)
+
+    *which, _rest = signature(connected).parameters.values()
+    _client, *own = signature(command).parameters.values()
+    parameters = [*(one.replace(kind=Parameter.KEYWORD_ONLY) for one in own), *which]
+    update_wrapper(connected, command)
+    connected.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+    connected.__annotations__ = {one.name: one.annotation for one in parameters}
+    return connected

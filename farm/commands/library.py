@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.manage import Yes, make_sure, recall
 from farm.commands.overview import number_of, plain, say, say_json
 from farm.errors import InvalidError, command_name
@@ -25,12 +25,10 @@ Why = Annotated[str, typer.Option(help="Why.")]
 
 
 @revision_app.command("show")
-def show_revision(
-    revision: Revision, url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False
-) -> None:
+@on_daemon
+def show_revision(client: FarmClient, revision: Revision, as_json: AsJson = False) -> None:
     """One revision: its state, and its programs for each class of printers."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get(f"/revisions/{revision}")
+    answer = client.get(f"/revisions/{revision}")
     if as_json:
         say_json(answer)
         return
@@ -45,18 +43,16 @@ def show_revision(
 
 
 @revision_app.command("release")
-def release_revision(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def release_revision(
+    client: FarmClient,
     revision: Revision,
     by: By,
     reason: Why = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Release a draft: it may be ordered and printed from now on."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post(f"/revisions/{revision}/release", {"by": by, "reason": reason})
+    answer = client.post(f"/revisions/{revision}/release", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -76,10 +72,10 @@ def _in_path(name: str) -> str:
 
 
 @requester_app.command("list")
-def list_requesters(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+@on_daemon
+def list_requesters(client: FarmClient, as_json: AsJson = False) -> None:
     """All requesters with what they have approved."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/requesters")
+    answer = client.get("/requesters")
     if as_json:
         say_json(answer)
         return
@@ -98,18 +94,16 @@ def _say_requester(view: RequesterView) -> None:
 
 
 @requester_app.command("add")
-def add_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def add_requester(
+    client: FarmClient,
     name: Annotated[str, typer.Argument(help="Who asks for parts, such as a group of hospitals.")],
     approves: Annotated[bool, typer.Option("--approves", help="It gets only parts of revisions that it has approved.")] = False,
     by: By = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a requester."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post("/requesters", {"name": name, "approves": approves, "by": by})
+    answer = client.post("/requesters", {"name": name, "approves": approves, "by": by})
     if as_json:
         say_json(answer)
         return
@@ -117,22 +111,20 @@ def add_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @requester_app.command("change")
-def change_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def change_requester(
+    client: FarmClient,
     requester: Requester,
     name: Annotated[str | None, typer.Option(help="Another name.")] = None,
     approves: Annotated[bool | None, typer.Option("--approves/--takes-all", help="Whether it keeps approvals.")] = None,
     by: By = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Rename a requester, or let it keep approvals or not: open orders of what it has not approved wait then."""
     wish = {key: value for key, value in (("name", name), ("approves", approves)) if value is not None}
     if not wish:
         raise InvalidError("Nothing was to be changed.", next_step="Give --name, --approves or --takes-all.")
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.patch(f"/requesters/{_in_path(requester)}", {**wish, "by": by})
+    answer = client.patch(f"/requesters/{_in_path(requester)}", {**wish, "by": by})
     if as_json:
         say_json(answer)
         return
@@ -140,19 +132,17 @@ def change_requester(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @requester_app.command("approve")
-def approve(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def approve(
+    client: FarmClient,
     requester: Requester,
     revision: Revision,
     by: Annotated[str, typer.Option(help="The person of the requester who says so.")],
     note: Annotated[str, typer.Option(help="Why, or under which condition.")] = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that a requester takes parts of a revision."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post(f"/requesters/{_in_path(requester)}/approvals", {"revision": revision, "by": by, "note": note})
+    answer = client.post(f"/requesters/{_in_path(requester)}/approvals", {"revision": revision, "by": by, "note": note})
     if as_json:
         say_json(answer)
         return
@@ -160,19 +150,17 @@ def approve(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @requester_app.command("withdraw")
-def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def withdraw(
+    client: FarmClient,
     requester: Requester,
     revision: Revision,
     by: By = "operator",
     reason: Why = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that a requester takes no more parts of a revision: its open orders of it wait."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post(f"/requesters/{_in_path(requester)}/approvals/{revision}/withdraw", {"by": by, "reason": reason})
+    answer = client.post(f"/requesters/{_in_path(requester)}/approvals/{revision}/withdraw", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -180,37 +168,33 @@ def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @requester_app.command("remove")
+@on_daemon
 def remove_requester(
+    client: FarmClient,
     requester: Requester,
     yes: Yes = False,
     by: By = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
 ) -> None:
     """Forget a requester that has no open orders, and its approvals."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = RequesterView.model_validate(client.get(f"/requesters/{_in_path(requester)}"))
-        make_sure(f"Forget {view.name} and {number_of(len(view.approvals), 'approval')}?", yes=yes)
-        client.delete(f"/requesters/{view.id}", by=by)
+    view = RequesterView.model_validate(client.get(f"/requesters/{_in_path(requester)}"))
+    make_sure(f"Forget {view.name} and {number_of(len(view.approvals), 'approval')}?", yes=yes)
+    client.delete(f"/requesters/{view.id}", by=by)
     say(f"{view.name} is forgotten.")
 
 
 # --- farm audit
 
 
+@on_daemon
 def audit(
+    client: FarmClient,
     subject: Annotated[str | None, typer.Argument(help="A program's SHA-256, a revision, a requester's id.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many entries.")] = 50,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Who released, approved, recalled or withdrew what, and why; newest first."""
     query: dict[str, str | int] = {"limit": limit, **({"subject": subject} if subject else {})}
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/audit", **query)
+    answer = client.get("/audit", **query)
     if as_json:
         say_json(answer)
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import duration, number_of, plain, rejected, say, say_json
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
@@ -27,10 +27,10 @@ def make_sure(question: str, *, yes: bool) -> None:
 
 
 @orders_app.command("list")
-def list_orders(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+@on_daemon
+def list_orders(client: FarmClient, as_json: AsJson = False) -> None:
     """All orders: open ones first."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/orders")
+    answer = client.get("/orders")
     if as_json:
         say_json(answer)
         return
@@ -44,18 +44,16 @@ def list_orders(url: Url = None, token_file: TokenFile = None, ca_file: Authorit
 
 
 @orders_app.command()
+@on_daemon
 def show(
+    client: FarmClient,
     order: Annotated[str, typer.Argument(help="Id of the order.")],
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """One order with every attempt to print it: where, how it ended and why, and what was good of it."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = client.get(f"/orders/{order}")
-        attempts = client.get(f"/orders/{order}/jobs", limit=_MOST_ATTEMPTS)
-        names = {printer["id"]: printer["name"] for printer in client.get("/printers")}
+    view = client.get(f"/orders/{order}")
+    attempts = client.get(f"/orders/{order}/jobs", limit=_MOST_ATTEMPTS)
+    names = {printer["id"]: printer["name"] for printer in client.get("/printers")}
     if as_json:
         say_json({**view, "jobs": attempts})
         return
@@ -78,21 +76,19 @@ def _show_order(view: OrderView) -> None:
 
 
 @orders_app.command()
-def change(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def change(
+    client: FarmClient,
     order: Annotated[str, typer.Argument(help="Id of the order.")],
     quantity: Annotated[int | None, typer.Option(min=1, help="How many good parts; good ones are never taken away.")] = None,
     priority: Annotated[int | None, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = None,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Change how many parts an open order wants, or how urgent it is."""
     wish = {key: value for key, value in (("quantity", quantity), ("priority", priority)) if value is not None}
     if not wish:
         raise InvalidError("Nothing was to be changed.", next_step="Give --quantity or --priority.")
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.patch(f"/orders/{order}", wish)
+    answer = client.patch(f"/orders/{order}", wish)
     if as_json:
         say_json(answer)
         return
@@ -102,20 +98,18 @@ def change(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @orders_app.command()
+@on_daemon
 def cancel(
+    client: FarmClient,
     order: Annotated[str, typer.Argument(help="Id of the order.")],
     yes: Yes = False,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Take an order back. This cannot be undone; place it again instead."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = OrderView.model_validate(client.get(f"/orders/{order}"))
-        named = f"{view.id} ({view.good} of {view.quantity} x {view.revision})"
-        make_sure(f"Cancel {named}? What is printing goes on and becomes stock.", yes=yes)
-        answer = client.post(f"/orders/{order}/cancel")
+    view = OrderView.model_validate(client.get(f"/orders/{order}"))
+    named = f"{view.id} ({view.good} of {view.quantity} x {view.revision})"
+    make_sure(f"Cancel {named}? What is printing goes on and becomes stock.", yes=yes)
+    answer = client.post(f"/orders/{order}/cancel")
     if as_json:
         say_json(answer)
         return
@@ -139,10 +133,10 @@ def _attempt(job: JobView, printer: str) -> str:
 
 
 @nodes_app.command("list")
-def list_nodes(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+@on_daemon
+def list_nodes(client: FarmClient, as_json: AsJson = False) -> None:
     """All nodes with their ids."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/nodes")
+    answer = client.get("/nodes")
     if as_json:
         say_json(answer)
         return
@@ -172,44 +166,40 @@ def find_node(nodes: list[NodeView], wanted: str) -> NodeView:
 
 
 @nodes_app.command()
+@on_daemon
 def remove(
+    client: FarmClient,
     node: Annotated[str, typer.Argument(help="Id or name of the node.")],
     last: Annotated[bool, typer.Option("--last", help="Also when it is the last one.")] = False,
     yes: Yes = False,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
 ) -> None:
     """Shut a node out for good: its password is void at once. It can come back only with a new invitation."""
-    with farm_client(url, token_file, ca_file) as client:
-        farm = FarmView.model_validate(client.get("/farm"))
-        view = find_node(farm.nodes, node)
-        running = sum(printer.node == view.id and printer.occupation is not None for printer in farm.printers)
-        beds = f" On {number_of(running, 'bed')} of it something lies: what is not collected there yet is lost." if running else ""
-        make_sure(f"Remove {view.name} ({view.id}) with {number_of(len(view.printers), 'printer')} for good?{beds}", yes=yes)
-        client.delete(f"/nodes/{view.id}", also_last=str(last).lower())
+    farm = FarmView.model_validate(client.get("/farm"))
+    view = find_node(farm.nodes, node)
+    running = sum(printer.node == view.id and printer.occupation is not None for printer in farm.printers)
+    beds = f" On {number_of(running, 'bed')} of it something lies: what is not collected there yet is lost." if running else ""
+    make_sure(f"Remove {view.name} ({view.id}) with {number_of(len(view.printers), 'printer')} for good?{beds}", yes=yes)
+    client.delete(f"/nodes/{view.id}", also_last=str(last).lower())
     say(f"{view.name} is removed. What it was to print is made by others once its lease has ended.")
 
 
 # --- farm recall
 
 
+@on_daemon
 def recall(
+    client: FarmClient,
     revision: Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3.")],
     yes: Yes = False,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Recall a revision: nothing more of it is started, counted or given out. This cannot be taken back."""
-    with farm_client(url, token_file, ca_file) as client:
-        known = [key for design in client.get("/designs") for key in design["revisions"]]
-        if revision not in known:
-            near = f"Known revisions: {', '.join(known[:10])}." if known else "The farm knows none yet."
-            raise NotFoundError(f"There is no revision {plain(revision)}.", next_step=near)
-        make_sure(f"Recall {revision}? Its parts will not count any more, wherever they are. This cannot be taken back.", yes=yes)
-        answer = client.post(f"/revisions/{revision}/recall")
+    known = [key for design in client.get("/designs") for key in design["revisions"]]
+    if revision not in known:
+        near = f"Known revisions: {', '.join(known[:10])}." if known else "The farm knows none yet."
+        raise NotFoundError(f"There is no revision {plain(revision)}.", next_step=near)
+    make_sure(f"Recall {revision}? Its parts will not count any more, wherever they are. This cannot be taken back.", yes=yes)
+    answer = client.post(f"/revisions/{revision}/recall")
     if as_json:
         say_json(answer)
         return

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import overview, plain, say, say_json
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView
@@ -13,24 +13,22 @@ from scheduler.model import JobOutcome
 # --- farm order
 
 
+@on_daemon
 def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    client: FarmClient,
     design: Annotated[str, typer.Argument(help="What to make, such as visor-frame.")],
     quantity: Annotated[int, typer.Argument(min=1, help="How many good parts.")],
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = 0,
     destination: Annotated[str, typer.Option(help="Who gets them.")] = "",
     revision: Annotated[str | None, typer.Option(help="A certain revision instead of the newest.")] = None,
     requester: Annotated[str | None, typer.Option(help="Who asks for them, by name: gets only what it has approved.")] = None,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Order parts of a design."""
     body: dict[str, Any] = {"quantity": quantity, "priority": priority, "destination": destination}
     body |= {"revision": revision} if revision else {"design": design}
     body |= {"requester": requester} if requester else {}
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post("/orders", body)
+    answer = client.post("/orders", body)
     if as_json:
         say_json(answer)
         return
@@ -41,10 +39,10 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
 # --- farm status
 
 
-def status(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+@on_daemon
+def status(client: FarmClient, as_json: AsJson = False) -> None:
     """Show the farm: what needs a hand first, then orders and printers."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/farm")
+    answer = client.get("/farm")
     if as_json:
         say_json(answer)
         return
@@ -92,32 +90,28 @@ def share(parts: int, good: int | None, scrap: int | None) -> tuple[int, int]:
     return good, scrap
 
 
-def collect(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def collect(
+    client: FarmClient,
     printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
     good: Annotated[int | None, typer.Option(min=0, help="Parts that may be used; all of them if left out.")] = None,
     scrap: Annotated[int | None, typer.Option(min=0, help="Parts that may not.")] = None,
     by: Annotated[str, typer.Option(help="Who collected.")] = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say that the parts are off the bed, and how many are good: only then they count."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
-        on_bed = view.occupation
-        if on_bed is None or on_bed.job is None:
-            raise ConflictError(
-                f"No job of ours is on the bed of {plain(view.name)}.", next_step="`farm clear-bed` frees a bed of anything else."
-            )
-        if on_bed.running:
-            raise ConflictError(f"{plain(view.name)} is still printing.", next_step="Wait for its end.")
-        if good is None and scrap is None:
-            _check_printed(view, on_bed)
-        good_parts, scrap_parts = share(on_bed.good_at_most, good, scrap)
-        answer = client.post(
-            f"/printers/{view.id}/collect", {"job": on_bed.job, "good": good_parts, "scrap": scrap_parts, "by": by}
+    view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
+    on_bed = view.occupation
+    if on_bed is None or on_bed.job is None:
+        raise ConflictError(
+            f"No job of ours is on the bed of {plain(view.name)}.", next_step="`farm clear-bed` frees a bed of anything else."
         )
+    if on_bed.running:
+        raise ConflictError(f"{plain(view.name)} is still printing.", next_step="Wait for its end.")
+    if good is None and scrap is None:
+        _check_printed(view, on_bed)
+    good_parts, scrap_parts = share(on_bed.good_at_most, good, scrap)
+    answer = client.post(f"/printers/{view.id}/collect", {"job": on_bed.job, "good": good_parts, "scrap": scrap_parts, "by": by})
     if as_json:
         say_json({**answer, "job": on_bed.job, "good": good_parts, "scrap": scrap_parts})
         return
@@ -140,35 +134,31 @@ def _when(view: PrinterView) -> str:
     return "" if view.online else " Its node is away: this counts when the node is back."
 
 
+@on_daemon
 def clear_bed(
+    client: FarmClient,
     printer: Annotated[str, typer.Argument(help="Id or name of the printer.")],
     by: Annotated[str, typer.Option(help="Who cleared it.")] = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
 ) -> None:
     """Say that a bed is clear, whatever was on it; no parts are counted."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
-        if view.occupation is None:
-            raise ConflictError(f"Nothing is on the bed of {plain(view.name)}.", next_step="There is nothing to clear.")
-        client.post(f"/printers/{view.id}/clear-bed", {"occupation": view.occupation.id, "by": by})
+    view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
+    if view.occupation is None:
+        raise ConflictError(f"Nothing is on the bed of {plain(view.name)}.", next_step="There is nothing to clear.")
+    client.post(f"/printers/{view.id}/clear-bed", {"occupation": view.occupation.id, "by": by})
     say(f"{view.name}: noted that the bed is clear.{_when(view)}")
 
 
 # --- farm invite
 
 
+@on_daemon
 def invite(
+    client: FarmClient,
     name: Annotated[str, typer.Option(help="Whom the code is for.")] = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a code with which one maker joins the farm."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post("/enrolments/invites", {"name": name})
+    answer = client.post("/enrolments/invites", {"name": name})
     if as_json:
         say_json(answer)
         return

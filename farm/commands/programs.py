@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, ProblemError, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
 from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, plain, say, say_json
 from farm.errors import ConfigurationError, ConflictError, NotFoundError, command_name
@@ -45,7 +45,9 @@ Why = Annotated[str, typer.Option(help="Why.")]
 
 
 @program_app.command("add")
+@on_daemon
 def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    client: FarmClient,
     file: Annotated[Path, typer.Argument(help="G-code of a slicer; also .gz, .zst, .bgcode, .ufp, .gcode.3mf.")],
     design: Annotated[str, typer.Option(help="What it prints, such as visor-frame.")],
     revision: Annotated[str, typer.Option(help="Which revision, such as visor-frame-r3.")],
@@ -55,16 +57,13 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
     name: Annotated[str, typer.Option(help="How people call it; the file's name if left out.")] = "",
     draft: Annotated[bool, typer.Option("--draft", help="A new revision is not released by this upload.")] = False,
     by: Annotated[str, typer.Option(help="Who uploads it, and so releases a new revision.")] = "operator",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a G-code file; the farm checks it first. The same file again changes nothing."""
     fields = {"design": design, "revision": revision, "profile": profile, "parts": str(parts), "material": material}
     fields |= {"name": name or file.name, "draft": str(draft).lower(), "by": by}
     try:
-        with file.open("rb") as stream, farm_client(url, token_file, ca_file) as client:
+        with file.open("rb") as stream:
             size_bytes = file.stat().st_size
             with _bar(size_bytes, shown=size_bytes >= BIG_BYTES and not as_json) as bar:
                 answer = client.upload("/programs", fields, file.name, bar.watched(stream), background=True)
@@ -159,11 +158,11 @@ def _bar(size_bytes: int, *, shown: bool) -> Iterator[_Bar]:
 
 
 @program_app.command("list")
-def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: AuthorityFile = None, as_json: AsJson = False) -> None:
+@on_daemon
+def list_programs(client: FarmClient, as_json: AsJson = False) -> None:
     """List the G-code files of the farm."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get("/programs")
-        drafts = set() if as_json else {key for design in client.get("/designs") for key in design.get("drafts", ())}
+    answer = client.get("/programs")
+    drafts = set() if as_json else {key for design in client.get("/designs") for key in design.get("drafts", ())}
     if as_json:
         say_json(answer)
         return
@@ -175,17 +174,15 @@ def list_programs(url: Url = None, token_file: TokenFile = None, ca_file: Author
 
 
 @program_app.command()
+@on_daemon
 def show(
+    client: FarmClient,
     program: Program,
     every: Annotated[bool, typer.Option("--all", help="What every profile says of it, not its own alone.")] = False,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """One program: what it does, its verdict, and every finding with its lines and what helps."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.get(f"/programs/{_whole_hash(client, program)}")
+    answer = client.get(f"/programs/{_whole_hash(client, program)}")
     if as_json:
         say_json(answer)
         return
@@ -235,18 +232,16 @@ def _say_finding(finding: FindingView, indent: str = "") -> None:
 
 
 @program_app.command()
-def release(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def release(
+    client: FarmClient,
     program: Program,
     by: By,
     reason: Why,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer for a program that needs trust: it may be given to printers then. The audit keeps who, what for and why."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post(f"/programs/{_whole_hash(client, program)}/release", {"by": by, "reason": reason})
+    answer = client.post(f"/programs/{_whole_hash(client, program)}/release", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -255,18 +250,16 @@ def release(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @program_app.command()
-def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def withdraw(
+    client: FarmClient,
     program: Program,
     by: By = "operator",
     reason: Why = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a release back: nothing more of the program is started; what prints goes on."""
-    with farm_client(url, token_file, ca_file) as client:
-        answer = client.post(f"/programs/{_whole_hash(client, program)}/withdraw", {"by": by, "reason": reason})
+    answer = client.post(f"/programs/{_whole_hash(client, program)}/withdraw", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -274,21 +267,19 @@ def withdraw(  # noqa: PLR0913, PLR0917 - one parameter for each option
 
 
 @program_app.command()
-def remove(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def remove(
+    client: FarmClient,
     program: Program,
     yes: Yes = False,
     by: Annotated[str, typer.Option(help="Who removes it.")] = "operator",
     reason: Why = "",
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
 ) -> None:
     """Forget a file that was uploaded by mistake, while nothing was printed of it. Upload it again, rightly."""
-    with farm_client(url, token_file, ca_file) as client:
-        view = ProgramView.model_validate(client.get(f"/programs/{_whole_hash(client, program)}"))
-        named = f"{view.name} ({view.parts} x {view.revision} on {view.profile})"
-        make_sure(f"Remove {named} from the farm? Its file goes too.", yes=yes)
-        client.delete(f"/programs/{view.sha256}", by=by, reason=reason)
+    view = ProgramView.model_validate(client.get(f"/programs/{_whole_hash(client, program)}"))
+    named = f"{view.name} ({view.parts} x {view.revision} on {view.profile})"
+    make_sure(f"Remove {named} from the farm? Its file goes too.", yes=yes)
+    client.delete(f"/programs/{view.sha256}", by=by, reason=reason)
     say(f"{view.sha256[:12]} is removed.")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, farm_client, on_daemon
 from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, say, say_json
 from farm.config import DaemonSettings, load
@@ -272,24 +272,22 @@ def _told_afterwards(restoration: "Restoration") -> dict[str, Any]:
 # --- farm take-over, farm healing
 
 
-def take_over(  # noqa: PLR0913, PLR0917 - one parameter for each option
+@on_daemon
+def take_over(
+    client: FarmClient,
     yes: Yes = False,
     config: Config = None,
     data: Data = None,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Let this daemon act from now on, above every other one that the nodes have heard of."""
     _settings(config, data)
-    with farm_client(url, token_file, ca_file) as client:
-        farm = FarmView.model_validate(client.get("/farm"))
-        for alarm in farm.alarms:
-            if alarm.code == "fenced" and not as_json:
-                say(alarm.text)
-        make_sure(_TAKE_OVER if farm.fence is not None else _NEEDLESS, yes=yes)
-        answer = client.post("/farm/take-over")
+    farm = FarmView.model_validate(client.get("/farm"))
+    for alarm in farm.alarms:
+        if alarm.code == "fenced" and not as_json:
+            say(alarm.text)
+    make_sure(_TAKE_OVER if farm.fence is not None else _NEEDLESS, yes=yes)
+    answer = client.post("/farm/take-over")
     if as_json:
         say_json(answer)
         return
@@ -297,30 +295,28 @@ def take_over(  # noqa: PLR0913, PLR0917 - one parameter for each option
     say(f"See the nodes tell again what they did: {command_name()} healing --watch{_as_given(config, data)}")
 
 
+@on_daemon
 def healing(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    client: FarmClient,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until it is over.")] = False,
     done: Annotated[bool, typer.Option("--done", help="Wait no longer for nodes that are gone.")] = False,
     yes: Yes = False,
     config: Config = None,
     data: Data = None,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far the farm has healed after a restore or a take-over; when it has, how that ended."""
     _settings(config, data)
-    with farm_client(url, token_file, ca_file) as client:
-        farm = _look(client)
-        was_healing = farm.healing is not None
-        if done:
-            farm = _end_healing(client, farm, yes=yes)
-        _show_healing(farm, was_healing=was_healing, as_json=as_json)
-        while watch and farm.healing is not None:
-            time.sleep(_LOOK_EVERY_S)
-            before, farm = farm, _look(client)
-            if farm.healing != before.healing:
-                _show_healing(farm, was_healing=True, as_json=as_json)
+    farm = _look(client)
+    was_healing = farm.healing is not None
+    if done:
+        farm = _end_healing(client, farm, yes=yes)
+    _show_healing(farm, was_healing=was_healing, as_json=as_json)
+    while watch and farm.healing is not None:
+        time.sleep(_LOOK_EVERY_S)
+        before, farm = farm, _look(client)
+        if farm.healing != before.healing:
+            _show_healing(farm, was_healing=True, as_json=as_json)
 
 
 def _look(client: FarmClient) -> FarmView:

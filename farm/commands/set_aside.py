@@ -5,24 +5,22 @@ from typing import Annotated
 
 import typer
 
-from farm.commands.client import AsJson, AuthorityFile, TokenFile, Url, farm_client
+from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import say, say_json
 from farm.errors import as_typed
 from farm.views import SetAsideView
 
 
+@on_daemon
 def set_aside(
+    client: FarmClient,
     seen: Annotated[list[str] | None, typer.Option("--seen", help="Id of a fact that you have looked at; may be repeated.")] = None,
-    url: Url = None,
-    token_file: TokenFile = None,
-    ca_file: AuthorityFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the facts of nodes that could not be understood and were passed over; with --seen, take them off the list."""
-    with farm_client(url, token_file, ca_file) as client:
-        for key in seen or []:
-            client.delete(f"/set-aside/{key}")
-        answer = client.get("/set-aside", limit=1_000)
+    for key in seen or []:
+        client.delete(f"/set-aside/{key}")
+    answer = client.get("/set-aside", limit=1_000)
     if as_json:
         say_json(answer)
         return

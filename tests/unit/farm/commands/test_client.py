@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from farm.commands.client import FarmClient, ProblemError, Target, _Form, find_daemon
+from farm.commands.client import FarmClient, ProblemError, Target, _Form, find_daemon, on_daemon
 from farm.errors import ConfigurationError, UnreachableError
 from tests.unit.farm.commands.background import TOKEN
 from tests.unit.farm.commands.conftest import Farm
@@ -244,3 +246,40 @@ def test_whether_a_daemon_answers_yet(farm: Farm) -> None:
     farm.server.__exit__()
     assert not client.answers("/healthz")
     client.close()
+
+
+# --- a command that asks a daemon
+
+
+def _asked(given: list[tuple[str, int, bool]]) -> typer.Typer:
+    app = typer.Typer()
+
+    @app.command()
+    @on_daemon
+    def ask(client: FarmClient, path: str, limit: int = 3, loud: bool = False) -> None:
+        """Ask for something."""
+        given.append((f"{client._target.url}{path}", limit, loud))
+
+    return app
+
+
+def test_a_command_has_its_own_options_and_those_that_say_which_daemon() -> None:
+    shown = CliRunner().invoke(_asked([]), ["--help"], env={"COLUMNS": "160"}).stdout
+    assert "Ask for something." in shown
+    places = [shown.index(word) for word in ("--limit", "--loud", "--url", "--token-file", "--ca-file")]
+    assert places == sorted(places)
+    assert "client" not in shown.casefold()
+
+
+def test_it_is_called_with_a_client_of_that_daemon() -> None:
+    given: list[tuple[str, int, bool]] = []
+    result = CliRunner().invoke(_asked(given), ["/x", "--url", "http://127.0.0.1:7", "--limit", "5"])
+    assert result.exit_code == 0, result.output
+    assert given == [("http://127.0.0.1:7/x", 5, False)]
+
+
+def test_a_wrong_address_is_told_before_the_command_begins() -> None:
+    given: list[tuple[str, int, bool]] = []
+    error = CliRunner().invoke(_asked(given), ["/x", "--url", "nonsense"]).exception
+    assert isinstance(error, ConfigurationError)
+    assert given == []
