@@ -12,36 +12,17 @@ that comes twice is dropped by the machine. When oks may still come after a resy
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Final
 
 from drivers.marlin import patience
-from drivers.marlin.lines import BLOCKING, Frame, frame, probe, word
+from drivers.marlin.lines import BLOCKING, MOVES, Frame, frame, probe, word
+from drivers.marlin.modes import Mode, Purpose
 from drivers.marlin.replies import Kind, Reply
-from drivers.marlin.window import MOVES, Flight, Window, beside, padded
+from drivers.marlin.window import Flight, Window, beside, padded
 
 _WORKING: Final = frozenset({Kind.BUSY, Kind.USER_WAIT, Kind.HEATING})
 _LIVELY: Final = _WORKING | {Kind.OK}
-
-
-class Mode(Enum):
-    """What the channel does."""
-
-    CLOSED = auto()
-    IDLE = auto()  # everything is acknowledged
-    WAITING = auto()  # for the ok of one line or more
-    SETTLE = auto()  # for quiet
-    PROBE = auto()  # for Last Line
-    RENUMBER = auto()  # for the ok of M110 N0
-    FAILED = auto()  # `failure` says why
-
-
-class Purpose(Enum):
-    """Why we probe."""
-
-    RESYNC = auto()  # find our place and go on
-    LOCATE = auto()  # only learn the number: we have just connected
-    RENUMBER = auto()  # verify that numbers begin at 0 again
+_WAITING: Final = Mode.WAITING  # a name of a module is found in a fifth of the time that a member of an enumeration takes
 
 
 class Channel:
@@ -207,6 +188,26 @@ class Channel:
         for _ in range(count):
             self._move_answered(now_s, -1)
         return True
+
+    def turn(self, command: bytes, offset: int | None, now_s: float) -> bytes | None:
+        """Take a bare `ok` of the only move in flight and send the move `command`: what `on_plain_ok` and `stream` do, in one step.
+
+        The bytes for the wire, which the caller writes; None when it is not as simple as that, and nothing was done.
+        """
+        number = self._sent
+        if not self._moving or self.acked != number - 1 or self.mode is not _WAITING or command[:3] not in MOVES:
+            return None
+        number += 1
+        data = frame(number, command)
+        sent_s, length = self._flight.relay(now_s, len(data))
+        self.window.answered(now_s - (max(self._answered_s, sent_s)), length)
+        self._accepted(self.history[-1])
+        self.history.append(Frame(number, command, offset))
+        self.acked = number - 1
+        self._sent = self._cursor = number
+        self._answered_s = self._heard_s = self._lively_s = self._silent_since_s = now_s
+        self.deadline_s = now_s + patience.STALL_S
+        return data
 
     def on_reply(self, reply: Reply, now_s: float) -> None:
         """Take a line of the machine."""

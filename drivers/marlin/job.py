@@ -7,7 +7,7 @@ from enum import IntEnum, auto
 from typing import Final
 
 from drivers.base import Fault, PrintEnd
-from drivers.marlin.lines import ProgramLine, word
+from drivers.marlin.lines import MOVES, ProgramLine, word
 
 FENCE: Final = b""  # stands in a script for a fence of the channel
 PARK_LIFT_MM: Final = 5.0
@@ -17,7 +17,6 @@ STEPPER_TIMEOUT_S: Final = 120  # Marlin's default; while paused the motors must
 CHAMBER: Final = frozenset({b"M141", b"M191"})
 _MOVES: Final = frozenset({b"G0", b"G1", b"G2", b"G3"})
 _FEEDRATE: Final = re.compile(rb"F ?([0-9.]+)")
-_PLAIN_MOVES: Final = frozenset(name + b" " for name in _MOVES)  # as slicers write them: known without a look at the rest
 
 
 class Phase(IntEnum):
@@ -80,7 +79,7 @@ class Modes:
 
     def note(self, command: bytes) -> None:
         """Take one accepted command."""
-        if command[:3] in _PLAIN_MOVES:
+        if command[:3] in MOVES:
             if not self.extruded or b"F" in command:
                 self._move(command)
             return

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from drivers.marlin.job import heaters_off, make_safe
-from drivers.marlin.lines import ProgramLine, word
+from drivers.marlin.lines import MOVES, ProgramLine, word
 from drivers.marlin.session import Session
 
 LEAST_DEADMAN_S: Final = 60  # a busy computer is late now and then; a lost port is waited for as long
@@ -61,7 +61,7 @@ def around(session: Session, lines: Iterable[ProgramLine]) -> Iterable[ProgramLi
 
 def _around(deadman_s: int, lines: Iterable[ProgramLine]) -> Iterable[ProgramLine]:
     for line in lines:
-        if line.command.startswith(_PREFIXES) and word(line.command) in _STANDING:
+        if line.command[:3] not in MOVES and line.command.startswith(_PREFIXES) and word(line.command) in _STANDING:
             yield ProgramLine(UNWATCH, None)
             yield line
             yield ProgramLine(_on(deadman_s), None)

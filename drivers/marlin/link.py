@@ -173,24 +173,25 @@ class Link:
 
     def write(self, data: bytes) -> None:
         """Send `data`, now or as soon as the port takes it."""
-        if not self._open or not data:
+        if not self._open:
             return
         if not self._unsent:
-            data = self._at_once(data)
-            if not data:
+            sent = self._at_once(data)
+            if sent == len(data):
                 return
+            data = data[sent:]
         self._unsent += data
         if len(self._unsent) > MAX_UNSENT_BYTES:
             self._fail("the port takes no bytes any more")
         elif not self._waiting:
             self._writable()
 
-    def _at_once(self, data: bytes) -> bytes:
-        """Give the port what it takes; the rest."""
+    def _at_once(self, data: bytes) -> int:
+        """Give the port what it takes; how many bytes."""
         try:
-            return data[os.write(self._descriptor, data) :]
+            return os.write(self._descriptor, data) if data else 0
         except OSError:
-            return data  # full or gone: the long way tells
+            return 0  # full or gone: the long way tells
 
     def _writable(self) -> None:
         try:

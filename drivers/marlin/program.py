@@ -106,13 +106,26 @@ class ProgramReader:
             self._file = self._path.open("rb")
         self._must_be_as_checked(self._file)
         lines: list[ProgramLine] = []
+        taken: list[bytes] = []
+        try:
+            return lines, self._take(self._file.readline, lines, taken)
+        finally:
+            if self._checked is None:
+                self._digest.update(b"".join(taken))
+
+    def _take(self, readline: Callable[[int], bytes], lines: list[ProgramLine], taken: list[bytes]) -> bool:
+        """Fill `lines` with the commands of a batch and `taken` with what it was made of; whether the file has ended."""
         enough_bytes = self._offset + MAX_BATCH_BYTES
         while len(lines) < BATCH_LINES and self._offset < enough_bytes:
-            raw = self._file.readline(MAX_LINE_BYTES)
+            raw = readline(MAX_LINE_BYTES)
             if not raw:
-                return lines, True
-            self._take(raw, lines)
-        return lines, False
+                return True
+            taken.append(raw)
+            self._number += 1
+            self._offset += len(raw)
+            if command := self._prepared(raw):
+                lines.append(ProgramLine(command, self._offset))
+        return False
 
     def _must_be_as_checked(self, file: BinaryIO) -> None:
         if self._checked is None:
@@ -139,19 +152,13 @@ class ProgramReader:
             )
         self._checked = replace(self._checked, changed_ns=now.st_mtime_ns)  # only touched
 
-    def _take(self, raw: bytes, lines: list[ProgramLine]) -> None:
-        self._number += 1
-        self._offset += len(raw)
-        if self._checked is None:
-            self._digest.update(raw)
+    def _prepared(self, raw: bytes) -> bytes:
         if len(raw) == MAX_LINE_BYTES:
             raise TransferError(self._at("has no end", "n'a pas de fin"), next_step=_NOT_GCODE)
         try:
-            command = prepare(raw)
+            return prepare(raw)
         except LineError as error:
             raise TransferError(self._at(f"{error}", error.french), next_step=_NOT_GCODE) from error
-        if command:
-            lines.append(ProgramLine(command, self._offset))
 
     def _at(self, english: str, french: str) -> Bilingual:
         place, name = self._number, self._path.name

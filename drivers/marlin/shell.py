@@ -1,6 +1,7 @@
 """Moves bytes, time and files for one Marlin printer: holds its port, feeds the protocol, tells what happens."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -76,6 +77,7 @@ class Shell:
         self._starting = self._letting_go = False
         self._ended: dict[str, JobEnded] = {}
         self._flush_s = 0.0  # when a stream of moves is looked at again
+        self._time_s = time.monotonic  # of the loop, as soon as there is one
 
     @property
     def status(self) -> PrinterStatus:
@@ -168,7 +170,9 @@ class Shell:
     async def _hold_port(self) -> None:
         """Open the port and serve it until it is gone."""
         port = await self._port.open(self._run, self._publish)
-        self._lost = lost = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._time_s = loop.time
+        self._lost = lost = loop.create_future()
         link = Link(port, self._receive, self._lose)
         try:
             self._link, self._serial = link, port
@@ -196,25 +200,26 @@ class Shell:
         return asyncio.get_running_loop().time()
 
     def _receive(self, data: bytes) -> None:
-        now_s = self._now_s()
-        self._transcript.heard(data, now_s)
-        if not self._protocol.streams(data, now_s):
+        now_s = self._time_s()
+        answer = self._protocol.streams(data, now_s)
+        if answer is None:
+            self._transcript.heard(data, now_s)
             self._protocol.receive(data, now_s)
             self._flush()
-        elif now_s >= self._flush_s or self._protocol.wants_program:
-            self._flush()
+        elif now_s >= self._flush_s or (self._feeding is None and self._protocol.wants_program):
+            self._transcript.heard(data, now_s)
+            self._flush(answer)
         elif self._link is not None:
-            line = self._protocol.data_to_send()
-            self._transcript.sent(line, now_s)
-            self._link.write(line)
+            self._transcript.exchanged(data, answer, now_s)
+            self._link.write(answer)
 
     def _timed_out(self) -> None:
         self._timer = None
         self._protocol.on_timeout(self._now_s())
         self._flush()
 
-    def _flush(self) -> None:
-        """After anything happened: leave a bookmark, send, arm the timer, tell, read ahead.
+    def _flush(self, answer: bytes = b"") -> None:
+        """After anything happened: leave a bookmark, send (`answer` first), arm the timer, tell, read ahead.
 
         While moves are answered one by one nothing else happens, and one look in FLUSH_S is enough: the timer that is armed only
         looks, and finds the newer deadline.
@@ -223,7 +228,7 @@ class Shell:
         mark = self._protocol.mark(self._now_s())
         if mark is not None and self._protocol.job is not None:
             self._listener(Bookmark(self._protocol.job.name, encode(mark, self._boot, recovery.boot_second())))
-        data = self._protocol.data_to_send()
+        data = answer + self._protocol.data_to_send()
         if self._link is not None:
             self._transcript.sent(data, self._now_s())
             self._link.write(data)

@@ -5,9 +5,9 @@ from typing import Final
 
 from drivers.base import PrintEnd
 from drivers.marlin import ending, faults, greeting, limits, reattach
-from drivers.marlin.channel import Mode
 from drivers.marlin.events import Ready
 from drivers.marlin.job import FENCE, Ending, Phase, park, unpark
+from drivers.marlin.modes import Mode
 from drivers.marlin.session import Session
 
 POLL_S: Final = 2.0  # temperatures, when the firmware does not report by itself

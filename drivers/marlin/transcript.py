@@ -21,6 +21,8 @@ HIDDEN: Final = "***"
 _SENT: Final = ord(">")
 _HEARD: Final = ord("<")
 _HEADER: Final = Struct("<BIH")  # direction, milliseconds since the block began, length
+_BOTH: Final = Struct("<BIH3sBIH")  # a header with an answer of 3 bytes, and the header of what we said to it
+_OK: Final = b"ok\n"
 _LONGEST_BLOCK_MS: Final = 2**32 - 1
 
 # Wi-Fi names and keys, passwords and addresses of networked boards: M551, M552, M587 to M589 of RepRapFirmware
@@ -77,6 +79,19 @@ class Transcript:
         """The machine said `data`."""
         if data:
             self._add(_HEARD, data, now_s)
+
+    def exchanged(self, heard: bytes, sent: bytes, now_s: float) -> None:
+        """The machine said `heard`, and we said `sent` at once. An ok and a line are packed in one step: nearly all is that."""
+        block = self._blocks[-1] if self._blocks else None
+        after_ms = int((now_s - block.began_s) * 1000) if block is not None else -1
+        if block is None or heard != _OK or not 0 <= after_ms <= _LONGEST_BLOCK_MS or not 0 < len(sent) <= MAX_CHUNK_BYTES:
+            self.heard(heard, now_s)
+            self.sent(sent, now_s)
+            return
+        if len(block.content) >= self._block_bytes:
+            block, after_ms = self._begin(now_s), 0
+        block.newest_s = now_s
+        block.content += _BOTH.pack(_HEARD, after_ms, len(_OK), heard, _SENT, after_ms, len(sent)) + sent
 
     def _add(self, direction: int, data: bytes, now_s: float) -> None:
         block = self._blocks[-1] if self._blocks else self._begin(now_s)

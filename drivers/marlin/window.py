@@ -28,7 +28,6 @@ MAX_CLEAN_LINES: Final = 65_536
 WORTHWHILE_S: Final = 0.001  # who answers faster gets a thousand lines a second one by one, and no file has so many
 PROMPT_RATIO: Final = 1.5
 PROMPT_SLACK_S: Final = 0.0005  # what a busy event loop adds
-MOVES: Final = frozenset({b"G0 ", b"G1 ", b"G2 ", b"G3 "})  # only these are sent beside others
 _BUCKET_BITS: Final = 3  # lines whose lengths differ by less than 8 bytes are compared
 _BUCKETS: Final = 16
 _SPACES: Final = b" " * PADDING
@@ -52,7 +51,7 @@ class Window:
     def _forget(self) -> None:
         self._quickest_s = [float("inf")] * _BUCKETS
 
-    def answered(self, waited_s: float, length: int, free: int) -> None:
+    def answered(self, waited_s: float, length: int, free: int = -1) -> None:
         """A move was acknowledged `waited_s` after it was sent, or after the answer before; `free` planner places, -1 unknown."""
         self._clean += 1
         if free >= 0:
@@ -65,8 +64,9 @@ class Window:
                 self._quickest_s[bucket] = quickest_s = waited_s
             prompt = waited_s <= quickest_s * PROMPT_RATIO + PROMPT_SLACK_S
         if not prompt or (waited_s < WORTHWHILE_S and not self.wide):
-            self._hunger = max(self._hunger - WAIT_WEIGHT, 0)
-            self._judge()
+            if self._hunger or self.wide or not self._hungry_answers:
+                self._hunger = max(self._hunger - WAIT_WEIGHT, 0)
+                self._judge()
         elif self._hunger < self._hungry_answers:
             self._hunger += 1
         elif not self.wide:
@@ -127,6 +127,13 @@ class Flight:
         line = self._lines.popleft()
         self._bytes -= line[1]
         return line
+
+    def relay(self, now_s: float, length: int) -> tuple[float, int]:
+        """The only line is answered, and one of `length` bytes takes its place: when the other was sent, and its bytes."""
+        before = self._lines[0]
+        self._lines[0] = (now_s, length)
+        self._bytes = length
+        return before
 
     def land(self) -> None:
         """Nothing is in flight any more, as far as we count."""

@@ -2,8 +2,9 @@
 
 import pytest
 
-from drivers.marlin.channel import Channel, Mode
+from drivers.marlin.channel import Channel
 from drivers.marlin.lines import frame, probe
+from drivers.marlin.modes import Mode
 from drivers.marlin.patience import (
     MAX_SAME_RESENDS,
     NOT_BUSY_S,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from drivers.marlin.channel import Mode
 from drivers.marlin.lines import frame
+from drivers.marlin.modes import Mode
 from drivers.marlin.patience import (
     STALL_S,
 )

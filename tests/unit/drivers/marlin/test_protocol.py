@@ -339,7 +339,7 @@ def test_the_short_way_says_the_same_as_the_long_one(monkeypatch: pytest.MonkeyP
     said = []
     for short in (True, False):
         if not short:
-            monkeypatch.setattr(Protocol, "streams", lambda *_: False)
+            monkeypatch.setattr(Protocol, "streams", lambda *_: None)
         options = FirmwareOptions(advanced_ok=advanced, uart_baud=250_000)
         world = World(options, window=Window(lines, hungry_answers=0)).connected()
         world.print_lines([*HEATED, *moves(300), "M104 S190", *moves(300, start=300), "G28 X", *moves(10, start=600)])

@@ -132,8 +132,11 @@ class World:
         if said and self.plugged:
             said = self.to_host(said)
             self.heard += said
-            if not self.protocol.streams(said, self.now_s):
+            answer = self.protocol.streams(said, self.now_s)
+            if answer is None:
                 self.protocol.receive(said, self.now_s)
+            else:
+                self.protocol.write(answer)  # it goes with the next step, as whatever is said
         return bool(data or said)
 
     # what was executed
