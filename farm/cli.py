@@ -4,15 +4,18 @@ Only the module of the command that was typed is loaded, and that imports what i
 a second of a start, and `farm node` on a Pi Zero never loads what only `farm serve` needs.
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
-
-import typer
+from typing import TYPE_CHECKING, Final
 
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
 from farm.language import told
+
+if TYPE_CHECKING:
+    import typer
 
 # command -> module of farm.commands
 _MODULES: Final = {
@@ -45,8 +48,10 @@ _MODULES: Final = {
 _HELP: Final = "Essaim: one queue for a whole network of 3D printers."
 
 
-def build(command: str | None = None) -> typer.Typer:
+def build(command: str | None = None) -> "typer.Typer":
     """The application with the command that is named; with all of them when it is none of ours, so that the help is whole."""
+    import typer  # noqa: PLC0415 - loads longer than `farm gcode facts` takes to read a frame
+
     app = typer.Typer(
         name="farm",
         no_args_is_help=True,
@@ -65,10 +70,35 @@ def _whole() -> None:
     """Keep the name of the command part of what is typed also when there is only one."""
 
 
+def _quick(words: Sequence[str]) -> int | None:
+    """Answer what needs no typer; gives the exit code, None: it is something else."""
+    if words[:1] != ["gcode"]:
+        return None
+    # Nothing here is linear algebra; to start its threads takes NumPy a fifth of its import.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if words[1:2] not in (["facts"], ["check"]):
+        return None
+    from farm.commands.gcode_quick import answer  # noqa: PLC0415 - only here
+
+    try:
+        code = answer(words[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # who reads has seen enough; the end of this process shall not say it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
 def main() -> None:
     """Run `farm`; exits with 0 when done, 1 or 2 after an error that is told on standard error, 130 after Ctrl-C."""
+    words = sys.argv[1:]
     try:
-        build(sys.argv[1] if len(sys.argv) > 1 else None)(prog_name=command_name())
+        code = _quick(words)
+        if code is None:
+            build(words[0] if words else None)(prog_name=command_name())
     except (FarmError, DriverError) as error:
         sys.stderr.write(f"farm: {as_typed(told(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))
+    sys.exit(code)

@@ -15,7 +15,7 @@ from farm.errors import InvalidError, NotFoundError, TooLargeError
 from gcode.checks import Inspection
 from gcode.containers import ContainerError, open_program
 from gcode.containers.kinds import Kind
-from gcode.profile import PrinterProfile, ProfileError, bundled_profiles, parse_profile
+from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
 from gcode.texts import Bilingual, BilingualError
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
@@ -218,10 +218,10 @@ def profile_named(name: str) -> PrinterProfile:
         InvalidError: the file is no profile.
 
     """
-    bundled = bundled_profiles()
+    bundled = bundled_ids()
     fitting = [key for key in bundled if name in {key, key.partition("-")[2]}]
     if len(fitting) == 1:
-        return bundled[fitting[0]]
+        return bundled_profile(fitting[0])
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
         raise NotFoundError(

@@ -12,7 +12,7 @@ import typer
 
 from farm.commands.gcode_files import bar, gcode_errors, opened, profile_named, written
 from farm.commands.gcode_read import File, Output, Plate
-from farm.commands.overview import duration, number_of, plain, say, say_json
+from farm.commands.speech import duration, number_of, plain, say, say_json
 from farm.errors import InvalidError
 from farm.language import speaks_french
 from gcode.frame import FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from

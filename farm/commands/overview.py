@@ -1,7 +1,5 @@
 """What `farm status` shows: what needs a hand first, then silent nodes, orders and printers, in lines that fit the terminal."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +7,24 @@ from textwrap import wrap
 from typing import Final
 
 from farm.bus.messages import ReasonNote
+from farm.commands.speech import duration, number_of, plain, say, say_json
 from farm.errors import as_typed, command_name
 from farm.views import FarmView, NodeView, PrinterView, StockView
+
+__all__ = [
+    "RECOVERIES",
+    "Line",
+    "duration",
+    "hands",
+    "number_of",
+    "overview",
+    "plain",
+    "rejected",
+    "rejections",
+    "say",
+    "say_json",
+    "silences",
+]
 
 Line = tuple[str, str]  # a text and its style
 _GAP: Final = "  "
@@ -21,38 +35,6 @@ RECOVERIES: Final = {
     "never": "It needs repair before it prints again.",
 }
 _NUMBERS: Final = frozenset({"good", "wanted", "owed", "done"})
-
-
-def plain(text: str) -> str:
-    """Text from a printer or a maker, made safe for a terminal: no control characters, so no escape sequences."""
-    return "".join(character if character.isprintable() else "�" for character in text)
-
-
-def say(text: str) -> None:
-    """One line for people."""
-    sys.stdout.write(plain(text) + "\n")
-
-
-def say_json(value: object) -> None:
-    """JSON for programs."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def number_of(count: int, thing: str) -> str:
-    """A count with its noun: 1 part, 2 parts."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """A time span for people: 40 s, 12 min, 3 h 5 min, 2 d 4 h."""
-    minutes = int(seconds // 60)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} d {minutes // 60 % 24} h"
 
 
 def overview(farm: FarmView, width: int) -> Iterator[Line]:

@@ -22,11 +22,8 @@ from gcode.scan import kernel as compiled
 from gcode.scan.blocks import BLOCK_BYTES, Block, cut_blocks
 from gcode.scan.columns import Columns, MoveFlag, Parsed, Parser, Planning, added_modes, copied
 from gcode.scan.gather import FeatureMark, Gatherer, LayerMark, Mark, Moves
-from gcode.scan.lines import Kind, examine
-from gcode.scan.planning import NumpyPlanning
 from gcode.scan.remarks import COMMAND, NOTHING, UNSURE, Remark, Remarks
 from gcode.scan.sheet import LimitTable, Sheet
-from gcode.scan.tokens import NumpyParser
 from gcode.scan.watch import Watch
 from gcode.survey import PLA_DENSITY_G_CM3, Survey, survey
 from gcode.totals import Totals, facts_of
@@ -43,6 +40,9 @@ def _stages(kernel: bool | None) -> tuple[Parser, Planning]:
     """The parser and the planner; `kernel` None: the compiled ones where they are."""
     if compiled.available() if kernel is None else kernel:
         return compiled.KernelParser(), compiled.KernelPlanning()
+    from gcode.scan.planning import NumpyPlanning  # noqa: PLC0415 - a small file is read sooner than this is loaded
+    from gcode.scan.tokens import NumpyParser  # noqa: PLC0415
+
     return NumpyParser(), NumpyPlanning()
 
 
@@ -230,6 +230,8 @@ class _Scan:
 
     def _find_picture(self, begin: int, stop: int) -> None:
         """A picture was announced: it begins with the next line that is no plain move, also a blank one."""
+        from gcode.scan.lines import Kind, examine  # noqa: PLC0415 - of the stages on NumPy; pictures are rare
+
         content = self._block.content
         while begin < stop and self.events.awaits_picture:
             end, after = _line_end(content, begin)
@@ -254,6 +256,9 @@ class _Scan:
         if obeyed and line.code in MOVES:
             if line.comment:
                 self._hear(line, row, behind_move=True)
+            if line.tight:
+                for judge in self.judges:
+                    judge.beside(line._replace(comment=""))
             moves = self.machine.apply(line)
         else:
             moves = self.machine.apply(line) if obeyed else ()

@@ -8,7 +8,7 @@ import pytest
 from gcode.frame import default_design
 from gcode.frame.program import filled
 from gcode.kinematics import Junction
-from gcode.profile import Box, PrinterProfile, ProfileError, bundled_profiles, parse_profile
+from gcode.profile import Box, PrinterProfile, ProfileError, bundled_ids, bundled_profile, bundled_profiles, parse_profile
 from tests.unit.gcode.samples import profile
 
 PROFILES = list(bundled_profiles().values())
@@ -255,3 +255,11 @@ max = [30, 210, 10]
 def test_bytes_that_are_no_text_are_told() -> None:
     with pytest.raises(ProfileError):
         parse_profile(b"\xff\xfe")
+
+
+def test_one_bundled_profile_is_the_one_among_all() -> None:
+    """Each is found by the name of its file, so that nobody has to read the others for it."""
+    assert bundled_ids() == list(bundled_profiles())
+    for key, found in bundled_profiles().items():
+        assert found.id == key
+        assert bundled_profile(key) == found
