@@ -1,5 +1,7 @@
 """The channel with more than one line in flight."""
 
+from collections.abc import Callable
+
 import pytest
 
 from drivers.marlin.lines import frame
@@ -242,3 +244,78 @@ def test_more_oks_than_moves_in_flight_do_not_take_the_short_way() -> None:
     assert not bench.accepted
     assert bench.channel.on_plain_ok(bench.now_s, 2)
     assert bench.idle()
+
+
+def _state(bench: Bench) -> dict[str, object]:
+    """All that a channel knows, in a form that can be compared."""
+    known = vars(bench.channel) | {"window": vars(bench.channel.window), "_flight": vars(bench.channel._flight)}
+    return {name: value for name, value in known.items() if name not in {"_write", "_accepted"}}
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_turn_is_what_an_ok_and_the_next_line_are_one_after_the_other(lines: int) -> None:
+    short, long = Bench(), Bench()
+    for bench in (short, long):
+        bench.channel.window = Window(lines, hungry_answers=3)
+        bench.say(b"G1 X0")
+    for index in range(1, 40):
+        command = b"G1 X%d E0.%d" % (index, index)
+        for bench in (short, long):
+            bench.now_s += (0.00001, 0.0016, 0.1)[index % 3]
+        if (data := short.channel.turn(command, index, short.now_s)) is None:
+            assert short.channel.window.wide
+            assert short.channel.on_plain_ok(short.now_s)
+            assert short.channel.stream(command, short.now_s, offset=index)
+        else:
+            short.sent.append(data)
+        assert long.channel.on_plain_ok(long.now_s)
+        assert long.channel.stream(command, long.now_s, offset=index)
+        assert _state(short) == _state(long)
+        assert short.sent == long.sent
+        assert short.accepted == long.accepted
+    assert len(long.accepted) == 39
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda _bench: None,
+        lambda bench: bench.say(b"G28"),
+        lambda bench: _stream(bench, b"G1 X1", b"G1 X2"),
+        lambda bench: bench.channel.fence(bench.now_s),
+        lambda bench: (bench.say(b"G1 X1"), bench.hear("Resend: 1")),
+        lambda bench: (bench.say(b"G1 X1"), bench.channel.close()),
+    ],
+    ids=["nothing-in-flight", "blocking", "two", "fence", "settling", "closed"],
+)
+def test_a_turn_is_only_for_an_ok_of_the_only_move_in_flight(before: Callable[[Bench], object]) -> None:
+    bench = _wide()
+    before(bench)
+    sent = list(bench.sent)
+    deadline_s, in_flight = bench.channel.deadline_s, bench.channel.in_flight
+    assert bench.channel.turn(b"G1 X9", 9, bench.now_s) is None
+    assert (bench.sent, bench.accepted, bench.channel.deadline_s, bench.channel.in_flight) == (sent, [], deadline_s, in_flight)
+
+
+@pytest.mark.parametrize("command", [b"G28", b"M106 S255", b"M109 S200", b"G4 P1", b"G92 E0", b"G1"])
+def test_what_is_no_move_takes_no_turn(command: bytes) -> None:
+    bench = Bench()
+    bench.say(b"G1 X1")
+    assert bench.channel.turn(command, 9, bench.now_s) is None
+    assert not bench.accepted
+    assert bench.channel.turn(b"G1 X2", 9, bench.now_s) == frame(2, b"G1 X2")
+
+
+def test_a_line_that_was_sent_again_takes_no_turn_until_a_fence_has_cleared_our_place() -> None:
+    bench = _wide()
+    _stream(bench, b"G1 X1", b"G1 X2")
+    bench.hear("Error:checksum mismatch, Last Line: 0", "Resend: 1", "ok")
+    bench.quiet()
+    bench.last_line(0)
+    assert bench.sent[-1] == padded(frame(1, b"G1 X1"))
+    assert bench.channel.turn(b"G1 X3", 9, bench.now_s) is None
+    bench.hear("ok")
+    assert bench.channel.turn(b"G1 X3", 9, bench.now_s) is None
+    bench.hear("ok", "fence-3.", "ok")
+    bench.say(b"G1 X3")
+    assert bench.channel.turn(b"G1 X4", 9, bench.now_s) == frame(5, b"G1 X4")

@@ -1,7 +1,11 @@
+from functools import reduce
+from operator import xor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.marlin import lines
 from drivers.marlin.lines import (
     MAX_COMMAND_BYTES,
     MAX_FRAME_BYTES,
@@ -116,6 +120,30 @@ def test_prepare_gives_a_sendable_line_or_says_why_not(raw: bytes) -> None:
     assert b";" not in command
     assert len(command) <= MAX_COMMAND_BYTES
     assert command == b"" or command[:1].isalpha()
+
+
+@given(
+    st.sampled_from([b"G0 ", b"G1 ", b"G2 ", b"G3 "]),
+    st.text(st.sampled_from("XYZEF0123456789.- \t\r;(*gxN\x00\x0b"), max_size=MAX_COMMAND_BYTES),
+    st.sampled_from([b"", b"\n", b"\r\n", b" \n"]),
+)
+def test_the_short_way_of_a_move_prepares_what_the_long_one_does(move: bytes, text: str, end: bytes) -> None:
+    raw = move + text.encode() + end
+    found = []
+    for moves in (lines.MOVES, frozenset[bytes]()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lines, "MOVES", moves)
+            try:
+                found.append(prepare(raw))
+            except LineError as error:
+                found.append(str(error).encode())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 33, 63, 64, 65, 94, 127, 128])
+def test_the_checksum_of_any_length_is_all_bytes_together(length: int) -> None:
+    text = bytes((index * 37 + 11) % 256 for index in range(length))
+    assert checksum(text) == reduce(xor, text, 0)
 
 
 def test_word() -> None:

@@ -194,3 +194,48 @@ def test_lines_are_always_clean_ordered_text(chunks: list[tuple[bool, bytes, flo
         assert line.isprintable()
         assert re.match(r"\d+\.\d{3} [<>] .", line)
         assert len(line) < MAX_LINE_CHARACTERS + 30
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"ok\n", b"ok\nok\n", b"ok", b"T:20 /0\n", b""]), st.binary(max_size=40), st.floats(0, 3)),
+        max_size=60,
+    )
+)
+def test_an_exchange_is_what_both_sides_say_one_after_the_other(said: list[tuple[bytes, bytes, float]]) -> None:
+    together, apart = Transcript(), Transcript()
+    now_s = 100.0
+    for heard, sent, later_s in said:
+        now_s += later_s
+        together.exchanged(heard, sent, now_s)
+        apart.heard(heard, now_s)
+        apart.sent(sent, now_s)
+    assert together.lines() == apart.lines()
+    assert together.size_bytes == apart.size_bytes
+
+
+def test_an_exchange_stays_in_order_and_keeps_what_is_too_long_for_one_step() -> None:
+    transcript = Transcript()
+    transcript.exchanged(b"ok\n", b"N1 G1 X1*1\n", 1.0)
+    transcript.exchanged(b"ok\n", b"N2 G1 X2*2\n", 1.5)
+    transcript.exchanged(b"ok\n", b"", 2.0)
+    transcript.exchanged(b"ok\n", b"x\n" + b"y" * MAX_CHUNK_BYTES + b"\nz\n", 2.5)
+    assert transcript.lines() == [
+        *("0.000 < ok", "0.000 > N1 G1 X1*1", "0.500 < ok", "0.500 > N2 G1 X2*2"),
+        *("1.000 < ok", "1.500 < ok", "1.500 > z"),
+    ]
+
+
+def test_an_exchange_before_the_block_began_counts_from_its_beginning() -> None:
+    transcript = Transcript()
+    transcript.heard(b"start\n", 10.0)
+    transcript.exchanged(b"ok\n", b"N1 G1 X1*1\n", 9.0)
+    assert transcript.lines()[1:] == ["0.000 < ok", "0.000 > N1 G1 X1*1"]
+
+
+def test_exchanges_are_forgotten_like_all_that_is_said() -> None:
+    transcript = Transcript(keep_bytes=4_096)
+    for number in range(5_000):
+        transcript.exchanged(b"ok\n", frame(number, b"G1 X1"), number / 100)
+    assert transcript.size_bytes <= 4_096 + 100
+    assert transcript.lines()[-1].endswith(frame(4_999, b"G1 X1").decode().strip())
