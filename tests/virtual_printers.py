@@ -11,7 +11,7 @@ from typing import Any, Self
 from farm.config import PrinterSection
 from farm.process import bound_to_us
 
-_START_TIMEOUT_S = 30.0
+_START_TIMEOUT_S = 60.0
 _STATE_DELAY_S = 0.6  # the state is written five times a second
 
 

@@ -19,6 +19,7 @@ from api.testing import MemoryControl
 from farm.config import DaemonSettings
 from farm.views import ProgramRequest
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
@@ -69,7 +70,7 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get(self.server.url)
 
-    def wait(self, met: Any, seconds: float = 20) -> Any:
+    def wait(self, met: Any, seconds: float = PATIENCE_S) -> Any:
         """Wait until `met()` is true."""
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: met())
 
@@ -90,6 +91,15 @@ class Page:
     def does(self, function: Any, *arguments: Any, **more: Any) -> Any:
         """Change the farm on the loop of its server."""
         return self.server.call(function, *arguments, **more)
+
+    def sign(self, name: str = "Eve Martin", reason: str = "") -> None:
+        """Say yes to what is asked, in this person's name."""
+        field = self.one("#confirm-by")
+        field.clear()
+        field.send_keys(name)
+        if reason:
+            self.one("#confirm-reason").send_keys(reason)
+        self.one("#confirm-yes").click()
 
     def complaints(self) -> list[str]:
         """What the browser's console says: errors, and violations of the content security policy."""

@@ -21,6 +21,7 @@ from farm.config import PageSection
 from farm.node import core
 from farm.node.page.local_page import LocalPage
 from tests.browser.conftest import PHONE, WIDE
+from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import Workshop, order, until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -105,7 +106,7 @@ class Eyes:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get(url or self.unit.url)
 
-    def wait(self, met: Any, seconds: float = 20) -> Any:
+    def wait(self, met: Any, seconds: float = PATIENCE_S) -> Any:
         return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: met())
 
     def one(self, selector: str) -> WebElement:

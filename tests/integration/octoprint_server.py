@@ -36,6 +36,7 @@ FARM_PERMISSIONS: Final = (
     "CONTROL",
 )
 START_TIMEOUT_S: Final = 120.0  # 52 s were seen with eight instances on a machine under load
+_ANSWER_S: Final = 60.0
 DISABLED_PLUGINS: Final = (
     "softwareupdate, announcements, tracking, discovery, pluginmanager, errortracking, backup, gcodeviewer, corewizard, "
     "health_check, achievements, pi_support, firmware_check, file_check"
@@ -183,25 +184,25 @@ class OctoPrintServer:
 
     def get(self, path: str, key: str = MAKER_KEY) -> dict[str, Any]:
         """What a person's browser would read."""
-        answer = requests.get(self.url + path, headers={"X-Api-Key": key}, timeout=10)
+        answer = requests.get(self.url + path, headers={"X-Api-Key": key}, timeout=_ANSWER_S)
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
 
     def post(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> dict[str, Any]:
         """What a person's click in the browser would send; the answer's JSON, empty when there is none."""
-        answer = requests.post(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10)
+        answer = requests.post(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=_ANSWER_S)
         answer.raise_for_status()
         content: dict[str, Any] = answer.json() if answer.content else {}
         return content
 
     def put(self, path: str, body: dict[str, Any], key: str = MAKER_KEY) -> None:
         """What saving a form in the browser would send."""
-        requests.put(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
+        requests.put(self.url + path, json=body, headers={"X-Api-Key": key}, timeout=_ANSWER_S).raise_for_status()
 
     def delete(self, path: str, key: str = MAKER_KEY) -> None:
         """What a person's click on the bin would send."""
-        requests.delete(self.url + path, headers={"X-Api-Key": key}, timeout=10).raise_for_status()
+        requests.delete(self.url + path, headers={"X-Api-Key": key}, timeout=_ANSWER_S).raise_for_status()
 
     def upload(self, name: str, content: bytes, *, start: bool = False) -> None:
         """Upload a person's own file, and print it when `start`."""
@@ -210,7 +211,7 @@ class OctoPrintServer:
             files={"file": (name, content)},
             data={"print": str(start).lower()},
             headers={"X-Api-Key": MAKER_KEY},
-            timeout=30,
+            timeout=_ANSWER_S,
         )
         answer.raise_for_status()
 
@@ -225,7 +226,7 @@ class OctoPrintServer:
         """Take an application key of the user `farm` back, as an administrator does."""
         self.post("/api/plugin/appkeys", {"command": "revoke", "app": app, "user": "farm"})
 
-    def decide(self, app: str, *, accept: bool, timeout_s: float = 30.0) -> None:
+    def decide(self, app: str, *, accept: bool, timeout_s: float = 60.0) -> None:
         """Be the person who answers when the application `app` asks for a key; waits until it has asked."""
         deadline_s = time.monotonic() + timeout_s
         while True:

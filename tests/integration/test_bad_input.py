@@ -14,6 +14,7 @@ from tests.integration.command_line import Answer, run_farm
 from tests.integration.octoprint_server import OctoPrintServer
 from tests.integration.real import require
 from tests.integration.small_program import small_program
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
 
@@ -96,7 +97,7 @@ def test_a_truncated_upload_leaves_nothing(farm: LocalFarm) -> None:
         connection.shutdown(socket.SHUT_WR)
         connection.recv(65_536)
     assert farm.get("/programs") == []
-    farm.wait_until(lambda: not list(farm.data.rglob("incoming/*")), what="the half file to go", timeout_s=10)
+    farm.wait_until(lambda: not list(farm.data.rglob("incoming/*")), what="the half file to go", timeout_s=PATIENCE_S)
 
 
 def test_a_file_that_is_not_the_promised_one_is_refused(farm: LocalFarm, program: Path, tmp_path: Path) -> None:

@@ -16,14 +16,17 @@ from farm.bus.messages import MAX_FACTS, is_harmful
 from farm.bus.topics import Stream, node_subscription, topic
 from farm.commands.local_farm import LocalFarm
 from farm.node.join import Identity, load_identity
+from tests.integration.bus import until
 from tests.integration.command_line import run_farm
 from tests.integration.mosquittos import OwnMosquitto, own_mosquittos
 from tests.integration.small_program import small_program
 from tests.integration.test_chain import Hands, check_counts, order, some_good
+from tests.patience import PATIENCE_S
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
 SPEED = 20.0
+HEARD_S = 2.0
 DAEMON_PASSWORD = "the daemon's own"
 SHA = "b" * 64
 TOO_LARGE_BYTES = 300_000
@@ -60,8 +63,10 @@ def farm(tmp_path: Path, broker: tuple[OwnMosquitto, Path]) -> Iterator[LocalFar
         yield local
 
 
-async def say(url: str, login: Login, messages: list[tuple[str, bytes]], subscription: str, heard_s: float = 2.0) -> list[Received]:
-    """Publish at QoS 1 and return what arrives."""
+async def say(
+    url: str, login: Login, messages: list[tuple[str, bytes]], subscription: str, *, answered: bool = False
+) -> list[Received]:
+    """Publish at QoS 1 and return what arrives within two seconds, and until something does when it is to be answered."""
     heard: list[Received] = []
 
     def take(message: Received) -> None:
@@ -71,7 +76,7 @@ async def say(url: str, login: Login, messages: list[tuple[str, bytes]], subscri
     client = BusClient([url], login, Callbacks(take), subscriptions=[subscription])
     client.start()
     try:
-        await client.wait_connected(20)
+        await client.wait_connected(PATIENCE_S)
         connection = client._connection
         assert connection is not None
         for name, payload in messages:
@@ -80,7 +85,8 @@ async def say(url: str, login: Login, messages: list[tuple[str, bytes]], subscri
             else:  # our own client refuses to say as much
                 assert connection._client is not None
                 connection._client.publish(name, payload, 1)
-        await asyncio.sleep(heard_s)
+        await asyncio.sleep(HEARD_S)
+        await until(lambda: bool(heard) or not answered)
     finally:
         await client.close()
     return heard
@@ -149,8 +155,7 @@ def test_the_daemon_rejects_counts_names_and_goes_on(
     bad = bad_messages(identity.node, known["id"])
     asyncio.run(say(broker[0].url, login, [*bad, *bad], subscription))
 
-    rejected = farm.get(f"/nodes/{identity.node}")["rejected"]
-    assert rejected == {
+    rejected = {
         "unreadable-report": 28,
         "unreadable-journal": 10,
         "unreadable-link": 6,
@@ -159,6 +164,14 @@ def test_the_daemon_rejects_counts_names_and_goes_on(
         "too-large": 2,
         "topic": 2,
     }
+
+    def counted() -> dict[str, int]:
+        return dict(farm.get(f"/nodes/{identity.node}")["rejected"])
+
+    farm.wait_until(
+        lambda: sum(counted().values()) >= sum(rejected.values()), what="all of them to be counted", timeout_s=PATIENCE_S
+    )
+    assert counted() == rejected
     log = [line for line in farm.daemon.log.read_text().splitlines() if "message.rejected" in line]
     assert len(log) == len(rejected), "each reason once"
     assert all("name=garage" in line for line in log)
@@ -177,7 +190,8 @@ def test_the_daemon_rejects_counts_names_and_goes_on(
         fact(10, f"job-{TURNED}", where=TURNED),
         fact(11, "job-ended", reference=reference("j-odd"), outcome="printed", detail=MARKUP),
     ]
-    heard = asyncio.run(say(broker[0].url, login, [(topic(identity.node, Stream.JOURNAL), journal(*facts))], subscription))
+    telling = (topic(identity.node, Stream.JOURNAL), journal(*facts))
+    heard = asyncio.run(say(broker[0].url, login, [telling], subscription, answered=True))
     acks = [json.loads(message.payload) for message in heard if message.topic.endswith("/ack")]
     assert max(ack["seq"] for ack in acks) == len(facts), "a poisoned fact blocks nothing"
     assert farm.get("/jobs/j-odd")["outcome"] == "printed"

@@ -27,6 +27,7 @@ from farm.errors import ConfigurationError, ConflictError, TooLargeError, Unreac
 from farm.keys import hash_password
 from tests.integration.bus import QUICK, Ear, client, until
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.real
 PASSWORDS = {"node-a": "password of a", "node-b": "password of b"}
@@ -174,8 +175,9 @@ async def test_a_wrong_password_is_told_as_such(broker: MosquittoBroker) -> None
     assert "join again" in caught.value.next_step
     bus = BusClient(broker.urls, Login("node-a", "wrong"), Ear().callbacks(), patience=QUICK)
     bus.start()
+    await until(lambda: bus.problem is not None)
     with pytest.raises(LoginRefusedError):
-        await bus.wait_connected(1)
+        await bus.wait_connected(0.01)
     await bus.close()
 
 
@@ -204,7 +206,7 @@ async def test_users_come_and_go_without_disturbing_the_others(broker: Mosquitto
 
 
 async def until_login(url: str, who: Login) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await check_login(url, who)
@@ -395,7 +397,7 @@ async def test_a_broker_that_a_dead_daemon_left_behind_is_replaced(tmp_path: Pat
 
 
 async def until_listening(port: int) -> None:
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -21,6 +21,7 @@ from farm.store.writer import FILE_NAME
 from tests.integration.real import require
 from tests.integration.small_program import small_program
 from tests.integration.test_chain import Hands, check_counts, order, some_good
+from tests.patience import PATIENCE_S
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -115,7 +116,7 @@ def fill(disk: Path, *, leave_bytes: int = 0) -> Path:
 
 def upload(farm: LocalFarm, content: bytes) -> requests.Response:
     fields = {"design": "square", "revision": "square-2", "profile": "generic-210"}
-    return requests.post(f"{farm.url}/api/v1/programs", data=fields, files={"file": ("a.gcode", content)}, timeout=30)
+    return requests.post(f"{farm.url}/api/v1/programs", data=fields, files={"file": ("a.gcode", content)}, timeout=PATIENCE_S)
 
 
 def assert_full(answer: requests.Response, code: str = "store-full") -> None:
@@ -127,7 +128,7 @@ def assert_full(answer: requests.Response, code: str = "store-full") -> None:
 
 
 def change(farm: LocalFarm, order_id: str, priority: int) -> requests.Response:
-    return requests.patch(f"{farm.url}/api/v1/orders/{order_id}", json={"priority": priority}, timeout=30)
+    return requests.patch(f"{farm.url}/api/v1/orders/{order_id}", json={"priority": priority}, timeout=PATIENCE_S)
 
 
 def change_until_full(farm: LocalFarm, order_id: str) -> requests.Response:
@@ -140,7 +141,7 @@ def change_until_full(farm: LocalFarm, order_id: str) -> requests.Response:
 
 
 def checks(farm: LocalFarm) -> tuple[int, dict[str, str]]:
-    answer = requests.get(f"{farm.url}/readyz", timeout=10)
+    answer = requests.get(f"{farm.url}/readyz", timeout=PATIENCE_S)
     return answer.status_code, answer.json()["checks"]
 
 
@@ -168,13 +169,13 @@ def test_everything_is_counted_although_the_disk_was_full(
     farm.wait_until(all_have_ended, what="prints to end while the disk is full", timeout_s=120)
     assert_full(change(farm, order_id, 7))
     assert_full(upload(farm, small_program(layers=5)), "disk-nearly-full")
-    assert_full(requests.post(f"{farm.url}/api/v1/orders", json={"design": "square", "quantity": 1}, timeout=30))
+    assert_full(requests.post(f"{farm.url}/api/v1/orders", json={"design": "square", "quantity": 1}, timeout=PATIENCE_S))
     assert checks(farm)[0] == 503
     assert checks(farm)[1]["store"] == "disk full"
     assert "store-full" in {alarm["code"] for alarm in farm.get("/alarms")}
     assert farm.get(f"/orders/{order_id}")["priority"] != 7
     assert committed(disk, "SELECT sum(seq) FROM nodes") == position, "nothing was committed, so nothing may be acknowledged"
-    farm.wait_until(lambda: any("store-full" in told for told in page.alarms), what="the page to show it", timeout_s=10)
+    farm.wait_until(lambda: any("store-full" in told for told in page.alarms), what="the page to show it", timeout_s=PATIENCE_S)
     assert not page.ended
 
     ballast.unlink()
@@ -183,7 +184,7 @@ def test_everything_is_counted_although_the_disk_was_full(
     jobs = check_counts(farm, order_id, printers)
     assert sum(printer["parts_finished"] for printer in printers.truth()) == len(jobs)
     assert "store-full" not in {alarm["code"] for alarm in farm.get("/alarms")}
-    farm.wait_until(lambda: "store-full" not in page.alarms[-1], what="the page to show the end of it", timeout_s=10)
+    farm.wait_until(lambda: "store-full" not in page.alarms[-1], what="the page to show the end of it", timeout_s=PATIENCE_S)
 
 
 def test_an_upload_never_takes_the_room_of_the_database(farm: LocalFarm, disk: Path) -> None:

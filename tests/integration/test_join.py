@@ -16,6 +16,7 @@ from tests.integration.command_line import run_farm
 from tests.integration.network import OtherHost, other_host
 from tests.integration.real import require
 from tests.integration.small_program import small_program
+from tests.patience import PATIENCE_S
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -41,7 +42,7 @@ async def listens(identity: Identity, topics: list[str], publish: tuple[str, byt
     client = BusClient(identity.mqtt_urls, login, Callbacks(on_message=take), subscriptions=topics, ca_file=identity.ca_file)
     client.start()
     try:
-        await client.wait_connected(10)
+        await client.wait_connected(PATIENCE_S)
         await client.publish(publish[0], publish[1], qos=1)
         await asyncio.sleep(2)
     finally:

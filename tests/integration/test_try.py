@@ -32,7 +32,7 @@ def assert_printed(url: str, program: Path) -> None:
 def test_on_an_octoprint(octoprint_server: OctoPrintServer, program: Path) -> None:
     octoprint_server.make_ready()
     assert_printed(octoprint_server.printer_url, program)
-    octoprint_server.wait_for("Operational", timeout_s=10)
+    octoprint_server.wait_for("Operational")
 
 
 def test_on_a_marlin_at_a_serial_port(tmp_path: Path, program: Path) -> None:

@@ -17,6 +17,7 @@ from tests.integration.bus import client
 from tests.integration.mosquittos import OwnMosquitto, own_mosquittos
 from tests.integration.small_program import small_program
 from tests.integration.test_chain import Hands, check_counts, order, some_good
+from tests.patience import PATIENCE_S
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("chain")]
@@ -67,7 +68,7 @@ def test_a_broker_is_killed_and_the_node_walks_to_the_other(
     assert load_identity(farm.folder / "node-workshop").mqtt_urls == [first.url, second.url]
 
     first.kill()  # the node's: it is the first of its list
-    farm.wait_until(lambda: "broker-partly-lost" in alarms(farm), what="the alarm", timeout_s=15)
+    farm.wait_until(lambda: "broker-partly-lost" in alarms(farm), what="the alarm", timeout_s=PATIENCE_S)
     assert f"1 of 2 brokers is connected; not 127.0.0.1:{first.port}" in alarms(farm)["broker-partly-lost"]
     assert farm.answers("/readyz")
     hands.until_met(order_id)
@@ -75,7 +76,7 @@ def test_a_broker_is_killed_and_the_node_walks_to_the_other(
     assert f"127.0.0.1:{second.port}" in (farm.folder / "node-workshop.log").read_text()
 
     first.start()
-    farm.wait_until(lambda: "broker-partly-lost" not in alarms(farm), what="the alarm to end", timeout_s=45)
+    farm.wait_until(lambda: "broker-partly-lost" not in alarms(farm), what="the alarm to end", timeout_s=PATIENCE_S)
     second.kill()  # now it walks back
     again = order(farm, small_program(), 2)
     Hands(farm, printers).until_met(again)
@@ -94,7 +95,7 @@ def test_both_come_back_empty_or_with_what_is_stale(
 
     for broker in (first, second):
         broker.kill()
-    farm.wait_until(lambda: "broker-lost" in alarms(farm), what="the alarm", timeout_s=15)
+    farm.wait_until(lambda: "broker-lost" in alarms(farm), what="the alarm", timeout_s=PATIENCE_S)
     assert alarms(farm)["broker-lost"].startswith("None of 2 brokers is connected")
     assert not farm.answers("/readyz")
     time.sleep(3)  # the node prints on and its journal grows

@@ -1,5 +1,6 @@
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -105,8 +106,9 @@ async def test_a_new_cause_is_logged_again() -> None:
 
 async def test_waiting_in_vain_raises_the_reason() -> None:
     async with running(SmallBroker(code=5)) as broker, started([broker.url], Ear()) as bus:
+        await until(lambda: bus.problem is not None)
         with pytest.raises(LoginRefusedError):
-            await bus.wait_connected(0.3)
+            await bus.wait_connected(0.01)
     async with running(SmallBroker(mute=True)) as broker, started([broker.url], Ear()) as bus:
         with pytest.raises(UnreachableError, match="has answered yet"):
             await bus.wait_connected(0.1)
@@ -230,10 +232,13 @@ async def test_a_live_message_is_a_reason_to_stay() -> None:
         impatient([lively.url, other.url], ear, quiet_s=1.0),
     ):
         await until(lambda: ear.connections == 1)
+        pauses_s = []
         for _ in range(12):
+            began_s = time.monotonic()
             lively.writers[-1].write(publish("a/ack", b"heard"))
             await asyncio.sleep(0.1)
-        assert other.connects == []
+            pauses_s.append(time.monotonic() - began_s)
+        assert other.connects == [] or max(pauses_s) > 0.9, "a machine that stood still for as long is another matter"
         await until(lambda: ear.connections == 2)
         assert len(other.connects) == 1
 
