@@ -93,7 +93,7 @@ class PrinterProfile:
     allowed_codes: frozenset[str] = frozenset()  # beyond those of the flavour ("G280")
     macros: frozenset[str] = frozenset()  # Klipper: names that this printer's configuration has
     house_blocks: bool = False  # its own start and end code replace those of a file
-    resumes: bool = False  # a print may be taken up again at a layer (gcode/resume.py)
+    resumes: bool = False  # a print may be taken up again at a layer (gcode.resume)
     heating_c_s: float = 2.0  # how fast the nozzle heats, for the allowance in the estimate
     bed_heating_c_s: float = 0.3
     homing_s: float = 20.0  # one G28

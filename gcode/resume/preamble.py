@@ -1,8 +1,10 @@
 """What is done before the rest of the file: heat, lift, home X and Y, purge beside the part, set what was set."""
 
+from itertools import pairwise
 from math import hypot
 from typing import Final, NamedTuple
 
+from gcode.frame.pen import way_around
 from gcode.machine import Machine
 from gcode.profile import Box, PrinterProfile
 from gcode.resume.errors import unsuitable
@@ -10,7 +12,7 @@ from gcode.resume.state import CutState
 
 PURGE_MM: Final = 20.0  # of filament: a 0.4 mm hot end holds about half of that
 LIFT_MM: Final = 5.0
-_LEAST_LIFT_MM: Final = 1.0
+_LEAST_LIFT_MM: Final = 1.0  # also over clips
 _PURGE_SPEED_MM_S: Final = 3.0  # 7 mm3/s of 1.75 mm
 _LIFT_SPEED_MM_S: Final = 8.0
 _BESIDE_MM: Final = 5.0  # between the purged plastic and the part
@@ -55,8 +57,11 @@ def _inside(point: tuple[float, float], area: Box) -> bool:
 
 
 def clear_height(standing_mm: float, profile: PrinterProfile) -> float:
-    """The height at which the nozzle crosses the part; raises UnsuitableError."""
-    clear_mm = min(standing_mm + LIFT_MM, profile.volume.max_z)
+    """The height at which the nozzle crosses the part and every clip that leaves room above it; raises UnsuitableError."""
+    over_clips = (area.max_z + _LEAST_LIFT_MM for area in profile.keep_out)
+    clear_mm = max(
+        min(standing_mm + LIFT_MM, profile.volume.max_z), *(top for top in over_clips if top <= profile.volume.max_z), 0.0
+    )
     if clear_mm < standing_mm + _LEAST_LIFT_MM:
         raise unsuitable(
             "too-high",
@@ -64,6 +69,13 @@ def clear_height(standing_mm: float, profile: PrinterProfile) -> float:
             "Il n'y a pas de place au-dessus de la pièce pour la survoler : imprimez la pièce de nouveau.",
         )
     return clear_mm
+
+
+def _ways(profile: PrinterProfile, clear_mm: float, *places: tuple[float, float]) -> list[list[str]]:
+    """From each place to the next, around the clips that are higher than the nozzle goes."""
+    high = [area for area in profile.keep_out if area.max_z + _LEAST_LIFT_MM > clear_mm]
+    feed = _feed(profile.travel_speed_mm_s)
+    return [[f"G1 X{x:.5f} Y{y:.5f} {feed}" for x, y in way_around(start, end, high)[1:]] for start, end in pairwise(places)]
 
 
 def _feed(speed_mm_s: float) -> str:
@@ -82,8 +94,9 @@ def preamble_lines(state: CutState, profile: PrinterProfile, heights: Heights, n
     """Heat, lift, home X and Y, purge beside the part, go to where the file was, and set what was set."""
     layer, standing_mm, clear_mm = heights
     machine = state.machine
-    purge_x, purge_y = _purge_place(state.box, profile)
-    travel, retract = _feed(profile.travel_speed_mm_s), _feed(profile.retraction_speed_mm_s)
+    purge_at = _purge_place(state.box, profile)
+    from_home, to_part = _ways(profile, clear_mm, (0.0, 0.0), purge_at, (machine.x, machine.y))
+    retract = _feed(profile.retraction_speed_mm_s)
     drawn_back_mm = machine.retracted_mm.get(0, 0.0)
     carried_mm = drawn_back_mm or profile.retraction_mm
     meshes = state.meshed and (machine.flavour or profile.flavour) == "marlin"
@@ -96,18 +109,27 @@ def preamble_lines(state: CutState, profile: PrinterProfile, heights: Heights, n
         "G28 X Y",
         *(["M420 S1"] if meshes else []),  # homing turns the levelling off
         f"G1 Z{clear_mm:.3f} {_feed(_LIFT_SPEED_MM_S)}",
+        *_speed_factors(state),
         *state.carried.values(),  # before the purge: the flow factor is on what is drawn back, too
-        f"G1 X{purge_x:.3f} Y{purge_y:.3f} {travel}",
+        *from_home,
         f"G1 E{PURGE_MM:.3f} {_feed(_PURGE_SPEED_MM_S)}",
         f"G1 E-{carried_mm:.5f} {retract}",
         *state.fans.values(),
-        f"G1 X{machine.x:.5f} Y{machine.y:.5f} {travel}",
+        *to_part,
     ]
     if not state.z_comes_first:
         lines.append(f"G1 Z{machine.z:.5f} {_feed(_LIFT_SPEED_MM_S)}")
     if not drawn_back_mm:
         lines.append(f"G1 E{carried_mm:.5f} {retract}")
     return [*lines, *_modes(machine)]
+
+
+def _speed_factors(state: CutState) -> list[str]:
+    """The factor that M220 B keeps, and the one in force."""
+    if not state.scales_speed:
+        return []
+    kept, factor = state.machine.kept_speed_factor, state.machine.speed_factor
+    return [f"M220 S{kept * 100:g}", "M220 B", f"M220 S{factor * 100:g}"] if kept != 1.0 else [f"M220 S{factor * 100:g}"]
 
 
 def _modes(machine: Machine) -> list[str]:

@@ -9,7 +9,7 @@ from gcode.events import EventReader
 from gcode.facts import GcodeFacts, LayerFacts
 from gcode.machine import Machine
 from gcode.profile import PrinterProfile
-from gcode.reader import Line, read_lines
+from gcode.reader import Line, arguments, read_lines
 from gcode.resume.errors import unsuitable
 from gcode.resume.gate import SAME_MM
 from gcode.survey import survey
@@ -21,8 +21,8 @@ _FLAVOURS: Final = frozenset({"marlin", "marlin-legacy", "klipper", "reprapfirmw
 # Commands whose last line of each kind is repeated; what else a start code does is not known to be safe twice.
 _CARRIED: Final = frozenset(
     {
-        *("M201", "M203", "M204", "M205", "M207", "M208", "M220", "M221", "M566", "M572", "M593", "M900"),
-        *("G17", "G18", "G19", "SET_PRESSURE_ADVANCE", "SET_VELOCITY_LIMIT"),
+        *("M201", "M203", "M204", "M205", "M207", "M208", "M221", "M566", "M572", "M593", "M900"),
+        *("G17", "G18", "G19", "SET_PRESSURE_ADVANCE", "SET_RETRACTION", "SET_VELOCITY_LIMIT"),
     }
 )
 _FANS: Final = frozenset({"M106", "M107"})
@@ -38,6 +38,7 @@ class CutState:
     machine: Machine
     carried: dict[tuple[str, str], str] = field(default_factory=dict)
     fans: dict[int, str] = field(default_factory=dict)
+    scales_speed: bool = False  # M220: its factors are the machine's, because B and R hang on one another
     meshed: bool = False
     box: list[float] = field(default_factory=list)  # of the part: min x, min y, max x, max y
     slopes: bool = False
@@ -77,13 +78,22 @@ def _carry(state: CutState, line: Line) -> None:
     """Remember the last line of each kind that sets something for good; the newest comes last."""
     code = line.code
     state.meshed |= code in _MESHES
+    state.scales_speed |= code == "M220"
     if code in _FANS:
         state.fans[int(line.parameters.get("P", 0))] = f"{code} {line.text}".strip()
     elif code in _CARRIED:
-        key = (code, "".join(sorted(line.parameters)))
+        key = (code, _subject(line))
         state.carried.pop(key, None)
         if len(state.carried) < _MAX_CARRIED:
             state.carried[key] = f"{code} {line.text}".strip()
+
+
+def _subject(line: Line) -> str:
+    """What a setting is about: its letters, or the names of an extended command's arguments and which extruder it is for."""
+    if line.parameters:
+        return "".join(sorted(line.parameters))
+    values = arguments(line.text)
+    return " ".join([values.get("EXTRUDER", ""), *sorted(values)])
 
 
 def _follow(state: CutState, machine: Machine, events: EventReader, line: Line, first_line: int) -> None:
@@ -111,8 +121,10 @@ def _widen(box: list[float], point: tuple[float, float, float]) -> None:
 def names_z_first(stream: BinaryIO, relative: bool) -> bool:
     """Whether the rest, from where `stream` stands, moves to a height before it lays plastic."""
     for line in read_lines(stream):
-        if line.code in {"G0", "G1"} and "Z" in line.parameters and not relative:
-            return True
+        if line.code in {"G90", "G91"}:
+            relative = line.code == "G91"
+        if line.code in {"G0", "G1"} and "Z" in line.parameters:
+            return not relative  # a hop: from where the file was
         if line.code in {"G0", "G1", "G2", "G3"} and "E" in line.parameters and line.parameters.keys() & {"X", "Y"}:
             return False
     return False
