@@ -272,3 +272,156 @@ def test_arcs_are_counted() -> None:
 def test_no_tool_below_0_is_heated_or_cooled() -> None:
     """No firmware obeys it: a heater that was on stays on."""
     assert run("M104 S200\nM104 T-1 S0")[0].nozzle_c == {0: 200.0}
+
+
+@pytest.mark.parametrize("axis", "XYZ")
+def test_every_axis_obeys_modes_units_and_shifts_alike(axis: str) -> None:
+    index = "XYZ".index(axis)
+
+    def place(text: str) -> float:
+        return run(text.replace("@", axis))[0].position[index]
+
+    assert place("G1 @5\nG91\nG1 @2\nG1 @2") == 9
+    assert place("G20\nG1 @2") == pytest.approx(50.8)
+    assert place("G20\nG91\nG1 @1\nG1 @1") == pytest.approx(50.8)
+    assert place("G1 @5\nG92 @2\nG1 @3") == 6, "shifted by 3"
+    assert place("G1 @50.8\nG20\nG92 @1\nG1 @0") == pytest.approx(25.4)
+    assert place("G1 @5\nG92 @0\nG92.1\nG1 @1") == 1
+    assert place("G1 @5\nG92 @0\nG28\nG1 @1") == 1
+    assert place("SET_GCODE_OFFSET @=0.5\nG1 @1\nSET_GCODE_OFFSET @=0.2\nG1 @1") == pytest.approx(1.2)
+    assert place("SET_GCODE_OFFSET @_ADJUST=0.5\nSET_GCODE_OFFSET @_ADJUST=-0.2\nG1 @1") == pytest.approx(1.3)
+    others = "".join(other for other in "XYZ" if other != axis)
+    assert all(run(f"G92 {axis}7\nSET_GCODE_OFFSET {axis}=3")[0].shift["XYZ".index(other)] == 0 for other in others)
+
+
+def test_filament_and_arcs_in_inches() -> None:
+    assert [move.filament_mm for move in run("G20\nM83\nG1 X1 E1")[1]] == [25.4]
+    assert [move.filament_mm for move in run("G20\nM82\nG92 E1\nG1 X1 E2")[1]] == [pytest.approx(25.4)]
+    _, moves = run("G20\nG2 X2 I1")
+    assert max(move.end[1] for move in moves) == pytest.approx(25.4, abs=0.05)
+    _, curve = run("G20\nM83\nG5 X2 Y0 I0 J1 P0 Q1 E1")
+    assert max(move.end[1] for move in curve) == pytest.approx(0.75 * 25.4, abs=0.05)
+    assert sum(move.filament_mm for move in curve) == pytest.approx(25.4)
+
+
+def test_full_turns_of_an_arc() -> None:
+    once, thrice = (sum(1 for move in run(text)[1] if move.end[1] > 0) for text in ("G2 X0 Y0 I5", "G2 X0 Y0 I5 P2"))
+    assert thrice == pytest.approx(3 * once, rel=0.1)
+
+
+def test_arcs_and_curves_are_as_fast_as_lines() -> None:
+    for code in ("G2 X20 I10", "G5 X20 Y5 I0 J9 P0 Q9", "G1 X20"):
+        assert {move.speed_mm_s for move in run(f"M220 S50\nG1 F6000\n{code}")[1]} == {50.0}, code
+    assert run("G5 X0 Y0")[1] == [], "a curve to where it is"
+    assert run("G1 X5")[1][0].speed_mm_s == 25, "Marlin's 1500 mm/min before the first F"
+
+
+def test_plastic_that_the_firmware_drew_back_is_given_back_before_any_is_laid() -> None:
+    _, moves = run("M83\nG1 X1 E1\nG10\nG1 X2 E2\nG1 X3 E2")
+    assert [move.extrudes for move in moves] == [True, False, False, True]
+    assert run("M207 S0\nG10\nG11", Machine())[1] == [], "nothing is drawn back"
+
+
+def test_settings_of_the_firmwares_retraction_that_are_not_named_stay() -> None:
+    _, moves = run("M207 S1\nM208 S0.5\nG10\nG11")
+    assert [(move.filament_mm, move.speed_mm_s) for move in moves] == [(-1, pytest.approx(45)), (1.5, pytest.approx(8))]
+    _, moves = run("M207 F600\nM208 F1200\nG10\nG11")
+    assert [(move.filament_mm, move.speed_mm_s) for move in moves] == [(-3, 10), (3, 20)]
+
+
+def test_g10_with_figures_is_no_retraction() -> None:
+    assert run("G10 P0 S200")[1] == []
+    assert run("G10 P0 S200")[0].nozzle_c == {0: 200}
+    assert run("G10 S1", Machine(flavour="reprapfirmware"))[1] == []
+    assert len(run("G10", Machine(flavour="reprapfirmware"))[1]) == 1
+    assert run("G10 L2 P1 S99")[0].nozzle_c == {}, "a work offset is no heat"
+    machine, _ = run("M568 P1 S-5\nM568 P2\nM568 P-3 S9\nM568 P99 S8")
+    assert machine.nozzle_c == {1: 0.0, 0: 9.0, MAX_TOOL: 8.0}
+
+
+def test_relative_extrusion_of_klipper_under_g91_survives_m82() -> None:
+    """There E is relative as long as moves are; on Marlin the last word counts."""
+    text = "G91\nM82\nG1 X1 E5\nG1 X1 E5"
+    assert [move.filament_mm for move in run(text, Machine(flavour="klipper"))[1]] == [5, 5]
+    assert [move.filament_mm for move in run(text)[1]] == [5, 0]
+    assert [move.filament_mm for move in run("M82\nG1 X1 E5\nG1 X2 E6", Machine(flavour="klipper"))[1]] == [5, 1]
+
+
+def test_volumetric_extrusion_is_switched_by_diameter_or_s_for_each_tool() -> None:
+    area_mm2 = pi * 1.75**2 / 4
+    assert run("M200 D1.75 T1")[0].e_mm3 == {1: pytest.approx(area_mm2)}
+    assert run("M200 D1.75 S0")[0].e_mm3 == {}
+    assert run("M200 D1.75\nM200 S1")[0].e_mm3 == {0: pytest.approx(area_mm2)}, "without a diameter nothing new is known"
+    assert run("M200 D1.75\nM200 T-2 D0")[0].e_mm3 == {}
+    assert run("M200 D1.75 T99")[0].e_mm3.keys() == {MAX_TOOL}
+    assert run("M200 D0.5")[0].e_mm3 == {0: pytest.approx(pi / 16)}
+
+
+def test_speed_factors_are_kept_only_when_asked() -> None:
+    assert run("M220 R\nG1 X1 F60")[1][0].speed_mm_s == 1, "until something is kept it is 100 %"
+    assert run("M220 S50\nM220 B\nM220 S70\nM220 S0.5")[0].speed_factor == 0.005
+    assert run("M220 S50\nM220 S70")[0].kept_speed_factor == 1
+
+
+def test_targets_stay_without_a_figure_and_r_and_s_are_both_targets() -> None:
+    machine, _ = run("M104 S200\nM140 S60\nM141 S40\nM104\nM140\nM141\nM109 T0\nM190\nM191")
+    assert (machine.nozzle_c, machine.bed_c, machine.chamber_c) == ({0: 200}, 60, 40)
+    machine, _ = run("M109 S180 R200\nM191 R45")
+    assert (machine.nozzle_c, machine.chamber_c) == ({0: 200}, 45)
+    assert run("M104 T99 S200")[0].nozzle_c == {MAX_TOOL: 200}
+    fresh = Machine()
+    assert (fresh.bed_c, fresh.chamber_c, fresh.homed) == (0, 0, False)
+
+
+def test_klippers_heaters_by_name() -> None:
+    heat = "SET_HEATER_TEMPERATURE HEATER={} TARGET={}\n".format
+    machine, _ = run(heat("extruder", 205) + heat("EXTRUDER1", 190) + heat("heater_bed", 60) + heat("chamber", 45))
+    assert (machine.nozzle_c, machine.bed_c, machine.chamber_c) == ({0: 205, 1: 190}, 60, 45)
+    assert run("SET_HEATER_TEMPERATURE HEATER=heater_bed", machine)[0].bed_c == 0, "without a target it is off"
+    before = (dict(machine.nozzle_c), machine.bed_c, machine.chamber_c)
+    run("SET_HEATER_TEMPERATURE TARGET=300\nM104", machine)
+    assert (machine.nozzle_c, machine.bed_c, machine.chamber_c) == before, "no heater is named"
+    run("TURN_OFF_HEATERS", machine)
+    assert (machine.nozzle_c, machine.bed_c, machine.chamber_c) == ({0: 0, 1: 0}, 0, 0)
+    run("SET_HEATER_TEMPERATURE HEATER=bedextruder TARGET=44", machine)
+    assert (machine.nozzle_c, machine.chamber_c) == ({0: 0, 1: 0}, 44), "a name that only ends so is no tool"
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"), [("extruder", 0), ("extruder7", 7), ("extruder99", MAX_TOOL), ("extruder100", 3), ("x", 3)]
+)
+def test_klippers_extruders_are_numbered(name: str, tool: int) -> None:
+    assert run(f"T3\nACTIVATE_EXTRUDER EXTRUDER={name}")[0].tool == tool
+    assert run(f"T3\nACTIVATE_EXTRUDER EXTRUDER={name}\nM73 P5")[0].tool == tool, "no other command selects one"
+
+
+def test_a_state_that_is_kept_twice_is_the_second_and_one_without_a_name_is_one_too() -> None:
+    klipper = Machine(flavour="klipper")
+    run("".join(f"SAVE_GCODE_STATE NAME=s{number}\n" for number in range(16)), klipper)
+    run("G1 F6000\nM220 S50\nSAVE_GCODE_STATE NAME=s3\nG1 F60\nM220 S100\nRESTORE_GCODE_STATE NAME=s3", klipper)
+    assert (klipper.speed_mm_s, klipper.speed_factor) == (100, 0.5)
+    machine, _ = run("SAVE_GCODE_STATE\nG91\nRESTORE_GCODE_STATE", Machine(flavour="klipper"))
+    assert not machine.relative
+
+
+@pytest.mark.parametrize(
+    ("code", "tool"), [("T0", 0), ("T7", 7), ("T12", 12), ("T16", MAX_TOOL), ("T17", MAX_TOOL), ("T-1", 0), ("T1.5", 1)]
+)
+def test_tools_by_number(code: str, tool: int) -> None:
+    assert tool_number(code) == tool
+    assert MAX_TOOL == 16
+
+
+def test_evidence_counts_lines_along_either_axis_and_not_what_is_equal() -> None:
+    mode = run("M82\nG1 Y1 E1\nG1 Y2 E1\nG1 Y3 E0.5")[0].extruder_mode
+    assert (mode.absolute, mode.absolute_falls) == (3, 1)
+    mode = run("M83\nG1 X1 E0.1\nG1 X2 E0.1\nG1 X3 E0.2\nG1 X4 E0.2")[0].extruder_mode
+    assert (mode.relative, mode.relative_rises) == (4, 2)
+
+
+def test_a_line_that_is_doubted_already_and_one_that_is_no_arc_stay_as_they_are() -> None:
+    line = parse_line(b"G2 R5 Z100")._replace(defect=Defect.BINARY)
+    assert Machine().doubted(line) is line
+    for text in (b"G1 R5 Z100", b"G0", b"M104 S1"):
+        plain = parse_line(text)
+        assert Machine().doubted(plain) is plain
