@@ -46,7 +46,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
         finish(session, replace(job.ending, detail=f"{job.ending.detail} {_NOT_SAFE}"))
         return
     session.enter(Phase.ABORTING, limits.secure(session, homed=job.modes.homed, inches=job.modes.inches))
-    session.tries, session.answered, session.stuck_s = 0, None, None
+    session.tries, session.answered, session.went_on, session.stuck_s = 0, None, False, None
     if renumber:
         session.channel.renumber(now_s)
     else:
@@ -74,6 +74,17 @@ def asked(session: Session, now_s: float) -> None:
         break_wait(session, now_s)
 
 
+def held(session: Session) -> bool:
+    """Whether the machine, hot, obeys nothing of ours for long: it waits for a person, or changes filament."""
+    reported, line = session.reported, session.channel.in_flight
+    command = b"" if line is None else line.command
+    off = limits.cold(session)
+    cold = session.phase is Phase.ABORTING and command not in off and not any(one in session.script for one in off)
+    if session.job is None or cold:
+        return False
+    return session.went_on or reported.user_wait or reported.dialogue.asks is not None or word(command) == b"M600"
+
+
 def _asks_anew(session: Session) -> bool:
     prompt = session.reported.dialogue.asks
     return prompt is not None and prompt.id != session.answered
@@ -86,9 +97,9 @@ def _make_go_on(session: Session, now_s: float) -> None:
     if session.stuck_s is None or (_asks_anew(session) and may_say):
         session.stuck_s = now_s
     if now_s - session.stuck_s >= STUCK_S:
-        _stop_unmoved(session, now_s)
+        stop_held(session, now_s)
         return
-    session.timer_s = now_s + BREAK_S
+    session.timer_s, session.went_on = now_s + BREAK_S, True
     command = dialogue.way_on(hears_at_once=at_once)
     if dialogue.asks is not None:
         session.answered = dialogue.asks.id
@@ -99,7 +110,8 @@ def _make_go_on(session: Session, now_s: float) -> None:
         session.write(command + b"\n")
 
 
-def _stop_unmoved(session: Session, now_s: float) -> None:
+def stop_held(session: Session, now_s: float) -> None:
+    """End the job by the emergency stop: a machine that waits for a person stays hot, and hears nothing else."""
     job = session.job
     end = job.ending.end if job is not None and job.ending is not None else PrintEnd.INTERRUPTED
     kill(session, faults.fault("emergency-stop", "M112: it went on waiting for a person"), end)

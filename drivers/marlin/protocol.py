@@ -61,6 +61,11 @@ class Protocol(Session):
         return self.phase is Phase.KILLED and self.timer_s is not None
 
     @property
+    def held(self) -> bool:
+        """Whether the machine waits for a person or changes filament: it obeys nothing of ours for long."""
+        return ending.held(self)
+
+    @property
     def silent(self) -> bool:
         """Whether nobody answered in time."""
         return self.phase is Phase.GREETING and self.identity.until_s is None
@@ -188,6 +193,10 @@ class Protocol(Session):
         ending.kill(self, faults.fault("emergency-stop", "M112"), PrintEnd.CANCELLED)
         self.tries = 0
         ending.stop(self, now_s)
+
+    def stop_held(self, now_s: float) -> None:
+        """End the job by the emergency stop, because a machine that is `held` would stay hot."""
+        ending.stop_held(self, now_s)
 
     # bytes
     def streams(self, data: bytes, now_s: float) -> bytes | None:

@@ -35,6 +35,7 @@ class Session:
         self.next_poll_s = 0.0
         self.tries = 0
         self.answered: str | None = None  # the question that was answered last, while a job is ended
+        self.went_on = False  # it was made to go on while a job is ended: more questions, or loading and purging, may follow
         self.stuck_s: float | None = None  # since when it waits for a person and nothing we say helps
         self.abandoned = False  # a job was given up while the machine may still be hot
         self.machine: str | None = None  # which one was here first; empty when it tells another name each time

@@ -37,6 +37,8 @@ CONNECT_S: Final = 40.0  # opening, boot loader and identification end long befo
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 10.0
 SAFE_S: Final = 6.0  # for `close` in mid-print: a firmware without emergency parser may be busy heating for minutes
+HELD_S: Final = 3.0  # of a machine that waits for a person: M0 ends before; a change of filament takes 8 to 31 s
+STOPPED_S: Final = 3.5  # M112, two seconds later M112 and the reset line; with SAFE_S less than the ten seconds of `Driver.close`
 LAST_WORDS_S: Final = 0.3  # so many bytes take 5 ms at 115200 baud; the rest is for a slow USB adapter
 MAX_ENDED: Final = 32  # how many ends we remember for `trace`
 _INTERRUPTED: Final = "The agent was stopped in mid-print: heaters off, nozzle up."
@@ -111,7 +113,11 @@ class Shell:
                 self._attempt.set_exception(error)
 
     async def close(self) -> None:
-        """Let go of the printer. A print would stand still and hot: it is made safe first, within SAFE_S, and ends INTERRUPTED."""
+        """Let go of the printer. A print would stand still and hot: it is made safe first, and ends INTERRUPTED.
+
+        That takes SAFE_S at most. A machine that waits for a person, or changes filament, hears no more than the emergency stop in
+        that time: it gets that after HELD_S, because its questions would stay unanswered and its nozzle hot.
+        """
         self._letting_go = True
         await self._interrupt()
         if self._supervisor is not None:
@@ -142,9 +148,11 @@ class Shell:
         detail = _INTERRUPTED if self._protocol.phase in IN_JOB else _UNREACHED
         self._protocol.abort(Ending(PrintEnd.INTERRUPTED, detail), self._now_s())
         self._flush()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SAFE_S):
-                await self._over.wait()
+        await self._until(self._over.is_set, HELD_S if self._protocol.held else SAFE_S)
+        if not self._over.is_set() and self._link is not None and self._protocol.held:
+            self._protocol.stop_held(self._now_s())
+            self._flush()
+            await self._until(lambda: not self._protocol.stopping, STOPPED_S)
         if not self._over.is_set():
             await self._leave(job.name)
 

@@ -6,7 +6,8 @@ import pytest
 
 from drivers.base import PrintEnd, Prompt
 from drivers.marlin.ending import MAX_ANSWERS, MAX_QUEUED_ANSWERS
-from drivers.marlin.job import Phase
+from drivers.marlin.job import Ending, Phase
+from drivers.marlin.shell import HELD_S
 from drivers.virtual.options import FirmwareOptions
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
@@ -118,3 +119,69 @@ def test_a_machine_that_hears_no_answer_is_asked_often_but_not_for_ever() -> Non
     assert 3 <= world.sent.count(b"M876") + world.sent.count(b"M108") <= MAX_ANSWERS
     world.pass_time(1)
     assert world.firmware.killed
+
+
+# --- nobody stays to answer: the agent is stopped
+
+
+def _interrupted(world: World) -> None:
+    """As `close` does it: end the job, wait a little, stop what is held."""
+    world.protocol.abort(Ending(PrintEnd.INTERRUPTED, "The agent was stopped."), world.now_s)
+    world.pass_time(HELD_S)
+
+
+def _is_stopped_cold(world: World) -> None:
+    assert world.protocol.held
+    world.protocol.stop_held(world.now_s)
+    assert world.ended(limit_s=1).end is PrintEnd.INTERRUPTED
+    world.run(lambda: not world.protocol.stopping, limit_s=1)
+    state = world.firmware.snapshot()
+    assert state["killed"]
+    assert state["nozzle_c"][1] == state["bed_c"][1] == 0.0
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("begin", [_changes, _runs_out])
+def test_at_each_question_nothing_but_the_stop_makes_it_cold_in_time(
+    question: str, begin: Callable[[FirmwareOptions], World]
+) -> None:
+    world = begin(PROMPTS)
+    _until_asked(world, question)
+    assert world.protocol.held
+    _interrupted(world)
+    _is_stopped_cold(world)
+
+
+@pytest.mark.parametrize("options", [PARSER_ONLY, PROMPTS_ONLY, PLAIN], ids=["parser", "prompts", "plain"])
+def test_the_stop_is_heard_by_every_build_that_waits(options: FirmwareOptions) -> None:
+    world = _changes(options)
+    world.run(lambda: world.protocol.reported.user_wait, limit_s=600)
+    _interrupted(world)
+    _is_stopped_cold(world)
+
+
+def test_before_its_question_a_change_of_filament_is_held_too() -> None:
+    world = _changes(PROMPTS)
+    world.run(lambda: world.firmware.machine.paused, limit_s=600)
+    assert world.protocol.reported.dialogue.asks is None
+    _interrupted(world)
+    _is_stopped_cold(world)
+
+
+def test_a_machine_that_only_waits_for_a_click_is_let_go_in_order() -> None:
+    world = World(PROMPTS).connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(50), "M0", *moves(50, start=50)])
+    world.run(lambda: world.protocol.reported.user_wait, limit_s=600)
+    assert world.protocol.held
+    _interrupted(world)
+    assert world.ended(limit_s=0.1).end is PrintEnd.INTERRUPTED
+    _is_safe(world)
+
+
+def test_a_print_under_way_is_not_held() -> None:
+    world = World(PROMPTS).connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300)])
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    held = [world.protocol.held]
+    world.protocol.abort(Ending(PrintEnd.INTERRUPTED, "The agent was stopped."), world.now_s)
+    assert [*held, world.protocol.held] == [False, False]

@@ -292,6 +292,28 @@ async def test_a_machine_that_does_not_listen_is_told_all_the_same(
     await until(lambda: heat(port) == (0.0, 0.0))
 
 
+async def test_closing_while_it_asks_stops_it_and_says_so(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shell, "HELD_S", 0.0)
+    options = FirmwareOptions(emergency_parser=True, host_actions=True, runout_sensor=True)
+    port = VirtualPort(Firmware(options), speed=SPEED, link=tmp_path / "asking")
+    driver = MarlinPrinter(str(tmp_path / "asking"), 115_200, ear)
+    file = tmp_path / "change.gcode"
+    file.write_text("\n".join([*HEATED, *moves(20), "M600", *moves(20, start=20), ""]))
+    try:
+        await driver.connect()
+        await driver.start(file, "job-1")
+        await until(lambda: driver.status.prompt is not None)
+        await driver.close()
+        (ended,) = ear.ends
+        assert ended.end is PrintEnd.INTERRUPTED
+        assert ended.fault is not None
+        assert ended.fault.code == "emergency-stop"
+        await until(lambda: heat(port) == (0.0, 0.0))
+    finally:
+        await driver.close()
+        port.close()
+
+
 async def test_closing_without_contact_says_that_nobody_knows(
     driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
 ) -> None:
