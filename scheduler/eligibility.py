@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scheduler.model import BedState, Farm, NodeNow, Order, PrinterNow, Program, Rules, Verdict, approval_key
+from scheduler.refused import Refused
 
 _TOLERANCE_MM: Final = 0.5  # a skirt that ends on the edge of the bed fits
 _NOZZLE_TOLERANCE_MM: Final = 0.01
@@ -139,8 +140,20 @@ def may_be_printed(_farm: Farm, _printer: PrinterNow, program: Program) -> Reaso
 
 def not_refused(_farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
     """The printer's own node has not refused the file: it checks each one again, by what the printer's owner allows."""
-    found = next((refusal for refusal in printer.refused if refusal[0] == program.sha256), None)
-    return None if found is None else Reason(*found[1:])
+    found = next((refusal for refusal in printer.refused if refusal.program == program.sha256), None)
+    return None if found is None or not _stands(found, program) else Reason(found.code, found.en, found.fr)
+
+
+def answered(program: Program) -> frozenset[str]:
+    """The rules for which a named person answers."""
+    return frozenset(word.partition("=")[0] for word in program.released_for.split()) if program.released else frozenset()
+
+
+def _stands(refused: Refused, program: Program) -> bool:
+    """Whether a refusal holds for the program as it is: whoever released it has not answered for what the node found."""
+    if not refused.needs or not program.released:
+        return True
+    return refused.rule_set != program.rule_set and not refused.needs <= answered(program)
 
 
 def fits_bed(farm: Farm, printer: PrinterNow, program: Program) -> Reason | None:
@@ -241,12 +254,13 @@ def suitable(farm: Farm, printer: PrinterNow, order: Order, index: ProgramIndex)
     return [program for program in variants if not program_reasons(farm, printer, program)]
 
 
-Kind = tuple[str, str, float, frozenset[str]]
+Kind = tuple[str, str, float, frozenset[tuple[str, frozenset[str], int]]]
 
 
 def kind_of(printer: PrinterNow) -> Kind:
     """What decides which programs suit a printer: those of one kind are looked at once."""
-    return printer.profile, printer.material, printer.nozzle_mm, frozenset(refusal[0] for refusal in printer.refused)
+    refused = frozenset((one.program, one.needs, one.rule_set if one.needs else 0) for one in printer.refused)
+    return printer.profile, printer.material, printer.nozzle_mm, refused
 
 
 class Suitability:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from scheduler.refused import Refused
+
 
 class BedState(StrEnum):
     """What is on a bed. Only a clear bed is printed on."""
@@ -411,7 +413,8 @@ class PrinterNow:
     autonomy_s: float | None = None  # the most its owner allows
     by_hand: bool = False  # a person is the driver
     why_not_ready: tuple[str, str, str] | None = None  # its node's own reason: a code, a sentence in English and in French
-    refused: tuple[tuple[str, str, str, str], ...] = ()  # programs that its node does not print on it: hash, and such a reason
+    refused: tuple[Refused, ...] = ()  # programs that its node does not print on it
+    checks: str = ""  # what these refusals rest on; empty: an older node, which repeats them all
 
 
 @dataclass(frozen=True, slots=True)

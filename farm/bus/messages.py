@@ -22,6 +22,7 @@ MAX_PRINTERS: Final = 128
 MAX_ALLOCATIONS: Final = 16
 MAX_CHOICES: Final = 10
 MAX_REFUSALS: Final = 16
+MAX_TRUST: Final = 64
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -87,6 +88,8 @@ class AllocationOrder(Message):
     autonomy_s: Seconds
     signature: Word | None = None
     released_by: Word = ""  # who answers for a program that needs trust on this printer; empty: nobody, or it needs none
+    released_for: Annotated[list[Word], Field(max_length=MAX_TRUST)] = []  # rules that the person was shown
+    rule_set: Number = 0  # by which the farm judged it; 0: an older farm, which does not say
 
 
 class Settings(Message):
@@ -235,10 +238,15 @@ class ReasonNote(Message):
 
 
 class ProgramRefusal(Message):
-    """A program that this node does not print on a printer: its own check of the file, or its owner's limits, are against it."""
+    """A program that this node does not print on a printer: its own check of the file, or its owner's limits, are against it.
+
+    With `needs` it is printed once somebody answers for these rules, which the farm has not shown to anybody.
+    """
 
     program: Sha256
     reason: ReasonNote
+    needs: Annotated[list[Word], Field(max_length=MAX_TRUST)] = []
+    rule_set: Number = 0  # by which the node judged it; 0: not said
 
 
 class PrinterReport(Message):
@@ -260,7 +268,8 @@ class PrinterReport(Message):
     capabilities: Annotated[list[Word], Field(max_length=20)] = []
     firmware: Text | None = None
     prompt: PromptNote | None = None  # None also from an older node
-    refusals: Annotated[list[ProgramRefusal], Field(max_length=MAX_REFUSALS)] = []  # newest first
+    refusals: Annotated[list[ProgramRefusal], Field(max_length=MAX_REFUSALS)] = []  # what is allocated first, others in turn
+    checks: Word = ""  # what the refusals rest on: each one that was told stands while this is the same; empty: an older node
 
 
 class JournalPosition(Message):

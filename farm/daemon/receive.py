@@ -17,6 +17,7 @@ from farm.bus.topics import Stream, parse, speaker
 from farm.daemon.absent import NOT_REPORTED, record_of, report_of, waiting_job
 from farm.daemon.fence import find_fence, speaks_for_another
 from farm.daemon.generation import FARTHEST
+from farm.daemon.refusals import with_earlier
 from farm.daemon.translate import printer_now, read_batch
 from farm.daemon.world import NEVER, NodeLink, World
 from farm.log import get_logger
@@ -291,7 +292,9 @@ class Receiver:
         assert isinstance(report, Report)
         link.seen, link.report = (report.boot, report.report), report
         printers = [*report.printers, *_not_named(draft, node, report, retained=parsed.retained)]
-        effects.take_printers(draft, node, {shown.id: (printer_now(node, shown), shown) for shown in printers})
+        farm = draft.farm
+        now = (with_earlier(printer_now(node, one), farm.printers.get(one.id), farm.programs) for one in printers)
+        effects.take_printers(draft, node, {shown.id: (here, shown) for here, shown in zip(now, printers, strict=True)})
         for shown in report.printers:
             if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
                 draft.put(record_of(node, shown))

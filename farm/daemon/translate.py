@@ -8,7 +8,9 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import from_json
 
 from farm.bus import messages
+from farm.daemon.refusals import refused_by
 from scheduler import facts
+from scheduler.eligibility import answered
 from scheduler.model import Allocation, Farm, OccupationKind, PrinterNow
 
 _FACT: Final[TypeAdapter[messages.Fact]] = TypeAdapter(messages.Fact)
@@ -126,7 +128,8 @@ def printer_now(node: str, report: messages.PrinterReport) -> PrinterNow:
         autonomy_s=report.autonomy_s,
         by_hand=report.driver == "manual",
         why_not_ready=None if report.reason is None else (report.reason.code, report.reason.en, report.reason.fr),
-        refused=tuple((one.program, one.reason.code, one.reason.en, one.reason.fr) for one in report.refusals),
+        refused=refused_by(report),
+        checks=report.checks,
     )
 
 
@@ -157,4 +160,6 @@ def _allocation_order(farm: Farm, allocation: Allocation) -> messages.Allocation
         priority=order.priority if order is not None else 0,
         autonomy_s=allocation.autonomy_s,
         released_by=program.released_by if program is not None and program.released else "",
+        released_for=sorted(answered(program))[: messages.MAX_TRUST] if program is not None else [],
+        rule_set=program.rule_set if program is not None else 0,
     )

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from farm.bus.messages import MAX_TRUST
 from farm.errors import ConfigurationError
 from farm.log import get_logger
 from farm.node import core
@@ -30,6 +31,7 @@ TIMEOUT_S: Final = 3600.0  # real: 200 MB on the slowest Raspberry Pi
 MEMORY_BYTES: Final = 512 * 1024**2  # address space, of which such a process uses about a tenth
 _LOOK_EVERY_S: Final = 5.0  # real: how soon a changed limits.toml is noticed
 _MAX_ANSWER_BYTES: Final = 64 * 1024
+_MAX_RULE: Final = 80
 _KEPT_ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 _CORRECT_IT: Final = "Correct the file: `farm node limits` checks it, configs/limits.toml shows every key."
 
@@ -119,7 +121,8 @@ class ProcessCheck:
 def _understood(record: dict[str, Any]) -> Checked:
     refused = record["refused"]
     note = None if refused is None else core.refusal(str(refused["en"]), str(refused["fr"]))
-    return Checked(note, needs_trust=bool(record["needs_trust"]))
+    trust = frozenset(str(rule)[:_MAX_RULE] for rule in record["trust"][:MAX_TRUST])
+    return Checked(note, needs_trust=bool(record["needs_trust"]), trust=trust, rule_set=int(record["rule_set"]))
 
 
 class OwnerFile:

@@ -9,7 +9,7 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,8 +77,10 @@ def _sentence(finding: Finding, by_owner: Bilingual | None = None) -> Bilingual:
     )
 
 
-def _record(refused: Bilingual | None, *, needs_trust: bool = False) -> dict[str, Any]:
-    return {"refused": None if refused is None else refused._asdict(), "needs_trust": needs_trust}
+def _record(refused: Bilingual | None, trust: Iterable[str] = ()) -> dict[str, Any]:
+    rules = sorted(trust)
+    said = None if refused is None else refused._asdict()
+    return {"refused": said, "needs_trust": bool(rules), "trust": rules, "rule_set": RULE_SET_VERSION}
 
 
 def judge(program: Path, profile: PrinterProfile, limits: Limits) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def judge(program: Path, profile: PrinterProfile, limits: Limits) -> dict[str, A
     if too_large is not None:
         return _record(too_large)
     with program.open("rb") as stream:
-        inspection = inspect(stream, (narrowed(profile, limits),))
+        inspection = inspect(stream, (narrowed(profile, limits),), capped=limits.max_print_h is not None)
     (report,) = inspection.reports
     if report.verdict is Verdict.REJECT:
         finding = _first(report, Severity.REJECT)
@@ -96,7 +98,7 @@ def judge(program: Path, profile: PrinterProfile, limits: Limits) -> dict[str, A
     if too_long is not None or report.verdict is Verdict.PASS:
         return _record(too_long)
     if limits.accept_trusted:
-        return _record(None, needs_trust=True)
+        return _record(None, {finding.rule.id for finding in report.findings if finding.severity is Severity.TRUST})
     why = _sentence(_first(report, Severity.TRUST))
     return _record(Bilingual(f"{_TRUST_REFUSED.en} {why.en}", f"{_TRUST_REFUSED.fr} {why.fr}"))
 
@@ -111,7 +113,7 @@ def _kept(answer: Path) -> dict[str, Any] | None:
         found = json.loads(answer.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.keys() == {"refused", "needs_trust"} else None
+    return found if isinstance(found, dict) and found.keys() == _record(None).keys() else None
 
 
 def _keep(answer: Path, record: Mapping[str, Any]) -> None:

@@ -42,9 +42,9 @@ async def at_once(work: Any) -> Any:
     return await work
 
 
-def _passes(task: core.Task, state: NodeState, _now: core.Moment) -> Step:
-    """The node's own check finds nothing: what it refuses has tests of its own."""
-    return core.on_checked(state, task, core.Checked(), "")
+def _passes(_task: core.Task) -> core.Checked:
+    """The node's own check finds nothing."""
+    return core.Checked()
 
 
 class Disk(Ledger):
@@ -123,6 +123,8 @@ class SimulatedNode:
         self.awake = True
         self.fragile = 0.0  # probability of dying around a commit
         self.gone = False  # for ever
+        self.fetch_s = 400.0  # the longest that a file takes to come
+        self.check: Callable[[core.Task], core.Checked] = _passes
         self._machine_boot = world.new_id("boot")
         self._seen: tuple[str, dict[str, float]] = ("", {})
         self._connections = 0
@@ -253,7 +255,7 @@ class SimulatedNode:
     def _fetch(self, process: Process, program: str) -> None:
         if program not in process.fetching:
             process.fetching.add(program)
-            self.world.at(self.world.random.uniform(1.0, 400.0), partial(self._fetched, process, program))
+            self.world.at(self.world.random.uniform(1.0, self.fetch_s), partial(self._fetched, process, program))
 
     async def _fetched(self, process: Process, program: str) -> None:
         process.fetched.add(program)
@@ -265,7 +267,10 @@ class SimulatedNode:
         if process.keeper.state.files != present:
             await self.do(lambda state, _now: core.on_files(state, present))
         for task in core.tasks(process.keeper.state):
-            await self.do(partial(_passes, task))
+            await self.do(partial(self._take_check, task))
+
+    def _take_check(self, task: core.Task, state: NodeState, _now: core.Moment) -> Step:
+        return core.on_checked(state, task, self.check(task), state.limits)
 
     async def look(self) -> None:
         """A round of the loops: drivers, ticks, what is owed, the mark of who was seen, a report."""

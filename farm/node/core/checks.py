@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from farm.bus.messages import MAX_REFUSALS, AllocationOrder, ProgramRefusal, ReasonNote
+from farm.bus.messages import MAX_REFUSALS, MAX_TRUST, AllocationOrder, ProgramRefusal, ReasonNote
 from farm.node.core.draft import clip
 from farm.node.core.state import Checked, NodeState, Printer, QuietHours, Step
 
 REFUSED: Final = "gcode-refused"
+NOT_ANSWERED: Final = "gcode-not-answered"
+_REFUSING: Final = frozenset({REFUSED, NOT_ANSWERED})
 LIMITS_UNREADABLE: Final = "limits-unreadable"
 # results that are remembered beyond those that an allocation asks for; an agent of 128 printers holds that many allocations
 _KEEP: Final = 2048
 _MAX_TEXT: Final = 300
+_STRIDE: Final = 5  # refusals that a report has no room for come in the next ones; less than the fewest that one has room for
 _CHECKING: Final = ReasonNote(
     code="gcode-checking",
     en="Its program is being checked on this node.",
@@ -42,43 +45,98 @@ def limits_note(en: str, fr: str) -> ReasonNote:
     return ReasonNote(code=LIMITS_UNREADABLE, en=clip(en), fr=clip(fr))
 
 
-def why_refused(state: NodeState, printer: str, program: str, released_by: str | None = None) -> ReasonNote | None:
-    """Return why a program is not printed on a printer, or None.
+def _is_answered(checked: Checked, allocation: AllocationOrder) -> bool:
+    """Whether the person whom the farm names answers for what this node found.
 
-    `released_by` is the person whom the farm names; None: whoever it is (a job that was decided on already).
+    By other rules than the farm's a node may find more than that person was shown. A farm that does not say is believed.
+    """
+    if not checked.needs_trust:
+        return True
+    if not allocation.released_by:
+        return False
+    same_rules = not (allocation.rule_set and checked.rule_set) or allocation.rule_set == checked.rule_set
+    return same_rules or checked.trust <= frozenset(allocation.released_for)
+
+
+def _not_answered(checked: Checked) -> ReasonNote:
+    of = f" ({', '.join(sorted(checked.trust))})" if checked.trust else ""
+    en = f"The program needs the word of somebody who knows this printer, and nobody has given it{of}."
+    fr = f"Le programme demande la parole de quelqu'un qui connaît cette imprimante, et personne ne l'a donnée{of}."
+    return ReasonNote(code=NOT_ANSWERED, en=clip(en, _MAX_TEXT), fr=clip(fr, _MAX_TEXT))
+
+
+def why_refused(state: NodeState, printer: str, program: str, allocation: AllocationOrder | None = None) -> ReasonNote | None:
+    """Return why a program is not printed on a printer under an allocation, or None.
+
+    Without an allocation it is not asked who answers for it (a job that was decided on already).
     """
     checked = state.checks.get((printer, program))
     if checked is None:
         return _CHECKING
     if checked.refused is not None:
         return checked.refused
-    if not checked.needs_trust or released_by is None or released_by:
-        return None
-    return refusal(
-        "The program needs the word of somebody who knows this printer, and nobody has released it.",
-        "Le programme demande la parole de quelqu'un qui connaît cette imprimante, et personne ne l'a validé.",
-    )
+    return None if allocation is None or _is_answered(checked, allocation) else _not_answered(checked)
 
 
 def why_not_printed(state: NodeState, printer: str, allocation: AllocationOrder) -> ReasonNote | None:
     """Return why the program of an allocation is not printed on its printer, or None."""
-    return why_refused(state, printer, allocation.program.sha256, allocation.released_by)
+    return why_refused(state, printer, allocation.program.sha256, allocation)
+
+
+def with_answers(state: NodeState) -> NodeState:
+    """Note of every allocated program whether somebody answers for it: that outlives the allocation."""
+    changed = {}
+    for printer, allocations in state.allocations.items():
+        for allocation in allocations:
+            key = (printer, allocation.program.sha256)
+            checked = state.checks.get(key)
+            if checked is not None and checked.unanswered is _is_answered(checked, allocation):
+                changed[key] = replace(checked, unanswered=not checked.unanswered)
+    return replace(state, checks={**state.checks, **changed}) if changed else state
 
 
 def why_all_refused(state: NodeState, printer: Printer, waiting: list[AllocationOrder]) -> ReasonNote | None:
     """Return the first refusal when everything that a printer could start is refused, or None: it does not count as idle then."""
     reasons = [why_not_printed(state, printer.setup.id, allocation) for allocation in waiting]
-    return reasons[0] if reasons and all(reason is not None and reason.code == REFUSED for reason in reasons) else None
+    return reasons[0] if reasons and all(reason is not None and reason.code in _REFUSING for reason in reasons) else None
+
+
+def refused_programs(state: NodeState) -> frozenset[tuple[str, str]]:
+    """All of them, by (printer, program)."""
+    return frozenset(key for key, checked in state.checks.items() if checked.refused is not None or checked.unanswered)
+
+
+def checks_word(state: NodeState) -> str:
+    """What the refusals of a report rest on: this run of the agent, and the owner's limits."""
+    return f"{state.boot}-{state.limits}"
 
 
 def refusals(state: NodeState, printer: str) -> list[ProgramRefusal]:
-    """The programs that are refused on a printer whoever releases them, newest first: the farm gives them to others."""
+    """Programs that are refused on a printer: the farm gives them to others.
+
+    Those that are allocated come first: the farm takes them back as long as they are there. Of the others, newest first, another
+    part comes with each report where there are too many: the farm keeps what it was told (`farm.daemon.refusals`).
+    """
+    held = {allocation.program.sha256 for allocation in state.allocations.get(printer, ())}
     found = [
-        ProgramRefusal(program=program, reason=checked.refused)
+        (program, checked)
         for (key, program), checked in reversed(tuple(state.checks.items()))
-        if key == printer and checked.refused is not None
+        if key == printer and (checked.refused is not None or checked.unanswered)
     ]
-    return found[:MAX_REFUSALS]
+    first = [item for item in found if item[0] in held]
+    rest = [item for item in found if item[0] not in held]
+    room = MAX_REFUSALS - len(first)
+    if len(rest) > room:
+        begin = state.report * _STRIDE % len(rest)
+        rest = rest[begin:] + rest[:begin]
+    return [_told(program, checked) for program, checked in (first + rest)[:MAX_REFUSALS]]
+
+
+def _told(program: str, checked: Checked) -> ProgramRefusal:
+    if checked.refused is not None:
+        return ProgramRefusal(program=program, reason=checked.refused, rule_set=checked.rule_set)
+    needs = sorted(checked.trust)[:MAX_TRUST]
+    return ProgramRefusal(program=program, reason=_not_answered(checked), needs=needs, rule_set=checked.rule_set)
 
 
 def tasks(state: NodeState) -> list[Task]:
@@ -104,7 +162,7 @@ def on_checked(state: NodeState, task: Task, checked: Checked, limits: str) -> S
     others = {key: value for key, value in state.checks.items() if key != (task.printer, task.program)}
     while len(others) >= _KEEP:
         del others[next(iter(others))]
-    return Step(replace(state, checks={**others, (task.printer, task.program): checked}))
+    return Step(with_answers(replace(state, checks={**others, (task.printer, task.program): checked})))
 
 
 def on_limits(state: NodeState, limits: str, quiet: Mapping[str, QuietHours], trouble: ReasonNote | None = None) -> Step:

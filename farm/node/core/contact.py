@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from farm.bus.messages import Ack, Desired
 from farm.node.core.beds import distrust_beds
+from farm.node.core.checks import with_answers
 from farm.node.core.draft import Draft
 from farm.node.core.refusals import NOTHING_TO_START
 from farm.node.core.starts import open_allocations
@@ -24,6 +25,7 @@ def on_desired(state: NodeState, desired: Desired, moment: Moment) -> Step:
         allocations={printer: tuple(allocations) for printer, allocations in desired.printers.items()},
         settings=desired.settings,
     )
+    draft.change(checks=with_answers(draft.state).checks)
     return draft.step()
 
 

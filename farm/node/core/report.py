@@ -5,6 +5,7 @@ from math import isfinite
 from drivers.base import PrinterStatus, Temperature
 from farm.bus.messages import (
     MAX_PACKET_BYTES,
+    MAX_REFUSALS,
     JournalPosition,
     Occupation,
     PrinterReport,
@@ -14,7 +15,7 @@ from farm.bus.messages import (
     ReasonNote,
     Report,
 )
-from farm.node.core.checks import refusals
+from farm.node.core.checks import checks_word, refusals, refused_programs
 from farm.node.core.contact import remember_sent
 from farm.node.core.draft import clip, fault_note, prompt_note
 from farm.node.core.starts import why_not_ready
@@ -22,6 +23,7 @@ from farm.node.core.state import Moment, NodeState, Occupied, Printer
 
 _MAX_C, _MIN_C, _MAX_S = 2_000.0, -300.0, 1e10
 _FEW_PRINTERS = 16  # these fit with every text at its full length
+_FEWER_REFUSALS = (MAX_REFUSALS, 6, 1)  # of a printer, where all of them do not fit; what is allocated comes first
 
 
 def _occupation(occupied: Occupied, now_s: float) -> Occupation:
@@ -52,6 +54,7 @@ def printer_report(state: NodeState, printer: Printer, moment: Moment) -> Printe
         firmware=None if status.firmware is None else clip(status.firmware),
         prompt=None if status.prompt is None else prompt_note(status.prompt),
         refusals=refusals(state, setup.id),
+        checks=checks_word(state),
     )
 
 
@@ -76,8 +79,17 @@ def report(state: NodeState, moment: Moment, *, name: str = "", agent: str = "")
 
 def _fitting(message: Report) -> Report:
     """Leave out the long texts when many printers have much to say at once: a report must reach the daemon in one packet."""
-    if len(message.printers) <= _FEW_PRINTERS or len(message.model_dump_json().encode()) <= MAX_PACKET_BYTES * 0.9:
+    if len(message.printers) <= _FEW_PRINTERS or _fits(message):
         return message
+    shorter = (_shorter(message, most) for most in _FEWER_REFUSALS)
+    return next((found for found in shorter if _fits(found)), _shorter(message, 0))
+
+
+def _fits(message: Report) -> bool:
+    return len(message.model_dump_json().encode()) <= MAX_PACKET_BYTES * 0.9
+
+
+def _shorter(message: Report, refusals: int) -> Report:
     short = [
         printer.model_copy(
             update={
@@ -85,7 +97,7 @@ def _fitting(message: Report) -> Report:
                 "firmware": None,
                 "reason": _shortened(printer.reason),
                 "prompt": _brief(printer.prompt),
-                "refusals": [_without_words(one) for one in printer.refusals],
+                "refusals": [_without_words(one) for one in printer.refusals[:refusals]],
             }
         )
         for printer in message.printers
@@ -98,7 +110,7 @@ def _shortened(reason: ReasonNote | None) -> ReasonNote | None:
 
 
 def _without_words(refusal: ProgramRefusal) -> ProgramRefusal:
-    return ProgramRefusal(program=refusal.program, reason=ReasonNote(code=refusal.reason.code, en="", fr=""))
+    return refusal.model_copy(update={"reason": ReasonNote(code=refusal.reason.code, en="", fr="")})
 
 
 def _brief(prompt: PromptNote | None) -> PromptNote | None:
@@ -116,11 +128,10 @@ def face(state: NodeState, moment: Moment) -> tuple[object, ...]:
             why_not_ready(state, value, moment),
             state.occupations.get(key),
             value.setup,
-            tuple(one.program for one in refusals(state, key)),
         )
         for key, value in state.printers.items()
     )
-    return (state.generation, state.version, state.journal.epoch, printers)
+    return (state.generation, state.version, state.journal.epoch, refused_programs(state), printers)
 
 
 def _celsius(temperature: Temperature | None) -> tuple[float | None, float | None]:

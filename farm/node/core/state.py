@@ -107,6 +107,9 @@ class Checked:
 
     refused: ReasonNote | None = None
     needs_trust: bool = False  # it is printed when the farm names the person who released it
+    trust: frozenset[str] = frozenset()  # the rules that ask for that word
+    rule_set: int = 0  # by which it was judged; 0: nobody has said
+    unanswered: bool = False  # the farm wants it printed, and names nobody who has answered for that
 
 
 @dataclass(frozen=True, slots=True)

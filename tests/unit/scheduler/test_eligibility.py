@@ -14,6 +14,7 @@ from scheduler.eligibility import (
     Suitability,
     index_programs,
     is_suspect,
+    kind_of,
     order_reason,
     order_reasons,
     printer_reasons,
@@ -31,6 +32,7 @@ from scheduler.model import (
     Verdict,
     approval_key,
 )
+from scheduler.refused import Refused
 from tests.unit.scheduler.farms import RULES, allocation, farm, job, node, order, printer, program, record, running
 
 
@@ -198,14 +200,14 @@ def test_every_reason_speaks_both_languages() -> None:
     assert all(reason.en and reason.fr and reason.en != reason.fr for reason in reasons)
 
 
-REFUSAL = ("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
+REFUSAL = Refused("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
 
 
 def test_a_program_that_the_printers_own_node_refuses_does_not_suit_it() -> None:
     careful, other = printer("p1", refused=(REFUSAL,)), printer("p2")
     world = farm(printers=[careful, other], programs=[program(), program("b" * 64)])
     (reason,) = program_reasons(world, careful, program())
-    assert (reason.code, reason.en, reason.fr) == REFUSAL[1:]
+    assert (reason.code, reason.en, reason.fr) == (REFUSAL.code, REFUSAL.en, REFUSAL.fr)
     assert program_reasons(world, careful, program("b" * 64)) == []
     assert program_reasons(world, other, program()) == []
 
@@ -218,3 +220,36 @@ def test_printers_of_one_class_are_told_apart_by_what_they_refuse() -> None:
     assert suitability.programs(careful, order()) == []
     assert codes(suitability.reasons(careful, order())) == ["gcode-refused"]
     assert suitability.reasons(other, order()) == []
+
+
+@pytest.mark.parametrize(
+    ("released_for", "rule_set", "stands"),
+    [
+        ("", 5, True),  # nobody has released it
+        ("motor-current=2", 5, False),  # judged alike: whoever released it was shown all of it
+        ("motor-current=2", 4, True),  # the farm knows fewer rules than the node, and showed fewer
+        ("motor-current=2 unknown-command=1", 4, False),
+        ("unknown-command=1", 6, True),
+    ],
+)
+def test_a_refusal_that_needs_a_word_stands_until_somebody_answers_for_all_of_it(
+    released_for: str, rule_set: int, stands: bool
+) -> None:
+    needs = frozenset({"motor-current", "unknown-command"})
+    careful = printer("p1", refused=(replace(REFUSAL, needs=needs, rule_set=5),))
+    judged = replace(
+        program(),
+        verdict=Verdict.TRUSTED_ONLY,
+        trust=released_for,
+        released_by="Ana" if released_for else "",
+        released_for=released_for,
+        rule_set=rule_set,
+    )
+    world = farm(printers=[careful], programs=[judged])
+    assert ("gcode-refused" in codes(program_reasons(world, careful, judged))) is stands
+
+
+def test_printers_that_need_another_word_are_of_another_kind() -> None:
+    plain, asking = printer("p1", refused=(REFUSAL,)), printer("p2", refused=(replace(REFUSAL, needs=frozenset({"a"})),))
+    assert kind_of(plain) != kind_of(asking)
+    assert kind_of(plain) == kind_of(printer("p3", refused=(replace(REFUSAL, rule_set=7),)))

@@ -11,6 +11,7 @@ from scheduler.facts import Batch
 from scheduler.lifecycle import take_batch
 from scheduler.model import Allocation, BedState, DesiredVersion, Farm, JobOutcome, Revision, Rules, Stock
 from scheduler.reconcile import TABLE, reconcile
+from scheduler.refused import Refused
 from tests.unit.scheduler.farms import (
     GENERATION,
     NOW_S,
@@ -386,7 +387,7 @@ def test_decisions_are_at_rest_once_carried_out() -> None:
 
 
 def test_what_a_node_refuses_is_taken_back_and_goes_to_a_printer_that_prints_it() -> None:
-    refusal = ("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
+    refusal = Refused("a" * 64, "gcode-refused", "The nozzle would be too hot.", "La buse serait trop chaude.")
     careful, other = printer("p1", refused=(refusal,)), printer("p2", "n2")
     world = farm(
         orders=[order(quantity=2)],

@@ -12,6 +12,7 @@ from farm.bus import messages
 from farm.daemon.translate import batch, desired, fact, printer_now, read_batch
 from scheduler import facts
 from scheduler.model import Allocation, BedState, Farm, JobOutcome, NodeRecord, OccupationKind, Order
+from scheduler.refused import Refused
 from tests.unit.farm.daemon.harness import PROGRAM, SHA, occupied, printer_report, reference
 
 PLAIN = facts.JobReference("j1", "a1", "o1", "r1", SHA, 1, 3600.0)
@@ -195,7 +196,7 @@ def test_a_person_who_is_the_driver_prints_by_hand() -> None:
 def test_what_a_node_refuses_reaches_decisions_with_its_reason() -> None:
     reason = messages.ReasonNote(code="gcode-refused", en="Too hot.", fr="Trop chaud.")
     found = printer_now("n1", printer_report(refusals=[messages.ProgramRefusal(program="a" * 64, reason=reason)]))
-    assert found.refused == (("a" * 64, "gcode-refused", "Too hot.", "Trop chaud."),)
+    assert found.refused == (Refused("a" * 64, "gcode-refused", "Too hot.", "Trop chaud."),)
     assert printer_now("n1", printer_report()).refused == ()
 
 

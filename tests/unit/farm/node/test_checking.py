@@ -12,6 +12,7 @@ from farm.node import checking, core
 from farm.node.checking import JUDGED_ELSEWHERE, Checking, OwnerFile, ProcessCheck, Request
 from farm.node.core import Checked, NodeState, Step, refusal
 from gcode.limits import Limits, LimitsError
+from gcode.rules import RULE_SET_VERSION
 from tests.unit.farm.node.bench import OTHER_SHA, SHA, A, B, Bench, allocation
 from tests.unit.farm.node.fake_farm import until
 from tests.unit.gcode.samples import SMALL
@@ -231,7 +232,7 @@ def request(folder: Path, text: str, limits: Limits = NO_LIMITS) -> Request:
 
 async def test_a_process_judges(tmp_path: Path) -> None:
     check = ProcessCheck(tmp_path / "checks")
-    assert await check(request(tmp_path, SMALL)) == Checked()
+    assert await check(request(tmp_path, SMALL)) == Checked(rule_set=RULE_SET_VERSION)
     refused = (await check(request(tmp_path, SMALL, Limits(max_nozzle_c=150)))).refused
     assert refused is not None
     assert (refused.code, "200 > 150" in refused.en, "200 > 150" in refused.fr) == ("gcode-refused", True, True)

@@ -14,6 +14,7 @@ from farm.node import judging
 from farm.node.judging import answer, judge
 from gcode.limits import Limits, as_record
 from gcode.profile import PrinterProfile, bundled_profiles
+from gcode.rules import RULE_SET_VERSION
 from tests.unit.gcode.samples import END, LINE, SMALL, START
 
 NO_LIMITS = Limits()
@@ -26,13 +27,17 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+def answered(refused: dict[str, str] | None, *trust: str) -> dict[str, Any]:
+    return {"refused": refused, "needs_trust": bool(trust), "trust": list(trust), "rule_set": RULE_SET_VERSION}
+
+
 def task(program: Path, limits: Limits = NO_LIMITS, **fields: Any) -> dict[str, Any]:
     whole = {"program": str(program), "sha256": "a" * 64, "profile": "generic-210", "limits": as_record(limits)}
     return {**whole, "folder": str(program.parent / "checks"), "memory_bytes": 2**29, **fields}
 
 
 def test_a_good_program_passes(tmp_path: Path) -> None:
-    assert judge(written(tmp_path, SMALL), PROFILE, Limits()) == {"refused": None, "needs_trust": False}
+    assert judge(written(tmp_path, SMALL), PROFILE, Limits()) == answered(None)
 
 
 def test_a_refusal_names_the_line_and_the_figures_in_both_languages(tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_what_needs_trust_is_accepted_only_where_the_owner_says_so(tmp_path: Pat
     found = judge(program, PROFILE, Limits())
     assert "accept_trusted" in found["refused"]["en"]
     assert "M907 E500" in found["refused"]["fr"]
-    assert judge(program, PROFILE, Limits(accept_trusted=True)) == {"refused": None, "needs_trust": True}
+    assert judge(program, PROFILE, Limits(accept_trusted=True)) == answered(None, "machine-tuning")
     long = judge(program, PROFILE, Limits(accept_trusted=True, max_print_h=0.0))
     assert long["refused"] is not None
 
@@ -116,11 +121,11 @@ def test_an_answer_is_kept_for_its_file_profile_limits_and_rules(tmp_path: Path,
 
     def counted(*arguments: object) -> dict[str, Any]:
         asked.append(arguments)
-        return {"refused": None, "needs_trust": False}
+        return answered(None)
 
     monkeypatch.setattr(judging, "judge", counted)
     for _ in range(3):
-        assert answer(task(program)) == {"refused": None, "needs_trust": False}
+        assert answer(task(program)) == answered(None)
     assert len(asked) == 1
     answer(task(program, sha256="b" * 64))
     answer(task(program, Limits(max_bed_c=50)))
@@ -140,10 +145,10 @@ def test_a_damaged_answer_is_found_again(tmp_path: Path) -> None:
     program = written(tmp_path, SMALL)
     answer(task(program))
     (kept,) = (tmp_path / "checks").iterdir()
-    for content in ("{", "[]", '{"refused": null}'):
+    for content in ("{", "[]", '{"refused": null}', '{"refused": null, "needs_trust": false}'):  # the last: by an older Essaim
         kept.write_text(content)
-        assert answer(task(program)) == {"refused": None, "needs_trust": False}
-    assert json.loads(kept.read_text()) == {"refused": None, "needs_trust": False}
+        assert answer(task(program)) == answered(None)
+    assert json.loads(kept.read_text()) == answered(None)
 
 
 def test_old_answers_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +173,7 @@ def run(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
 def test_the_process_answers_in_json(tmp_path: Path) -> None:
     done = run(task(written(tmp_path, SMALL)))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"refused": None, "needs_trust": False}
+    assert json.loads(done.stdout) == answered(None)
 
 
 def test_its_memory_is_limited(tmp_path: Path) -> None:

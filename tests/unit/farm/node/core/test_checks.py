@@ -1,6 +1,7 @@
 """Nothing starts before this node has checked its program itself, and what it refuses is told."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import MAX_PACKET_BYTES, MAX_REFUSALS, Report
 from farm.node import core
 from farm.node.core import Checked, StartJob, Task, refusal
-from farm.node.core.checks import limits_note, refusals, tasks
+from farm.node.core.checks import NOT_ANSWERED, limits_note, refusals, tasks
 from scheduler.model import JobOutcome
 from tests.unit.farm.node.bench import OTHER_SHA, SHA, A, B, Bench, allocation, setup
 
@@ -81,9 +82,13 @@ def test_what_needs_trust_starts_only_when_a_person_released_it(unchecked: Bench
     assert unchecked.tick().instructions == ()
     reason = unchecked.report().printers[0].reason
     assert reason is not None
-    assert (reason.code, "released" in reason.en, "validé" in reason.fr) == ("gcode-refused", True, True)
-    assert unchecked.report().printers[0].refusals == [], "once released it is welcome"
+    assert (reason.code, "nobody has given it" in reason.en, "personne ne l'a donnée" in reason.fr) == (NOT_ANSWERED, True, True)
+    (told,) = unchecked.report().printers[0].refusals
+    assert (told.program, told.reason) == (SHA, reason), "the farm takes it back, and the printer does not stand still"
+    unchecked.allocate()
+    assert [one.program for one in unchecked.report().printers[0].refusals] == [SHA], "nor is it given to it again"
     unchecked.allocate(allocation("somebody", released_by="Ana"))
+    assert unchecked.report().printers[0].refusals == [], "once released it is welcome"
     (start,) = unchecked.tick().instructions
     assert isinstance(start, StartJob)
     assert core.may_begin(unchecked.state, start, unchecked.moment) is None
@@ -152,8 +157,76 @@ def test_results_are_bounded_and_the_newest_are_told() -> None:
     for number in range(2_100):
         bench.checked(A, f"{number:064x}", refused=TOO_HOT)
     assert len(bench.state.checks) == 2_048
+    bench.state = replace(bench.state, report=0)
     told = [one.program for one in refusals(bench.state, A)]
     assert told == [f"{number:064x}" for number in range(2_099, 2_099 - MAX_REFUSALS, -1)]
+
+
+def test_what_is_allocated_is_told_in_every_report_and_all_others_in_turn() -> None:
+    bench = Bench(setup(A))
+    for number in range(50):
+        bench.checked(A, f"{number:064x}", refused=TOO_HOT)
+    bench.allocate(allocation(sha=f"{3:064x}"))
+    told: set[str] = set()
+    faces = {core.face(bench.state, bench.moment)}
+    for _ in range(10):
+        printer = bench.report().printers[0]
+        assert len(printer.refusals) == MAX_REFUSALS
+        assert printer.refusals[0].program == f"{3:064x}"
+        assert printer.reason == TOO_HOT
+        told |= {one.program for one in printer.refusals}
+        faces.add(core.face(bench.state, bench.moment))
+    assert told == {f"{number:064x}" for number in range(50)}
+    assert len(faces) == 1, "that another part is told is no news"
+
+
+def test_what_refusals_rest_on_changes_with_the_limits_and_with_the_run_of_the_agent() -> None:
+    bench = Bench(setup(A))
+    first = bench.report().printers[0].checks
+    bench.checked(refused=TOO_HOT)
+    assert bench.report().printers[0].checks == first
+    bench.do(core.on_limits, "new", {}, timed=False)
+    second = bench.report().printers[0].checks
+    bench.state = replace(bench.state, boot=bench.state.boot + 1)
+    assert len({first, second, bench.report().printers[0].checks, ""}) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "starts"),
+    [
+        ({}, False),
+        ({"released_by": "Ana"}, True),  # an older farm does not say for what: as it was before
+        ({"released_by": "Ana", "rule_set": 7}, True),  # judged alike: Ana was shown the same
+        ({"released_by": "Ana", "rule_set": 6, "released_for": ["motor-current"]}, False),  # the farm is older than this node
+        ({"released_by": "Ana", "rule_set": 8, "released_for": ["motor-current"]}, False),  # or newer
+        ({"released_by": "Ana", "rule_set": 8, "released_for": ["motor-current", "unknown-command", "else"]}, True),
+        ({"rule_set": 6, "released_for": ["motor-current", "unknown-command"]}, False),  # nobody
+    ],
+)
+def test_by_other_rules_a_person_answers_only_for_what_they_were_shown(
+    unchecked: Bench, answer: dict[str, Any], starts: bool
+) -> None:
+    unchecked.allocate(allocation(**answer))
+    unchecked.checked(needs_trust=True, trust=frozenset({"motor-current", "unknown-command"}), rule_set=7)
+    assert bool(unchecked.tick().instructions) is starts
+    told = unchecked.report().printers[0].refusals
+    assert bool(told) is not starts
+    for one in told:
+        assert (one.needs, one.rule_set) == (["motor-current", "unknown-command"], 7)
+        assert "(motor-current, unknown-command)" in one.reason.en
+        assert "(motor-current, unknown-command)" in one.reason.fr
+
+
+def test_a_crowded_report_tells_fewer_refusals_before_it_is_too_large() -> None:
+    bench = Bench(*(setup(f"printer-{number:03d}") for number in range(128)))
+    needs = frozenset(f"rule-{number:02d}-of-a-long-name" for number in range(30))
+    found = Checked(needs_trust=True, trust=needs, unanswered=True)
+    checks = {(key, f"{number:064x}"): found for key in bench.state.printers for number in range(16)}
+    bench.state = replace(bench.state, checks=checks)
+    report = bench.report()
+    assert len(report.model_dump_json().encode()) <= MAX_PACKET_BYTES
+    assert {len(printer.refusals) for printer in report.printers} == {1}
+    assert set(report.printers[0].refusals[0].needs) == needs
 
 
 def test_a_report_of_many_refusing_printers_fits_its_packet() -> None:
@@ -165,7 +238,7 @@ def test_a_report_of_many_refusing_printers_fits_its_packet() -> None:
     report = bench.report()
     assert len(report.model_dump_json().encode()) <= MAX_PACKET_BYTES
     assert Report.model_validate_json(report.model_dump_json()) == report
-    assert all(len(printer.refusals) == 12 for printer in report.printers)
+    assert all(len(printer.refusals) == 6 for printer in report.printers), "the others come with later reports"
     assert {one.reason.code for one in report.printers[0].refusals} == {"gcode-refused"}
 
 
