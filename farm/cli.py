@@ -92,7 +92,10 @@ def _quick(words: Sequence[str]) -> int | None:
 
 
 def main() -> None:
-    """Run `farm`; exits with 0 when done, 1 or 2 after an error that is told on standard error, 130 after Ctrl-C."""
+    """Run `farm`; exits with 0 when done, 1 or 2 after an error that is told on standard error, 130 after Ctrl-C.
+
+    2: the command line or a configuration is wrong. `farm gcode check` has codes of its own for verdicts.
+    """
     words = sys.argv[1:]
     try:
         code = _quick(words)

@@ -40,9 +40,10 @@ def check(
     plate: Plate = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is wrong with a file on a class of printers. Exit code 0: it passes; 3: only when somebody answers for it; 1: rejected.
+    """What is wrong with a file on a class of printers.
 
-    With several profiles the code tells the best verdict: 0 means that it may be printed somewhere.
+    Exit code 0: it passes; 3: only when somebody answers for it; 4: rejected. With several profiles the best verdict counts: 0
+    means that it may be printed somewhere. 1: an error, such as a file that is no program; 2: a wrong command line or configuration.
     """
     known = list(bundled_profiles().values()) if every else named(profile)
     code = tell_check(file, known, engine, plate, as_json=as_json)

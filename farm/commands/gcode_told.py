@@ -12,8 +12,8 @@ from gcode.checks import CheckReport, Finding, Verdict
 from gcode.facts import GcodeFacts
 from gcode.profile import Box, PrinterProfile
 
-REJECTED: Final = 1
-TRUSTED_ONLY: Final = 3
+TRUSTED_ONLY: Final = 3  # exit codes; 1 is an error, 2 a wrong command line or configuration, as for every command
+REJECTED: Final = 4
 _SHOWN_HITS: Final = 3
 _SHOWN_FEATURES: Final = 12
 

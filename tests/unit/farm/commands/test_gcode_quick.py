@@ -133,7 +133,7 @@ def test_the_exit_code_and_the_error_are_those_of_the_command(tmp_path: Path) ->
     program.write_bytes(PROGRAM.replace(b"X50", b"X5000"))
     plain = farm("-m", "farm", "gcode", "check", str(program), "-p", "ender3")
     by_typer = farm("-m", "farm", "gcode", "check", str(program), "--profile=ender3")
-    assert plain.returncode == by_typer.returncode == 1
+    assert plain.returncode == by_typer.returncode == 4
     assert plain.stdout == by_typer.stdout != ""
     missing = farm("-m", "farm", "gcode", "facts", str(tmp_path / "none.gcode"))
     assert (missing.returncode, missing.stdout) == (1, "")

@@ -105,7 +105,7 @@ def test_a_rejected_file_is_told_with_line_and_remedy(frame: Path, tmp_path: Pat
     bad = changed(frame, tmp_path, "M997")
     result = run("check", bad, "-p", "generic-210")
     number = bad.read_text().splitlines().index("M997") + 1
-    assert result.exit_code == 1
+    assert result.exit_code == 4
     assert result.stdout.startswith("generic-210: rejected\n")
     assert f"line {number}: M997" in result.stdout
     assert "  x " in result.stdout
@@ -132,6 +132,19 @@ def test_every_profile_at_once_and_the_best_verdict_counts(frame: Path) -> None:
     result = run("check", frame, "--all")
     assert result.exit_code == 0
     assert {line.partition(":")[0] for line in result.stdout.splitlines() if not line.startswith(" ")} >= set(bundled_profiles())
+
+
+def test_the_best_verdict_of_several_profiles_is_the_exit_code(frame: Path, tmp_path: Path) -> None:
+    fits_klipper = changed(frame, tmp_path, "SET_PIN PIN=light VALUE=1")
+    codes = [run("check", fits_klipper, "-p", name).exit_code for name in ("generic-210", "generic-klipper")]
+    assert 4 in codes
+    assert run("check", fits_klipper, "-p", "generic-210", "-p", "generic-klipper").exit_code == min(codes)
+
+
+def test_help_says_what_each_exit_code_means() -> None:
+    shown = " ".join(run("check", "--help").stdout.split())
+    for words in ("0: it passes", "3: only when somebody answers for it", "4: rejected", "1: an error", "2: a wrong command line"):
+        assert words in shown
 
 
 def test_without_a_profile_it_says_what_to_do(frame: Path) -> None:
