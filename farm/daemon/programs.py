@@ -24,6 +24,7 @@ from farm.daemon.inspection import (
 )
 from farm.daemon.inspector import Kind
 from farm.daemon.orders import find_design
+from farm.daemon.turns import Turns
 from farm.errors import ConflictError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
 from farm.store.library import Library, sha256_of
@@ -133,7 +134,7 @@ class Programs:
         self.way = way_of_checking(profiles.values())
         self.found = FoundBefore(library.checked)
         self.bounds = bounds
-        self._one_at_a_time = asyncio.Lock()  # an inspection uses a whole core, and a Raspberry Pi has four
+        self._turns = Turns()
 
     async def take(
         self,
@@ -166,7 +167,7 @@ class Programs:
             program = known(uploaded)
             if program is not None and await asyncio.to_thread(self.library.path(program.sha256).is_file):
                 return Incoming(program.sha256, uploaded, None)
-            async with self._one_at_a_time:
+            async with self._turns.of_a_person():
                 checked = await self._checked(upload, profile, request.material, uploaded, on_progress=on_progress)
             return Incoming(checked.sha256, uploaded, checked)
         finally:
@@ -233,7 +234,7 @@ class Programs:
             self.library.keep_picture(sha256, PICTURES[kind], content)
 
     async def look_again(self, program: Program, *, niceness: int) -> Checked:
-        """Inspect a program that is in the library; its file stays as it is.
+        """Inspect a program that is in the library, when no person waits; its file stays as it is.
 
         Raises:
             InvalidError: it cannot be read any more, or nobody knows its profile: that of another says nothing about it.
@@ -247,18 +248,18 @@ class Programs:
                 f"There is no profile {program.profile!r} any more.", next_step="Put it back.", code="unknown-profile"
             )
         profile = replace(profile, house_blocks=False)  # judged as it lies there, which is how it is printed
-        path = await asyncio.to_thread(self.library.existing, program.sha256)
-        plain = self.library.incoming / f"again-{program.sha256}.plain"
-        async with self._one_at_a_time:
-            try:
-                checked, pictures = await self._inspect(
-                    path, plain, profile, program.material, on_progress=_ignore, niceness=niceness
-                )
-            finally:
-                await asyncio.to_thread(plain.unlink, missing_ok=True)
+        checked, pictures = await self._turns.in_background(lambda: self._read_again(program, profile, niceness))
         with suppress(OSError):  # the disk is full: the pictures of before stay, and the verdict counts
             await asyncio.to_thread(self._keep_pictures, program.sha256, pictures)
         return checked
+
+    async def _read_again(self, program: Program, profile: PrinterProfile, niceness: int) -> tuple[Checked, Mapping[Kind, bytes]]:
+        path = await asyncio.to_thread(self.library.existing, program.sha256)
+        plain = self.library.incoming / f"again-{program.sha256}.plain"
+        try:
+            return await self._inspect(path, plain, profile, program.material, on_progress=_ignore, niceness=niceness)
+        finally:
+            await asyncio.to_thread(plain.unlink, missing_ok=True)
 
 
 def _store_full() -> StoreFullError:
