@@ -34,6 +34,7 @@ from farm.errors import (
     UnreachableError,
 )
 from farm.library_views import FindingView
+from gcode.texts import Bilingual
 from scheduler.model import Verdict
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -43,6 +44,7 @@ _MAX_INSTANCE: Final = 300  # characters of the path that are said back
 class Problem(BaseModel):
     """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422.
 
+    `detail_fr` and `next_step_fr` say the same in French; empty where only the English is known.
     `findings` say what is wrong with a program that does not pass its checks (code `gcode-rejected`), `verdicts` what is said of it
     for all profiles.
     """
@@ -54,6 +56,8 @@ class Problem(BaseModel):
     code: str
     next_step: str
     instance: str
+    detail_fr: str = ""
+    next_step_fr: str = ""
     errors: list[dict[str, str]] = []
     checks: dict[str, str] = {}
     findings: list[FindingView] = []
@@ -65,7 +69,14 @@ class RequestError(FarmError):
 
     status: ClassVar[int] = 400
 
-    def __init__(self, detail: str, *, next_step: str, code: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str | Bilingual,
+        *,
+        next_step: str | Bilingual,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail, next_step=next_step, code=code)
         self.headers = dict(headers or {})
 
@@ -223,14 +234,20 @@ def from_error(error: FarmError, instance: str) -> Response:
         next_step=error.next_step,
         instance=instance,
         headers=error.headers if isinstance(error, RequestError) else None,
-        extra=_more(error),
+        extra={**_french(error), **_more(error)},
     )
 
 
-def _more(error: FarmError) -> dict[str, Any] | None:
+def _french(error: FarmError) -> dict[str, str]:
+    if error.detail_fr == error.detail:  # one who reads French is told in it by `code`, or not at all
+        return {}
+    return {"detail_fr": error.detail_fr, "next_step_fr": error.next_step_fr}
+
+
+def _more(error: FarmError) -> dict[str, Any]:
     if isinstance(error, NotReadyError):
         return {"checks": error.checks}
-    return {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else None
+    return {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else {}
 
 
 def _field(problem: Mapping[str, Any]) -> dict[str, str]:

@@ -6,13 +6,13 @@ import { handItem, hands } from "./hands.js";
 import { connect, farm } from "./live.js";
 import { nodeItem } from "./nodes.js";
 import { drawLibrary, forgetLibrary, installLibrary } from "./views.js";
-import { drawOrdering, installForm, loadDesigns } from "./ordering.js";
+import { drawOrdering, installForm } from "./ordering.js";
 import { orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
 import { otherAlarms, standing, standingItem } from "./standing.js";
 import { alarmText, counted, language, switchLanguage, word } from "./words.js";
 
-const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms", "designs", "requesters", "uploads"];
+const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms", "designs", "requesters", "uploads", "audit-rows"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
 const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
@@ -45,9 +45,8 @@ function draw() {
   show(find("printers"), byName(farm.printers.values()), (printer) => printer.id, printerCard);
   mark(find("printers-none"), "hidden", farm.printers.size || !farm.heardAt ? "" : null);
   show(find("nodes"), byName(farm.nodes.values()), (node) => node.id, nodeItem);
-  if (farm.heardAt) loadDesigns(`${farm.snapshots} ${farm.library}`);
   drawLibrary();
-  switchOff(document.querySelectorAll("#hands-list button, #orders-rows button, main form button, #printers button, .revision button, .requester button, .release button"));
+  switchOff(document.querySelectorAll("#hands-list button, #orders-rows button, main form button, #printers button, .revision button, .requester button, .release button, .removal button"));
 }
 
 // A daemon that only watches would refuse every click: buttons say so before.

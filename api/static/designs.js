@@ -1,10 +1,10 @@
 // Designs with their revisions, and the programs that print them.
 
 import { ask, Problem } from "./api.js";
-import { confirmed } from "./confirm.js";
+import { signedFor } from "./confirm.js";
 import { complain, draw, icon, make, mark, say, show } from "./dom.js";
 import { verdictSign } from "./findings.js";
-import { library, profileName, signed, stateOf } from "./library.js";
+import { library, profileName, stateOf } from "./library.js";
 import { picture, programName, programsOf, statePill } from "./program.js";
 import { counted, duration, number, word } from "./words.js";
 
@@ -34,10 +34,10 @@ function programItem(program) {
   return { element: make("li", { "data-program": program.sha256 }, link), update };
 }
 
-async function act(said, path, tell) {
+async function act(said, path, signed, tell) {
   mark(said, "data-bad", null);
   try {
-    say(said, tell(await ask("POST", path, signed())));
+    say(said, tell(await ask("POST", path, signed)));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     complain(said, error.problem);
@@ -70,13 +70,16 @@ function revisionItem(first, order) {
   const button = (key, kind, action) => make("button", { type: "button", class: kind, onclick: action }, word(key));
   const give = button("to_order", "", () => order(first.id, first.design.id));
   const release = button("revision_release", "primary", async () => {
-    if (await confirmed(word("revision_release_ask", name), word("revision_release"))) await act(said, path("release"), () => "");
+    const signed = await signedFor(word("revision_release_ask", name), word("revision_release"));
+    if (signed) await act(said, path("release"), signed, () => "");
   });
   const recall = button("revision_recall", "danger", async () => {
-    if (await confirmed(word("revision_recall_ask", name), word("revision_recall"))) await act(said, path("recall"), recalledText);
+    const signed = await signedFor(word("revision_recall_ask", name), word("revision_recall"));
+    if (signed) await act(said, path("recall"), signed, recalledText);
   });
   const summary = make("summary", {}, make("strong", { class: "says" }, first.id), pill, count);
-  const buttons = make("div", { class: "buttons" }, give, release, recall);
+  const audit = make("a", { class: "button quiet", href: `#audit-${first.id}` }, word("revision_audit"));
+  const buttons = make("div", { class: "buttons" }, give, release, recall, audit);
   const element = make("details", { class: "revision", "data-revision": first.id, open: first.newest }, summary, list, why, approved, buttons, said);
   const update = (row) => {
     const programs = programsOf(row.id);

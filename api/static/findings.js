@@ -13,17 +13,24 @@ const keyOf = (verdict) => `verdict_${verdict.replace("-", "_")}`;
 export const verdictSign = (verdict) =>
   make("span", { class: "verdict", "data-verdict": verdict }, icon(SIGNS[verdict] ?? "attention"), make("span", {}, word(keyOf(verdict))));
 
-// One row for each profile: its own first, then what passes. `rows` are [profile, verdict]; `open(profile)` shows its findings.
-export function verdictList(rows, own, open = null, chosen = own) {
-  const sorted = [...rows].sort((a, b) => (b[0] === own) - (a[0] === own) || RANK[a[1]] - RANK[b[1]] || profileName(a[0]).localeCompare(profileName(b[0])));
-  return make("ul", { class: "verdicts" }, ...sorted.map(([profile, verdict]) => {
-    const name = make("span", { class: "verdict-name" }, profileName(profile));
-    const mine = profile === own ? make("span", { class: "muted" }, word("verdicts_own")) : null;
-    const inside = [make("span", { class: "verdict-what" }, name, mine), verdictSign(verdict)];
-    if (!open) return make("li", {}, make("div", { class: "verdict-row" }, ...inside));
-    const pressed = { "aria-pressed": String(profile === chosen), "data-profile": profile };
-    return make("li", {}, make("button", { type: "button", class: "verdict-row", onclick: () => open(profile), ...pressed }, ...inside));
-  }));
+function verdictRow([profile, verdict], own, open, chosen) {
+  const name = make("span", { class: "verdict-name" }, profileName(profile));
+  const mine = profile === own ? make("span", { class: "muted" }, word("verdicts_own")) : null;
+  const inside = [make("span", { class: "verdict-what" }, name, mine), verdictSign(verdict)];
+  if (!open) return make("li", {}, make("div", { class: "verdict-row" }, ...inside));
+  const pressed = { "aria-pressed": String(profile === chosen), "data-profile": profile };
+  return make("li", {}, make("button", { type: "button", class: "verdict-row", onclick: () => open(profile), ...pressed }, ...inside));
+}
+
+// One row for each profile: its own in sight, the others folded, first what passes. `rows` are [profile, verdict]; `open(profile)` shows
+// its findings; `unfolded` says whether the others are in sight, too.
+export function verdictList(rows, own, { open = null, chosen = own, unfolded = false } = {}) {
+  const sorted = [...rows].sort((a, b) => RANK[a[1]] - RANK[b[1]] || profileName(a[0]).localeCompare(profileName(b[0])));
+  const list = (some) => make("ul", { class: "verdicts" }, ...some.map((row) => verdictRow(row, own, open, chosen)));
+  const [mine, others] = [sorted.filter((row) => row[0] === own), sorted.filter((row) => row[0] !== own)];
+  if (!mine.length || !others.length) return list(sorted);
+  const summary = make("summary", {}, make("span", {}, counted("verdicts_others", others.length), " ", make("span", { class: "muted" }, verdictCounts(others))));
+  return make("div", { class: "verdict-lists" }, list(mine), make("details", { class: "verdict-others", open: unfolded }, summary, list(others)));
 }
 
 export function verdictCounts(rows) {
@@ -87,10 +94,13 @@ export function checks(reports, own) {
   const found = make("div", { "aria-live": "polite" }, title);
   const choose = (profile, focus = true) => {
     const report = reports.find((row) => row.profile === profile);
-    place.replaceChildren(make("p", { class: "muted" }, verdictCounts(rows)), verdictList(rows, own, choose, profile));
+    const unfolded = profile !== own || Boolean(place.querySelector("details")?.open);
+    place.replaceChildren(verdictList(rows, own, { open: choose, chosen: profile, unfolded }));
     title.textContent = word("findings_of", { profile: profileName(profile) });
     found.replaceChildren(title, findingList(report.findings));
-    if (focus) place.querySelector("[aria-pressed=true]")?.focus();
+    if (!focus) return;
+    place.querySelector("[aria-pressed=true]")?.focus({ preventScroll: true });
+    found.scrollIntoView({ block: "nearest" }); // on a phone it is below all the rows
   };
   choose(reports.some((report) => report.profile === own) ? own : reports[0].profile, false);
   return make("div", { class: "check-pair" }, place, found);

@@ -2,6 +2,7 @@
 
 import { ask, Problem } from "./api.js";
 import { farm } from "./live.js";
+import { word } from "./words.js";
 
 export const library = {
   programs: [], designs: [], requesters: [], profiles: [], limits: null,
@@ -67,3 +68,6 @@ export function rememberPerson(name) {
 
 // Who does what needs no name of a person: the name that was given last, or the role.
 export const signed = () => ({ by: person() || "operator" });
+
+// A role in the place of a name is the commonest mistake: what to say then; undefined: it was refused for something else.
+export const personNeeded = (problem) => (problem.errors?.some((field) => field.pointer === "#/by") ? word("person_needed") : undefined);

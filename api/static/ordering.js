@@ -2,20 +2,16 @@
 
 import { ask, newKey, Problem } from "./api.js";
 import { complain, find, make, mark, say } from "./dom.js";
-import { stateOf } from "./library.js";
+import { library, stateOf } from "./library.js";
 import { farm } from "./live.js";
 import { word } from "./words.js";
 
 let key = newKey(); // the same until an order is placed: a second click orders nothing twice
-let designs = [];
-let requesters = [];
-let usable = { revision: null, programs: true }; // of the revision that is shown
-let loaded = "";
 let changed = () => {};
 
 const field = (name) => find("order-form").elements[name];
-const design = () => designs.find((row) => row.id === field("design").value);
-const requester = () => requesters.find((row) => row.id === field("requester").value);
+const design = () => library.designs.find((row) => row.id === field("design").value);
+const requester = () => library.requesters.find((row) => row.id === field("requester").value);
 const approved = (who, revision) => !who?.approves || who.approvals.some((approval) => approval.revision === revision);
 const released = (row) => row.revisions.filter((revision) => stateOf(row, revision) === "released");
 
@@ -28,23 +24,9 @@ function fill(select, options, chosen) {
   if (options.some(([value]) => value === chosen)) select.value = chosen;
 }
 
-// Fetch what can be ordered, and for whom; `version` names the state of the library that is wanted.
-export async function loadDesigns(version = null) {
-  if (version !== null && version === loaded) return;
-  try {
-    [designs, requesters] = await Promise.all([ask("GET", "/designs"), ask("GET", "/requesters")]);
-    if (version !== null) loaded = version;
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    return; // the connection indicator says why
-  }
-  usable = { revision: null, programs: true };
-  drawOrdering();
-  changed();
-}
-
+// Show what can be ordered, and for whom: of what is known of the library.
 export function drawOrdering() {
-  fill(field("design"), designs.map((row) => [row.id, row.name]), field("design").value);
+  fill(field("design"), library.designs.map((row) => [row.id, row.name]), field("design").value);
   const row = design();
   const revisions = (row?.revisions ?? []).map((id) => {
     const state = stateOf(row, id);
@@ -52,8 +34,8 @@ export function drawOrdering() {
   });
   const chosen = field("revision").selectedOptions[0]?.disabled ? "" : field("revision").value;
   fill(field("revision"), [["", word("order_revision_newest")], ...revisions], chosen);
-  fill(field("requester"), [["", word("order_requester_none")], ...requesters.map((who) => [who.id, who.name])], field("requester").value);
-  mark(find("order-requester-row"), "hidden", requesters.length ? null : "");
+  fill(field("requester"), [["", word("order_requester_none")], ...library.requesters.map((who) => [who.id, who.name])], field("requester").value);
+  mark(find("order-requester-row"), "hidden", library.requesters.length ? null : "");
   mark(find("order-revision-row"), "hidden", (row?.revisions.length ?? 0) > 1 ? null : "");
   explain();
 }
@@ -68,28 +50,19 @@ function meant(row, who) {
   return revision ? { revision } : { problem: word("order_not_approved", { name: who.name }) };
 }
 
+const printable = (revision) => library.programs.some((program) => program.revision === revision && program.usable);
+
 function explain() {
   const row = design();
   const place = find("order-why");
-  const { revision = null, problem = "" } = row ? meant(row, requester()) : { problem: word("order_no_designs") };
+  const nothing = library.loaded ? word("order_no_designs") : "";
+  const { revision = null, problem = nothing } = row ? meant(row, requester()) : {};
   const text = requester()?.approves ? word("order_gives_approved", { revision, name: requester().name }) : word("order_gives", { revision });
-  const waits = revision && usable.revision === revision && !usable.programs;
-  mark(place, "data-bad", problem || waits ? "" : null);
-  say(place, problem || (waits ? word("order_not_usable", { revision }) : text));
+  const waits = revision && !printable(revision);
+  mark(place, "data-bad", (revision ? waits : problem) ? "" : null);
+  say(place, revision ? (waits ? word("order_not_usable", { revision }) : text) : problem);
   const button = find("order-form").querySelector("button");
-  if (button.dataset.fenced === undefined && !farm.fence) mark(button, "disabled", problem ? "" : null);
-  if (revision && usable.revision !== revision) look(revision);
-}
-
-async function look(revision) {
-  usable = { revision, programs: true };
-  try {
-    const view = await ask("GET", `/revisions/${encodeURIComponent(revision)}`);
-    if (usable.revision === revision) usable.programs = view.programs.some((program) => program.usable);
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-  }
-  if (!usable.programs) explain();
+  if (button.dataset.fenced === undefined && !farm.fence) mark(button, "disabled", revision ? null : "");
 }
 
 function orderBody() {
@@ -105,8 +78,7 @@ function orderBody() {
 }
 
 // Choose this in the form, for a click elsewhere on "Order it".
-export async function startOrder(revision, designId) {
-  await loadDesigns();
+export function startOrder(revision, designId) {
   field("design").value = designId;
   drawOrdering();
   field("revision").value = design()?.revisions[0] === revision ? "" : revision;

@@ -7,6 +7,7 @@ import { checks } from "./findings.js";
 import { designName, library, revisionState } from "./library.js";
 import { farm } from "./live.js";
 import { releasePlace } from "./release.js";
+import { removalPlace } from "./removal.js";
 import { word } from "./words.js";
 
 const SHOWN_IN_LISTS = 50;
@@ -115,9 +116,9 @@ let shown = { sha256: null, version: "", detail: null, used: null };
 export async function showProgram(sha256, { force = false } = {}) {
   const version = `${farm.library} ${farm.snapshots}`;
   if (shown.detail && shown.sha256 === sha256) shown.used.update(shown.detail);
-  if (!farm.heardAt || (!force && shown.sha256 === sha256 && shown.version === version)) return;
+  if (!farm.heardAt || (shown.removed && shown.sha256 === sha256) || (!force && shown.sha256 === sha256 && shown.version === version)) return;
   const other = shown.sha256 !== sha256;
-  shown = { ...shown, sha256, version, detail: other ? null : shown.detail };
+  shown = { ...shown, sha256, version, removed: false, detail: other ? null : shown.detail };
   const place = find("program");
   if (other) place.replaceChildren();
   try {
@@ -134,6 +135,16 @@ export async function showProgram(sha256, { force = false } = {}) {
   }
 }
 
+// Removed by us, just now: that is no trouble.
+function removed(detail) {
+  shown = { ...shown, removed: true, detail: null };
+  const title = find("program-title");
+  say(title, word("removed", { name: programName(detail) }));
+  const links = [["#library", "to_library"], [`#audit-${detail.sha256}`, "program_audit"]].map(([href, key]) => make("a", { class: "button", href }, word(key)));
+  find("program").replaceChildren(make("p", { class: "calm" }, word("removed_again")), make("div", { class: "buttons" }, ...links));
+  title.focus();
+}
+
 const typing = (place) => [...place.querySelectorAll("input")].some((field) => field.value && field.value !== field.defaultValue);
 
 function paint(detail) {
@@ -145,9 +156,10 @@ function paint(detail) {
   say(find("program-title"), programName(detail));
   find("program").replaceChildren(
     make("p", { class: "program-line" }, pill.element, make("span", { class: "muted says" }, `${designName(detail.design)} · ${detail.revision}`),
+      make("a", { class: "to-audit", href: `#audit-${detail.sha256}` }, word("program_audit")),
       make("a", { class: "download", href: `/api/v1/programs/${encodeURIComponent(detail.sha256)}/file`, download: "" }, word("download"))),
     ...programBody(detail, () => showProgram(detail.sha256, { force: true })),
-    used.element, details(detail),
+    used.element, details(detail), removalPlace(detail, () => removed(detail)),
   );
 }
 

@@ -1,10 +1,10 @@
 // A named person answers for a program that the checks leave to people; or does no more.
 
 import { ask, Problem } from "./api.js";
-import { confirmed } from "./confirm.js";
+import { signedFor } from "./confirm.js";
 import { complain, make, mark } from "./dom.js";
 import { findingList } from "./findings.js";
-import { person, rememberPerson, signed } from "./library.js";
+import { person, personNeeded, rememberPerson } from "./library.js";
 import { day, word } from "./words.js";
 
 const pathOf = (program, what) => `/programs/${encodeURIComponent(program.sha256)}/${what}`;
@@ -17,7 +17,7 @@ async function send(button, said, path, body, done) {
     done(await ask("POST", path, body));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    complain(said, error.problem);
+    complain(said, error.problem, personNeeded(error.problem));
     mark(button, "disabled", null);
   }
 }
@@ -59,7 +59,8 @@ function withdrawal(program, done) {
     type: "button", class: "quiet",
     onclick: async () => {
       const question = word("release_withdraw_ask", { name: program.name || program.revision });
-      if (await confirmed(question, word("release_withdraw"))) await send(button, said, pathOf(program, "withdraw"), signed(), done);
+      const signed = await signedFor(question, word("release_withdraw"));
+      if (signed) await send(button, said, pathOf(program, "withdraw"), signed, done);
     },
   }, word("release_withdraw"));
   return make("div", { class: "release" }, make("p", { class: "says" }, word("release_by_whom", values)), button, said);

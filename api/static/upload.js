@@ -55,7 +55,7 @@ function hint() {
   let key = "";
   if (revision && !REVISION.test(revision)) key = "upload_bad_revision";
   else if (values.design && revision) key = hintKey(design, state);
-  say(find("upload-hint"), key ? word(key, values) : "");
+  say(find("upload-hint"), word(key || "upload_hint", values));
   const bad = key === "upload_bad_revision" || state === "recalled";
   mark(find("upload-hint"), "data-bad", bad ? "" : null);
   field("revision").setCustomValidity(bad ? word(key, values) : "");
@@ -91,14 +91,24 @@ function choose(file) {
   if (!file || busy()) return;
   chosen = file;
   field("name").value = harmless(file.name);
-  say(find("upload-said"), "");
+  tell("");
+  if (mine.phase !== "idle" && !typing()) mine = { phase: "idle" }; // what came of another file is no word on this one
+  listen();
   drawFile();
+}
+
+// Why nothing is sent, below the button.
+function tell(complaint) {
+  mark(find("upload-said"), "data-bad", complaint ? "" : null);
+  say(find("upload-said"), complaint);
 }
 
 function drawFile() {
   const limit = library.limits ? bytes(library.limits.max_upload_bytes) : "…";
   say(find("upload-chosen"), chosen ? word("upload_chosen", { name: chosen.name, size: bytes(chosen.size) }) : word("upload_choose"));
-  say(find("upload-kinds"), chosen ? word("upload_other") : word("upload_kinds", { size: limit }));
+  const complaint = chosen ? complaintAbout(chosen) : "";
+  say(find("upload-kinds"), complaint || (chosen ? word("upload_other") : word("upload_kinds", { size: limit })));
+  mark(find("upload-kinds"), "data-bad", complaint ? "" : null);
   mark(find("upload-drop"), "data-chosen", chosen ? "" : null);
 }
 
@@ -120,8 +130,7 @@ function fields() {
 async function begin() {
   if (busy()) return;
   const complaint = complaintAbout(chosen);
-  mark(find("upload-said"), "data-bad", complaint ? "" : null);
-  say(find("upload-said"), complaint);
+  tell(complaint);
   if (complaint) return;
   const wanted = fields();
   rememberPerson(wanted.by ?? "");
@@ -166,6 +175,7 @@ async function end(row) {
       await refresh(listen, { force: true });
       const program = await ask("GET", `/programs/${encodeURIComponent(row.program)}`);
       mine = { ...mine, phase: "ready", program, isNew: row.new, library: farm.library };
+      if (!mine.foreign) letGo();
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -188,13 +198,18 @@ function again(profile) {
   begin();
 }
 
-function next() {
-  mine = { phase: "idle" };
+// The file is in the library: the form is for the next one.
+function letGo() {
   chosen = null;
   touched = false;
   find("upload-file").value = "";
   field("name").value = "";
   suggest();
+}
+
+function next() {
+  mine = { phase: "idle" };
+  letGo();
   listen();
   find("upload-file").focus();
 }
@@ -275,6 +290,12 @@ export function installUpload(render, order) {
   field("revision").addEventListener("input", () => { touched = field("revision").value !== ""; hint(); });
   field("draft").addEventListener("change", hint);
   field("profile").addEventListener("change", fillMaterials);
+  find("upload-send").addEventListener("click", (event) => { // the file comes first: before a browser asks for other fields
+    if (chosen) return;
+    event.preventDefault();
+    tell(word("upload_no_file"));
+    find("upload-file").focus();
+  });
   form.addEventListener("submit", (event) => { event.preventDefault(); begin(); });
   find("upload-stop").addEventListener("click", () => mine.stop?.());
   for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); mark(drop, "data-over", ""); });

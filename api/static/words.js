@@ -1,6 +1,7 @@
 // Every word of the page, in French and English. Texts of machines and people are never translated here: they are shown as they are.
 
 import * as library from "./words_library.js";
+import * as people from "./words_people.js";
 
 const EN = {
   skip: "Skip to what needs a hand",
@@ -353,7 +354,7 @@ const PROBLEMS_FR = {
   unreachable: "Le nœud ou l'imprimante ne répond pas.",
 };
 
-const WORDS = { en: { ...EN, ...library.EN }, fr: { ...FR, ...library.FR } };
+const WORDS = { en: { ...EN, ...library.EN, ...people.EN }, fr: { ...FR, ...library.FR, ...people.FR } };
 const ALL_PROBLEMS_FR = { ...library.PROBLEMS_FR, ...PROBLEMS_FR };
 const KEY = "essaim-language";
 
@@ -412,7 +413,9 @@ export const sentence = (reason) => reason[current];
 // A text of an alarm in the language of the page; in English when nothing else was said.
 export const alarmText = (alarm, field) => (current === "fr" && alarm[`${field}_fr`]) || alarm[field];
 
+// Why something was refused: in the daemon's own words where it has them in this language, otherwise by the code.
 export function problemText(problem) {
+  if (current === "fr" && problem.detail_fr && problem.detail_fr !== problem.detail) return `${problem.detail_fr} ${problem.next_step_fr}`;
   if (current === "fr" && ALL_PROBLEMS_FR[problem.code]) return ALL_PROBLEMS_FR[problem.code];
   return `${problem.detail} ${problem.next_step}`;
 }
@@ -420,6 +423,8 @@ export function problemText(problem) {
 // Numbers, sizes and days as the language writes them.
 export const number = (value, digits = 0) => value.toLocaleString(current, { maximumFractionDigits: digits });
 export const day = (seconds) => new Date(seconds * 1000).toLocaleDateString(current, { day: "numeric", month: "short", year: "numeric" });
+export const moment = (seconds) =>
+  new Date(seconds * 1000).toLocaleString(current, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 
 export function bytes(count) {
   if (count < 1_000_000) return word("bytes_kb", { count: number(Math.max(count && 1, count / 1_000)) });

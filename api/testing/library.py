@@ -279,7 +279,8 @@ class MemoryLibrary:
             raise ConflictError("Something was printed of it.", next_step="Recall its revision.", code="program-used")
         del self.program_rows[sha256]
         self.program_file_path(sha256).unlink()
-        self._note(request.by, "program.remove", sha256, request.reason, row.name)
+        what = f"{row.name}: {row.parts} x {row.revision} for {row.profile}"
+        self._note(request.by, "program.remove", sha256, request.reason, what)
 
     # --- designs and revisions
 
@@ -376,7 +377,10 @@ class MemoryLibrary:
         row = self.requester(requester)
         wish = request.model_dump(exclude_none=True, exclude={"by"})
         self.requester_rows[row.id] = row.model_copy(update=wish)
-        self._note(request.by, "requester.change", row.id)
+        made = self.requester_rows[row.id]
+        named = made.name if made.name == row.name else f"{row.name} -> {made.name}"
+        words = "keeps approvals" if made.approves else "keeps no approvals"
+        self._note(request.by, "requester.change", row.id, detail=f"{named}: {words}")
         return self.requester_rows[row.id]
 
     async def remove_requester(self, requester: str, by: str) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from farm.errors import ConflictError, NotFoundError, StoreFullError
-from farm.library_views import SignedRequest
+from farm.ids import new_id
+from farm.library_views import AuditView, SignedRequest
 from farm.views import (
     BackupView,
     FenceView,
@@ -31,6 +32,7 @@ class MemoryRecovery:
     job_rows: dict[str, JobView]
     program_rows: dict[str, ProgramView]
     passwords: dict[str, str]
+    audit_rows: list[AuditView]
 
     def __init__(self, folder: Path) -> None:
         self.generation = 1
@@ -116,6 +118,17 @@ class MemoryRecovery:
         if all(row.revision != revision for row in self.program_rows.values()):
             raise NotFoundError(f"There is no revision {revision}.", next_step="GET /api/v1/designs lists them all.")
         self._room()
+        if revision not in self.recalled:
+            made = AuditView(
+                id=new_id("audit"),
+                at=self.now,
+                who=request.by,
+                action="revision.recall",
+                subject=revision,
+                reason=request.reason,
+                detail="",
+            )
+            self.audit_rows.insert(0, made)
         self.recalled.add(revision)
         self.recalled_by = request.by
         mine = [job for job in self.job_rows.values() if job.revision == revision]

@@ -66,7 +66,8 @@ def change(draft: Draft, key: str, request: RequesterChange, now_s: float) -> st
     if after != before:
         draft.put(after)
         words = "keeps approvals" if approves else "keeps no approvals"
-        audit.note(draft, request.by, "requester.change", before.id, now_s, detail=f"{name}: {words}")
+        named = name if name == before.name else f"{before.name} -> {name}"
+        audit.note(draft, request.by, "requester.change", before.id, now_s, detail=f"{named}: {words}")
     return before.id
 
 

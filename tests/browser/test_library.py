@@ -70,13 +70,14 @@ def test_a_file_is_sent_and_its_facts_and_verdicts_are_shown(page: Page, send: S
     assert page.text("#upload-outcome h3") == "visor.gcode is in the library."
     assert "1 h 0 min" in page.text("[data-fact=fact_time]")
     assert page.text("[data-fact=fact_filament] dd") == "24 g · 8 m"
+    assert page.driver.execute_script("return document.activeElement.textContent") == "visor.gcode is in the library."
+    page.one("#upload-outcome .verdict-others > summary").click()
     rows = page.all("#upload-outcome .verdict-row")
     assert len(rows) == len(page.control.profiles())
     assert all("passes" in row.text and row.find_elements("css selector", "svg") for row in rows)  # a sign and words
     (program,) = [row for row in page.control.programs() if row.name == "visor.gcode"]
     assert (program.design, program.revision, program.parts) == ("Visière", "visiere-r1", 1)
     assert page.control.released_by["visiere-r1"] == "Eve Martin"
-    assert page.driver.execute_script("return document.activeElement.textContent") == "visor.gcode is in the library."
     assert page.text("#upload-doing") == ""  # nothing says any more that it is under way
     page.wait(lambda: "visiere-r1" in page.text("#designs"))
     page.wait(lambda: "is in the library" in page.text("#uploads"))
@@ -226,7 +227,8 @@ def test_a_trusted_only_program_is_released_in_a_persons_name(page: Page, send: 
     assert (program.released_by, program.release_reason, program.usable) == ("Eve Martin", "I know these motors.", True)
     page.wait(lambda: page.text("#nav-waiting") == "")
     page.one(".release button").click()
-    page.one("#confirm-yes").click()
+    assert page.one("#confirm-by").get_attribute("value") == "Eve Martin"  # who gave a name once is not asked for it again
+    page.sign()
     page.wait(lambda: not page.control.programs()[-1].released_by)
     page.wait(lambda: page.all(".release input[name=reason]"))
 
@@ -323,13 +325,14 @@ def test_a_draft_is_released_and_a_revision_recalled(page: Page) -> None:
     page.one("#confirm button[value=no]").click()
     assert "visor-r2" in page.control.drafts
     buttons["Release"].click()
-    page.one("#confirm-yes").click()
+    page.sign()
     page.wait(lambda: page.text(f"{revision} .pill") == "released")
     buttons["Recall"].click()
-    page.one("#confirm-yes").click()
+    page.sign(reason="The clip breaks.")
     page.wait(lambda: page.text(f"{revision} > summary .pill") == "recalled")
     page.wait(lambda: "0 still print" in page.text(f"{revision} .said"))
     assert "visor-r2" in page.control.recalled
+    assert (page.control.audit_rows[0].who, page.control.audit_rows[0].reason) == ("Eve Martin", "The clip breaks.")
     assert page.text(f"{revision} .program-row .pill") == "recalled"
 
 
@@ -360,7 +363,8 @@ def test_requesters_approve_and_an_order_says_what_it_gives(page: Page) -> None:
     assert (order.revision, order.requester) == ("visor-r2", requester.id)
     page.driver.execute_script("location.hash = '#library'")
     page.one(".approval button").click()
-    page.one("#confirm-yes").click()
+    assert page.one("#confirm-by").get_attribute("value") == ""  # who approves for a requester is not who sits here
+    page.sign()
     page.wait(lambda: not page.all(".approval"))
     assert page.driver.execute_script("return window.hacked") is None
 
@@ -401,9 +405,13 @@ def test_it_fits_every_control_has_a_name_and_thumbs_hit_it(page: Page, send: Se
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.wait(lambda: page.all(".approval") and page.all(".release"))
     program = page.control.programs()[-1].sha256
-    for view in ("#library", f"#program-{program}"):
+    for view, there in (
+        ("#library", "#upload-outcome .facts"),
+        (f"#program-{program}", "#program .facts"),
+        ("#audit", ".audit-row"),
+    ):
         page.driver.execute_script("location.hash = arguments[0]", view)
-        page.wait(lambda: page.all("#program .facts") or page.all("#upload-outcome .facts"))
+        page.one(there)
         assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
         nameless = page.driver.execute_script(
             "return [...document.querySelectorAll('button, input, select, summary, progress, a')]"
@@ -412,7 +420,7 @@ def test_it_fits_every_control_has_a_name_and_thumbs_hit_it(page: Page, send: Se
         )
         assert nameless == []
         small = page.driver.execute_script(
-            "return [...document.querySelectorAll('main button, main .button, main summary, .views a')]"
+            "return [...document.querySelectorAll('main button, main .button, main summary, .views a, .audit-more')]"
             ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"
         )
         assert small == []
@@ -434,6 +442,8 @@ def test_the_keyboard_is_enough(page: Page, send: Send) -> None:
     send(GOOD, phase="ready")
     own = page.one(".verdict-row[aria-pressed=true]")
     own.send_keys(Keys.TAB)
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)  # unfolds the others
+    page.driver.switch_to.active_element.send_keys(Keys.TAB)
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
     chosen = page.one(".verdict-row[aria-pressed=true]")
     assert chosen.get_attribute("data-profile") != "generic-210"

@@ -54,7 +54,9 @@ class RealPage(Page):
         self.wait(lambda: self.all(f"#upload-panel[data-phase={phase}]"), PATIENCE_S)
 
     def rows(self) -> list[Any]:
-        """The verdicts that are shown."""
+        """The verdicts, once all are in sight."""
+        if not self.all("#upload-outcome .verdict-others[open]"):
+            self.one("#upload-outcome .verdict-others > summary").click()
         return self.all("#upload-outcome .verdict-row")
 
 
@@ -114,7 +116,7 @@ def test_a_real_frame_is_sent_shown_and_released(chromium: webdriver.Chrome, far
     refuse_frame(page, frame)
     released = release_frame(page, frame)
     page.one("[data-revision=visiere-r2] .danger").click()
-    page.one("#confirm-yes").click()
+    page.sign()
     page.wait(lambda: page.text("[data-revision=visiere-r2] summary .pill") == "rappelée")
     assert released["revision"] == "visiere-r2"
     severe = [row for row in page.complaints() if "preview.png" not in row and "#library" not in row]

@@ -8,6 +8,7 @@ from api import problems
 from api.testing import MemoryControl
 from farm import errors
 from farm.errors import FarmError
+from gcode.texts import Bilingual
 from tests.unit.api.serving import client_of
 
 ALL_FARM_ERRORS = [
@@ -46,6 +47,24 @@ async def test_every_error_of_the_farm_has_its_status(
     monkeypatch.setattr(control, "printers", fail)
     body = check(await client.get("/api/v1/printers"), status, kind.code)
     assert (body["detail"], body["next_step"], body["instance"]) == ("It is so.", "Do this.", "/api/v1/printers")
+
+
+async def test_what_is_known_in_french_is_said_in_french_too(
+    client: httpx.AsyncClient, control: MemoryControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise errors.ConflictError(Bilingual("It is so.", "C'est ainsi."), next_step=Bilingual("Do this.", "Faites cela."))
+
+    monkeypatch.setattr(control, "printers", fail)
+    body = check(await client.get("/api/v1/printers"), 409, "conflict")
+    assert (body["detail"], body["detail_fr"], body["next_step_fr"]) == ("It is so.", "C'est ainsi.", "Faites cela.")
+
+
+def test_a_refused_request_may_be_told_in_french_too_and_needs_not() -> None:
+    both = problems.ThrottledError(Bilingual("Slowly.", "Doucement."), next_step="Wait.")
+    assert b'"detail_fr":"Doucement.","next_step_fr":"Wait."' in bytes(problems.from_error(both, "/").body)
+    english = problems.ThrottledError("Slowly.", next_step="Wait.")
+    assert b"_fr" not in bytes(problems.from_error(english, "/").body)
 
 
 def test_every_error_class_of_the_farm_is_in_the_table() -> None:

@@ -15,7 +15,7 @@ from scheduler.model import BedState, JobOutcome, Verdict
 SCRIPTS = sorted(STATIC.glob("*.js"))
 PAGE = (STATIC / "index.html").read_text("utf-8")
 STYLES = sorted(STATIC.glob("*.css"))
-WORDS = ("words.js", "words_library.js")
+WORDS = ("words.js", "words_library.js", "words_people.js")
 ROW = re.compile(r'^  (?:"([\w-]+)"|(\w+)): "(.*)",$', re.MULTILINE)
 
 
@@ -29,9 +29,12 @@ def rows(name: str, file: str) -> dict[str, str]:
 
 
 def dictionary(language: str) -> dict[str, str]:
-    page, library = (rows(language, file) for file in WORDS)
-    assert set(page) & set(library) == set()
-    return page | library
+    known: dict[str, str] = {}
+    for file in WORDS:
+        found = rows(language, file)
+        assert set(known) & set(found) == set()
+        known |= found
+    return known
 
 
 def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
@@ -77,6 +80,8 @@ def test_every_word_that_is_used_is_in_the_dictionary() -> None:
         "fact_",
         "program_",
         "revision_",
+        "audit_",
+        "requester_change_",
         "live",
         "connecting",
         "lost",
@@ -122,6 +127,52 @@ def test_every_verdict_has_a_word_and_a_sign() -> None:
         key = verdict.value.replace("-", "_")
         assert {f"verdict_{key}", f"verdicts_{key}"} <= set(dictionary("EN"))
         assert re.search(rf'\b"?{verdict.value}"?: "\w+"', signs.group(1)), verdict
+
+
+def test_everything_that_is_written_down_has_words_and_a_sign() -> None:
+    """Every action that the daemon notes in the audit: a new one must be told in both languages, too."""
+    files = (STATIC.parents[1] / "farm" / "daemon").glob("*.py")
+    noted = {action for file in files for action in re.findall(r'audit\.note\([^"]*"([\w.-]+)"', file.read_text("utf-8"))}
+    assert len(noted) >= 12
+    script = (STATIC / "audit.js").read_text("utf-8")
+    signs = re.search(r"^const SIGNS = \{(.*?)\};$", script, re.DOTALL | re.MULTILINE)
+    assert signs is not None
+    assert set(re.findall(r'"([\w-]+\.[\w-]+)"', signs.group(1))) == noted
+    assert {f"audit_{re.sub('[.-]', '_', action)}" for action in noted} <= set(dictionary("EN"))
+    drawn = set(re.findall(r"^  (\w+): \"M", (STATIC / "dom.js").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r': "(\w+)"', signs.group(1))) <= drawn
+
+
+def test_the_details_that_the_page_takes_apart_are_those_that_are_written() -> None:
+    """The page reads names out of details: both sides must agree on their form."""
+    names = (STATIC / "audit.js").read_text("utf-8")
+    for action, detail, name in (
+        ("program.remove", "a: b.gcode: 2 x visor-r1 for generic-210", "a: b.gcode"),
+        ("requester.change", "Hospital -> Clinic: keeps no approvals", "Clinic"),
+        ("requester.change", "Clinic: keeps approvals", "Clinic"),
+        ("requester.add", "Clinic", "Clinic"),
+    ):
+        pattern = re.search(rf'^  "{re.escape(action)}": /(.*)/s,$', names, re.MULTILINE)
+        assert pattern is not None, action
+        found = re.fullmatch(pattern.group(1), detail, re.DOTALL)
+        assert found is not None, detail
+        assert found[found.lastindex or 0] == name
+    daemon = STATIC.parents[1] / "farm" / "daemon"
+    assert 'f"{program.name}: {program.parts} x {program.revision} for {program.profile}"' in (daemon / "removal.py").read_text(
+        "utf-8"
+    )
+    assert 'f"{before.name} -> {name}"' in (daemon / "requesters.py").read_text("utf-8")
+
+
+def test_the_page_asks_for_nothing_again_and_again() -> None:
+    """What changes is told by the live connection: one timer draws (silences grow by themselves), none asks."""
+    timers = {script.name: re.findall(r"setInterval\((.*?)[,)]", script.read_text("utf-8")) for script in SCRIPTS}
+    assert {name: found for name, found in timers.items() if found} == {"app.js": ["render"]}
+
+
+def test_the_page_is_small() -> None:
+    """A Raspberry Pi sends it to phones: all of it, before it is packed."""
+    assert sum(path.stat().st_size for path in STATIC.iterdir()) < 256 * 1024
 
 
 def test_what_the_library_refuses_has_french_words() -> None:

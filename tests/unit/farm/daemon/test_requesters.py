@@ -55,6 +55,8 @@ def test_a_change_says_what_it_is_and_nothing_changed_is_no_entry() -> None:
     change(draft, "requester-1", RequesterChange(approves=False, by="Eve"), 3.0)
     assert not draft.farm.requesters["requester-1"].approves
     assert actions(draft) == [("Eve", "requester.change", "requester-1", "Hospitals of Lyon: keeps no approvals")]
+    change(draft, "requester-1", RequesterChange(name="Firemen", by="Eve"), 4.0)
+    assert actions(draft)[-1] == ("Eve", "requester.change", "requester-1", "Hospitals of Lyon -> Firemen: keeps no approvals")
 
 
 def test_there_is_an_end_to_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
