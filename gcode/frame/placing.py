@@ -80,13 +80,15 @@ def marked(grid: Grid, design: FrameDesign, placement: Placement, around_mm: flo
 class _Bed:
     """The bed as a bitmap with what is taken."""
 
-    def __init__(self, design: FrameDesign, profile: PrinterProfile, obstacles: Sequence[Box], clearance_mm: float) -> None:
+    def __init__(
+        self, design: FrameDesign, profile: PrinterProfile, obstacles: Sequence[Box], clearance_mm: float, margin_mm: float
+    ) -> None:
         volume = profile.volume
         self.middle = ((volume.min_x + volume.max_x) / 2, (volume.min_y + volume.max_y) / 2)
-        self.half_x = (volume.max_x - volume.min_x) / 2 - BED_MARGIN_MM
-        self.half_y = (volume.max_y - volume.min_y) / 2 - BED_MARGIN_MM
+        self.half_x = (volume.max_x - volume.min_x) / 2 - margin_mm
+        self.half_y = (volume.max_y - volume.min_y) / 2 - margin_mm
         around = ceil((clearance_mm + 2) / _CELL_MM) * _CELL_MM
-        wide, high = ceil(self.half_x + around) + BED_MARGIN_MM, ceil(self.half_y + around) + BED_MARGIN_MM
+        wide, high = ceil(self.half_x + around) + margin_mm, ceil(self.half_y + around) + margin_mm
         reach = max(wide, high, design.depth_mm / 2 + around + 10)
         cells = 2 * ceil(reach / _CELL_MM)
         self.grid = Grid(self.middle[0] - cells / 2 * _CELL_MM, self.middle[1] - cells / 2 * _CELL_MM, _CELL_MM, cells, cells)
@@ -232,7 +234,7 @@ def _area(bed: _Bed, spots: list[_Spot]) -> float:
     return (extent.max_x - extent.min_x) * (extent.max_y - extent.min_y)
 
 
-def _does_not_fit(design: FrameDesign, profile: PrinterProfile, count: int, fit: int) -> FrameError:
+def _does_not_fit(design: FrameDesign, profile: PrinterProfile, count: int, fit: int, margin_mm: float) -> FrameError:
     volume = profile.volume
     bed = f"{volume.max_x - volume.min_x:.0f} x {volume.max_y - volume.min_y:.0f} mm"
     extent = _extent(outlines_at_widest(design))
@@ -248,30 +250,37 @@ def _does_not_fit(design: FrameDesign, profile: PrinterProfile, count: int, fit:
             parameter="count",
             value=count,
         )
+    brim = "brim_mm, " if margin_mm > BED_MARGIN_MM else ""
+    longer = "head_depth_mm" if design.depth_mm > design.width_mm else "head_width_mm"
     return FrameError(
         Bilingual(
-            f"The frame is {size} and needs {BED_MARGIN_MM:g} mm around it: it does not fit {profile.name} ({bed}). "
-            "Make head_width_mm or head_depth_mm smaller.",
-            f"La visière mesure {size}, plus {BED_MARGIN_MM:g} mm autour : elle ne tient pas sur {profile.name} ({bed}). "
-            "Réduisez head_width_mm ou head_depth_mm.",
+            f"The frame is {size} and needs {margin_mm:g} mm around it: it does not fit {profile.name} ({bed}). "
+            f"Make {brim}head_width_mm or head_depth_mm smaller.",
+            f"La visière mesure {size}, plus {margin_mm:g} mm autour : elle ne tient pas sur {profile.name} ({bed}). "
+            f"Réduisez {brim}head_width_mm ou head_depth_mm.",
         ),
-        parameter="head_depth_mm" if design.depth_mm > design.width_mm else "head_width_mm",
+        parameter="brim_mm" if brim else longer,
         value=size,
     )
 
 
 @lru_cache(maxsize=8)
 def placed(
-    design: FrameDesign, profile: PrinterProfile, count: int, obstacles: tuple[Box, ...], clearance_mm: float
+    design: FrameDesign,
+    profile: PrinterProfile,
+    count: int,
+    obstacles: tuple[Box, ...],
+    clearance_mm: float,
+    margin_mm: float = BED_MARGIN_MM,
 ) -> tuple[Placement, ...]:
-    """Places for `count` frames: around the middle of the bed, inside its margin, off the obstacles.
+    """Places for `count` frames: around the middle of the bed, `margin_mm` inside it, off the obstacles.
 
     Raises:
         FrameError: they do not fit; it says how many do.
 
     """
-    bed = _Bed(design, profile, obstacles, clearance_mm)
+    bed = _Bed(design, profile, obstacles, clearance_mm, margin_mm)
     spots = _spots(bed, count)
     if len(spots) < count:
-        raise _does_not_fit(design, profile, count, len(spots))
+        raise _does_not_fit(design, profile, count, len(spots), margin_mm)
     return tuple(bed.placement(spot) for spot in spots)

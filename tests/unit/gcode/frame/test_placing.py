@@ -129,6 +129,20 @@ def test_a_frame_too_large_for_the_bed_is_told_with_its_size() -> None:
         placed(TWO_PINS, bed(200, 200, (Box(0, 0, 0, 200, 200, 5),)), 1, (Box(0, 0, 0, 200, 200, 5),), 3.0)
 
 
+@pytest.mark.parametrize("margin_mm", [0.0, 6.0, 16.0])
+def test_frames_keep_the_margin_that_is_asked_for(margin_mm: float) -> None:
+    """A purge line in front pushes the frame to the other edge, and no farther."""
+    line = Box(0, 0, 0, 300, 105, 1)
+    room = margin_mm + 105 + 187
+    printer = bed(300, room)
+    (place,) = placed(TWO_PINS, printer, 1, (line,), 3.0, margin_mm)
+    highest = max(y for loop in outlines(TWO_PINS, (place,)) for _, y in loop)
+    assert room - margin_mm - 8 < highest <= room - margin_mm
+    with pytest.raises(FrameError, match=f"needs {margin_mm + 60:g} mm around it") as caught:
+        placed(TWO_PINS, printer, 1, (line,), 3.0, margin_mm + 60)
+    assert caught.value.parameter == "brim_mm"
+
+
 def test_quarter_turns() -> None:
     assert Placement(10, 20, 0).point(1, 2) == (11, 22)
     assert Placement(10, 20, 1).point(1, 2) == (8, 21)
