@@ -11,15 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from farm.commands.gcode_bounds import PLAIN_BYTES, bounded
 from farm.errors import InvalidError, NotFoundError, TooLargeError
 from gcode.checks import Inspection
-from gcode.containers import ContainerError, open_program
+from gcode.containers import ContainerError, Limits, open_program
 from gcode.containers.kinds import Kind
 from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
 from gcode.texts import Bilingual, BilingualError
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
-MAX_PIPE_BYTES: Final = 2 * 1024**3
 MAX_PROFILE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 Progress = Callable[[int], None]
@@ -69,9 +69,9 @@ def _copied(pipe: BinaryIO) -> BinaryIO:
     with pipe:
         while chunk := pipe.read(_CHUNK_BYTES):
             copy.write(chunk)
-            if copy.tell() > MAX_PIPE_BYTES:
+            if copy.tell() > PLAIN_BYTES:
                 copy.close()
-                raise TooLargeError("What comes through the pipe is larger than 2 GiB.", next_step="Give the file itself.")
+                raise TooLargeError("What comes through the pipe is larger than 1 GiB.", next_step="Give the file itself.")
     copy.seek(0)
     return cast("BinaryIO", copy)
 
@@ -103,18 +103,20 @@ def written(output: Path, pieces: Iterable[bytes], total_bytes: int) -> int:
 
 @contextmanager
 def opened(path: Path, *, plate: int | None = None) -> Iterator[OpenedFile]:
-    """Open a program: what is packed is unpacked into a temporary file first.
+    """Open a program: what is packed is unpacked into a temporary file first. Whatever reads it is bounded.
 
     Raises:
         NotFoundError: there is no such file.
         InvalidError: it cannot be read, or is no program.
+        TooLargeError: it takes more memory or time than a file may.
 
     """
     with ExitStack() as stack, gcode_errors(path):
+        stack.enter_context(bounded(path.name))
         file = stack.enter_context(readable(path))
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-        program = open_program(file, plate=plate)
+        program = open_program(file, plate=plate, limits=Limits(expanded_bytes=PLAIN_BYTES))
         if program.kind is Kind.GCODE:
             file.seek(0)
             yield OpenedFile(path, program.kind, file, size_bytes)

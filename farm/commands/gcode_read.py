@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from farm.commands.gcode_bounds import bounded
 from farm.commands.gcode_files import Engine, gcode_errors, opened, profile_named, readable, written
 from farm.commands.gcode_told import named, tell_check, tell_facts
 from farm.commands.speech import say, say_json
@@ -43,7 +44,8 @@ def check(
     """What is wrong with a file on a class of printers.
 
     Exit code 0: it passes; 3: only when somebody answers for it; 4: rejected. With several profiles the best verdict counts: 0
-    means that it may be printed somewhere. 1: an error, such as a file that is no program; 2: a wrong command line or configuration.
+    means that it may be printed somewhere. 1: an error, such as a file that is no program; 2: a wrong command line or
+    configuration.
     """
     known = list(bundled_profiles().values()) if every else named(profile)
     code = tell_check(file, known, engine, plate, as_json=as_json)
@@ -125,7 +127,7 @@ def thumbnail(file: File, output: Output) -> None:
     """The largest picture that the slicer put into the file, as .png or .jpg."""
     from gcode.thumbnails import best, thumbnails  # noqa: PLC0415 - Pillow
 
-    with gcode_errors(file), readable(file) as stream:
+    with gcode_errors(file), bounded(file.name), readable(file) as stream:
         picture = best(thumbnails(stream))
     if picture is None:
         raise NotFoundError(f"{file.name} has no picture inside.", next_step=f"Make one: farm gcode preview {file} -o {output}")
