@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     rest = [argument for argument in arguments if argument != "--quick"]
     command = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadgroup"]
     if quick:
-        command += ["-m", "not real and not slow"]
+        command += ["-m", "not real and not slow", "--hypothesis-profile", "quick"]
     else:
         install_packages()
         install_octoprint()

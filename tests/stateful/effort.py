@@ -1,4 +1,7 @@
-"""How hard Hypothesis tries. `ESSAIM_EFFORT=20` gives twenty times the examples, for a long run by hand."""
+"""How hard Hypothesis tries: as hard as its profile says (`./farm.sh test --quick`: a quarter).
+
+`ESSAIM_EFFORT=20` gives twenty times the examples, for a long run by hand.
+"""
 
 import os
 from pathlib import Path
@@ -8,12 +11,18 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 
 _TIMES: Final = int(os.environ.get("ESSAIM_EFFORT", "1"))
+_USUAL_EXAMPLES: Final = 100  # Hypothesis' own default
 
 
-def effort(examples: int, steps: int = 50) -> settings:
-    """Settings of one test: `examples` in CI, each of at most `steps` rules."""
+def examples(count: int) -> int:
+    """How many of these examples are tried."""
+    return max(1, count * _TIMES * settings().max_examples // _USUAL_EXAMPLES)
+
+
+def effort(count: int, steps: int = 50) -> settings:
+    """Settings of one test: `count` examples in CI, each of at most `steps` rules."""
     return settings(
-        max_examples=examples * _TIMES,
+        max_examples=examples(count),
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

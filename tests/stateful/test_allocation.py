@@ -32,6 +32,7 @@ from scheduler.model import (
     Rules,
 )
 from scheduler.reconcile import reconcile
+from tests.stateful.effort import examples
 
 RULES = Rules()
 PRINTERS = {"p1": "n1", "p2": "n1", "p3": "n2", "p4": "n2"}
@@ -295,6 +296,6 @@ class AllocationMachine(RuleBasedStateMachine):
 
 
 AllocationMachine.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(100), stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAllocation = AllocationMachine.TestCase

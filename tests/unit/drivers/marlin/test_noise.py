@@ -14,6 +14,7 @@ from drivers.base import PrintEnd
 from drivers.marlin.faults import BY_CODE
 from drivers.marlin.window import Window
 from drivers.virtual.options import FirmwareOptions
+from tests.stateful.effort import examples
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
 COUNT = 40
@@ -75,7 +76,7 @@ def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
     lines=st.integers(1, 3),
     baud=st.sampled_from([0, 115_200, 250_000]),
 )
-@settings(max_examples=200, deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow])
 def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool, lines: int, baud: int) -> None:
     options = FirmwareOptions(advanced_ok=advanced, uart_baud=baud)
     _noisy_print(World(options, window=_window(lines)).connected(), towards, back, seed)
@@ -123,7 +124,7 @@ def test_two_percent_of_bad_lines_are_printed_through(seed: int) -> None:
     advanced=st.booleans(),
     baud=st.sampled_from([0, 115_200]),
 )
-@settings(max_examples=120, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=examples(120), deadline=None, phases=NO_SHRINKING)
 def test_lost_doubled_and_late_oks_and_freezes_cost_no_line(
     faults: list[str], seed: int, lines: int, advanced: bool, baud: int
 ) -> None:
@@ -146,7 +147,7 @@ def test_lost_doubled_and_late_oks_and_freezes_cost_no_line(
 
 
 @given(st.binary(max_size=300), st.integers(0, 100))
-@settings(max_examples=40, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=examples(40), deadline=None, phases=NO_SHRINKING)
 def test_no_bytes_of_the_machine_break_the_session(data: bytes, steps: int) -> None:
     world = World().connected()
     world.print_lines([*HEATED, *moves(5)], begun=False)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gcode.kinematics import Junction, MotionLimits, Planner
 from gcode.scan.columns import Columns, Floats, picked
 from gcode.scan.planning import LOOK_AHEAD_BLOCKS, NumpyPlanning, running_minimum
+from tests.stateful.effort import examples
 
 LIMITS = (
     MotionLimits(),
@@ -136,7 +137,7 @@ def test_nothing_takes_no_time() -> None:
     assert (len(planning.take()), len(planning.finish())) == (0, 0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 1e12)), min_size=1, max_size=50), st.integers(0, 3))
 def test_a_running_minimum(rows: list[tuple[float, float]], copies: int) -> None:
     rows = rows * (1 + copies * 60)
