@@ -342,3 +342,47 @@ def test_a_limit_below_nought_is_none(code: str) -> None:
     for delta in ((1, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 1)):
         planner.move(delta, 10.0)
     assert 0.4 <= planner.finish() < 1
+
+
+def test_klippers_m204_takes_the_lesser_of_both_and_needs_both() -> None:
+    for parameters in ({"P": 700.0, "T": 900.0}, {"P": 900.0, "T": 700.0}):
+        assert with_command(MotionLimits(), "M204", parameters, "klipper").print_acceleration_mm_s2 == 700
+    assert with_command(MotionLimits(), "M204", {"T": 700.0}, "klipper") == MotionLimits()
+    assert with_command(MotionLimits(), "M204", {"S": 500.0, "P": 700.0, "T": 900.0}, "klipper").print_acceleration_mm_s2 == 500
+
+
+def test_speeds_of_reprapfirmware_are_per_minute() -> None:
+    limits = with_command(MotionLimits(), "M203", {"X": 12000.0, "E": 600.0}, "reprapfirmware")
+    assert limits.speed_mm_s == pytest.approx((200, 500, 10, 10))
+    assert with_command(limits, "M566", {"X": 600.0}, "reprapfirmware").jerk_mm_s == pytest.approx((10, 8, 0.4, 5))
+    assert with_velocity_limit(limits, "VELOCITY=0").path_mm_s == limits.path_mm_s
+
+
+def test_long_chords_are_no_curve_to_marlin() -> None:
+    """Chords of a circle of radius 60 at 90 mm/s: those of 0.5 mm keep to sqrt(a r) = 77 mm/s, those of 2 mm to their corners."""
+    limits = replace(CORNER, junction="deviation", deviation_mm=0.013, print_acceleration_mm_s2=100, travel_acceleration_mm_s2=100)
+    for chord_mm, wanted_mm_s in ((0.5, 77.5), (2.0, 90.0)):
+        count = round(6000 / chord_mm)
+        angle = chord_mm / 60
+        moves = [(-chord_mm * sin(n * angle), chord_mm * cos(n * angle), 0.0, 0.0, 90.0) for n in range(count)]
+        braking_s = wanted_mm_s / 100
+        assert seconds(limits, *moves) == pytest.approx(6000 / wanted_mm_s + braking_s, rel=0.02), chord_mm
+
+
+def test_klippers_corners_between_lifts_and_moves_are_right_angles_and_retractions_stops() -> None:
+    """From Z to X the corner counts; from a retraction on the spot everything starts at rest."""
+    klipper = replace(CORNER, junction="corner")
+    apart = seconds(klipper, (0, 0, 5, 0, 50)) + seconds(klipper, (50, 0, 0, 0, 50))
+    assert seconds(klipper, (0, 0, 5, 0, 50), (50, 0, 0, 0, 50)) < apart - 1e-6
+    assert seconds(klipper, (50, 0, 0, 0, 50), (0, 0, 5, 0, 50)) < apart - 1e-6
+    drawn = seconds(klipper, (50, 0, 0, 0, 50), (0, 0, 0, -2, 30), (50, 0, 0, 0, 50))
+    alone = 2 * seconds(klipper, (50, 0, 0, 0, 50)) + seconds(klipper, (0, 0, 0, -2, 30))
+    assert drawn == pytest.approx(alone)
+
+
+def test_a_planner_holds_a_bounded_number_of_moves() -> None:
+    planner = Planner(MotionLimits())
+    for _ in range(5000):
+        planner.move((0.1, 0.0, 0.0, 0.0), 100.0)
+        assert len(planner._blocks) <= 1024
+    assert planner.finish() == pytest.approx(seconds(MotionLimits(), (500, 0, 0, 0, 100)), rel=1e-3)

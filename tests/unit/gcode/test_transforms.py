@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcode import transforms
 from gcode.house import HouseBlocksError
 from gcode.judges.comments import secret
 from gcode.thumbnails import thumbnails
@@ -196,3 +197,27 @@ def test_taking_out_twice_is_taking_out_once(parts: list[bytes], pictures: bool)
 @given(st.binary(max_size=500))
 def test_bytes_of_any_kind_pass(content: bytes) -> None:
     assert len(b"".join(cleaned(BytesIO(content), thumbnails=True))) <= len(content)
+
+
+@given(
+    st.lists(st.sampled_from((b"G1 X1 E2\n", b"\n", b";" + b"c" * 30 + b"\n", b"x" * 90 + b"\n", b"\r\n", b"last")), max_size=12)
+)
+def test_pieces_are_the_whole_file_and_break_only_between_lines_or_in_long_ones(lines: list[bytes]) -> None:
+    content = b"".join(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transforms, "_CHUNK_BYTES", 16)
+        patch.setattr(transforms, "_MAX_LINE_BYTES", 64)
+        pieces = list(blocks(BytesIO(content)))
+    assert b"".join(pieces) == content
+    assert all(pieces), "none is empty"
+    assert max(map(len, pieces), default=0) <= 64 + 16
+    for piece in pieces[:-1]:
+        assert piece.endswith(b"\n") or len(piece) > 64
+
+
+def test_only_the_first_part_of_a_very_long_comment_is_searched_and_none_of_it_is_lost() -> None:
+    comment = b";" + b"a " * 2100
+    assert without_secrets(comment + b"api_key = 12345\n") == (comment + b"api_key = 12345\n", 0)
+    early = b"; api_key = 12345 " + b"b " * 3000
+    assert without_secrets(early + b"\n") == (b"; api_key = \n", 1)
+    assert without_secrets(b"; /home/anna/x " + b"c " * 3000 + b"\n")[0] == b"; /home/-/x " + b"c " * 3000 + b"\n"
