@@ -2,7 +2,7 @@
 
 import { icon, make } from "./dom.js";
 import { profileName } from "./library.js";
-import { counted, language, number, word } from "./words.js";
+import { counted, duration, language, number, word } from "./words.js";
 
 const SIGNS = { pass: "done", "trusted-only": "attention", reject: "fault" };
 const RANK = { pass: 0, "trusted-only": 1, reject: 2 };
@@ -38,16 +38,16 @@ export function verdictCounts(rows) {
   return texts.filter(([, count]) => count).map(([verdict, count]) => counted(`verdicts_${verdict.replace("-", "_")}`, count)).join(" · ");
 }
 
-// The unit is in `detail` alone: "400 > 290 mm/s", or a place in mm and where the axis ends, "X250.00 Y3.00 Z0.20, X 210".
+// The unit is in `detail` alone: "400 > 290 mm/s", "1800 s ≠ 1200 s", or a place in mm and where the axis ends, "X250.00 Y3.00 Z0.20, X 210".
 function unitOf(hit) {
   if (/^X\S+ Y\S+ Z\S+, [XYZ] \S+$/.test(hit.detail)) return "mm";
-  return /^\S+ [<>] \S+ (\S{1,8})$/.exec(hit.detail)?.[1];
+  return /^\S+(?: (\S{1,8}))? [<>≠] \S+ (\S{1,8})$/.exec(hit.detail)?.[2];
 }
 
 function figures(hit) {
   const unit = unitOf(hit);
-  const [value, limit] = [hit.value, hit.limit].map((figure) => (unit ? `${number(figure, 2)}\u00a0${unit}` : number(figure, 2)));
-  return word("finding_figures", { value, limit });
+  const told = (figure) => (unit === "s" ? duration(figure) : unit ? `${number(figure, 2)}\u00a0${unit}` : number(figure, 2));
+  return word(hit.detail.includes("≠") ? "finding_differs" : "finding_figures", { value: told(hit.value), limit: told(hit.limit) });
 }
 
 function hitItem(hit) {

@@ -43,6 +43,12 @@ const urgency = (item) => (item.kind === "fault" && item.printer.fault.recovery 
 
 const nameOf = (item) => item.printer?.name ?? nodeName(item.node);
 
+// Why a job ended as it did; of an older Essaim in English only.
+function detailOf(id) {
+  const job = farm.waiting.get(id);
+  return (language() === "fr" && job?.detail_fr) || job?.detail || "";
+}
+
 function texts(item) {
   const { printer } = item;
   if (item.kind === "fault") {
@@ -57,7 +63,7 @@ function texts(item) {
   if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
   if (item.kind === "collect") {
     const bad = item.outcome && item.outcome !== "printed";
-    return { title: word("collect_title"), what: bad ? word("collect_bad", { outcome: word(`outcome_${item.outcome}`) }) : "", says: "" };
+    return { title: word("collect_title"), what: bad ? word("collect_bad", { outcome: word(`outcome_${item.outcome}`) }) : "", why: bad ? detailOf(item.job) : "" };
   }
   if (item.kind === "clear") {
     const kind = item.occupation.kind === "foreign" ? "foreign" : "unknown";
@@ -88,7 +94,7 @@ export function handItem(item) {
     say(title, text.title);
     const off = farm.fence && (now.kind === "collect" || now.kind === "clear");
     say(what, off ? word("fence_button") : text.what);
-    say(says, text.says ? word("machine_says", { text: text.says }) : "");
+    say(says, text.says ? word("machine_says", { text: text.says }) : (text.why ?? ""));
   };
   return { element, update };
 }

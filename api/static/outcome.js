@@ -4,7 +4,7 @@ import { icon, make } from "./dom.js";
 import { findingList, verdictList } from "./findings.js";
 import { profileName, revisionState } from "./library.js";
 import { programBody, programName } from "./program.js";
-import { problemText, word } from "./words.js";
+import { counted, problemText, word } from "./words.js";
 
 const MAX_OTHERS = 3;
 
@@ -18,7 +18,8 @@ const button = (key, action, kind = "") => make("button", { type: "button", clas
 function readyText(program) {
   if (!program.usable) return word("upload_ready_trusted");
   const draft = revisionState(program.revision) === "draft";
-  return word(draft ? "upload_ready_draft" : "upload_ready_pass", { profile: profileName(program.profile) });
+  const text = word(draft ? "upload_ready_draft" : "upload_ready_pass", { profile: profileName(program.profile) });
+  return program.warnings.length ? `${text} ${counted("upload_remarks", program.warnings.length)}` : text;
 }
 
 // `ways`: order(program), next(), changed().
@@ -70,7 +71,8 @@ export function refusedOutcome(upload, ways) {
 
 // It did not even arrive.
 export function failedOutcome(problem, name, ways) {
-  const text = problem.code === "here" ? [problem.detail, problem.next_step] : [problemText(problem)];
+  const [ours, cut] = [["here", "forgotten"].includes(problem.code), problem.code === "here"];
+  const text = ours ? [problem.detail, problem.next_step] : [problemText(problem)];
   const buttons = make("div", { class: "buttons" }, button("upload_again", ways.retry, "primary"), button("upload_next", ways.next, "quiet"));
-  return [head("bad", "fault", word("upload_refused", { name }), ...text), buttons];
+  return [head("bad", "fault", word(cut ? "upload_not_sent" : "upload_refused", { name }), ...text), buttons];
 }

@@ -13,6 +13,7 @@ const REVISION = /^[A-Za-z0-9._-]{1,64}$/;
 
 let chosen = null; // the file
 let mine = { phase: "idle" }; // idle, sending, reading, ready, refused, failed
+let missed = false; // whether somebody would have sent without a file
 let touched = false; // whether a person has named the revision
 let drawn = "";
 let orderIt = () => {};
@@ -89,7 +90,7 @@ function fillMaterials() {
 
 function choose(file) {
   if (!file || busy()) return;
-  chosen = file;
+  [chosen, missed] = [file, false];
   field("name").value = harmless(file.name);
   tell("");
   if (mine.phase !== "idle" && !typing()) mine = { phase: "idle" }; // what came of another file is no word on this one
@@ -106,7 +107,7 @@ function tell(complaint) {
 function drawFile() {
   const limit = library.limits ? bytes(library.limits.max_upload_bytes) : "…";
   say(find("upload-chosen"), chosen ? word("upload_chosen", { name: chosen.name, size: bytes(chosen.size) }) : word("upload_choose"));
-  const complaint = chosen ? complaintAbout(chosen) : "";
+  const complaint = chosen || missed ? complaintAbout(chosen) : "";
   say(find("upload-kinds"), complaint || (chosen ? word("upload_other") : word("upload_kinds", { size: limit })));
   mark(find("upload-kinds"), "data-bad", complaint ? "" : null);
   mark(find("upload-drop"), "data-chosen", chosen ? "" : null);
@@ -159,7 +160,7 @@ function follow() {
     mine.row = row;
     if (["ready", "refused"].includes(row.state)) end(row).then(listen);
   } else if (mine.seen || farm.snapshots > mine.snapshot) {
-    mine = { ...mine, phase: "failed", problem: { code: "here", detail: word("upload_forgotten"), next_step: "" } };
+    mine = { ...mine, phase: "failed", problem: { code: "forgotten", detail: word("upload_forgotten"), next_step: "" } };
   }
 }
 
@@ -179,7 +180,8 @@ async function end(row) {
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    mine = { ...mine, phase: "failed", problem: error.problem };
+    if (error.problem.code === "no-answer") mine.ending = null; // it has ended well or badly: the next draw asks again
+    else mine = { ...mine, phase: "failed", problem: error.problem };
   }
 }
 
@@ -237,10 +239,11 @@ function drawProgress() {
   if (of > 0 && !(reading && row.state === "waiting")) Object.assign(bar, { max: of, value: Math.min(done, of) });
   else bar.removeAttribute("value");
   mark(bar, "aria-label", word("upload_progress", { name: mine.name }));
-  const what = reading ? `${mine.name}: ${word(`upload_state_${row.state}`)}` : `${word("upload_step_send")}: ${mine.name}`;
+  const what = reading ? word("upload_is", { name: mine.name, state: word(`upload_state_${row.state}`) }) : word("upload_sending", { name: mine.name });
   say(find("upload-doing"), what); // a live region: once a step, not once a byte
   say(find("upload-count"), of > 0 ? word("upload_bytes", { done: bytes(Math.min(done, of)), of: bytes(of) }) : "");
   mark(find("upload-stop"), "hidden", reading ? "" : null);
+  say(find("upload-leave"), word(reading ? "upload_may_leave" : "upload_must_stay"));
 }
 
 export function drawUpload() {
@@ -293,10 +296,13 @@ export function installUpload(render, order) {
   find("upload-send").addEventListener("click", (event) => { // the file comes first: before a browser asks for other fields
     if (chosen) return;
     event.preventDefault();
+    missed = true;
+    drawFile();
     tell(word("upload_no_file"));
     find("upload-file").focus();
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); begin(); });
+  addEventListener("beforeunload", (event) => { if (mine.phase === "sending") event.preventDefault(); }); // what was sent would be lost
   find("upload-stop").addEventListener("click", () => mine.stop?.());
   for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); mark(drop, "data-over", ""); });
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => mark(drop, "data-over", null));

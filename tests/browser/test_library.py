@@ -180,7 +180,8 @@ def test_figures_have_their_unit_and_counts_their_grammar(page: Page) -> None:
         "const done = arguments[0]; import('/static/findings.js').then((made) => {"
         "const hit = (detail) => ({line: 0, text: '', detail, value: 400, limit: 290});"
         "const finding = {rule: 'r', severity: 'warn', explanation: {en: 'e'}, fix: {en: 'f'}, count: 3,"
-        " hits: [hit('400 > 290 °C'), hit('X400.00 Y1.00 Z0.20, X 290'), hit('400 > 290')]};"
+        " hits: [hit('400 > 290 °C'), hit('X400.00 Y1.00 Z0.20, X 290'), hit('400 > 290'),"
+        " hit('400 s \u2260 290 s'), hit('400 mm > 290 mm')]};"
         "const texts = [...made.findingList([finding]).querySelectorAll('.hits .muted')].map((each) => each.textContent);"
         "done([...texts, made.verdictCounts([['a', 'pass'], ['b', 'reject'], ['c', 'reject']])]); })"
     )
@@ -188,6 +189,8 @@ def test_figures_have_their_unit_and_counts_their_grammar(page: Page) -> None:
         "400\u00a0°C, limit 290\u00a0°C",
         "400\u00a0mm, limit 290\u00a0mm",
         "400, limit 290",
+        "6 min instead of 4 min",
+        "400\u00a0mm, limit 290\u00a0mm",
         "1 passes · 2 must not",
     ]
 
@@ -283,6 +286,57 @@ def test_a_file_that_is_too_large_is_not_even_sent(page: Page, tmp_path: Path, c
         own.wait(lambda: "The file has 2.4 MB, and the farm takes at most 1.5 MB." in own.text("#upload-said"))
         assert own.control.uploads() == []
         chromium.get("about:blank")
+
+
+def test_a_wrong_file_is_told_when_it_is_chosen_and_the_old_answer_goes(page: Page, send: Send, tmp_path: Path) -> None:
+    page.one("#upload-send").click()
+    page.wait(lambda: "Choose a file first." in page.text("#upload-drop"))  # before the browser asks for anything else
+    send(REJECTED, phase="refused")
+    assert "visor.gcode was not taken." in page.text("#upload-outcome")
+    (tmp_path / "empty.gcode").write_bytes(b"")
+    page.driver.find_element("id", "upload-file").send_keys(str(tmp_path / "empty.gcode"))
+    page.wait(lambda: "The file is empty." in page.text("#upload-drop"))
+    assert (page.text("#upload-outcome"), len(page.all("#upload-panel[data-phase=idle]"))) == ("", 1)
+    page.one("#upload-send").click()
+    page.wait(lambda: "The file is empty." in page.text("#upload-said"))
+    assert len(page.control.uploads()) == 1
+
+
+def test_once_a_file_is_in_the_library_the_form_is_for_the_next_one(page: Page, send: Send) -> None:
+    send(GOOD, phase="ready", by="Eve Martin")
+    page.wait(lambda: "Choose a file" in page.text("#upload-drop"))
+    page.one("#upload-send").click()
+    page.wait(lambda: "Choose a file first." in page.text("#upload-said"))
+    assert len(page.control.uploads()) == 1
+    assert page.one("#upload-by").get_attribute("value") == "Eve Martin"
+
+
+def test_what_came_of_a_file_is_asked_for_again_while_nobody_answers(page: Page, send: Send) -> None:
+    offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    begin = page.control.begin_program
+
+    async def slow(path: Path, request: ProgramRequest) -> UploadView:
+        view = await begin(path, request)
+        page.control.upload_rows[view.id] = view.model_copy(update={"state": "checking", "program": None})
+        return page.control.upload_rows[view.id]
+
+    page.control.begin_program = slow  # type: ignore[method-assign,assignment] # its parameters have other names
+    try:
+        send(GOOD, phase="reading")
+        assert "You may close this page" in page.text("#upload-leave")
+        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+        (row,) = page.control.uploads()
+        program = next(view for view in page.control.programs() if view.name == "visor.gcode")
+        page.control.upload_rows[row.id] = row.model_copy(update={"state": "ready", "program": program.sha256, "new": True})
+        page.does(page.control.touch)
+        page.wait(lambda: "is in the library" in page.text("#uploads"))
+        assert page.all("#upload-panel[data-phase=reading]")  # it is not said to have failed
+    finally:
+        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {**offline, "offline": False})
+    page.does(page.control.change_printer, "prn-1", nozzle_c=33.0)  # anything that is told
+    page.wait(lambda: page.all("#upload-panel[data-phase=ready]"))
+    page.complaints()
 
 
 def test_a_cut_is_told_and_sent_again_with_what_was_filled_in(page: Page, send: Send) -> None:

@@ -12,7 +12,7 @@ from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.config import DaemonSettings, HttpSection
 from farm.views import AlarmView, OccupationView, OrderRequest, StockView
-from scheduler.model import BedState, OccupationKind
+from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.browser.conftest import PHONE, WIDE, Page, small_farm
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
 
@@ -73,6 +73,21 @@ def test_the_collect_button_counts_parts(page: Page) -> None:
     counted = page.control.order(order.id)
     assert (counted.good, counted.scrap) == (1, 1)
     page.wait(lambda: page.text("#orders-rows .owed") == "2")
+
+
+def test_a_print_that_failed_says_why_in_the_language_of_the_page(page: Page) -> None:
+    page.does(page.control.place_order, OrderRequest(design="visor-frame", quantity=2))
+    job = page.does(page.control.finish, "prn-1", JobOutcome.FAILED)
+    said = {"detail": f"The heater stopped. {MARKUP}", "detail_fr": "La chauffe s'est arrêtée."}
+    page.control.job_rows[job.id] = page.control.job_rows[job.id].model_copy(update=said)
+    page.does(page.control.touch)
+    page.wait(lambda: page.text(".hand .hand-says") == said["detail"])
+    page.one("#language").click()
+    page.wait(lambda: page.text(".hand .hand-says") == said["detail_fr"])
+    page.control.job_rows[job.id] = page.control.job_rows[job.id].model_copy(update={"detail_fr": ""})  # of an older farm
+    page.does(page.control.touch)
+    page.wait(lambda: page.text(".hand .hand-says") == said["detail"])
+    assert page.driver.execute_script("return window.hacked") is None
 
 
 def test_a_click_that_comes_too_late_says_so(page: Page) -> None:
