@@ -137,8 +137,8 @@ class Judge:
     """Applies every rule for one profile and keeps the first hits of each.
 
     Two engines feed it, in the order of the file: `line` with every line that is no plain move (`G0` to `G3` with no defect),
-    after the machine has obeyed it; `comment` with what stands behind a plain move; and either `moves`, or `add` with what they
-    found themselves.
+    after the machine has obeyed it; `beside` with a plain move, or `comment` with what stands behind one that is not tight; and
+    either `moves`, or `add` with what they found themselves.
 
     Args:
         profile: the class of printers.
@@ -151,7 +151,7 @@ class Judge:
         self.situation = Situation.of(heaters, profile)
         self._tallies: dict[str, _Tally] = {}
         self._rules: dict[str, tuple[LineRule, ...]] = {}
-        self._kept: dict[tuple[str, str, str | None], _Found] = {}
+        self._kept: dict[tuple[str, str, str | None, str], _Found] = {}
 
     def line(self, line: Line) -> None:
         """Judge a line that is no plain move."""
@@ -164,6 +164,13 @@ class Judge:
         for row in _COURSE_RULES:
             if line.code in row.commands[self.profile.flavour]:
                 self._note(row.rule, row.judge(line, self.situation, self.profile), line)
+
+    def beside(self, line: Line) -> None:
+        """Judge what a plain move has besides its moves: a comment, and a spelling that not all firmwares read alike."""
+        self.comment(line)
+        if line.tight:
+            for rule, wrong in self._findings(line):
+                self._note(rule, wrong, line)
 
     def remembers(self, code: str) -> bool:
         """Whether lines with this command may change what is said of later ones, or depend on what came before."""
@@ -225,7 +232,7 @@ class Judge:
 
     def _findings(self, line: Line) -> _Found:
         """What is wrong with the line itself; the same words are the same answer."""
-        key = (line.code, line.text, line.defect)
+        key = (line.code, line.text, line.defect, line.tight)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= _MAX_KEPT:
@@ -264,13 +271,16 @@ class Judge:
         return rules
 
 
-def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_cm3: float = PLA_DENSITY_G_CM3) -> Inspection:
+def inspect(
+    stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_cm3: float = PLA_DENSITY_G_CM3, capped: bool = False
+) -> Inspection:
     """Read a program once, for facts and checks. Bounded memory; never raises on content.
 
-    The first of `profiles` (at least one) gives the motion limits where the file names none, and the filament's diameter.
+    The first of `profiles` (at least one) gives the motion limits where the file names none, and the filament's diameter. `capped`:
+    where the file names faster ones, too: the time that nobody can make look shorter (`gcode.limits.length_refused`).
     """
     counting = CountingStream(stream)
-    collector = make_collector(stream, profiles[0], density_g_cm3)
+    collector = make_collector(stream, profiles[0], density_g_cm3, capped=capped)
     judges = [Judge(profile, collector.machine) for profile in profiles]
     for raw_line in read_lines(counting):
         line = collector.machine.doubted(raw_line)
@@ -279,8 +289,8 @@ def inspect(stream: BinaryIO, profiles: Sequence[PrinterProfile], *, density_g_c
         for judge in judges:
             if not plain:
                 judge.line(line)
-            elif line.comment:
-                judge.comment(line)
+            else:
+                judge.beside(line)
             if moves:
                 judge.moves(line, moves)
     facts = collector.finish(counting.size_bytes)

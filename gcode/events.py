@@ -8,7 +8,7 @@ from typing import Final
 
 from gcode.claims import Claims, is_claim
 from gcode.facts import ThumbnailFacts
-from gcode.kinematics import LIMIT_CODES, MotionLimits, with_command, with_velocity_limit
+from gcode.kinematics import LIMIT_CODES, MotionLimits, slower, with_command, with_velocity_limit
 from gcode.machine import Machine, tool_number
 from gcode.marks import LayerMark, PictureMark, feature_name, layer_mark, picture_mark
 from gcode.reader import Line, arguments, number_in
@@ -65,6 +65,11 @@ class EventReader:
     def awaits_picture(self) -> bool:
         """Whether the next line that is no plain move begins a picture, also a blank one."""
         return self._picture is not None
+
+    def capped(self, limits: MotionLimits) -> MotionLimits:
+        """The limits that a command of the file asks for, as far as the survey lets it."""
+        ceiling = self.survey.ceiling
+        return limits if ceiling is None else slower(limits, ceiling)
 
     def feed(self, line: Line) -> int:
         """Take one line; the bits say what changed."""
@@ -198,13 +203,13 @@ _Take = Callable[[EventReader, Line], int]
 
 def _limits(reader: EventReader, line: Line) -> int:
     before = reader.limits
-    reader.limits = with_command(before, line.code, line.parameters, reader.survey.flavour)
+    reader.limits = reader.capped(with_command(before, line.code, line.parameters, reader.survey.flavour))
     return LIMITS if reader.limits != before else 0
 
 
 def _velocity_limit(reader: EventReader, line: Line) -> int:
     reader.flavour_seen = "klipper"
-    reader.limits = with_velocity_limit(reader.limits, line.text)
+    reader.limits = reader.capped(with_velocity_limit(reader.limits, line.text))
     return LIMITS
 
 

@@ -177,9 +177,11 @@ def make_collector(
     profile: PrinterProfile | None,
     density_g_cm3: float = PLA_DENSITY_G_CM3,
     claims: Mapping[str, str] | None = None,
+    *,
+    capped: bool = False,
 ) -> FactsCollector:
-    """A collector with the limits that the file's own settings name at either end, else the profile's."""
-    return FactsCollector(survey(stream, profile, density_g_cm3=density_g_cm3, claims=claims))
+    """A collector with the limits that the file's own settings name at either end, else the profile's; `capped`: see `survey`."""
+    return FactsCollector(survey(stream, profile, density_g_cm3=density_g_cm3, claims=claims, capped=capped))
 
 
 def read_facts(

@@ -59,6 +59,28 @@ class MotionLimits:
     path_mm_s: float = inf
 
 
+def slower(one: MotionLimits, other: MotionLimits) -> MotionLimits:
+    """Of each figure the slower one; corners are passed as `other` says."""
+
+    def least(ours: _Axes, theirs: _Axes) -> _Axes:
+        x, y, z, e = (min(pair) if min(pair) > 0 else max(pair) for pair in zip(ours, theirs, strict=True))  # 0: no limit
+        return (x, y, z, e)
+
+    return replace(
+        other,
+        speed_mm_s=least(one.speed_mm_s, other.speed_mm_s),
+        acceleration_mm_s2=least(one.acceleration_mm_s2, other.acceleration_mm_s2),
+        jerk_mm_s=least(one.jerk_mm_s, other.jerk_mm_s),
+        print_acceleration_mm_s2=min(one.print_acceleration_mm_s2, other.print_acceleration_mm_s2),
+        travel_acceleration_mm_s2=min(one.travel_acceleration_mm_s2, other.travel_acceleration_mm_s2),
+        retract_acceleration_mm_s2=min(one.retract_acceleration_mm_s2, other.retract_acceleration_mm_s2),
+        deviation_mm=min(one.deviation_mm, other.deviation_mm),
+        corner_mm_s=min(one.corner_mm_s, other.corner_mm_s),
+        cruise_ratio=max(one.cruise_ratio, other.cruise_ratio),
+        path_mm_s=min(one.path_mm_s, other.path_mm_s),
+    )
+
+
 def as_klipper(limits: MotionLimits) -> MotionLimits:
     """The same machine under Klipper with its default corners, where nobody says more."""
     x, y, z, _ = limits.jerk_mm_s

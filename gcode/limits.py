@@ -259,7 +259,10 @@ def size_refused(size_bytes: int, limits: Limits) -> Bilingual | None:
 
 
 def length_refused(facts: "GcodeFacts", limits: Limits) -> Bilingual | None:
-    """Why a print of this length is not started, or None."""
+    """Why a print of this length is not started, or None.
+
+    `facts` are those of an inspection that was `capped`: by itself a file may look shorter than it is (`; machine_max_feedrate_x`).
+    """
     most_h, takes_h = limits.max_print_h, (facts.time_s + facts.heating_s + facts.homing_s) / 3600
     if most_h is None or takes_h <= most_h:
         return None

@@ -87,6 +87,7 @@ class Machine:
     shift: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # machine = file + shift
     retracted_mm: dict[int, float] = field(default_factory=dict)
     nozzle_c: dict[int, float] = field(default_factory=dict)
+    stored_c: dict[int, float] = field(default_factory=dict)  # RepRapFirmware's, of tools that M568 A0 switched off
     bed_c: float = 0.0
     chamber_c: float = 0.0
     flavour: str | None = None
@@ -284,10 +285,17 @@ def _heat_chamber(machine: Machine, line: Line) -> None:
 
 
 def _heat_tool(machine: Machine, line: Line) -> None:
-    """RepRapFirmware's G10 and M568 with P (tool), S (active) and R (standby)."""
-    target = _temperature(line)
+    """RepRapFirmware's G10 and M568 with P (tool), S (active) and R (standby); M568 A0 is off, A1 and A2 heat to these again."""
+    tool, target = min(max(int(line.parameters.get("P", machine.tool)), 0), MAX_TOOL), _temperature(line)
     if target is not None:
-        machine.nozzle_c[min(max(int(line.parameters.get("P", machine.tool)), 0), MAX_TOOL)] = max(target, 0.0)
+        machine.nozzle_c[tool] = max(target, 0.0)
+    if line.code != "M568" or "A" not in line.parameters:
+        return
+    if line.parameters["A"] < 1:
+        machine.stored_c[tool] = machine.nozzle_c.get(tool, 0.0) or machine.stored_c.get(tool, 0.0)
+        machine.nozzle_c[tool] = 0.0
+    elif target is None:
+        machine.nozzle_c[tool] = machine.nozzle_c.get(tool, 0.0) or machine.stored_c.get(tool, 0.0)
 
 
 def _draw_back(machine: Machine, line: Line) -> _Moves:

@@ -21,6 +21,7 @@ MOVES: Final = frozenset({"G0", "G1", "G2", "G3"})
 ARCS: Final = frozenset({"G2", "G3"})
 _CHUNK_BYTES: Final = 64 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_OUTLINES: Final = "EXCLUDE_OBJECT"  # what it and its like are told harms nobody
 _OUTLINE: Final = "EXCLUDE_OBJECT_DEFINE"  # its polygon may be longer than any line that a firmware has to hold
 _TEXT_CODES: Final = frozenset({"M16", "M23", "M28", "M30", "M32", "M117", "M118", "M928"})  # what follows is no parameter
 _NO_PARAMETERS: Final[dict[str, float]] = {}
@@ -47,15 +48,18 @@ _EXACT_CODES: Final = frozenset(
         *("G4", "G10", "G11", "G17", "G18", "G19", "G20", "G21", "G28", "G54", "G90", "G91", "G92", "M17"),
         *("M18", "M82", "M83", "M84", "M85", "M104", "M109", "M140", "M141", "M149", "M190", "M191", "M200", "M201"),
         *("M202", "M203", "M204", "M205", "M207", "M208", "M209", "M211", "M220", "M221", "M290", "M302", "M564", "M566"),
-        "M568",
+        *("M568", "M900"),
     }
 )
 _EXACT_WORDS: Final = re.compile(rf"(?:[A-Z] *(?:{_NUMBER})? *)*", re.ASCII)
-_MISREAD: Final = re.compile(r"\dE[-+]?\d|(?<![\d.])0X")  # 2E2 and 0X1F, which some firmwares take for one number
+_MISREAD: Final = re.compile(r"[\d.]E[-+]?\d|(?<![\d.])0X")  # 2E2, 2.E2 and 0X1F, which some firmwares take for one number
+_TIGHT: Final = re.compile(r"[\d.]E|(?<![\d.])0X", _FLAGS)  # the same where it depends on the firmware, and which one it is
+_UNUSUAL: Final = re.compile(r"[^XYZEFIJKR\d\s.+-]")  # in a move: a word for an axis or a tool that we do not know
 # RepRapFirmware obeys several commands of a line, and Prusa's 8-bit firmware looks for a G anywhere in it
 _SECOND: Final = re.compile(r"[GM] *\d", _FLAGS)
 _OTHER_MOVE: Final = re.compile(r"[GMNTHa-z]")  # G1 H1 and H2 know no limits on RepRapFirmware; Marlin may know no small letters
 _SILENT_CODES: Final = (_TEXT_CODES - {"M118"}) | {"M0", "M1"}  # words for people ("insert M3 nuts"), and names of files
+WORDY_CODES: Final = _SILENT_CODES | {"M118", "M486"}  # M486 A names a part
 _MAX_EXACT_BYTES: Final = 64  # Marlin forgets what is behind the 95th byte of a line, number and checksum included
 
 
@@ -86,6 +90,8 @@ class Line(NamedTuple):
     `code` is normalised (`G1`, `M862.3`, `T0`, or Klipper's `SET_FAN_SPEED`) and empty when the line has no command. A parameter
     without a number is 0.0, as in Marlin. `text` is the argument text as it stands, for commands that take a string; the
     arguments of an extended command are only there (`arguments` reads them). `text` and `comment` are untrusted.
+    `tight` is the whole command as it stands, where that matters: a number runs into an E or an X, or a move has a word that is
+    none of ours. We obey such a line as it is meant; whether the firmware of a printer does too, the rules say (`joined-words`).
     """
 
     number: int
@@ -95,6 +101,7 @@ class Line(NamedTuple):
     text: str
     comment: str
     defect: Defect | None = None
+    tight: str = ""
 
 
 def arguments(text: str) -> dict[str, str]:
@@ -194,6 +201,23 @@ def _word(body: str) -> tuple[str, str] | None:
     return (match[1].upper(), text) if _ARGUMENTS.fullmatch(text) else None
 
 
+def _is_doubtful_word(name: str, text: str) -> bool:
+    """Whether Klipper may take other arguments from it than we do: behind # it reads none, and of two equal ones the last."""
+    if name.startswith(_OUTLINES):
+        return False
+    keys = [key.upper() for key, _ in _ONE_ARGUMENT.findall(text)]
+    return len(keys) > len(set(keys)) or "#" in _QUOTED.sub("", text)
+
+
+def _tight(code: str, body: str, text: str) -> str:
+    """See `Line.tight`."""
+    if code in WORDY_CODES:
+        return ""
+    unusual = code in MOVES and _UNUSUAL.search(text.replace("P", "") if code in ARCS else text) is not None
+    bare = _QUOTED.sub("", body) if '"' in body else body
+    return body.strip() if unusual or _TIGHT.search(bare) else ""
+
+
 def _long_line(body: bytes, number: int, offset: int) -> Line:
     start = body.lstrip()[: len(_OUTLINE) + 1].decode("ascii", "replace").upper()
     if start.rstrip() == _OUTLINE and not _CONTROL.search(body):
@@ -212,14 +236,16 @@ def _command(body: str, comment: str, number: int, offset: int) -> Line:
         word = None if defect else _word(body)
         if word is None:
             return Line(number, offset, "", _NO_PARAMETERS, body.strip(), comment, defect or Defect.NOT_A_COMMAND)
-        return Line(number, offset, word[0], _NO_PARAMETERS, word[1], comment)
+        wrong = Defect.DOUBTFUL if _is_doubtful_word(*word) else None
+        return Line(number, offset, word[0], _NO_PARAMETERS, word[1], comment, wrong)
     code, text = _code(match[1], match[2]), match[3].rstrip()
     parameters, wrong = _parameters(code, match[1], text)
     if wrong is None and code in _STRICT_CODES:
         wrong = Defect.DOUBTFUL if _is_doubtful_move(code, match[1], text, parameters, size) else None
     elif wrong is None and _is_doubtful(code, match[1], text, len(body.strip())):
         wrong = Defect.DOUBTFUL
-    return Line(number, offset, code, parameters, text, comment, defect or wrong)
+    wrong = defect or wrong
+    return Line(number, offset, code, parameters, text, comment, wrong, _tight(code, body, text) if wrong is None else "")
 
 
 def parse_line(raw: bytes, number: int = 1, offset: int = 0) -> Line:

@@ -10,7 +10,7 @@ from math import pi
 from typing import BinaryIO, Final
 
 from gcode.claims import cura_flavour, slic3r_flavour
-from gcode.kinematics import MotionLimits, as_klipper
+from gcode.kinematics import MotionLimits, as_klipper, slower
 from gcode.machine import Machine
 from gcode.profile import PrinterProfile, limits_of
 
@@ -38,6 +38,7 @@ class Survey:
     bed_heating_c_s: float = 0.3
     homing_s: float = 20.0
     probing_s: float = 60.0
+    ceiling: MotionLimits | None = None  # nothing in the file makes the machine faster than this
 
     def machine(self) -> Machine:
         """A machine that obeys as this flavour does."""
@@ -54,8 +55,12 @@ def survey(
     *,
     density_g_cm3: float = PLA_DENSITY_G_CM3,
     claims: Mapping[str, str] | None = None,
+    capped: bool = False,
 ) -> Survey:
-    """Look at both ends of a stream, and put it back where it stood. `claims` are those of a container around the program."""
+    """Look at both ends of a stream, and put it back where it stood. `claims` are those of a container around the program.
+
+    `capped`: the profile's limits hold too, wherever the file names faster ones (`slower`).
+    """
     text = _ends(stream)
     if claims:
         text += b"\n" + "".join(f"; {key} = {value}\n" for key, value in claims.items()).encode("utf-8", "replace")
@@ -64,6 +69,9 @@ def survey(
     limits = limits_from_settings(text) or limits_of(profile)
     if flavour == "klipper" and limits.junction == "jerk":
         limits = as_klipper(limits)
+    ceiling = _ceiling(profile, flavour) if capped else None
+    if ceiling is not None:
+        limits = slower(limits, ceiling)
     if profile is None:
         return Survey(limits, flavour, claimed, DEFAULT_FILAMENT_DIAMETER_MM, density_g_cm3)
     return Survey(
@@ -76,7 +84,13 @@ def survey(
         profile.bed_heating_c_s,
         profile.homing_s,
         profile.probing_s,
+        ceiling,
     )
+
+
+def _ceiling(profile: PrinterProfile | None, flavour: str | None) -> MotionLimits:
+    limits = limits_of(profile)
+    return as_klipper(limits) if flavour == "klipper" and limits.junction == "jerk" else limits
 
 
 def _ends(stream: BinaryIO) -> bytes:

@@ -44,6 +44,7 @@ from scheduler.model import (
 )
 
 _MAX_FINDINGS: Final = 5
+_NOZZLES_MM: Final = (0.05, 5.0)  # what a file may claim, as the messages of nodes have it
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENSITY_G_CM3: Final = {"PLA": 1.24, "PETG": 1.27, "ABS": 1.04, "ASA": 1.07, "TPU": 1.21, "PC": 1.20, "PA": 1.14, "PP": 0.90}
 PICTURES: Final = {Kind.PREVIEW: "preview", Kind.THUMBNAIL: "thumbnail"}
@@ -353,6 +354,7 @@ def judged(program: Program, checked: Checked, way: str) -> Program:
     return replace(
         program,
         **checked.summary_fields(),
+        nozzle_mm=_nozzle_mm(checked) or program.nozzle_mm,
         warnings=warnings_of(own),
         verdict=own.verdict,
         checked=way,
@@ -360,6 +362,13 @@ def judged(program: Program, checked: Checked, way: str) -> Program:
         rule_set=own.rule_set,
         trust=own.trust,
     )
+
+
+def _nozzle_mm(checked: Checked) -> float | None:
+    """The nozzle that the file was sliced for, by its own word; a printer with another one does not get it."""
+    claimed_mm = checked.facts.get("claimed_nozzle_mm")
+    named = isinstance(claimed_mm, int | float) and _NOZZLES_MM[0] <= claimed_mm <= _NOZZLES_MM[1]
+    return float(claimed_mm) if named else None
 
 
 def remember_findings(draft: Draft, sha256: str, checked: Checked) -> None:

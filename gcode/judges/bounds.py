@@ -12,6 +12,13 @@ from gcode.profile import PrinterProfile, limits_of
 from gcode.reader import Line, arguments
 
 COLDEST_EXTRUSION_C: Final = 150.0  # no thermoplastic for these machines flows below; Marlin's own limit is 170
+# Our choices. Linear Advance 1.0 takes figures up to about 200, 1.5 refuses more than 10; of pressure advance, seconds, long Bowden
+# tubes need about 1 (https://www.klipper3d.org/Pressure_Advance.html).
+MOST_ADVANCE: Final = 300.0
+MOST_ADVANCE_S: Final = 2.0
+_BEHIND_S: Final = re.compile(r"[Ss]\s*([^A-Za-z]*)")
+_SLOWEST_LIMIT_MM_S: Final = 0.5  # of an axis; the slowest lead screws do 2
+_LAZIEST_LIMIT_MM_S2: Final = 5.0
 _NOZZLE_TOLERANCE_MM: Final = 0.001
 _FILAMENT_TOLERANCE: Final = 0.05
 _LEGACY_LEVEL: Final = 1  # of G-code, of Prusa's 8-bit firmware
@@ -159,6 +166,36 @@ def _first_above(wanted: MotionLimits, known: MotionLimits) -> Wrong | None:
         (wanted.travel_acceleration_mm_s2, fastest, "mm/s²"),
     ]
     return next((above(value, limit, unit) for value, limit, unit in pairs if value > limit), None)
+
+
+def advance_factor(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """How far filament is pushed ahead: M900 K and L, M572 S (several, with colons), SET_PRESSURE_ADVANCE ADVANCE."""
+    if line.code == "M900":
+        factor = max(abs(line.parameters.get(letter, 0.0)) for letter in "KL")
+        return above(factor, MOST_ADVANCE) if factor > MOST_ADVANCE else None
+    if line.code == "M572":
+        seconds = max((_most(group) for group in _BEHIND_S.findall(line.text)), default=0.0)
+    else:
+        seconds = figure(line, "ADVANCE")
+    return above(seconds, MOST_ADVANCE_S, "s") if seconds > MOST_ADVANCE_S else None
+
+
+def _most(colons: str) -> float:
+    """The largest of several numbers with colons between them; infinite when one cannot be read."""
+    try:
+        return max(abs(float(one)) for one in colons.split(":") if one.strip())
+    except ValueError:
+        return inf
+
+
+def limits_too_low(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """M201, M203, M204 and M566 with next to nothing: the printer stands still, hot, and the file goes on for ever."""
+    wanted = with_command(MotionLimits(), line.code, line.parameters, profile.flavour)
+    accelerations = (*wanted.acceleration_mm_s2, wanted.print_acceleration_mm_s2, wanted.travel_acceleration_mm_s2)
+    slowest, laziest = min(wanted.speed_mm_s), min(*accelerations, wanted.retract_acceleration_mm_s2)
+    if slowest < _SLOWEST_LIMIT_MM_S:
+        return below(slowest, _SLOWEST_LIMIT_MM_S, "mm/s")
+    return below(laziest, _LAZIEST_LIMIT_MM_S2, "mm/s²") if laziest < _LAZIEST_LIMIT_MM_S2 else None
 
 
 def limits_raised(line: Line, profile: PrinterProfile) -> Wrong | None:

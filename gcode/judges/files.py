@@ -20,6 +20,8 @@ _RISING: Final = 0.9  # of relative E words; of genuine ones about half rise
 _LINE_MM: Final = 1.2  # the widest lines: a wall of one line has a box without width
 _FULL: Final = 1.05  # more plastic than the box has room for
 _EMPTY_MM3: Final = 0.2  # a layer: less than a single millimetre of line
+_IDLE_S: Final = 2 * 3600.0  # our choice, with
+_LEAST_FLOW_MM_S: Final = 0.005  # of filament: 18 mm an hour, a hundredth of what the finest nozzles print
 _LONGEST_S: Final = 3 * 86_400.0
 _HIGHEST_LAYER: Final = 1.0  # of the nozzle
 _THINNEST_MM: Final = 0.02
@@ -54,6 +56,22 @@ def forbidden_arcs(facts: GcodeFacts, _situation: Situation, profile: PrinterPro
 def heaters_left_on(facts: GcodeFacts, situation: Situation, _profile: PrinterProfile) -> Wrong | None:
     """A target is left when the file ends, and no macro of the printer came after it."""
     return None if facts.heaters_off_at_end or situation.hidden_heat else Wrong("M104 S0, M140 S0")
+
+
+def header_too_hot(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """Griffin heats what the comments of its header say before the first line is read."""
+    if profile.flavour != GRIFFIN or facts.flavour != GRIFFIN:
+        return None
+    if facts.max_nozzle_c > profile.max_nozzle_c:
+        return above(facts.max_nozzle_c, profile.max_nozzle_c, "°C")
+    return above(facts.max_bed_c, profile.max_bed_c, "°C") if facts.max_bed_c > profile.max_bed_c else None
+
+
+def hardly_prints(facts: GcodeFacts, _situation: Situation, _profile: PrinterProfile) -> Wrong | None:
+    """Hours of motion with next to no plastic: crawling is waiting, too."""
+    if facts.time_s <= _IDLE_S or facts.extruding is None or facts.filament_mm >= _LEAST_FLOW_MM_S * facts.time_s:
+        return None
+    return Wrong(f"{facts.time_s / 3600:.1f} h, {facts.filament_mm:.0f} mm", facts.time_s / 3600, _IDLE_S / 3600)
 
 
 def no_homing(facts: GcodeFacts, situation: Situation, profile: PrinterProfile) -> Wrong | None:
@@ -126,8 +144,8 @@ def thin_layers(facts: GcodeFacts, _situation: Situation, _profile: PrinterProfi
 
 
 def thick_layers(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
-    """The usual layer is thicker than the widest nozzle of the profile: the plastic would not touch the layer below."""
-    widest_mm, height_mm = max(nozzles_mm(profile)), facts.layer_height_mm
+    """The usual layer is thicker than the nozzle, the slicer's or else the profile's widest: it would not touch the one below."""
+    widest_mm, height_mm = facts.claimed_nozzle_mm or max(nozzles_mm(profile)), facts.layer_height_mm
     if height_mm is None or height_mm <= _HIGHEST_LAYER * widest_mm:
         return None
     return above(height_mm, widest_mm, "mm")

@@ -6,13 +6,15 @@ from typing import Final
 from gcode.judges.finding import MAX_TEXT, Wrong, above
 from gcode.judges.words import figure, whole
 from gcode.profile import PrinterProfile
-from gcode.reader import Line
+from gcode.reader import MOVES, Line
 
 _LONGEST_TIMER_S: Final = 86_400.0
 LONGEST_DWELL_S: Final = 3600.0
 _COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
+_LONGEST_LOAD_MM: Final = 1500.0  # our choice: the longest tubes of desktop printers take 1000
 _LONGEST_RETRACTION_MM: Final = 20.0  # of genuine ones; a Bowden tube takes 7
 _HEAT_WORDS: Final = frozenset("SRTP")
+_FAN_WORDS: Final = frozenset("PSR")
 _BIGGEST_OFFSET_MM: Final = 0.3  # what live adjustment of a first layer is for
 # people's words and names of parts may have brackets, and Klipper's outlines of parts are made of them
 _FREE_TEXT: Final = frozenset({"M117", "M118", "M486", "M0", "M1", "EXCLUDE_OBJECT_DEFINE"})
@@ -29,8 +31,9 @@ def present(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def forbidden(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """The owner of the printer does not want the command."""
-    return Wrong(whole(line)[:MAX_TEXT]) if line.code in profile.forbidden_codes else None
+    """The owner of the printer does not want the command; of arcs a rule about the file speaks."""
+    is_forbidden = line.code in profile.forbidden_codes and line.code not in MOVES
+    return Wrong(whole(line)[:MAX_TEXT]) if is_forbidden else None
 
 
 def with_parameters(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -151,9 +154,13 @@ def nozzle_raised(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def mesh_changed(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """G29 with heights of its own: Z (S3, S4 or W) and C (P3, P5, P6) write into the mesh, S stores it or changes it."""
+    """G29 with heights of its own: Z (S3, S4 or W) and C (P3, P5, P6) write into the mesh, S stores it or changes it.
+
+    Of Marlin's unified levelling I forgets points, and Q bends the mesh to try it.
+    """
     get = line.parameters.get
-    return Wrong(whole(line)[:MAX_TEXT]) if get("Z") or get("C") or "S" in line.parameters else None
+    changed = get("Z") or get("C") or line.parameters.keys() & {"S", "I", "Q"}
+    return Wrong(whole(line)[:MAX_TEXT]) if changed else None
 
 
 def homing_left_out(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -171,10 +178,26 @@ def long_retraction(line: Line, _profile: PrinterProfile) -> Wrong | None:
     return above(worst_mm, _LONGEST_RETRACTION_MM, "mm") if worst_mm > _LONGEST_RETRACTION_MM else None
 
 
+def long_load(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M701 L and M702 U: more filament than a tube holds."""
+    length_mm = max(abs(line.parameters.get(letter, 0.0)) for letter in "LU")
+    return above(length_mm, _LONGEST_LOAD_MM, "mm") if length_mm > _LONGEST_LOAD_MM else None
+
+
 def hidden_target(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """M104 I and M140 I heat what the menu has stored, M104 F and B what the speed asks for, M140 P1 and H another heater."""
     other = line.parameters.keys() - _HEAT_WORDS or line.parameters.get("P", 0.0) != 0
     return Wrong(whole(line)) if other else None
+
+
+def photographs_elsewhere(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """M240 with a place: Marlin moves the head there; without one it only releases a camera."""
+    return Wrong(whole(line)[:MAX_TEXT]) if line.parameters else None
+
+
+def fan_configured(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """RepRapFirmware's M106 with more than a speed: H and T bind a fan to a heater, or free the one that cools the hot end."""
+    return Wrong(whole(line)[:MAX_TEXT]) if line.parameters.keys() - _FAN_WORDS else None
 
 
 def restores_with_move(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -182,11 +205,19 @@ def restores_with_move(line: Line, _profile: PrinterProfile) -> Wrong | None:
     return Wrong(whole(line)) if figure(line, "MOVE") else None
 
 
+def waited_s(line: Line) -> float:
+    """How long G4 waits, or M300 sounds: the printer does nothing else meanwhile. Below 0: firmwares differ."""
+    seconds, milliseconds = line.parameters.get("S", 0.0), line.parameters.get("P", 0.0)
+    if line.code == "M300":
+        seconds = 0.0  # its tone
+    return min(seconds, milliseconds) if min(seconds, milliseconds) < 0 else seconds + milliseconds / 1000
+
+
 def dwell(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """G4 for longer than an hour: the heaters are on meanwhile. Below 0 Marlin waits for weeks."""
-    if min(line.parameters.get("S", 0.0), line.parameters.get("P", 0.0)) < 0:
+    seconds = waited_s(line)
+    if seconds < 0:
         return Wrong(whole(line))
-    seconds = line.parameters.get("S", 0.0) + line.parameters.get("P", 0.0) / 1000
     return above(seconds, LONGEST_DWELL_S, "s") if seconds > LONGEST_DWELL_S else None
 
 

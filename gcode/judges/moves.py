@@ -4,6 +4,7 @@ Each judge names what it needs beside the move and the profile: that stays the s
 (`gcode.judges.situation.Situation`), so that a twin may ask it once for all the moves between them.
 """
 
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -14,6 +15,7 @@ from gcode.machine import Move, Point
 from gcode.profile import Box, PrinterProfile
 
 TOLERANCE_MM: Final = 0.01
+CLIP_MM: Final = 5.0  # our choice: clips of glass plates are 3 to 4 mm high
 DEEPEST_MM: Final = -0.1  # live adjustment of the first layer
 MELTS_C: Final = 170.0  # Marlin's own limit (EXTRUDE_MINTEMP); below it the printer moves on without plastic
 FASTEST_MM_S: Final = 2000.0  # twice what the fastest desktop printers do
@@ -100,6 +102,23 @@ def lays_on_clip(move: Move, _situation: Situation, profile: PrinterProfile) -> 
     if not move.extrudes or not any(crosses(move.start, move.end, box) for box in profile.keep_out):
         return None
     return Wrong(_place(move.end))
+
+
+def standing(profile: PrinterProfile) -> tuple[Box, ...]:
+    """The places that a profile keeps free, up to where something stands there.
+
+    A place as high as the printer says that no part may be there, not how high its clip is: CLIP_MM then.
+    """
+    return tuple(box if box.max_z < profile.volume.max_z else replace(box, max_z=box.min_z + CLIP_MM) for box in profile.keep_out)
+
+
+def travels_into_clip(move: Move, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """The head goes through a clip without printing. From within it may leave: it was homed there. Needs nothing more."""
+    if move.extrudes or not profile.keep_out:
+        return None
+    boxes = standing(profile)
+    hit = any(crosses(move.start, move.end, box) and not inside(move.start, box) for box in boxes)
+    return Wrong(_place(move.end)) if hit else None
 
 
 def knows_heat(heaters: Heaters, profile: PrinterProfile) -> bool:

@@ -7,6 +7,7 @@ and the scan may ask it once for all the moves between two lines. That is also w
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gcode.judges.lines import waited_s
 from gcode.machine import HEAT_CODES
 from gcode.profile import PrinterProfile
 from gcode.reader import Line
@@ -14,7 +15,8 @@ from gcode.reader import Line
 _HEATING: Final = HEAT_CODES | {"TURN_OFF_HEATERS"}
 _FREES_MOTORS: Final = frozenset({"M18", "M84"})
 _POWERS_MOTORS: Final = frozenset({"M17", "G28"})
-TELLING_CODES: Final = _HEATING | _FREES_MOTORS | _POWERS_MOTORS  # that `Situation.take` looks at, besides macros
+_WAITS: Final = frozenset({"G4", "M300"})
+TELLING_CODES: Final = _HEATING | _FREES_MOTORS | _POWERS_MOTORS | _WAITS  # that `Situation.take` looks at, besides macros
 
 
 class Heaters(Protocol):
@@ -42,6 +44,7 @@ class Situation:
     heated_line: int = 0  # the last line that set a target
     macro_line: int = 0  # the last call of a macro of the profile: what it does is not in the file
     heated_again: bool = False  # this very line heats what was cooled after printing
+    waited_hot_s: float = 0.0  # by all G4 and M300 so far, while a heater was on
 
     @classmethod
     def of(cls, heaters: Heaters, profile: PrinterProfile) -> "Situation":
@@ -58,6 +61,9 @@ class Situation:
             self.motors_off = self.motors_off or not line.parameters
         elif code in _POWERS_MOTORS:
             self.motors_off = False
+        elif code in _WAITS:
+            if is_hot(self.heaters) or self.hidden_heat:
+                self.waited_hot_s += max(waited_s(line), 0.0)
         elif code in self.macros:
             self.macro_line = line.number
 

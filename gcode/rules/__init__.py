@@ -16,7 +16,15 @@ from gcode.judges import lines
 from gcode.judges.flavours import ALL_FLAVOURS, ALLOWED, ANY_TOOL
 from gcode.rules.bounds import BOUNDS, ODD_PARAMETERS
 from gcode.rules.defects import COMMENTS, DEFECTS, OWNERS, UNCLEAR
-from gcode.rules.files import BROKEN_FILES, DOUBTFUL_FILES, FOREIGN_FILES, OWNERS_FILES, WRONG_FILES
+from gcode.rules.files import (
+    BROKEN_FILES,
+    DOUBTFUL_FILES,
+    FOREIGN_FILES,
+    IDLE_FILES,
+    OWNERS_FILES,
+    UNFIT_FILES,
+    WRONG_FILES,
+)
 from gcode.rules.forbidden import FORBIDDEN
 from gcode.rules.kinds import (
     AnyRule,
@@ -32,7 +40,7 @@ from gcode.rules.kinds import (
     trust,
 )
 from gcode.rules.moves import DOUBTFUL_MOVES, MOVES
-from gcode.rules.trusted import NEEDS_TRUST
+from gcode.rules.trusted import NEEDS_TRUST, WAITS
 
 __all__ = [
     "RULES",
@@ -54,7 +62,7 @@ __all__ = [
 ]
 
 # Raise it with every change of a rule, a list or a judge: kept verdicts are void then. A test compares the table with its number.
-RULE_SET_VERSION: Final = 5
+RULE_SET_VERSION: Final = 6
 
 _UNKNOWN: Final[tuple[AnyRule, ...]] = (
     LineRule(
@@ -74,13 +82,16 @@ RULES: Final[tuple[AnyRule, ...]] = (
     *FORBIDDEN,
     *BOUNDS,
     *MOVES,
+    *UNFIT_FILES,
     *BROKEN_FILES,
     *OWNERS,
     *OWNERS_FILES,
     *UNCLEAR,
     *_UNKNOWN,
     *NEEDS_TRUST,
+    *WAITS,
     *FOREIGN_FILES,
+    *IDLE_FILES,
     *DOUBTFUL_MOVES,
     *ODD_PARAMETERS,
     *COMMENTS,

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from gcode.judges import comments, lines
+from gcode.judges import comments, lines, spelling
 from gcode.reader import Defect
-from gcode.rules.kinds import AGAIN, REMOVE, AnyRule, CommentRule, DefectRule, TextRule, reject, trust, warn
+from gcode.rules.kinds import AGAIN, REMOVE, SPACES, AnyRule, CommentRule, DefectRule, TextRule, reject, trust, warn
 from gcode.texts import Bilingual
 
 DEFECTS: Final[tuple[AnyRule, ...]] = (
@@ -68,6 +68,31 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
     ),
     TextRule(
         reject(
+            "joined-words",
+            "A number runs into an E: this printer's firmware takes both for one number (5E2 is 500) and goes somewhere else.",
+            "Un nombre touche un E : le micrologiciel de cette imprimante n'y voit qu'un nombre (5E2 vaut 500) et va ailleurs.",
+            SPACES,
+        ),
+        spelling.runs_together,
+    ),
+    TextRule(
+        reject(
+            "hidden-command",
+            "This printer's firmware looks for commands in the whole line, and finds another one in it than is written first.",
+            "Le micrologiciel de cette imprimante cherche dans toute la ligne et y trouve une autre commande que la première.",
+        ),
+        spelling.hidden_command,
+    ),
+    TextRule(
+        reject(
+            "debugging-command",
+            "It is for the developers of a firmware: such commands reset the printer or write its memory.",
+            "Elle est destinée aux développeurs du micrologiciel : ces commandes réinitialisent ou réécrivent sa mémoire.",
+        ),
+        spelling.debugging_command,
+    ),
+    TextRule(
+        reject(
             "placeholder",
             "A setting of the slicer was not filled in: the command would be obeyed without its value.",
             "Un réglage du trancheur n'a pas été remplacé : la commande serait exécutée sans sa valeur.",
@@ -121,6 +146,31 @@ UNCLEAR: Final[tuple[AnyRule, ...]] = (
         trust("not-a-command", "A line is no command of this firmware.", "Une ligne n'est pas une commande de ce micrologiciel."),
         frozenset({Defect.NOT_A_COMMAND}),
         lines.other_words,
+    ),
+    TextRule(
+        trust(
+            "joined-words-unsure",
+            "A number runs into the next letter: older firmwares of this kind take 5E2 for 500, and some take 0X1 for 1.",
+            "Un nombre touche la lettre suivante : d'anciens micrologiciels lisent 500 dans 5E2, et d'autres 1 dans 0X1.",
+            SPACES,
+        ),
+        spelling.may_run_together,
+    ),
+    TextRule(
+        trust(
+            "hidden-command-unsure",
+            "It has the letter of another command among its words: older firmwares would obey that one.",
+            "Elle contient la lettre d'une autre commande : d'anciens micrologiciels exécuteraient celle-là.",
+        ),
+        spelling.may_hide_command,
+    ),
+    TextRule(
+        trust(
+            "unknown-axis",
+            "It moves an axis, or commands a tool, that the farm does not know.",
+            "Elle déplace un axe, ou commande un outil, que la ferme ne connaît pas.",
+        ),
+        spelling.unknown_axis,
     ),
 )
 

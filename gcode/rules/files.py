@@ -3,7 +3,7 @@
 from typing import Final
 
 from gcode.judges import files
-from gcode.rules.kinds import AGAIN, LOOK, SLICE, FileRule, reject, trust, warn
+from gcode.rules.kinds import AGAIN, HEAT, LOOK, SLICE, FileRule, reject, trust, warn
 from gcode.texts import Bilingual
 
 _FOR_THIS: Final = Bilingual(
@@ -39,6 +39,30 @@ BROKEN_FILES: Final[tuple[FileRule, ...]] = (
             ),
         ),
         files.heaters_left_on,
+    ),
+)
+
+UNFIT_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        reject(
+            "header-too-hot",
+            "The header of the file makes something hotter than this printer may be.",
+            "L'en-tête du fichier fait chauffer un élément plus que cette imprimante ne le permet.",
+            HEAT,
+        ),
+        files.header_too_hot,
+    ),
+    FileRule(
+        reject(
+            "other-nozzle-claimed",
+            "The file was sliced for a nozzle that this kind of printer does not have.",
+            "Le fichier a été tranché pour une buse que ce type d'imprimante n'a pas.",
+            Bilingual(
+                "Slice again for a nozzle of this printer, or add the nozzle to the printer's profile (nozzles_mm).",
+                "Tranchez à nouveau pour une buse de cette imprimante, ou ajoutez la buse à son profil (nozzles_mm).",
+            ),
+        ),
+        files.claimed_nozzle,
     ),
 )
 
@@ -78,6 +102,18 @@ FOREIGN_FILES: Final[tuple[FileRule, ...]] = (
             ),
         ),
         files.no_griffin_header,
+    ),
+)
+
+IDLE_FILES: Final[tuple[FileRule, ...]] = (
+    FileRule(
+        trust(
+            "hardly-prints",
+            "It keeps the printer busy for hours and lays hardly any plastic.",
+            "Il occupe l'imprimante des heures et ne dépose presque pas de plastique.",
+            LOOK,
+        ),
+        files.hardly_prints,
     ),
 )
 
@@ -159,15 +195,6 @@ DOUBTFUL_FILES: Final[tuple[FileRule, ...]] = (
             Bilingual("Print fewer parts at a time.", "Imprimez moins de pièces à la fois."),
         ),
         files.very_long,
-    ),
-    FileRule(
-        warn(
-            "other-nozzle-claimed",
-            "The slicer was set to another nozzle.",
-            "Le trancheur était réglé sur une autre buse.",
-            SLICE,
-        ),
-        files.claimed_nozzle,
     ),
     FileRule(
         warn(

@@ -114,6 +114,10 @@ TRUST = Bilingual(
     "Remove the line, or have somebody who knows this printer release the file.",
     "Retirez la ligne, ou faites valider le fichier par quelqu'un qui connaît cette imprimante.",
 )
+SPACES = Bilingual(
+    "Export the file with a space between words; if a tool took the spaces out, use the file from before.",
+    "Exportez le fichier avec un espace entre les mots ; si un outil les a enlevés, prenez le fichier d'avant.",
+)
 AGAIN = Bilingual("Export the file again and upload it whole.", "Exportez à nouveau le fichier et envoyez-le en entier.")
 HEAT = Bilingual(
     "Choose the right material in the slicer, or raise the limit in the printer's profile if the machine allows it.",

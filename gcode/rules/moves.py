@@ -26,6 +26,18 @@ MOVES: Final[tuple[MoveRule, ...]] = (
         ),
         moves.lays_on_clip,
     ),
+    MoveRule(
+        reject(
+            "travel-keep-out",
+            "The head would run into a clip or something else that stands on the bed.",
+            "La tête heurterait une pince ou autre chose qui se trouve sur le plateau.",
+            Bilingual(
+                "Move the parts away from that place, or lift the head in the slicer's start and end code.",
+                "Éloignez les pièces de cet endroit, ou levez la tête dans le code de début et de fin du trancheur.",
+            ),
+        ),
+        moves.travels_into_clip,
+    ),
 )
 
 DOUBTFUL_MOVES: Final[tuple[MoveRule, ...]] = (

@@ -3,8 +3,10 @@
 from typing import Final
 
 from gcode.judges import bounds, lines
-from gcode.judges.flavours import KLIPPER, REPRAP, Commands, commands, only
-from gcode.rules.kinds import AnyRule, LineJudge, LineRule, trust
+from gcode.judges.course import waits_hot
+from gcode.judges.flavours import KLIPPER, LEGACY, MARLIN, REPRAP, Commands, commands, merged, only
+from gcode.rules.kinds import AnyRule, CourseRule, LineJudge, LineRule, trust
+from gcode.texts import Bilingual
 
 _Row = tuple[str, Commands, str, str, LineJudge]
 
@@ -32,6 +34,24 @@ _ROWS: Final[tuple[_Row, ...]] = (
         bounds.limits_raised,
     ),
     (
+        "limits-too-low",
+        commands("M201 M203 M204"),
+        "It makes the machine so slow that it stands still, hot, for an unknown time.",
+        "Elle rend la machine si lente qu'elle reste immobile et chaude, on ne sait combien de temps.",
+        bounds.limits_too_low,
+    ),
+    (
+        "absurd-advance",
+        merged(
+            only(MARLIN, LEGACY, KLIPPER, names="M572 M900"),
+            only(REPRAP, names="M572"),
+            only(KLIPPER, names="SET_PRESSURE_ADVANCE"),
+        ),
+        "It pushes the filament ahead of the moves by far more than any extruder needs.",
+        "Elle pousse le filament en avance sur les déplacements bien plus qu'aucun extrudeur n'en a besoin.",
+        bounds.advance_factor,
+    ),
+    (
         "velocity-raised",
         only(KLIPPER, names="SET_VELOCITY_LIMIT"),
         "It lets the machine move faster than it may.",
@@ -47,7 +67,7 @@ _ROWS: Final[tuple[_Row, ...]] = (
     ),
     (
         "long-wait",
-        commands("G4"),
+        commands("G4 M300"),
         "It waits for more than an hour while everything is hot.",
         "Elle attend plus d'une heure pendant que tout est chaud.",
         lines.dwell,
@@ -61,6 +81,13 @@ _ROWS: Final[tuple[_Row, ...]] = (
         "It moves the head along a way that the farm cannot follow.",
         "Elle déplace la tête sur un trajet que la ferme ne sait pas suivre.",
         lines.present,
+    ),
+    (
+        "photographs-elsewhere",
+        only(MARLIN, LEGACY, KLIPPER, names="M240"),
+        "It moves the head to another place to take a picture.",
+        "Elle déplace la tête ailleurs pour prendre une photo.",
+        lines.photographs_elsewhere,
     ),
     (
         "goes-back",
@@ -112,6 +139,13 @@ _ROWS: Final[tuple[_Row, ...]] = (
         lines.long_retraction,
     ),
     (
+        "long-load",
+        only(MARLIN, LEGACY, KLIPPER, names="M701 M702"),
+        "It loads or unloads more filament than the longest tube holds.",
+        "Elle charge ou décharge plus de filament que n'en contient le plus long des tubes.",
+        lines.long_load,
+    ),
+    (
         "hidden-target",
         commands("M104 M109 M140 M141 M190 M191", reprap="M140 M141 M190 M191"),
         "It heats to a temperature that is not in the file (a preset, or one that follows the speed), or another heater.",
@@ -140,6 +174,13 @@ _ROWS: Final[tuple[_Row, ...]] = (
         lines.present,
     ),
     (
+        "fan-configured",
+        only(REPRAP, names="M106"),
+        "It configures a fan instead of setting its speed: the one of the hot end may stand still.",
+        "Elle configure un ventilateur au lieu de régler sa vitesse : celui de la buse peut s'arrêter.",
+        lines.fan_configured,
+    ),
+    (
         "macro",
         only(REPRAP, names="M98"),
         "It runs a macro that is not in the file.",
@@ -164,4 +205,20 @@ _ROWS: Final[tuple[_Row, ...]] = (
 
 NEEDS_TRUST: Final[tuple[AnyRule, ...]] = tuple(
     LineRule(trust(name, english, french), judged, judge) for name, judged, english, french, judge in _ROWS
+)
+
+WAITS: Final[tuple[AnyRule, ...]] = (
+    CourseRule(
+        trust(
+            "waits-hot",
+            "Its waits come to more than an hour in all, with a heater on.",
+            "Ses attentes dépassent une heure en tout, la chauffe allumée.",
+            Bilingual(
+                "Remove the waits (G4), or have somebody who knows this printer release the file.",
+                "Retirez les attentes (G4), ou faites valider le fichier par quelqu'un qui connaît cette imprimante.",
+            ),
+        ),
+        commands("G4 M300"),
+        waits_hot,
+    ),
 )

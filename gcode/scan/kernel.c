@@ -123,10 +123,10 @@ static const uint8_t *read_number(const uint8_t *at, const uint8_t *end, double 
     return at;
 }
 
-/* Whether a number goes on in a way that `gcode.reader` may take for an exponent. */
-static bool maybe_exponent(const uint8_t *at, const uint8_t *end)
+/* Whether a number runs into a letter with which some firmwares go on reading it: `gcode.reader` says what becomes of the line. */
+static bool runs_on(double value, const uint8_t *at, const uint8_t *end)
 {
-    return at < end && (*at == 'e' || (*at == 'E' && end - at > 1 && at[1] == '+'));
+    return at < end && (*at == 'E' || *at == 'e' || (*at == 'X' && value == 0));
 }
 
 /* The words of a move up to a comment or the end of the line; null when it is not plain. */
@@ -142,7 +142,7 @@ static const uint8_t *read_words(const uint8_t *at, const uint8_t *end, Words *w
         if (word == NO_WORD || has(words, word)) /* small letters and equal words are read in different ways */
             return NULL;
         at = read_number(skip_blanks(at + 1, end), end, &value);
-        if (at == NULL || fabs(value) > MAX_NUMBER || maybe_exponent(at, end))
+        if (at == NULL || fabs(value) > MAX_NUMBER || runs_on(value, at, end))
             return NULL;
         words->value[word] = value;
         words->present |= 1u << word;
@@ -394,6 +394,8 @@ static bool has_circle(const Motion *motion, const Words *words)
 static Outcome take_move(Sheet *sheet, Reading *reading, Motion *motion, int code)
 {
     Words words;
+    if (reading->at < reading->end && *reading->at == 'E') /* G1E2: a firmware may take it for command 100 */
+        return ODD;
     const uint8_t *at = read_words(reading->at, reading->end, &words);
     if (at == NULL || at - reading->begin > MAX_MOVE_BYTES)
         return ODD;

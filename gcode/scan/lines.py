@@ -175,6 +175,15 @@ def _repeats(row: Integers, line: Integers) -> Integers:
     return twice
 
 
+def _runs_on(text: Bytes, place: Integers, row: Integers) -> Flags:
+    """Which letters are an E or an X that a number runs into: `gcode.reader` says what becomes of such a line."""
+    before, second = text[place - 1], text[place - 2]
+    digit = (before >= ord("0")) & (before <= ord("9"))
+    zero = (before == ord("0")) & (second != ord("G"))
+    runs: Flags = ((row == _E) & (digit | (before == ord(".")))) | ((row == 0) & zero)
+    return runs
+
+
 def _read_words(marks: _Marks, kind: Bytes, body_end: Integers) -> Floats:
     """The words of moves; lines that are not as plain as they seemed become unknown in `kind`."""
     chosen = ((marks.kind >= _SMALL_LETTER) & (kind == Kind.MOVE)[marks.line]).nonzero()[0]
@@ -185,6 +194,7 @@ def _read_words(marks: _Marks, kind: Bytes, body_end: Integers) -> Floats:
     row = _ROWS[marks.kind[chosen]]
     numbers = read_numbers(marks.text, place + 1, marks.place[chosen + 1])
     odd = ~numbers.good | (np.abs(numbers.value) > MAX_NUMBER) | (row == len(WORDS))
+    odd |= _runs_on(marks.text, place, row)
     commands = row == _G
     odd |= commands & ((place != marks.begin[line]) | numbers.dotted | (numbers.value > 3) | (numbers.value < 0))
     kind[line[odd]] = Kind.UNKNOWN
@@ -205,7 +215,8 @@ def _kind_of(line: Line) -> Kind:
         return Kind.EVENT  # nobody obeys it
     if code in MOVES:
         from_here = code in ARCS and not (parameters.get("I") or parameters.get("J"))  # only the machine knows whether it is an arc
-        return Kind.MOVE if not from_here and all(letter.encode() in MOVE_WORDS for letter in parameters) else Kind.ODD
+        odd = from_here or line.tight or not all(letter.encode() in MOVE_WORDS for letter in parameters)
+        return Kind.ODD if odd else Kind.MOVE
     if code in _TAKEN:
         return Kind.ODD if line.text else _TAKEN[code]
     if code == "G92" and parameters.keys() == {"E"}:

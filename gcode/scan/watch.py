@@ -20,6 +20,7 @@ from gcode.judges.moves import (
     knows_heat,
     nozzle_target_c,
     reachable,
+    standing,
     widened,
 )
 from gcode.judges.situation import Situation
@@ -121,6 +122,29 @@ def _lays_on_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) 
     return moves.laying[crossed]
 
 
+def _travels_into_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
+    if not profile.keep_out or not len(moves.travels):
+        return _NONE
+    lowest_mm = min(moves.starts.min_z, moves.ends.min_z)
+    boxes = [box for box in standing(profile) if box.max_z >= lowest_mm]
+    if not boxes:
+        return _NONE
+    starts = moves.columns.start.take(moves.travels, axis=1)
+    crossed = np.zeros(len(moves.travels), bool)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for box in boxes:
+            crossed |= _crosses(starts, moves.travel_ends.places, box) & ~_inside(starts, box)
+    return moves.travels[crossed]
+
+
+def _inside(points: Floats, box: Box) -> Flags:
+    """Which points lie in a box, or at most TOLERANCE_MM beside it."""
+    wide = widened(box)
+    low, high = np.array([[wide.min_x], [wide.min_y], [wide.min_z]]), np.array([[wide.max_x], [wide.max_y], [wide.max_z]])
+    within: Flags = np.logical_and.reduce((low <= points) & (points <= high), axis=0)
+    return within
+
+
 def _extrudes_cold(moves: Moves, situation: Situation, profile: PrinterProfile) -> Integers:
     heaters = situation.heaters
     if nozzle_target_c(heaters) >= MELTS_C or situation.hidden_heat or not knows_heat(heaters, profile):
@@ -151,6 +175,7 @@ TWINS: Final[dict[str, Twin]] = {
     "outside-volume": _extrudes_outside,
     "below-bed": _below_bed,
     "keep-out": _lays_on_clip,
+    "travel-keep-out": _travels_into_clip,
     "travel-outside": _travels_outside,
     "cold-extrusion": _extrudes_cold,
     "absurd-speed": _absurd_speed,

@@ -108,7 +108,7 @@ def test_what_is_kept_out_lies_on_the_bed_and_leaves_its_middle_free(found: Prin
 def test_what_the_ultimakers_have_that_others_have_not() -> None:
     third, second = profile("ultimaker-3"), profile("ultimaker-2-plus")
     assert (third.flavour, third.tools, third.homes_itself, third.heating_c_s) == ("griffin", 2, True, 1.4)
-    assert (second.flavour, second.tools, second.homes_itself) == ("marlin", 1, False)
+    assert (second.flavour, second.tools, second.homes_itself) == ("marlin-legacy", 1, False)
     assert (second.filament_mm, third.filament_mm) == (2.85, 2.85)
     assert (len(second.keep_out), len(third.keep_out)) == (4, 5)
     assert Box(0, 214, 0, 33.5, 223, 205) in second.keep_out
@@ -242,13 +242,13 @@ homing_s = 35
 min = [0, 200, 0]
 max = [30, 210, 10]
 """
-    found = parse_profile((SOURCE.replace('id = "', 'resumes = true\nnozzles_mm = [0.4, 0.6]\nid = "', 1) + more).encode())
+    found = parse_profile((SOURCE.replace("nozzles_mm = [0.25, 0.3,", "resumes = true\nnozzles_mm = [", 1) + more).encode())
     assert [set(names) for names in (found.allowed_lines, found.allowed_codes, found.macros)] == [
         {"M907 E538"},
         {"G280"},
         {"START_PRINT"},
     ]
-    assert (found.resumes, found.nozzles_mm, found.homing_s, found.house_blocks) == (True, (0.4, 0.6), 35.0, False)
+    assert (found.resumes, found.nozzles_mm, found.homing_s, found.house_blocks) == (True, (0.4, 0.5, 0.6, 0.8), 35.0, False)
     assert found.keep_out == (Box(0, 200, 0, 30, 210, 10),)
 
 

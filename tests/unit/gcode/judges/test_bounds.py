@@ -31,7 +31,7 @@ KLIPPER = {"flavour": "klipper"}
         (bounds.cold_extrusion_allowed, "M302 S150", "M302 S0"),
         (bounds.cold_extrusion_allowed, "M302 P0", "M302 P1"),
         (bounds.cold_extrusion_allowed, "M302 S170", "M302"),
-        (bounds.other_nozzle, "M862.1 P0.4", "M862.1 P0.6"),
+        (bounds.other_nozzle, "M862.1 P0.4", "M862.1 P0.7"),
         (bounds.other_nozzle, "M862.1 Q", "M862.1 P0"),
         (bounds.filament_diameter, "M200 D1.75", "M200 D2.85"),
         (bounds.filament_diameter, "M200 D1.8", "M200 D1.5"),

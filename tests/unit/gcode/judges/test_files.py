@@ -22,7 +22,7 @@ CLAIMED = {"claimed_filament_mm": 1000.0}
 
 
 def ask(judge: FileJudge, facts: GcodeFacts, *, macro_line: int = 0, **printer: Any) -> str | None:
-    printing = replace(profile(), **printer)
+    printing = replace(profile(), **{"nozzles_mm": (), **printer})
     situation = Situation.of(Machine(), printing)
     situation.macro_line = macro_line
     wrong = judge(facts, situation, printing)
@@ -97,7 +97,7 @@ def test_a_claim_far_above_what_is_used_is_told_where_the_diameter_is_the_printe
 
 
 def test_wider_nozzles_of_the_class_allow_thicker_layers() -> None:
-    thick = replace(GOOD, layer_height_mm=0.5, claimed_nozzle_mm=0.6)
+    thick = replace(GOOD, layer_height_mm=0.5)
     assert ask(files.thick_layers, thick) == "0.5 > 0.4 mm"
     assert ask(files.thick_layers, thick, nozzles_mm=(0.6,)) is None
     assert ask(files.claimed_nozzle, thick, nozzles_mm=(0.6,)) is None

@@ -47,6 +47,17 @@ def with_words(count: int, mode: str, step_mm: float, start_mm: float) -> str:
     return "\n".join([mode, "G92 E0", "G1 X10 Y10 Z0.2 F6000", *moves, "G92 E0", "M83"])
 
 
+def slowly(count: int) -> str:
+    """Lines of plastic side by side that take 19 minutes each."""
+    ends = [(10, 200) if number % 2 else (200, 10) for number in range(count)]
+    return "\n".join(["G1 X10 Y10 Z0.2 F6000", *(f"G1 X{end} Y{11 + number / 2} E6 F10" for number, (_, end) in enumerate(ends))])
+
+
+GRIFFIN_HEADER: Final = """;START_OF_HEADER
+;FLAVOR:Griffin
+;EXTRUDER_TRAIN.0.INITIAL_TEMPERATURE:210
+;END_OF_HEADER
+"""
 EXAMPLES: Final[dict[str, Example]] = {
     "not-gcode": Example(
         "Permission is hereby granted, free of charge,\n" * 3,
@@ -61,6 +72,11 @@ EXAMPLES: Final[dict[str, Example]] = {
     "absurd-number": Example("G1 X99999999", "G1 X99"),
     "unreadable-number": Example("G1 X1,5", "G1 X1.5"),
     "doubtful-words": Example('M104 "S300"\nM104 S200', "M104 T0 S200", shown='M104 "S300"'),
+    "joined-words": Example(
+        "G1 X10 Y10 Z5\nG1X60Y5E2", "G1 X10 Y10 Z5\nG1X60Y5E0.5", {"flavour": "marlin-legacy"}, shown="G1X60Y5E2"
+    ),
+    "hidden-command": Example("M105 G Z-5", "M105 Z", {"flavour": "marlin-legacy"}),
+    "debugging-command": Example("D3 Ax0FFF C1 X00", "M503", companions=frozenset({"unknown-command"}), shown="D3 Ax0FFF C1 X00"),
     "placeholder": Example("M106 S{fan_speed}", "M117 layer [1]"),
     "conditional-code": Example("if heat.heaters[1].current > 50", "M117 if so", REPRAP),
     "host-command": Example("@pause", "M117 @pause"),
@@ -110,19 +126,45 @@ EXAMPLES: Final[dict[str, Example]] = {
         {"keep_out": (Box(0, 0, 0, 8, 8, 3),)},
         shown="G1 X5 Y5 E1",
     ),
+    "travel-keep-out": Example(
+        "G1 X50 Y5 Z3\nG1 X4\nG1 Z5",
+        "G1 X50 Y5 Z6\nG1 X4\nG1 X50",
+        {"keep_out": (Box(0, 0, 0, 8, 8, 250),)},
+        shown="G1 X50 Y5 Z3\nG1 X4",
+    ),
+    "header-too-hot": Example(
+        GRIFFIN_HEADER.replace("210", "400") + SMALL,
+        GRIFFIN_HEADER + SMALL,
+        {"flavour": "griffin"},
+        whole=True,
+        shown=";EXTRUDER_TRAIN.0.INITIAL_TEMPERATURE:400",
+    ),
+    "other-nozzle-claimed": Example(
+        SMALL + "; nozzle_diameter = 0.8\n",
+        SMALL + "; nozzle_diameter = 0.4\n",
+        {"nozzles_mm": (0.4, 0.6)},
+        whole=True,
+        shown="; nozzle_diameter = 0.8",
+    ),
     "nothing-printed": Example("; no line of plastic\nG28\nM84\n", SMALL, whole=True, shown="G28\nM84"),
     "heaters-left-on": Example(START + LINE, SMALL, whole=True, shown="M104 S200\n… (the file ends)"),
     "forbidden-command": Example("M300 S440", "M117 M300", {"forbidden_codes": frozenset({"M300"})}),
     "forbidden-arcs": Example("G2 X12 Y12 I1 J1", "G1 X12 Y12", {"forbidden_codes": frozenset({"G2", "G3"})}),
     "host-words": Example("@OCTOLAPSE TAKE-SNAPSHOT", "M240"),
     "not-a-command": Example("hello, printer", "; hello, printer"),
+    "joined-words-unsure": Example("G1 Z5\nG1X60Y5E2", "G1 Z5\nG1X60Y5E.2", shown="G1X60Y5E2"),
+    "hidden-command-unsure": Example("M105 G Z-5", "M118 Go"),
+    "unknown-axis": Example("G1 X60 U400", "G1 X60 Y5"),
     "unknown-command": Example("M9876", "M117 9876"),
     "machine-tuning": Example("M907 E500", "M907 E538", {"allowed_lines": frozenset({"M907 E538"})}),
     "limits-raised": Example("M201 X5000", "M201 X1000"),
+    "limits-too-low": Example("M203 X0", "M203 X50"),
+    "absurd-advance": Example("M900 K9999", "M900 K30"),
     "velocity-raised": Example("SET_VELOCITY_LIMIT ACCEL=9000", "SET_VELOCITY_LIMIT ACCEL=900", KLIPPER),
     "waits-for-person": Example("M600", "M602"),
-    "long-wait": Example("G4 S90000", "G4 S60"),
+    "long-wait": Example("G4 S90000", "G4 S60", companions=frozenset({"waits-hot", "hardly-prints"})),
     "unknown-path": Example("G42 I1 J1", "G27"),
+    "photographs-elsewhere": Example("M240 X200 Y0", "M240"),
     "goes-back": Example("RESTORE_GCODE_STATE NAME=a MOVE=1", "RESTORE_GCODE_STATE NAME=a", KLIPPER),
     "other-coordinates": Example("G55", "G54"),
     "offsets-changed": Example("G10 L2 P1 X5", "G10\nG11"),
@@ -130,16 +172,22 @@ EXAMPLES: Final[dict[str, Example]] = {
     "homing-left-out": Example("G28 O", "G28 X Y"),
     "mesh-changed": Example("G29 S3 X1 Y1 Z-5", "G29 P1 X30 Y0 W50 H20 C"),
     "long-retraction": Example("M207 S4 Z500", "M207 S4 Z0.4"),
+    "long-load": Example("M701 L9000", "M701 L400"),
     "hidden-target": Example("M140 I1", "M140 S60\nM140 S0"),
     "nozzle-raised": Example("M290 Z-0.1", "M290"),
     "safety-timer-off": Example("M85 S0", "M85 S3600"),
     "accessory": Example("M280 P0 S90", "M401"),
+    "fan-configured": Example("M106 P1 H-1", "M106 P1 S0.5", REPRAP),
     "macro": Example('M98 P"prepare.g"', 'M98 P"purge.g"', {**REPRAP, "macros": frozenset({"purge.g"})}),
     "settings-reloaded": Example("M501", "M503"),
     "dry-run": Example("M111 S8", "M111 S2"),
+    "waits-hot": Example("G4 S1200\n" * 4, "G4 S1200\n" * 3, shown="M104 S200\nG4 S1200\n… (4 times)"),
     "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
     "no-griffin-header": Example(
         SMALL, ";FLAVOR:Griffin\n" + SMALL, {"flavour": "griffin"}, whole=True, shown="(no ;FLAVOR:Griffin in the file)"
+    ),
+    "hardly-prints": Example(
+        "G1 X10 Y10 Z1 F6000\nG1 X210 F1.3\nG1 F6000", "G1 X10 Y10 Z1 F6000\nG1 X210 F2\nG1 F6000", shown="G1 X210 F1.3"
     ),
     "travel-outside": Example("G1 X500\nG1 X10", "G1 X200\nG1 X10", shown="G1 X500"),
     "cold-extrusion": Example("G28\nG90\nM83\n" + LINE, SMALL, whole=True, shown="G1 X50 E2\nM104 S200"),
@@ -178,10 +226,7 @@ EXAMPLES: Final[dict[str, Example]] = {
         SMALL.replace("Z0.2", "Z0"), SMALL, whole=True, companions=frozenset({"odd-density"}), shown="G1 Z0\nG1 X50 E2"
     ),
     "thick-layer": Example(SMALL.replace("Z0.2", "Z0.9"), SMALL.replace("Z0.2", "Z0.4"), whole=True, shown="G1 Z0.9\nG1 X50 E2"),
-    "very-long": Example("G4 S3000\n" * 90, "G4 S3000\n" * 80, shown="G4 S3000\n… (90 times)"),
-    "other-nozzle-claimed": Example(
-        SMALL + "; nozzle_diameter = 0.8\n", SMALL + "; nozzle_diameter = 0.4\n", whole=True, shown="; nozzle_diameter = 0.8"
-    ),
+    "very-long": Example(slowly(240), slowly(200), shown="G1 X200 E6 F10\n… (240 times)"),
     "other-model-claimed": Example(
         SMALL + "; printer_model = ENDER3\n",
         SMALL + "; printer_model = MK3S\n",

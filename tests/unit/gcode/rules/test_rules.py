@@ -18,6 +18,7 @@ import gcode.judges.flavours
 import gcode.judges.lines
 import gcode.judges.moves
 import gcode.judges.situation
+import gcode.judges.spelling
 import gcode.judges.words
 import gcode.rules
 import gcode.rules.bounds
@@ -109,11 +110,12 @@ def test_what_genuine_files_contain_is_not_rejected() -> None:
 
 # What a change of rules, lists or judges changes. After one: raise RULE_SET_VERSION and write the new pair here, so that every
 # verdict that was kept for the old rules is void.
-PINNED = (5, "4ff8458a74649dab")
+PINNED = (6, "56020fa8f375c58c")
 
 _JUDGES = (
     gcode.judges.bounds, gcode.judges.comments, gcode.judges.course, gcode.judges.files, gcode.judges.finding,
-    gcode.judges.flavours, gcode.judges.lines, gcode.judges.moves, gcode.judges.situation, gcode.judges.words,
+    gcode.judges.flavours, gcode.judges.lines, gcode.judges.moves, gcode.judges.situation,
+    gcode.judges.spelling, gcode.judges.words,
     gcode.rules, gcode.rules.bounds, gcode.rules.defects, gcode.rules.files, gcode.rules.forbidden, gcode.rules.kinds,
     gcode.rules.moves, gcode.rules.trusted,
 )  # fmt: skip

@@ -56,7 +56,7 @@ CODES = st.sampled_from(["G1"] * 12 + ["G0"] * 3 + ["G01", "g1", "G 1", "G1.0", 
 @st.composite
 def _moves(draw: st.DrawFn) -> str:
     words = draw(_words("XYXYXYEEZF"))
-    extra = draw(st.sampled_from([""] * 30 + ["H1", "S0", "P1", "x3", "e1", "*5", "[", "(note)", "I1"]))
+    extra = draw(st.sampled_from([""] * 30 + ["H1", "S0", "P1", "x3", "e1", "*5", "[", "(note)", "I1", "U5"]))
     space = draw(SPACES)
     return space.join([draw(CODES), *words, *([extra] if extra else [])]) + draw(COMMENTS)
 
@@ -73,7 +73,7 @@ _OTHERS = (
     "|M106 S300|M106 S12|M107|M84|M84 X|M17|M18|M18 E|M204 S800|M204 P1000 T1500|M204 S1000|M204 S99999|M203 X200 Y200"
     "|M201 X500 Z50|M205 X8 Y8|M205 J0.02|M205 S1 T2|M205 X0|M203 Z0|M220 S50|M220 B|M220 R|M221 S95|M200 D1.75|M200 D0"
     '|M207 S2 F1800|M208 S0.1|M73 P1 R2|M117 Hello|M486 S0|M486 T3|M600|M0|M25|M862.3 P "MK3S"|M302 S160|M302 P1'
-    "|M907 E538|M900 K0.05|M115|M997|M500|G17|G18|G19|G5 X1 Y1 I1 J1 P1 Q1|M566 X900|M568 P0 S200|M116|M400|G53|G54"
+    "|M907 E538|M907E538|M5E2|M105 G|G4 S1800|M300 P900|M900 K500|M203 X0|M106 P1 H2|G92E5|M900 K0.05|M115|M997|M500|G17|G18|G19|G5 X1 Y1 I1 J1 P1 Q1|M566 X900|M568 P0 S200|M116|M400|G53|G54"
     "|SET_VELOCITY_LIMIT ACCEL=3000|SET_VELOCITY_LIMIT SQUARE_CORNER_VELOCITY=8|EXCLUDE_OBJECT_DEFINE NAME=a"
     "|EXCLUDE_OBJECT_START NAME=a|SET_GCODE_OFFSET Z=0.1|SAVE_GCODE_STATE|RESTORE_GCODE_STATE|TURN_OFF_HEATERS"
     "|PRINT_START|PAUSE|SET_HEATER_TEMPERATURE HEATER=extruder TARGET=210|ACTIVATE_EXTRUDER EXTRUDER=extruder1"
@@ -144,6 +144,7 @@ def many_profiles() -> tuple[PrinterProfile, ...]:
         klipper,
         replace(plain, id="g", flavour="griffin", tools=2, homes_itself=True),
         replace(plain, id="r", flavour="reprapfirmware", keep_out=clips[:1]),
+        replace(plain, id="old", flavour="marlin-legacy", keep_out=(Box(60, 20, 0, 150, 60, 400),)),
         replace(
             plain,
             id="small",

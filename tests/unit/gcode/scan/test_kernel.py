@@ -245,7 +245,7 @@ def test_full_arrays_end_a_call_and_the_next_goes_on(library: Library) -> None:
         "g1 z100", "G1 z100", "m104 S0", "g4 P1", "G1 X60 Z-5 Z5", "G1 X5 X5", "G92 E0 E5", "G92\tE5",
         "G92" + " " * 70 + "E5", "G1" + " " * 100 + "Z100",
         "G1 X5" + " " * 76, "G2 Z100", "G2", "G2 X9 I0 J0", "G2 R5 Z100", "G2 X5 Y0 R5 Z100", "G2 X5.00001 R5", "G2 X9 R0",
-        "G2 X9 R5 I1",
+        "G2 X9 R5 I1", "G1X60Y5E2", "G1E5", "G1Y0X60", "G1 X5.E2", "G1 X5 U5",
     ],
 )  # fmt: skip
 def test_a_move_that_firmwares_read_in_different_ways_is_left_to_the_reader(library: Library, line: str) -> None:
@@ -255,7 +255,7 @@ def test_a_move_that_firmwares_read_in_different_ways_is_left_to_the_reader(libr
     assert_same(library, block)
 
 
-@pytest.mark.parametrize("line", ["G1 X7" + " " * 75, "G1 X7 ;" + "c" * 90, "G1X60Y5E2", "G2 I5", "G3 J-.5", "G2 X9 R5", "M104 s0"])
+@pytest.mark.parametrize("line", ["G1 X7" + " " * 75, "G1 X7 ;" + "c" * 90, "G1X60Y5 E2", "G2 I5", "G3 J-.5", "G2 X9 R5", "M104 s0"])
 def test_a_move_that_all_read_alike_is_taken(library: Library, line: str) -> None:
     block = f"G1 X5\n{line}\nG1 X6\n".encode()
     assert KernelParser(library).parse(memoryview(block), Machine(), 1, 0).consumed == len(block)

@@ -1,0 +1,84 @@
+"""What one firmware reads as it is meant, another may read otherwise: by flavour."""
+
+import pytest
+
+from gcode.judges import spelling
+from gcode.judges.flavours import ALL_FLAVOURS
+from tests.unit.gcode.judges.judging import Judge, ask
+
+REJECTS, ASKS = spelling.runs_together, spelling.may_run_together
+
+
+def flavours_that_say(judge: Judge, line: str) -> set[str]:
+    return {flavour for flavour in ALL_FLAVOURS if ask(judge, line, flavour=flavour) is not None}
+
+
+@pytest.mark.parametrize(
+    ("line", "rejected", "doubted"),
+    [
+        ("G1X60Y5E2", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("G1 X60 Y5E-02", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("G1 X5.E2", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("G1X60Y5E0", {"reprapfirmware"}, set()),  # ten to the power of nothing, but no E there
+        ("G1X60Y5E0.25", {"reprapfirmware"}, set()),
+        ("G1X60Y5E.25", {"reprapfirmware"}, set()),
+        ("G1X60Y5 E2", set(), set()),
+        ("G1E5", {"marlin-legacy"}, {"marlin", "griffin"}),  # command 100000
+        ("M5E2", {"marlin-legacy"}, {"marlin", "griffin"}),  # M500
+        ("M907E538", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ("M907 E538", set(), set()),
+        ("G1Y0X60", set(), {"marlin", "griffin"}),  # hexadecimal
+        ("G0X60", set(), set()),
+        ("G1 Y10X60", set(), set()),
+        ("M117 5E2 0X1", set(), set()),
+        ("M486 A2E3.stl", set(), set()),
+        ('M862.3 P"2E3"', set(), set()),
+        ("M106 S2e2", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+    ],
+)
+def test_a_number_that_runs_into_a_letter(line: str, rejected: set[str], doubted: set[str]) -> None:
+    assert flavours_that_say(REJECTS, line) == rejected
+    assert flavours_that_say(ASKS, line) == doubted
+
+
+def test_the_line_is_told_as_it_stands() -> None:
+    assert ask(REJECTS, "G1X60Y5E2 ; wall", flavour="marlin-legacy") == "G1X60Y5E2"
+
+
+@pytest.mark.parametrize(
+    ("line", "rejected", "doubted"),
+    [
+        ("M105 PRUSA FR", {"marlin-legacy"}, set()),
+        ("PRUSA FR", {"marlin-legacy"}, set()),
+        ("M73 P5 CRASH_RECOVER", {"marlin-legacy"}, set()),
+        ("M105 G Z-5", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ("T0 MX", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ("M117 PRUSA G", set(), set()),
+        ("M118 Go", {"marlin-legacy"}, set()),
+        ("M486 AGear", {"marlin-legacy"}, set()),
+        ("GREETINGS NAME=G", set(), set()),
+        ("M104 S200", set(), set()),
+        ("G28 X", set(), set()),
+    ],
+)
+def test_a_command_among_the_words_of_another(line: str, rejected: set[str], doubted: set[str]) -> None:
+    assert flavours_that_say(spelling.hidden_command, line) == rejected
+    assert flavours_that_say(spelling.may_hide_command, line) == doubted
+
+
+@pytest.mark.parametrize("line", ["D0", "D3 Ax0FFF", "D-1", "d2 A0x100 C16"])
+def test_codes_for_developers(line: str) -> None:
+    assert flavours_that_say(spelling.debugging_command, line) == set(ALL_FLAVOURS)
+
+
+@pytest.mark.parametrize("line", ["DUMP_TMC STEPPER=x", "M3", "T0"])
+def test_other_codes_are_not_for_developers(line: str) -> None:
+    assert ask(spelling.debugging_command, line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [("G1 X5 U5", False), ("G1 X5 S9", False), ("G1 X5 P1", False), ("G2 X5 I1 P1", True), ("G1 X5 K0", True), ("M104 U5", True)],
+)
+def test_words_of_a_move(line: str, known: bool) -> None:
+    assert (ask(spelling.unknown_axis, line) is None) is known
