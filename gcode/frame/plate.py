@@ -14,7 +14,7 @@ from typing import Final
 from gcode.frame.design import FrameDesign, skin_inset_mm
 from gcode.frame.errors import FrameError, between, not_allowed
 from gcode.frame.geometry import Point, distance
-from gcode.frame.headband import LayerShape, Way, band, frame_layers, walks
+from gcode.frame.headband import LayerShape, Way, frame_layers, walks
 from gcode.frame.strokes import Edge, Track
 from gcode.profile import PrinterProfile
 from gcode.texts import Bilingual
@@ -179,9 +179,7 @@ def slices(design: FrameDesign, plate: Plate) -> Iterator[Slice]:
 
 def contact_mm2(design: FrameDesign) -> float:
     """What one frame touches of the bed."""
-    shape, width = frame_layers(design)[0], band(design)
-    tracks = [track for way in shape.ways for track in way.tracks]
-    return sum(_drawn_mm2(track) for track in tracks) if width.lines else 0.0
+    return sum(_drawn_mm2(track) for way in frame_layers(design)[0].ways for track in way.tracks)
 
 
 def _drawn_mm2(track: Track) -> float:

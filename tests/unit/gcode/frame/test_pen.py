@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gcode.frame.geometry import distance, length
+from gcode.frame.geometry import crossing, distance, length
 from gcode.frame.pen import Pen, box_loop, crosses, drawn, feed, way_around
 from gcode.profile import Box
 from tests.unit.gcode.samples import profile
@@ -178,3 +178,89 @@ def test_crossings() -> None:
     assert not crosses((-0.5, 5), (5, 5), [SQUARE], skip_mm=1.0), "the wall that it starts from does not count"
     assert crosses((-0.5, 5), (15, 5), [SQUARE], skip_mm=1.0)
     assert box_loop(Box(0, 0, 0, 10, 5, 1), 1) == [(-1, -1), (11, -1), (11, 6), (-1, 6)]
+
+
+somewhere = st.tuples(*[st.integers(-20, 20).map(float)] * 2)
+
+
+@given(somewhere, somewhere, st.lists(st.lists(somewhere, min_size=3, max_size=5), max_size=3), st.floats(0, 5))
+def test_a_way_crosses_what_any_of_its_sides_crosses(
+    start: tuple[float, float], end: tuple[float, float], loops: list[list[tuple[float, float]]], skip_mm: float
+) -> None:
+    """What is left out for speed changes nothing."""
+    met = [crossing((start, end), side) for loop in loops for side in pairwise([*loop, loop[0]])]
+    assert crosses(start, end, loops, skip_mm) == any(point is not None and distance(start, point) > skip_mm for point in met)
+
+
+@given(somewhere, st.lists(st.tuples(somewhere, st.floats(0.3, 0.8)), min_size=2, max_size=6))
+def test_a_line_takes_the_same_filament_wherever_it_lies(
+    by: tuple[float, float], corners: list[tuple[tuple[float, float], float]]
+) -> None:
+    here = drawn([(x, y, width) for (x, y), width in corners], 0.3, PRINTER)
+    there = drawn([(x + by[0], y + by[1], width) for (x, y), width in corners], 0.3, PRINTER)
+    assert e_words(there.lines) == pytest.approx(e_words(here.lines), abs=2e-5)
+    assert there.path_mm == pytest.approx(here.path_mm) == pytest.approx(length([place for place, _ in corners]))
+    assert there.end == (corners[-1][0][0] + by[0], corners[-1][0][1] + by[1])
+
+
+def test_the_first_layer_is_reached_even_where_the_nozzle_already_is() -> None:
+    pen = Pen(PRINTER, (5.0, 5.0))
+    pen.layer(0.3)
+    pen.travel((5.0, 5.0))
+    assert pen.lines[-2:] == ["G1 Z0.300 F600", "G1 E2 F2100"]
+
+
+def test_short_retractions_are_made_too() -> None:
+    pen = Pen(replace(PRINTER, retraction_mm=0.4), (0.0, 0.0))
+    pen.draw_back()
+    pen.draw_back()
+    assert pen.lines == ["G1 E-0.4 F2100"], "once"
+
+
+def test_words_are_written_in_their_place() -> None:
+    pen = ready()
+    pen.write("M106 S255", ";a")
+    pen.travel((50.0, 5.0))
+    assert pen.lines[:3] == ["M106 S255", ";a", "G1 E-2 F2100"]
+
+
+def test_after_a_line_the_nozzle_is_at_its_end() -> None:
+    pen = ready()
+    pen.draw(drawn([(5, 5, 0.5), (10, 5, 0.5)], 0.3, PRINTER), 40)
+    pen.lines.clear()
+    pen.travel((10.0, 5.0))
+    assert pen.lines == []
+    assert pen.at == (10.0, 5.0)
+
+
+@pytest.mark.parametrize("heights", [(8, 20), (20, 8)])
+def test_over_several_clips_it_goes_above_the_highest(heights: tuple[float, float]) -> None:
+    first, second = heights
+    clips = (Box(20, 0, 0, 30, 10, first), Box(60, 0, 0, 70, 10, second), Box(60, 50, 0, 70, 60, 90))
+    pen = Pen(replace(PRINTER, keep_out=clips), (5.0, 5.0))
+    pen.layer(0.3)
+    pen.travel((6.0, 5.0))
+    pen.lines.clear()
+    pen.travel((90.0, 5.0))
+    assert [line for line in pen.lines if "Z" in line] == ["G1 Z21.000 F600", "G1 Z0.300 F600"]
+
+
+def test_around_one_clip_and_over_another_on_the_same_way() -> None:
+    high, low = Box(20, 0, 0, 30, 10, PRINTER.volume.max_z), Box(60, -30, 0, 70, 30, 8)
+    pen = Pen(replace(PRINTER, keep_out=(high, low)), (5.0, 5.0))
+    pen.layer(0.3)
+    pen.travel((6.0, 5.0))
+    pen.lines.clear()
+    pen.travel((90.0, 5.0))
+    assert [line for line in pen.lines if "Z" in line] == ["G1 Z9.000 F600", "G1 Z0.300 F600"]
+    assert len([line for line in pen.lines if "X" in line]) > 1
+
+
+def test_the_shortest_way_around_is_taken() -> None:
+    box = Box(40, 40, 0, 60, 80, 100)
+    below = way_around((30, 45), (70, 45), [box])
+    assert [round(y) for _, y in below[1:-1]] == [38, 38], "the lower side is nearer"
+    above = way_around((30, 75), (70, 75), [box])
+    assert [round(y) for _, y in above[1:-1]] == [82, 82]
+    assert len(way_around((30, 45), (55, 30), [box])) == 3, "one corner is enough"
+    assert all(distance(corner, (50, 60)) > 22 for corner in below[1:-1]), "two millimetres beside it"

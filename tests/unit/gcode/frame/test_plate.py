@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 
 from gcode.frame import Adhesion, FrameDesign, FrameError, Plate
-from gcode.frame.geometry import Point, contains, distance
+from gcode.frame.geometry import Point, contains, distance, distance_to_segment
 from gcode.frame.headband import frame_layers, skeleton
-from gcode.frame.plate import PLATE_DIMENSIONS, check_height, contact_mm2, slices, stack_height_mm, standoffs, wants_brim
+from gcode.frame.plate import (
+    PLATE_DIMENSIONS,
+    check_height,
+    contact_mm2,
+    slices,
+    stack_height_mm,
+    standoff_places,
+    standoffs,
+    wants_brim,
+)
+from gcode.frame.strokes import Edge
 from gcode.profile import Box
 from tests.unit.gcode.samples import profile
 
@@ -105,3 +115,58 @@ def test_what_is_tall_or_stands_on_little_gets_a_brim() -> None:
 def test_contact_is_the_first_layers_area() -> None:
     assert contact_mm2(DESIGN) == pytest.approx(2000, rel=0.15)
     assert contact_mm2(DESIGN) < contact_mm2(FrameDesign(skin_radius_mm=0)), "the rounding leaves less of it"
+
+
+def test_standoffs_reach_from_face_to_face() -> None:
+    """Their round ends touch both faces of the layer below the gap; heads of pins and hooks are wider, and forks."""
+    base = frame_layers(DESIGN)[0]
+    sides = [side for loop in (base.outline, base.window_outline) for side in pairwise([*loop, loop[0]])]
+    shorter = 0
+    for way in standoffs(DESIGN, 10.0).ways:
+        (((x1, y1, width), (x2, y2, _)),) = way.tracks
+        rims = [min(distance_to_segment(end, side) for side in sides) - width / 2 for end in ((x1, y1), (x2, y2))]
+        assert min(rims) > -0.06, "none stands out"
+        shorter += max(rims) > 0.06
+    assert shorter <= len(skeleton(DESIGN).pins) + 4
+    assert {width for way in standoffs(DESIGN, 10.0).ways for _, _, width in way.tracks[0]} == {0.9 * DESIGN.line_width_mm}
+
+
+def test_standoffs_are_drawn_back_and_forth() -> None:
+    tracks = [way.tracks[0] for way in standoffs(DESIGN, 10.0).ways]
+    hops = sum(distance(first[-1][:2], second[0][:2]) for first, second in pairwise(tracks))
+    same_side = sum(distance(first[0][:2], second[0][:2]) for first, second in pairwise(tracks))
+    assert hops < same_side
+
+
+def test_standoff_places_are_even_and_end_at_the_end() -> None:
+    edge = Edge(((0.0, 5.0), (30.0, 5.0), (30.0, 25.0)), left=(0.0, 0.2, 0.4), right=(0.5, 0.1, 0.0))
+    places = standoff_places(edge, 10.0)
+    assert [point for point, *_ in places] == [(10, 5), (20, 5), (30, 5), (30, 15), (30, 25)]
+    assert [(left, right) for _, _, left, right in places] == [(0.2, 0.5), (0.2, 0.5), (0.2, 0.5), (0.4, 0.1), (0.4, 0.1)]
+    normals = [normal for _, normal, _, _ in places]
+    first, middle, last = edge.normals
+    assert (first, last) == ((0, 1), (-1, 0))
+    assert normals == [first, middle, middle, middle, last], "the nearer end's"
+    assert len(standoff_places(edge, 1000.0)) == 1
+    assert [point for point, *_ in standoff_places(edge, 1000.0)] == [(30, 25)]
+    assert [(left, right) for _, _, left, right in standoff_places(Edge(((0, 0), (0, 9))), 4)] == [(0, 0)] * 3
+
+
+@pytest.mark.parametrize("room_mm", [4.0, 9.85, 9.84, 20.0, 60.3])
+def test_as_many_as_are_said_to_fit_do_fit_and_no_more(room_mm: float) -> None:
+    printer = replace(profile(), volume=Box(0, 0, 2.0, 210, 210, 2.0 + room_mm))
+    with pytest.raises(FrameError) as caught:
+        check_height(DESIGN, Plate(stack=40), printer)
+    fit = int(str(caught.value.bilingual.en).rsplit(": ", 1)[1].removesuffix(" fit."))
+    assert caught.value.parameter == ("stack" if fit else "height_mm")
+    if fit:
+        check_height(DESIGN, Plate(stack=fit), printer)
+    with pytest.raises(FrameError):
+        check_height(DESIGN, Plate(stack=fit + 1), printer)
+
+
+@pytest.mark.parametrize(("stack", "wanted"), [(7, False), (8, False), (9, True)])
+def test_a_stack_gets_its_brim_from_40_mm_up(stack: int, wanted: bool) -> None:
+    """4.8 mm each and 0.25 mm between: eight are 40.15 mm high with a gap of 0.25 mm, 39.1 mm with one of 0.1 mm."""
+    assert wants_brim(DESIGN, Plate(stack=stack, gap_mm=0.1)) == wanted
+    assert wants_brim(DESIGN, Plate(stack=8)) is True

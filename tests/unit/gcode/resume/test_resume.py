@@ -8,6 +8,7 @@ import pytest
 
 from gcode.interpreter import read_facts
 from gcode.machine import Machine
+from gcode.profile import Box, PrinterProfile
 from gcode.reader import read_lines
 from gcode.resume import (
     LayerError,
@@ -33,8 +34,8 @@ def positions(text: str, z: float = 30.0) -> Iterator[tuple[str, Machine]]:
             yield f"{line.code} {line.text}".strip(), machine
 
 
-def head(text: str, layer: int, **options: float) -> list[str]:
-    return planned(text, layer, **options).preamble.decode().splitlines()  # type: ignore[arg-type]  # nozzle_z_mm
+def head(text: str, layer: int, printer: PrinterProfile = PRINTER, **options: float) -> list[str]:
+    return planned(text, layer, printer, **options).preamble.decode().splitlines()
 
 
 # -- what comes out
@@ -293,6 +294,21 @@ def test_a_part_that_fills_the_bed_is_purged_beside_the_bed_where_the_printer_ma
     lines = planned(START + "M83\n" + body, 4, replace(PRINTER, purge=wide)).preamble.decode().splitlines()
     place = lines[lines.index("G1 E20.000 F180") - 1]
     assert "Y-19.5" in place
+
+
+def purge_place(*keep_out: Box) -> tuple[float, float]:
+    lines = head(tower(), 5, replace(PRINTER, keep_out=keep_out))
+    x, y = lines[lines.index("G1 E20.000 F180") - 1].split()[1:3]
+    return float(x[1:]), float(y[1:])
+
+
+def test_the_purge_is_at_the_farthest_corner_that_no_clip_covers() -> None:
+    """The part stands at 60 to 80 mm on a bed of 210 mm; corners are 3 mm inside it."""
+    assert purge_place() == (207, 207)
+    assert purge_place(Box(200, 200, 0, 210, 210, 250)) in {(3, 207), (207, 3)}
+    assert purge_place(Box(200, 200, 0, 210, 210, 250), Box(205, 0, 0, 210, 10, 250)) == (3, 207)
+    beside = (Box(200, 90, 0, 210, 110, 250), Box(90, 200, 0, 110, 210, 250))
+    assert purge_place(*beside) == (207, 207), "clips in the same row or column are not in the way of the corner"
 
 
 def test_what_is_drawn_back_for_the_way_is_given_back_under_the_same_flow() -> None:
