@@ -13,14 +13,14 @@ from typing import Any, BinaryIO, Final, cast
 
 from farm.commands.gcode_bounds import PLAIN_BYTES, bounded
 from farm.errors import InvalidError, NotFoundError, TooLargeError
+from farm.language import spoken
 from gcode.checks import Inspection
 from gcode.containers import ContainerError, Limits, open_program
 from gcode.containers.kinds import Kind
-from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
+from gcode.profile import PrinterProfile
 from gcode.texts import Bilingual, BilingualError
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
-MAX_PROFILE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 Progress = Callable[[int], None]
 
@@ -57,11 +57,20 @@ def readable(path: Path) -> BinaryIO:
         file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
         return cast("BinaryIO", file if file.seekable() else _copied(file))
     except IsADirectoryError:
-        raise InvalidError(f"{path} is a folder.", next_step="Name a file in it.") from None
+        raise InvalidError(
+            Bilingual(f"{path} is a folder.", f"{path} est un dossier."),
+            next_step=Bilingual("Name a file in it.", "Nommez un fichier qui s'y trouve."),
+        ) from None
     except FileNotFoundError:
-        raise NotFoundError(f"There is no file {path}.", next_step="Check its name.") from None
+        raise NotFoundError(
+            Bilingual(f"There is no file {path}.", f"Il n'y a pas de fichier {path}."),
+            next_step=Bilingual("Check its name.", "Vérifiez son nom."),
+        ) from None
     except OSError as error:
-        raise InvalidError(f"{path} cannot be read: {error.strerror}.", next_step="Check its rights.") from error
+        raise InvalidError(
+            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {error.strerror}."),
+            next_step=Bilingual("Check its rights.", "Vérifiez ses droits."),
+        ) from error
 
 
 def _copied(pipe: BinaryIO) -> BinaryIO:
@@ -71,7 +80,10 @@ def _copied(pipe: BinaryIO) -> BinaryIO:
             copy.write(chunk)
             if copy.tell() > PLAIN_BYTES:
                 copy.close()
-                raise TooLargeError("What comes through the pipe is larger than 1 GiB.", next_step="Give the file itself.")
+                raise TooLargeError(
+                    Bilingual("What comes through the pipe is larger than 1 GiB.", "Ce qui vient par le tube dépasse 1 Gio."),
+                    next_step=Bilingual("Give the file itself.", "Donnez le fichier lui-même."),
+                )
     copy.seek(0)
     return cast("BinaryIO", copy)
 
@@ -94,7 +106,10 @@ def written(output: Path, pieces: Iterable[bytes], total_bytes: int) -> int:
         if not special:
             fresh.replace(output.resolve() if output.is_symlink() else output)
     except OSError as error:
-        raise InvalidError(f"{output} cannot be written: {error.strerror}.", next_step="Choose another place.") from error
+        raise InvalidError(
+            Bilingual(f"{output} cannot be written: {error.strerror}.", f"{output} ne peut pas être écrit : {error.strerror}."),
+            next_step=Bilingual("Choose another place.", "Choisissez un autre endroit."),
+        ) from error
     finally:
         if not special:
             fresh.unlink(missing_ok=True)
@@ -122,7 +137,7 @@ def opened(path: Path, *, plate: int | None = None) -> Iterator[OpenedFile]:
             yield OpenedFile(path, program.kind, file, size_bytes)
             return
         plain = cast("BinaryIO", stack.enter_context(tempfile.TemporaryFile()))
-        with bar(size_bytes, f"unpacking {path.name}") as progress:
+        with bar(size_bytes, spoken(Bilingual(f"unpacking {path.name}", f"décompression de {path.name}"))) as progress:
             while chunk := program.stream.read(_CHUNK_BYTES):
                 plain.write(chunk)
                 progress(min(file.tell(), size_bytes))
@@ -198,11 +213,18 @@ def inspected(file: OpenedFile, known: list[PrinterProfile], engine: Engine) -> 
                 from gcode.scan import kernel  # noqa: PLC0415
             except ImportError as error:
                 if engine is not Engine.AUTO:
-                    raise InvalidError("This engine needs NumPy.", next_step="pip install essaim[daemon]") from error
+                    raise InvalidError(
+                        Bilingual("This engine needs NumPy.", "Ce moteur a besoin de NumPy."),
+                        next_step="pip install 'essaim[daemon]'",
+                    ) from error
             else:
                 if engine is Engine.KERNEL and not kernel.available():
                     raise InvalidError(
-                        "The compiled kernel is not there.", next_step="Install a C compiler, or use --engine numpy."
+                        Bilingual("The compiled kernel is not there.", "Le noyau compilé n'est pas là."),
+                        next_step=Bilingual(
+                            "Install a C compiler, or use --engine numpy.",
+                            "Installez un compilateur C, ou prenez --engine numpy.",
+                        ),
                     )
                 wanted = {Engine.KERNEL: True, Engine.NUMPY: False}.get(engine)
                 found = scan.inspect(file.stream, known, kernel=wanted, progress=progress)
@@ -210,29 +232,3 @@ def inspected(file: OpenedFile, known: list[PrinterProfile], engine: Engine) -> 
         from gcode.checks import inspect  # noqa: PLC0415
 
         return inspect(cast("BinaryIO", _Watched(file.stream, progress)), known), "python"
-
-
-def profile_named(name: str) -> PrinterProfile:
-    """A bundled profile by its id or the end of it (`ender3`), or one in a file.
-
-    Raises:
-        NotFoundError: neither.
-        InvalidError: the file is no profile.
-
-    """
-    bundled = bundled_ids()
-    fitting = [key for key in bundled if name in {key, key.partition("-")[2]}]
-    if len(fitting) == 1:
-        return bundled_profile(fitting[0])
-    path = Path(name)
-    if path.suffix != ".toml" or not path.is_file():
-        raise NotFoundError(
-            f"There is no profile {name!r}.",
-            next_step=f"Use one of: {', '.join(bundled)}; or a file of your own that ends in .toml.",
-            code="unknown-profile",
-        )
-    try:
-        with path.open("rb") as file:
-            return parse_profile(file.read(MAX_PROFILE_BYTES))
-    except (ProfileError, OSError) as error:
-        raise InvalidError(f"{path}: {error}.", next_step="configs/printers has examples.", code="bad-profile") from error

@@ -10,16 +10,24 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from farm.commands.gcode_files import bar, gcode_errors, opened, profile_named, written
-from farm.commands.gcode_read import File, Output, Plate
-from farm.commands.speech import duration, number_of, plain, say, say_json
+from farm.commands.gcode_files import bar, gcode_errors, opened, written
+from farm.commands.gcode_profiles import profile_named
+from farm.commands.gcode_read import File, Output, Plate, Profiles
+from farm.commands.gcode_told import both, octets, span
+from farm.commands.speech import plain, say, say_json
 from farm.errors import InvalidError
-from farm.language import speaks_french
+from farm.language import speaks_french, spoken
 from gcode.frame import FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
-from gcode.interpreter import read_facts
 from gcode.profile import PrinterProfile
+from gcode.scan.engine import read_facts
+from gcode.texts import Bilingual
 
-_PLATFORM: Final = "generic-210"
+_TAKEN_OUT: Final = {
+    "secrets": Bilingual("secrets", "secrets"),
+    "thumbnails": Bilingual("thumbnails", "images"),
+    "start-lines": Bilingual("start lines", "lignes du début"),
+    "end-lines": Bilingual("end lines", "lignes de la fin"),
+}
 Profile = Annotated[str, typer.Option("--profile", "-p", help="A profile's id (farm gcode profiles) or a .toml file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -39,8 +47,8 @@ def _parameter(option: FrameOption) -> inspect.Parameter:
     return inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
-def _frame(profile: str, output: Path, *, as_json: bool = False, **options: Any) -> None:
-    known = profile_named(profile)
+def _frame(profile: str, output: Path, *, folder: Path | None = None, as_json: bool = False, **options: Any) -> None:
+    known = profile_named(profile, folder)
     with gcode_errors(output):
         design, plate = design_from(known, **options), plate_from(**options)
         wanted_mm = design.head_depth_mm
@@ -48,13 +56,23 @@ def _frame(profile: str, output: Path, *, as_json: bool = False, **options: Any)
             design = fitted(known, design, plate)
         solid = output.suffix.lower() == ".stl"
         if output.suffix.lower() in {".png", ".svg", ".jpg"}:
-            raise InvalidError(f"{output.name}: a frame is a program or a solid.", next_step="Name it .gcode or .stl.")
+            raise InvalidError(
+                Bilingual(
+                    f"{output.name}: a frame is a program or a solid.",
+                    f"{output.name} : ce sera un programme ou un solide.",
+                ),
+                next_step=Bilingual("Name it .gcode or .stl.", "Nommez-le .gcode ou .stl."),
+            )
         content = frame_stl(design, plate, known) if solid else make_frame(known, design, plate)
     written(output, [content], len(content))
     if design.head_depth_mm != wanted_mm:
-        typer.echo(f"The arms are shorter so that {plate.count} fit: --head-depth {design.head_depth_mm:g}", err=True)
+        depth = f"--head-depth {design.head_depth_mm:g}"
+        fit = both(
+            f"The arms are shorter so that {plate.count} fit:", f"Les branches sont plus courtes pour en loger {plate.count} :"
+        )
+        typer.echo(f"{fit} {depth}", err=True)
     if solid:
-        say(f"{output}: {len(content):,} bytes of STL")
+        say(f"{output}: {octets(len(content))}, STL")
         return
     _tell_program(output, BytesIO(content), known, as_json=as_json)
 
@@ -68,8 +86,8 @@ def _tell_program(output: Path, program: BinaryIO, known: PrinterProfile, *, as_
 
         say_json({"file": str(output), "profile": known.id, **facts_json(facts)})
         return
-    size = f"{facts.layers} layers, {facts.filament_g:.1f} g, {duration(facts.time_s)}"
-    say(f"{output}: for {known.name}, {size}, {facts.size_bytes:,} bytes")
+    size = f"{facts.layers} {both('layers', 'couches')}, {facts.filament_g:.1f} g, {span(facts.time_s)}, {octets(facts.size_bytes)}"
+    say(f"{output}: {both('for', 'pour')} {known.name}, {size}")
 
 
 def frame_command() -> Callable[..., None]:
@@ -82,6 +100,7 @@ def frame_command() -> Callable[..., None]:
     fixed = [
         inspect.Parameter("profile", inspect.Parameter.KEYWORD_ONLY, annotation=Profile),
         inspect.Parameter("output", inspect.Parameter.KEYWORD_ONLY, annotation=Output),
+        inspect.Parameter("folder", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Profiles),
         inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson),
     ]
     parameters = [*fixed, *(_parameter(option) for option in frame_options())]
@@ -96,16 +115,18 @@ def clean(
     profile: Annotated[str | None, typer.Option("--profile", "-p", help="Its house start and end code goes in, if any.")] = None,
     thumbnails: Annotated[bool, typer.Option("--without-thumbnails", help="Leave the slicer's pictures out.")] = False,
     plate: Plate = None,
+    folder: Profiles = None,
 ) -> None:
     """Take secrets out of a program (keys of print servers in the slicer's comments), as the farm does with every upload."""
     from gcode.transforms import cleaned  # noqa: PLC0415 - only here
 
-    known = None if profile is None else profile_named(profile)
+    known = None if profile is None else profile_named(profile, folder)
     with opened(file, plate=plate) as program, gcode_errors(file):
         pieces = cleaned(program.stream, known, thumbnails=thumbnails)
         size_bytes = written(output, pieces, program.size_bytes)
-    done = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in pieces.summary().items())
-    say(f"{output}: {size_bytes:,} bytes; {f'taken out: {done}' if done else 'nothing had to go'}")
+    done = ", ".join(f"{spoken(_TAKEN_OUT[kind])} ({count})" for kind, count in pieces.summary().items())
+    what = both(f"taken out: {done}", f"enlevé : {done}") if done else both("nothing had to go", "rien n'était à enlever")
+    say(f"{output}: {octets(size_bytes)}; {what}")
 
 
 @contextmanager
@@ -126,19 +147,23 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
     supports: Annotated[bool, typer.Option("--supports/--no-supports")] = False,
     brim: Annotated[float, typer.Option("--brim", min=0, help="mm.")] = 0.0,
     slicer: Annotated[Path | None, typer.Option("--slicer", help="Where PrusaSlicer is, if not in PATH.")] = None,
+    folder: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn a model into a program with the PrusaSlicer that is installed here."""
     from farm.slicing import slice_model  # noqa: PLC0415 - only here
     from gcode.slicers import SliceOptions  # noqa: PLC0415
 
-    known = profile_named(profile)
+    known = profile_named(profile, folder)
     options = SliceOptions(material, layer_height, copies, infill, walls, supports, brim)
     with gcode_errors(model), _percent(model.name) as progress:
         try:
             made = asyncio.run(slice_model(model, known, output, options, slicer=slicer, on_progress=progress))
         except OSError as error:
-            raise InvalidError(f"{error.filename or model}: {error.strerror}.", next_step="Check names and rights.") from error
+            raise InvalidError(
+                f"{error.filename or model}: {error.strerror}.",
+                next_step=Bilingual("Check names and rights.", "Vérifiez noms et droits."),
+            ) from error
     for message in made.messages:
         typer.echo(plain(message.text.spoken(_language())), err=True)
     with output.open("rb") as program:
@@ -160,12 +185,13 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
         float | None, typer.Option("--nozzle-z", help="mm: where the nozzle stands, if the printer was switched off or reset.")
     ] = None,
     plate: Plate = None,
+    folder: Profiles = None,
 ) -> None:
     """Make a program that takes a broken print up again at a layer. Who stands at the printer answers for two things."""
     from gcode.resume import resume as resumed  # noqa: PLC0415 - only here
 
-    known = profile_named(profile)
+    known = profile_named(profile, folder)
     with opened(file, plate=plate) as program, gcode_errors(file):
         pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=motors_held, nozzle_z_mm=nozzle_z)
         size_bytes = written(output, pieces, program.size_bytes)
-    say(f"{output}: from layer {layer}, {number_of(size_bytes, 'byte')}")
+    say(f"{output}: {both(f'from layer {layer}', f'à partir de la couche {layer}')}, {octets(size_bytes)}")

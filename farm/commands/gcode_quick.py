@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from farm.commands.gcode_files import Engine
-from farm.commands.gcode_told import named, tell_check, tell_facts
-from gcode.profile import bundled_profiles
+from farm.commands.gcode_profiles import every_profile, profiles_named
+from farm.commands.gcode_told import tell_check, tell_facts
 
 _PROFILE: Final = frozenset({"--profile", "-p"})
 _ENGINE: Final = "--engine"
+_FOLDER: Final = "--profiles"
 _ALL: Final = "--all"
 _JSON: Final = "--json"
 
@@ -24,6 +25,7 @@ class Asked(NamedTuple):
 
     file: Path
     profiles: tuple[str, ...]
+    folder: Path | None
     engine: Engine
     every: bool
     as_json: bool
@@ -31,15 +33,17 @@ class Asked(NamedTuple):
 
 def understood(words: Sequence[str]) -> Asked | None:
     """The words behind the command; None: they are not plain."""
-    files, profiles, engine, flags = list[str](), list[str](), Engine.AUTO.value, set[str]()
+    files, profiles, folder, engine, flags = list[str](), list[str](), "", Engine.AUTO.value, set[str]()
     rest = iter(words)
     for word in rest:
-        if word in _PROFILE or word == _ENGINE:
+        if word in _PROFILE | {_ENGINE, _FOLDER}:
             value = next(rest, "-")
             if value.startswith("-"):
                 return None
             if word == _ENGINE:
                 engine = value
+            elif word == _FOLDER:
+                folder = value
             else:
                 profiles.append(value)
         elif word in {_JSON, _ALL}:
@@ -50,19 +54,19 @@ def understood(words: Sequence[str]) -> Asked | None:
             return None
     if len(files) != 1 or engine not in set(Engine):
         return None
-    return Asked(Path(files[0]), tuple(profiles), Engine(engine), _ALL in flags, _JSON in flags)
+    return Asked(Path(files[0]), tuple(profiles), Path(folder) if folder else None, Engine(engine), _ALL in flags, _JSON in flags)
 
 
 def _facts(asked: Asked) -> int | None:
     if asked.every:
         return None
     profile = asked.profiles[-1] if asked.profiles else None
-    tell_facts(asked.file, profile, asked.engine, None, as_json=asked.as_json)
+    tell_facts(asked.file, profile, asked.engine, None, folder=asked.folder, as_json=asked.as_json)
     return 0
 
 
 def _check(asked: Asked) -> int:
-    known = list(bundled_profiles().values()) if asked.every else named(asked.profiles)
+    known = every_profile(asked.folder) if asked.every else profiles_named(asked.profiles, asked.folder)
     return tell_check(asked.file, known, asked.engine, None, as_json=asked.as_json)
 
 

@@ -7,16 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from farm.commands.gcode_bounds import bounded
-from farm.commands.gcode_files import Engine, gcode_errors, opened, profile_named, readable, written
-from farm.commands.gcode_told import named, tell_check, tell_facts
+from farm.commands.gcode_files import Engine, gcode_errors, opened, readable, written
+from farm.commands.gcode_profiles import every_profile, profile_named, profiles_named
+from farm.commands.gcode_told import both, octets, tell_check, tell_facts
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError, NotFoundError
 from farm.language import speaks_french
-from gcode.profile import bundled_profiles
+from gcode.profile import PrinterProfile
+from gcode.texts import Bilingual
 
 File = Annotated[Path, typer.Argument(help="A program: G-code, .bgcode, .ufp, .gcode.3mf, or one of them in gzip or zstd.")]
 ProfileName = Annotated[str | None, typer.Option("--profile", "-p", help="A profile's id (farm gcode profiles) or a .toml file.")]
 ProfileNames = Annotated[list[str] | None, typer.Option("--profile", "-p", help="A profile; repeat for more.")]
+Profiles = Annotated[
+    Path | None,
+    typer.Option("--profiles", help="A folder of profiles of your own; else profiles_folder of farm.toml or node.toml."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs; docs/gcode.md names the fields.")]
 EngineChoice = Annotated[Engine, typer.Option("--engine", help="What reads the file; all give the same facts.")]
 Plate = Annotated[int | None, typer.Option("--plate", min=1, help="Which plate of a .gcode.3mf that has several.")]
@@ -24,21 +30,27 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.
 
 
 def facts(
-    file: File, profile: ProfileName = None, engine: EngineChoice = Engine.AUTO, plate: Plate = None, as_json: AsJson = False
+    file: File,
+    profile: ProfileName = None,
+    engine: EngineChoice = Engine.AUTO,
+    plate: Plate = None,
+    folder: Profiles = None,
+    as_json: AsJson = False,
 ) -> None:
     """What a file will do: time, filament, layers, extent, temperatures.
 
     The profile gives the limits of motion that the file does not name.
     """
-    tell_facts(file, profile, engine, plate, as_json=as_json)
+    tell_facts(file, profile, engine, plate, folder=folder, as_json=as_json)
 
 
-def check(
+def check(  # noqa: PLR0913, PLR0917 - options of a command
     file: File,
     profile: ProfileNames = None,
-    every: Annotated[bool, typer.Option("--all", help="Check for every bundled profile.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Check for every profile that is known.")] = False,
     engine: EngineChoice = Engine.AUTO,
     plate: Plate = None,
+    folder: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
     """What is wrong with a file on a class of printers.
@@ -47,19 +59,20 @@ def check(
     means that it may be printed somewhere. 1: an error, such as a file that is no program; 2: a wrong command line or
     configuration.
     """
-    known = list(bundled_profiles().values()) if every else named(profile)
+    known = every_profile(folder) if every else profiles_named(profile, folder)
     code = tell_check(file, known, engine, plate, as_json=as_json)
     if code:
         raise typer.Exit(code)
 
 
-def profiles(as_json: AsJson = False) -> None:
+def profiles(folder: Profiles = None, as_json: AsJson = False) -> None:
     """The classes of printers that are known: bed, temperatures, nozzle, materials."""
-    known = bundled_profiles().values()
+    known = every_profile(folder)
     if as_json:
-        say_json([_profile_record(one.id) for one in known])
+        say_json([_profile_record(one) for one in known])
         return
-    say(f"{'id':<26}{'name':<34}{'bed mm':<18}{'nozzle':<9}{'max C':<11}materials")
+    heads = both("name", "nom"), both("bed mm", "plateau mm"), both("nozzle", "buse"), both("max C", "C max")
+    say("{:<26}{:<34}{:<18}{:<9}{:<11}{}".format("id", *heads, both("materials", "matières")))
     for one in known:
         volume = one.volume
         size = " x ".join(
@@ -69,8 +82,7 @@ def profiles(as_json: AsJson = False) -> None:
         say(f"{one.id:<26}{one.name[:32]:<34}{size:<18}{one.nozzle_mm:<9g}{heat:<11}{', '.join(one.materials)}")
 
 
-def _profile_record(name: str) -> dict[str, Any]:
-    one = bundled_profiles()[name]
+def _profile_record(one: PrinterProfile) -> dict[str, Any]:
     volume = one.volume
     return {
         "id": one.id,
@@ -103,14 +115,18 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command
     width: Annotated[int, typer.Option("--width", min=64, max=2400, help="Pixels.")] = 960,
     dark: Annotated[bool, typer.Option("--dark", help="For dark pages (.png).")] = False,
     plate: Plate = None,
+    folder: Profiles = None,
 ) -> None:
     """A picture of a layer or of the whole part, coloured by what its lines are for: .png or .svg."""
     from gcode.preview import preview_png, preview_svg  # noqa: PLC0415 - Pillow and NumPy
 
     wanted = output.suffix.lower()
     if wanted not in {".png", ".svg"}:
-        raise InvalidError(f"{output.name}: pictures are .png or .svg.", next_step="Name the file so: -o frame.png")
-    known = None if profile is None else profile_named(profile)
+        raise InvalidError(
+            Bilingual(f"{output.name}: pictures are .png or .svg.", f"{output.name} : les images sont en .png ou .svg."),
+            next_step=Bilingual("Name the file so: -o frame.png", "Nommez le fichier ainsi : -o frame.png"),
+        )
+    known = None if profile is None else profile_named(profile, folder)
     language = "fr" if speaks_french() else "en"
     seen = view or (View.ISOMETRIC if layer is None else View.TOP)
     with opened(file, plate=plate) as program, gcode_errors(file):
@@ -120,7 +136,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command
             size = {"width_px": width, "height_px": width * 3 // 4}
             picture = preview_png(program.stream, layer=layer, view=seen.value, profile=known, dark=dark, language=language, **size)
     written(output, [picture], len(picture))
-    say(f"{output}: {len(picture):,} bytes")
+    say(f"{output}: {octets(len(picture))}")
 
 
 def thumbnail(file: File, output: Output) -> None:
@@ -130,10 +146,19 @@ def thumbnail(file: File, output: Output) -> None:
     with gcode_errors(file), bounded(file.name), readable(file) as stream:
         picture = best(thumbnails(stream))
     if picture is None:
-        raise NotFoundError(f"{file.name} has no picture inside.", next_step=f"Make one: farm gcode preview {file} -o {output}")
+        raise NotFoundError(
+            Bilingual(f"{file.name} has no picture inside.", f"{file.name} ne contient pas d'image."),
+            next_step=Bilingual(
+                f"Make one: farm gcode preview {file} -o {output}", f"Faites-en une : farm gcode preview {file} -o {output}"
+            ),
+        )
     wanted = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}.get(output.suffix.lower())
     if wanted != picture.format:
         suffix = {"png": ".png", "jpeg": ".jpg"}[picture.format]
-        raise InvalidError(f"The picture is {picture.format}.", next_step=f"Name the file so: -o {output.with_suffix(suffix)}")
+        name = output.with_suffix(suffix)
+        raise InvalidError(
+            Bilingual(f"The picture is {picture.format}.", f"L'image est en {picture.format}."),
+            next_step=Bilingual(f"Name the file so: -o {name}", f"Nommez le fichier ainsi : -o {name}"),
+        )
     written(output, [picture.data], len(picture.data))
-    say(f"{output}: {picture.width_px} x {picture.height_px}, {len(picture.data):,} bytes")
+    say(f"{output}: {picture.width_px} x {picture.height_px}, {octets(len(picture.data))}")

@@ -1,26 +1,62 @@
 """What `farm gcode facts` and `check` tell. Without the command line's library: it loads longer than a frame is read."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from farm.commands.gcode_files import Engine, OpenedFile, inspected, opened, profile_named
-from farm.commands.speech import duration, number_of, plain, say, say_json
-from farm.errors import InvalidError
-from farm.language import speaks_french
+from farm.commands.gcode_files import Engine, OpenedFile, inspected, opened
+from farm.commands.gcode_profiles import profile_named
+from farm.commands.speech import duration, plain, say, say_json
+from farm.language import speaks_french, spoken
 from gcode.checks import CheckReport, Finding, Verdict
 from gcode.facts import GcodeFacts
 from gcode.profile import Box, PrinterProfile
+from gcode.texts import Bilingual
 
 TRUSTED_ONLY: Final = 3  # exit codes; 1 is an error, 2 a wrong command line or configuration, as for every command
 REJECTED: Final = 4
 _SHOWN_HITS: Final = 3
 _SHOWN_FEATURES: Final = 12
+_FILE: Final = Bilingual("file", "fichier")
+_MADE_BY: Final = Bilingual("made by", "fait par")
+_TIME: Final = Bilingual("time", "durée")
+_BEFORE: Final = Bilingual("before", "avant")
+_FILAMENT: Final = Bilingual("filament", "filament")
+_NOTE: Final = Bilingual("", "")
+_LAYERS: Final = Bilingual("layers", "couches")
+_PLASTIC: Final = Bilingual("plastic", "matière")
+_TRAVEL: Final = Bilingual("travel", "trajets")
+_HEAT: Final = Bilingual("heat", "chauffe")
+_TOOLS: Final = Bilingual("tools", "outils")
+_PAUSES: Final = Bilingual("pauses", "pauses")
+_PICTURES: Final = Bilingual("pictures", "images")
 
 
-def tell_facts(file: Path, profile: str | None, engine: Engine, plate: int | None, *, as_json: bool) -> None:
+def both(english: str, french: str) -> str:
+    """The one of the two that a person at this terminal reads."""
+    return spoken(Bilingual(english, french))
+
+
+def amount(count: int) -> str:
+    """A large number in groups of three digits."""
+    return both(f"{count:,}", f"{count:,}".replace(",", " "))
+
+
+def octets(count: int) -> str:
+    """A size."""
+    return both(f"{amount(count)} byte{'' if count == 1 else 's'}", f"{amount(count)} octet{'' if count < 2 else 's'}")
+
+
+def span(seconds: float) -> str:
+    """A time span."""
+    return both(duration(seconds), duration(seconds).replace(" d ", " j "))
+
+
+def tell_facts(
+    file: Path, profile: str | None, engine: Engine, plate: int | None, *, folder: Path | None = None, as_json: bool
+) -> None:
     """What a file will do. Raises as `opened`, `profile_named` and `inspected` do."""
-    known = [profile_named(profile or "generic-300")]
+    known = [profile_named(profile or "generic-300", folder)]
     with opened(file, plate=plate) as program:
         found, used = inspected(program, known, engine)
     if as_json:
@@ -30,71 +66,80 @@ def tell_facts(file: Path, profile: str | None, engine: Engine, plate: int | Non
         return
     assumed_mm = known[0].filament_mm if profile is None else None
     for label, text in _fact_rows(program, found.facts, assumed_mm):
-        say(f"{label:<12}{text}")
+        say(f"{spoken(label):<12}{text}")
     if found.facts.features:
         say("")
         for line in _feature_lines(found.facts):
             say(line)
 
 
-def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None) -> Iterator[tuple[str, str]]:
-    packed = "" if program.kind == "gcode" else f" in {program.kind}"
-    yield "file", f"{program.path.name}: {found.size_bytes:,} bytes{packed}, {found.lines:,} lines"
+def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None) -> Iterator[tuple[Bilingual, str]]:
+    packed = "" if program.kind == "gcode" else both(f" in {program.kind}", f" en {program.kind}")
+    yield _FILE, f"{program.path.name}: {octets(found.size_bytes)}{packed}, {both(*_counted(found.lines, 'line', 'ligne'))}"
+    slicer = plain(found.slicer or both("an unknown slicer", "un trancheur inconnu"))
+    model = plain(found.printer_model or "")
+    yield _MADE_BY, slicer + (both(f", for {model}", f", pour {model}") if model else "")
+    yield _TIME, _with_claim(span(found.time_s), found.claimed_time_s, span)
+    heating, homing = span(found.heating_s), span(found.homing_s)
     yield (
-        "made by",
-        plain(found.slicer or "an unknown slicer") + (f", for {plain(found.printer_model)}" if found.printer_model else ""),
+        _BEFORE,
+        both(f"{heating} of heating, {homing} of homing and probing", f"{heating} de chauffe, {homing} d'origine et de palpage"),
     )
-    yield "time", _with_claim(duration(found.time_s), found.claimed_time_s, duration)
-    yield "before", f"{duration(found.heating_s)} of heating, {duration(found.homing_s)} of homing and probing"
     grams = f"{found.filament_mm / 1000:.2f} m, {found.filament_cm3:.1f} cm3, {found.filament_g:.1f} g"
-    yield "filament", _with_claim(grams, found.claimed_filament_mm, lambda length_mm: f"{length_mm / 1000:.2f} m")
+    yield _FILAMENT, _with_claim(grams, found.claimed_filament_mm, lambda length_mm: f"{length_mm / 1000:.2f} m")
     if assumed_mm is not None:
-        yield "", f"as filament of {assumed_mm:g} mm, which was assumed: no profile was given (--profile ID)"
+        yield (
+            _NOTE,
+            both(
+                f"as filament of {assumed_mm:g} mm, which was assumed: no profile was given (--profile ID)",
+                f"pour un filament de {assumed_mm:g} mm, supposé : aucun profil n'a été donné (--profile ID)",
+            ),
+        )
     if found.layers:
-        yield "layers", f"{found.layers} of {found.layer_height_mm or 0:g} mm, the first {found.first_layer_height_mm or 0:g} mm"
-    yield "plastic", _extent(found.extruding)
-    yield "travel", _extent(found.travel)
-    heat = [f"nozzle {found.max_nozzle_c:g} C", f"bed {found.max_bed_c:g} C"]
-    yield "heat", ", ".join([*heat, *([f"chamber {found.max_chamber_c:g} C"] if found.max_chamber_c else [])])
+        usual, first = f"{found.layer_height_mm or 0:g} mm", f"{found.first_layer_height_mm or 0:g} mm"
+        yield _LAYERS, both(f"{found.layers} of {usual}, the first {first}", f"{found.layers} de {usual}, la première {first}")
+    yield _PLASTIC, _extent(found.extruding)
+    yield _TRAVEL, _extent(found.travel)
+    yield _HEAT, ", ".join(_heat(found))
     if len(found.tools) > 1:
-        yield "tools", ", ".join(f"T{tool.tool}: {tool.filament_mm / 1000:.2f} m" for tool in found.tool_table)
+        yield _TOOLS, ", ".join(f"T{tool.tool}: {tool.filament_mm / 1000:.2f} m" for tool in found.tool_table)
     if found.pauses:
-        yield "pauses", number_of(found.pauses, "stop") + " that wait for a person"
+        stops = both(*_counted(found.pauses, "stop", "arrêt"))
+        yield _PAUSES, both(f"{stops} that wait for a person", f"{stops} en attente d'une personne")
     if found.thumbnails:
-        yield "pictures", ", ".join(f"{one.width_px} x {one.height_px} {one.format}" for one in found.thumbnails)
+        yield _PICTURES, ", ".join(f"{one.width_px} x {one.height_px} {one.format}" for one in found.thumbnails)
+
+
+def _counted(count: int, thing: str, thing_fr: str) -> Bilingual:
+    return Bilingual(f"{amount(count)} {thing}{'' if count == 1 else 's'}", f"{amount(count)} {thing_fr}{'' if count < 2 else 's'}")
+
+
+def _heat(found: GcodeFacts) -> Iterator[str]:
+    yield both(f"nozzle {found.max_nozzle_c:g} C", f"buse {found.max_nozzle_c:g} C")
+    yield both(f"bed {found.max_bed_c:g} C", f"plateau {found.max_bed_c:g} C")
+    if found.max_chamber_c:
+        yield both(f"chamber {found.max_chamber_c:g} C", f"enceinte {found.max_chamber_c:g} C")
 
 
 def _with_claim(own: str, claimed: float | None, told: Callable[[float], str]) -> str:
-    return own if claimed is None else f"{own} (the slicer says {told(claimed)})"
+    return own if claimed is None else f"{own} ({both('the slicer says', 'selon le trancheur :')} {told(claimed)})"
 
 
 def _extent(box: Box | None) -> str:
     if box is None:
-        return "none"
+        return both("none", "aucun")
     axes = ((box.min_x, box.max_x), (box.min_y, box.max_y), (box.min_z, box.max_z))
-    return "  ".join(f"{name} {low:.2f} to {high:.2f}" for name, (low, high) in zip("XYZ", axes, strict=True)) + " mm"
+    to = both("to", "à")
+    return "  ".join(f"{name} {low:.2f} {to} {high:.2f}" for name, (low, high) in zip("XYZ", axes, strict=True)) + " mm"
 
 
 def _feature_lines(found: GcodeFacts) -> Iterator[str]:
-    yield f"{'lines of':<28}{'time':>12}{'filament':>12}"
+    yield f"{both('lines of', 'lignes de'):<28}{spoken(_TIME):>12}{spoken(_FILAMENT):>12}"
     for feature in found.features[:_SHOWN_FEATURES]:
-        yield f"{plain(feature.name)[:26]:<28}{duration(feature.time_s):>12}{feature.filament_mm / 1000:>10.2f} m"
+        yield f"{plain(feature.name)[:26]:<28}{span(feature.time_s):>12}{feature.filament_mm / 1000:>10.2f} m"
     hidden = len(found.features) - _SHOWN_FEATURES
     if hidden > 0:
-        yield f"and {hidden} more (--json has them)"
-
-
-def named(names: Sequence[str] | None) -> list[PrinterProfile]:
-    """The profiles of these names.
-
-    Raises:
-        NotFoundError: there is none of that name.
-        InvalidError: a file is no profile, or no name is given.
-
-    """
-    if not names:
-        raise InvalidError("Say for which printers.", next_step="--profile ID, or --all; farm gcode profiles lists them.")
-    return [profile_named(name) for name in names]
+        yield both(f"and {hidden} more (--json has them)", f"et {hidden} autres (--json les donne)")
 
 
 def tell_check(file: Path, known: list[PrinterProfile], engine: Engine, plate: int | None, *, as_json: bool) -> int:
@@ -115,9 +160,9 @@ def tell_check(file: Path, known: list[PrinterProfile], engine: Engine, plate: i
 
 
 _VERDICTS: Final = {
-    Verdict.PASS: ("passes", "passe"),
-    Verdict.TRUSTED_ONLY: ("only when somebody answers for it", "seulement si quelqu'un en répond"),
-    Verdict.REJECT: ("rejected", "refusé"),
+    Verdict.PASS: Bilingual("passes", "passe"),
+    Verdict.TRUSTED_ONLY: Bilingual("only when somebody answers for it", "seulement si quelqu'un en répond"),
+    Verdict.REJECT: Bilingual("rejected", "refusé"),
 }
 _MARKS: Final = {"reject": "x", "trust": "?", "warn": "!"}
 
@@ -126,7 +171,7 @@ def _report_lines(report: CheckReport, *, short: bool, first: bool) -> Iterator[
     french = speaks_french()
     if not first and not short:
         yield ""
-    yield f"{report.profile}: {_VERDICTS[report.verdict][french]}"
+    yield f"{report.profile}: {spoken(_VERDICTS[report.verdict])}"
     for finding in report.findings:
         if short and finding.severity == "warn":
             continue

@@ -14,7 +14,7 @@ import configs
 from farm.errors import InvalidError
 from gcode.frame import frame_options, make_frame
 from gcode.profile import bundled_profiles
-from tests.unit.farm.commands.test_gcode_read import failed, run
+from tests.unit.farm.commands.test_gcode_read import FRENCH, failed, run
 
 
 def test_a_frame_passes_its_own_check(tmp_path: Path) -> None:
@@ -66,6 +66,18 @@ def test_what_cannot_be_made_is_told_in_both_languages(tmp_path: Path) -> None:
     assert isinstance(error, InvalidError)
     assert "9 frames do not fit" in error.detail
     assert error.detail != error.detail_fr
+
+
+def test_what_was_made_is_told_in_french(tmp_path: Path) -> None:
+    frame, clean = tmp_path / "frame.gcode", tmp_path / "clean.gcode"
+    made = run("frame", "-p", "generic-210", "-o", frame, env=FRENCH).stdout
+    assert " couches, " in made
+    assert " octets" in made
+    assert "rien n'était à enlever" in run("clean", frame, "-o", clean, env=FRENCH).stdout
+    frame.write_bytes(frame.read_bytes() + b"; printhost_apikey = 0123456789ABCDEF\n")
+    assert "enlevé : secrets (1)" in run("clean", frame, "-o", clean, env=FRENCH).stdout
+    words = ("-p", "creality-ender3-v2", "--layer", 3, "--part-is-good", "--motors-held", "-o", clean)
+    assert "à partir de la couche 3" in run("resume", frame, *words, env=FRENCH).stdout
 
 
 def test_a_secret_is_taken_out_and_the_rest_stays(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from farm.errors import InvalidError, NotFoundError
 from tests.gcode_files import ROOT
 
 PROGRAM = b"M83\nG28\nM104 S200\nG1 Z.2 F600\nG1 X50 Y50 E2\nM104 S0\n"
-PLAIN = ["a.gcode", "b.gcode", "--json", "--all", "-p", "--profile", "ender3", "generic-210", "--engine", "python", "kernel"]
+PLAIN = ["a.gcode", "b.gcode", "--json", "--all", "-p", "--profile", "ender3", "generic-210"]
+PLAIN += ["--engine", "python", "kernel", "--profiles"]
 ODD = ["--help", "-h", "--plate", "1", "--", "-", "-pender3", "--profile=ender3", "--jso", "", "fast"]
 WORDS = st.lists(st.sampled_from(PLAIN + ODD), max_size=6)
 
@@ -34,14 +35,14 @@ def as_typer_understands(command: str, words: Sequence[str], monkeypatch: pytest
     called: list[tuple[Any, ...]] = []
 
     def take(*values: Any, **flags: Any) -> int:
-        called.append((*values, flags["as_json"]))
+        called.append((*values, *sorted(flags.items())))
         return 0
 
     with monkeypatch.context() as patched:
         patched.setattr(gcode_read, "tell_facts", take)
         patched.setattr(gcode_read, "tell_check", take)
-        patched.setattr(gcode_read, "named", lambda names: list(names or ()))
-        patched.setattr(gcode_read, "bundled_profiles", lambda: {"every": "every"})
+        patched.setattr(gcode_read, "profiles_named", lambda names, folder: [folder, *(names or ())])
+        patched.setattr(gcode_read, "every_profile", lambda folder: [folder, "every"])
         CliRunner().invoke(app(), ["gcode", command, *words])
     return called[0] if called else None
 
@@ -50,14 +51,14 @@ def as_we_do(command: str, words: Sequence[str], monkeypatch: pytest.MonkeyPatch
     called: list[tuple[Any, ...]] = []
 
     def take(*values: Any, **flags: Any) -> int:
-        called.append((*values, flags["as_json"]))
+        called.append((*values, *sorted(flags.items())))
         return 0
 
     with monkeypatch.context() as patched:
         patched.setattr(gcode_quick, "tell_facts", take)
         patched.setattr(gcode_quick, "tell_check", take)
-        patched.setattr(gcode_quick, "named", lambda names: list(names or ()))
-        patched.setattr(gcode_quick, "bundled_profiles", lambda: {"every": "every"})
+        patched.setattr(gcode_quick, "profiles_named", lambda names, folder: [folder, *(names or ())])
+        patched.setattr(gcode_quick, "every_profile", lambda folder: [folder, "every"])
         code = gcode_quick.answer([command, *words])
     assert (code is None) == (not called)
     return called[0] if called else None
@@ -79,6 +80,7 @@ def test_what_is_understood_is_what_typer_understands(command: str, words: list[
         ["facts", "--json", "a.gcode", "-p", "ender3", "--engine", "python"],
         ["check", "a.gcode", "-p", "ender3", "--profile", "generic-210", "--json"],
         ["check", "--all", "a.gcode"],
+        ["check", "--profiles", "own", "-p", "mine", "a.gcode"],
     ],
 )
 def test_plain_words_need_no_typer(words: list[str]) -> None:

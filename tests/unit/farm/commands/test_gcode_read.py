@@ -14,7 +14,7 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from farm.commands import gcode
+from farm.commands import gcode, gcode_told
 from farm.errors import FarmError, InvalidError, NotFoundError
 from gcode.frame import make_frame
 from gcode.profile import bundled_profiles
@@ -73,6 +73,42 @@ def test_the_diameter_is_said_where_it_was_assumed(frame: Path) -> None:
     assert assumed in lines[next(number for number, line in enumerate(lines) if line.startswith("filament")) + 1]
     assert assumed not in run("facts", frame, "--profile", "generic-210").stdout
     assert "assumed" not in run("facts", frame, "--profile", "ultimaker-3").stdout
+
+
+def test_facts_in_french(frame: Path) -> None:
+    lines = run("facts", frame, env=FRENCH).stdout.splitlines()
+    told = {line[:12].strip(): line[12:] for line in lines if line}
+    assert told["fichier"].endswith(" lignes")
+    assert " octets, " in told["fichier"]
+    assert "selon le trancheur" in told["durée"]
+    assert told["chauffe"] == "buse 205 C, plateau 60 C"
+    assert told["matière"].startswith("X 5.00 à ")
+    assert "supposé" in run("facts", frame, env=FRENCH).stdout
+    english = {line[:12].strip() for line in run("facts", frame).stdout.splitlines()[:10]}
+    assert english & set(told) <= {"filament", ""}, "every label has its own word"
+
+
+def test_json_is_the_same_in_every_language(frame: Path) -> None:
+    for words in (("facts", frame), ("check", frame, "-p", "generic-210"), ("profiles",)):
+        assert run(*words, "--json").stdout == run(*words, "--json", env=FRENCH).stdout
+
+
+def test_days_of_printing_are_told_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert gcode_told.span(50 * 3600) == "2 j 2 h"
+    assert [gcode_told.octets(count) for count in (0, 1, 1234567)] == ["0 octet", "1 octet", "1 234 567 octets"]
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert gcode_told.span(50 * 3600) == "2 d 2 h"
+    assert [gcode_told.octets(count) for count in (0, 1, 1234567)] == ["0 bytes", "1 byte", "1,234,567 bytes"]
+
+
+@pytest.mark.parametrize("words", [("facts", "none.gcode"), ("check", "x.gcode"), ("check", "x.gcode", "-p", "nobody")])
+def test_errors_are_told_in_both_languages(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.gcode").write_text("G28\n")
+    error = failed(*words)
+    assert error.detail != error.detail_fr
+    assert error.next_step != error.next_step_fr
 
 
 @pytest.mark.parametrize("engine", ["auto", "numpy", "python"])
@@ -228,6 +264,8 @@ def test_profiles_are_listed() -> None:
     lines = run("profiles").stdout.splitlines()
     assert len(lines) == len(bundled_profiles()) + 1
     assert any(line.startswith("generic-210 ") and "210 x 210 x 200" in line for line in lines)
+    heads = run("profiles", env=FRENCH).stdout.splitlines()[0].split()
+    assert heads == ["id", "nom", "plateau", "mm", "buse", "C", "max", "matières"]
     rows = answer("profiles")
     assert {row["id"] for row in rows} == set(bundled_profiles())
     assert all(row["revision"] for row in rows)
