@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gcode.preview import raster
+from gcode.preview.features import feature_of
 from gcode.preview.raster import draw, in_one, shadow
 from gcode.preview.reading import read_drawing
-from gcode.preview.strokes import Drawing, no_strokes
+from gcode.preview.strokes import Drawing, line_sizes_mm, no_strokes
 from gcode.preview.view import View, view_of
 from tests.unit.gcode.preview.plates import START, square, stream, tower
 
@@ -115,3 +119,100 @@ def test_a_shadow_falls_away_from_the_light_and_farther_from_what_is_higher() ->
 
 def test_colours_in_one_number() -> None:
     assert in_one(np.array([[255, 128, 1]], np.uint32)).tolist() == [0xFF8001]
+
+
+WIDE, HIGH = 330, 210  # pixels: not square, so that nothing may be mixed up
+places = st.tuples(st.integers(-30, 110), st.integers(-30, 80))
+lines = st.lists(st.tuples(places, places, st.sampled_from((0.2, 0.4, 5.0))), min_size=1, max_size=6)
+Line = tuple[tuple[int, int], tuple[int, int], float]
+
+
+def program(found: list[Line]) -> str:
+    """Each line on its own: 0.05 mm of filament a mm, about 0.6 mm wide on 0.2 mm."""
+    text = START
+    for (x1, y1), (x2, y2), z in found:
+        text += f"G1 X{x1} Y{y1} Z{z} F6000\nG1 X{x2} Y{y2} E{np.hypot(x2 - x1, y2 - y1) * 0.05:.4f}\n"
+    return text
+
+
+def away_px(view: View, begin: NDArray[np.float32], end: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each pixel: how far it is from a line, and where along it (0 to its length)."""
+    (x1, y1), (x2, y2) = view.pixels(np.array([begin, end], np.float64))
+    length = float(np.hypot(x2 - x1, y2 - y1))
+    across = np.array([(x2 - x1) / length, (y2 - y1) / length])
+    y, x = np.mgrid[0:HIGH, 0:WIDE] + 0.5
+    along = (x - x1) * across[0] + (y - y1) * across[1]
+    beyond = along - np.clip(along, 0, length)
+    return np.hypot((x - x1) * across[1] - (y - y1) * across[0], beyond), along
+
+
+@pytest.mark.parametrize("name", ["top", "isometric"])
+@given(lines, st.sampled_from((3.0, 5.5)))
+def test_plastic_is_where_the_program_lays_it_and_nowhere_else(name: str, found: list[Line], scale: float) -> None:
+    found = [line for line in found if line[0] != line[1]]
+    drawing = read_drawing(stream(program(found)))
+    direction = view_of(name)
+    view = View(direction.right, direction.up, direction.towards, scale, (20.0, 190.0))
+    image = canvas(WIDE, HIGH)
+    draw(image, drawing, view)
+    widths, heights = line_sizes_mm(drawing)
+    may, must = np.zeros((HIGH, WIDE), bool), np.zeros((HIGH, WIDE), bool)
+    for row in range(len(drawing.strokes)):
+        away, along = away_px(view, drawing.strokes.start[row], drawing.strokes.end[row])
+        half_px = float(widths[row]) / 2 * scale
+        sinks_px = 0.0 if name == "top" else float(heights[row]) * scale
+        may |= away < half_px + sinks_px + 1.5
+        if name == "top":
+            must |= (away < half_px - 0.9) & (along > 1) & (along < along.max() - 1)
+    assert not (image.astype(bool) & ~may).any(), "nothing elsewhere"
+    assert not (must & ~image.astype(bool)).any(), "and no holes"
+
+
+@given(lines)
+def test_a_shadow_is_a_line_for_each_line_moved_away_from_the_light(found: list[Line]) -> None:
+    found = [line for line in found if line[0] != line[1]]
+    drawing = read_drawing(stream(program(found)))
+    view = View(view_of("top").right, view_of("top").up, view_of("top").towards, 3.0, (20.0, 190.0))
+    mask = shadow((HIGH, WIDE), drawing, view)
+    near = np.zeros((HIGH, WIDE), bool)
+    slope = raster._LIGHT / raster._LIGHT[2]
+    for row in range(len(drawing.strokes)):
+        start, end = (points[row] - points[row][2] * slope for points in (drawing.strokes.start, drawing.strokes.end))
+        away, _ = away_px(view, start, end)
+        near |= away < 1.5
+        under = away < 0.2
+        assert not under.any() or mask[under].mean() > 0.6
+    assert not (mask & ~near).any()
+
+
+@pytest.mark.parametrize(("batch", "chunk"), [(1, 400_000), (4_000, 20), (1, 20), (4_000, 400_000)])
+def test_how_much_is_drawn_at_once_hides_nothing(batch: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cross of three heights: what lies highest is seen, whatever came in which batch."""
+    beams = [
+        ("External perimeter", 0.6, "X10 Y40", "X70 Y40"),
+        ("Skirt/Brim", 0.4, "X40 Y10", "X40 Y70"),
+        ("Bridge", 0.2, "X20 Y20", "X60 Y60"),
+    ]
+    text = START + "".join(f";TYPE:{kind}\nG1 {begin} Z{z}\nG1 {end} E9\n" for kind, z, begin, end in beams)
+    whole = seen(text, from_above())
+    monkeypatch.setattr(raster, "_BATCH", batch)
+    monkeypatch.setattr(raster, "_CHUNK_SAMPLES", chunk)
+    parted = seen(text, from_above())
+    assert ((parted > 0) == (whole > 0)).all()
+    colours = [feature_of(kind).colour for kind, *_ in beams]
+    for place, wanted in (((200, 200), 0), ((120, 200), 1), ((280, 120), 2)):
+        shown = int(parted[place])
+        found = np.array([shown >> 16, shown >> 8 & 255, shown & 255], np.float64)
+        shades = [found @ np.array(colour) / np.linalg.norm(found) / np.linalg.norm(colour) for colour in colours]
+        assert int(np.argmax(shades)) == wanted
+
+
+def test_higher_layers_are_brighter_and_lines_keep_their_colour() -> None:
+    text = START + ";TYPE:Gap fill\nG1 X10 Y20 Z0.2\nG1 X70 Y20 E2.5\nG1 X10 Y60 Z0.4\nG1 X70 Y60 E2.5\n"
+    image = seen(text, from_above()).astype(np.int64)
+    low, high = int(image[300, 200]), int(image[100, 200])
+    assert (high & 255) > (low & 255) + 3
+    grey = feature_of("Gap fill").colour
+    for value in (low, high):
+        shown = (value >> 16, value >> 8 & 255, value & 255)
+        assert all(0.5 < part / colour < 1.35 for part, colour in zip(shown, grey, strict=True))
