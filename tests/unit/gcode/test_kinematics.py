@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.kinematics import Junction, MotionLimits, Planner, trapezoid_s, with_command, with_velocity_limit
+from gcode.kinematics import Junction, MotionLimits, Planner, slower, trapezoid_s, with_command, with_velocity_limit
 
 NO_JERK = MotionLimits(
     speed_mm_s=(500, 500, 500, 500),
@@ -386,3 +386,13 @@ def test_a_planner_holds_a_bounded_number_of_moves() -> None:
         planner.move((0.1, 0.0, 0.0, 0.0), 100.0)
         assert len(planner._blocks) <= 1024
     assert planner.finish() == pytest.approx(seconds(MotionLimits(), (500, 0, 0, 0, 100)), rel=1e-3)
+
+
+def test_of_two_machines_the_slower_one() -> None:
+    fast = MotionLimits(speed_mm_s=(900, 100, 10, 0), print_acceleration_mm_s2=20_000, least_print_mm_s=50, junction="deviation")
+    slow = MotionLimits(speed_mm_s=(300, 300, 10, 60), print_acceleration_mm_s2=1500, path_mm_s=200)
+    found = slower(fast, slow)
+    assert found.speed_mm_s == (300, 100, 10, 60), "0 is no limit"
+    assert (found.print_acceleration_mm_s2, found.path_mm_s) == (1500, 200)
+    assert (found.least_print_mm_s, found.junction) == (0, "jerk"), "a file cannot ask for speed at least"
+    assert slower(slow, slow) == slow

@@ -426,3 +426,11 @@ def test_a_line_that_is_doubted_already_and_one_that_is_no_arc_stay_as_they_are(
     for text in (b"G1 R5 Z100", b"G0", b"M104 S1"):
         plain = parse_line(text)
         assert Machine().doubted(plain) is plain
+
+
+def test_a_tool_that_reprapfirmware_switched_off_remembers_its_target() -> None:
+    reprap = Machine(flavour="reprapfirmware")
+    assert run("G10 P0 S210\nM568 P0 A0", reprap)[0].nozzle_c == {0: 0.0}
+    assert run("M568 P0 A2", reprap)[0].nozzle_c == {0: 210.0}
+    assert run("M568 P0 A0\nM568 P0 A0\nM568 P0 A1", reprap)[0].nozzle_c == {0: 210.0}
+    assert run("M568 P0 S0 A2", reprap)[0].nozzle_c == {0: 0.0}, "a new target replaces it"

@@ -123,3 +123,19 @@ def test_least_speeds_and_a_junction_deviation_of_the_settings() -> None:
     assert found is not None
     assert (found.least_print_mm_s, found.least_travel_mm_s) == (3, 4)
     assert (found.junction, found.deviation_mm) == ("deviation", 0.02)
+
+
+def test_what_a_file_claims_makes_a_capped_machine_no_faster() -> None:
+    printer = profile("prusa-mk3s")
+    claims = {"machine_max_acceleration_x": "90000", "machine_max_acceleration_extruding": "90000"}
+    free, capped = (survey(BytesIO(), printer, claims=claims, capped=capped) for capped in (False, True))
+    assert printer.limits is not None
+    assert (free.limits.acceleration_mm_s2[0], free.limits.print_acceleration_mm_s2, free.ceiling) == (90000, 90000, None)
+    assert capped.limits.acceleration_mm_s2[0] == printer.limits.acceleration_mm_s2[0]
+    assert capped.limits.print_acceleration_mm_s2 == printer.limits.print_acceleration_mm_s2
+
+
+def test_a_slower_file_stays_slow_when_it_is_capped() -> None:
+    claims = {"machine_max_acceleration_x": "50", "machine_max_feedrate_x": "10"}
+    found = survey(BytesIO(), profile("prusa-mk3s"), claims=claims, capped=True)
+    assert (found.limits.acceleration_mm_s2[0], found.limits.speed_mm_s[0]) == (50, 10)

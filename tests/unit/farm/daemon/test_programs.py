@@ -493,3 +493,21 @@ async def test_an_upload_does_not_wait_for_an_old_program_that_is_looked_at_agai
     assert (await again).sha256 == old.sha256, "it was begun anew"
     assert (killed, reader.most) == (1, 1)
     assert nothing_left(taken_in)
+
+
+@pytest.mark.parametrize(("claimed_mm", "nozzle_mm"), [(0.6, 0.6), (None, 0.4), (0, 0.4), (99.0, 0.4), ("0.6", 0.4)])
+def test_a_program_is_for_the_nozzle_that_it_was_sliced_for(claimed_mm: object, nozzle_mm: float) -> None:
+    draft = empty()
+    found = checked()
+    key = make_known(draft, found=found.model_copy(update={"facts": {**found.facts, "claimed_nozzle_mm": claimed_mm}}))
+    assert draft.farm.programs[key].nozzle_mm == nozzle_mm
+
+
+def test_looking_again_finds_the_nozzle_of_a_program_that_was_taken_in_before() -> None:
+    draft = empty()
+    key = make_known(draft)
+    before = draft.farm.programs[key]
+    found = checked()
+    again = found.model_copy(update={"facts": {**found.facts, "claimed_nozzle_mm": 0.8}})
+    assert programs.judged(before, again, "other").nozzle_mm == 0.8
+    assert programs.judged(before, found, "other").nozzle_mm == 0.4

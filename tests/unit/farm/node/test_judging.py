@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from farm.node import judging
 from farm.node.judging import answer, judge
+from gcode import checks
 from gcode.limits import Limits, as_record
 from gcode.profile import PrinterProfile, bundled_profiles
 from gcode.rules import RULE_SET_VERSION
@@ -183,3 +185,27 @@ def test_its_memory_is_limited(tmp_path: Path) -> None:
 def test_it_loads_nothing_of_the_daemon_and_no_numpy() -> None:
     script = "import sys, farm.node.judging; sys.exit(bool({'numpy', 'sqlalchemy', 'pydantic', 'gcode.scan'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+TRAVELS = "".join(f"G1 X{10 + number % 2 * 180} F60000\n" for number in range(400))
+FAST = (
+    "".join(f"; machine_max_{key}_{axis} = 99999\n" for key in ("acceleration", "feedrate", "jerk") for axis in "xyze")
+    + "; machine_max_acceleration_extruding = 99999\n; machine_max_acceleration_travel = 99999\n"
+)
+
+
+def test_a_file_cannot_claim_a_faster_printer_to_look_shorter_than_the_owner_allows(tmp_path: Path) -> None:
+    plain, claimed = START + TRAVELS + LINE + END, START + TRAVELS + LINE + END + FAST
+    hours = {
+        capped: checks.inspect(BytesIO(claimed.encode()), (PROFILE,), capped=capped).facts.time_s / 3600 for capped in (False, True)
+    }
+    assert hours[True] > 2 * hours[False]
+    refused = judge(written(tmp_path, claimed), PROFILE, Limits(max_print_h=0.07))["refused"]
+    assert refused == judge(written(tmp_path, plain), PROFILE, Limits(max_print_h=0.07))["refused"]
+    assert "max_print_h in limits.toml" in refused["en"]
+
+
+def test_an_hour_of_waits_is_an_hour(tmp_path: Path) -> None:
+    program = written(tmp_path, START.replace("M104 S200\nM140 S60\n", "") + "G4 S600\n" * 6 + "M104 S200\n" + LINE + END)
+    assert "max_print_h" in judge(program, PROFILE, Limits(max_print_h=1.0))["refused"]["en"]
+    assert judge(program, PROFILE, Limits(max_print_h=1.5))["refused"] is None

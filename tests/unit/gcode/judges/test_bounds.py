@@ -167,3 +167,55 @@ def test_klippers_velocity_limit(arguments: str, found: str | None) -> None:
 )
 def test_a_macro_is_not_called_with_more_heat_than_the_printer_may_have(line: str, found: str | None) -> None:
     assert ask(bounds.macro_too_hot, line, macros=frozenset({"Start_Print"}), **KLIPPER) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("M900 K30", None),
+        ("M900 K200", None),
+        ("M900 K9999", "9999 > 300"),
+        ("M900 L9999", "9999 > 300"),
+        ("M900 S1", None),
+        ("M572 D0 S0.1", None),
+        ("M572 S99", "99 > 2 s"),
+        ("M572 D0:1 S0.1:50", "50 > 2 s"),
+        ("M572 S0.1 D0 S50", "50 > 2 s"),
+        ("M572 S{x}", "inf > 2 s"),
+        ("M572", None),
+        ("SET_PRESSURE_ADVANCE ADVANCE=0.05 SMOOTH_TIME=0.04", None),
+        ("SET_PRESSURE_ADVANCE ADVANCE=99", "99 > 2 s"),
+        ("SET_PRESSURE_ADVANCE EXTRUDER=extruder1", None),
+    ],
+)
+def test_how_far_filament_is_pushed_ahead(line: str, found: str | None) -> None:
+    assert ask(bounds.advance_factor, line) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "low"),
+    [
+        ("M203 Z1", False),
+        ("M203 X0", True),
+        ("M203 E0.4", True),
+        ("M201 Z5", False),
+        ("M201 X4", True),
+        ("M204 S500", False),
+        ("M204 S0", True),
+        ("M204 T1", True),
+        ("M204 R1", True),
+    ],
+)
+def test_limits_with_which_a_printer_stands_still(line: str, low: bool) -> None:
+    assert (ask(bounds.limits_too_low, line) is not None) == low
+
+
+def test_reprapfirmware_counts_speeds_in_minutes() -> None:
+    assert ask(bounds.limits_too_low, "M203 X30", flavour="reprapfirmware") is None
+    assert ask(bounds.limits_too_low, "M203 X29", flavour="reprapfirmware") == "0.483333 < 0.5 mm/s"
+
+
+@pytest.mark.parametrize("line", ["G10 P0 S200 R261", "M568 P0 R261", "M568 P0 S261 R100 A2", "G10 R261"])
+def test_standby_is_as_hot_as_it_says(line: str) -> None:
+    assert ask(bounds.nozzle_too_hot, line, flavour="reprapfirmware") == "261 > 260 °C"
+    assert ask(bounds.nozzle_too_hot, line.replace("261", "260"), flavour="reprapfirmware") is None

@@ -125,3 +125,20 @@ def test_klipper_prints_what_was_sliced_for_marlin() -> None:
     for flavour in ("griffin", "reprapfirmware"):
         assert ask(files.other_flavour, replace(GOOD, flavour=flavour), flavour=flavour) is None
         assert ask(files.other_flavour, replace(GOOD, flavour="marlin"), flavour=flavour) is not None
+
+
+def test_a_header_of_griffin_heats() -> None:
+    hot = replace(GOOD, flavour="griffin", max_nozzle_c=261.0)
+    assert ask(files.header_too_hot, hot, flavour="griffin") == "261 > 260 °C"
+    assert ask(files.header_too_hot, replace(hot, max_nozzle_c=200.0, max_bed_c=101.0), flavour="griffin") == "101 > 100 °C"
+    assert ask(files.header_too_hot, replace(hot, max_nozzle_c=260.0), flavour="griffin") is None
+    assert ask(files.header_too_hot, hot, flavour="marlin") is None, "a comment there"
+
+
+@pytest.mark.parametrize(
+    ("hours", "filament_mm", "idle"), [(1.9, 0.1, False), (2.1, 37.0, True), (2.1, 38.0, False), (100.0, 1799.0, True)]
+)
+def test_hours_with_hardly_any_plastic(hours: float, filament_mm: float, idle: bool) -> None:
+    facts = replace(GOOD, time_s=hours * 3600, filament_mm=filament_mm)
+    assert (ask(files.hardly_prints, facts) is not None) == idle
+    assert ask(files.hardly_prints, replace(facts, extruding=None)) is None, "a file that prints nothing is another rule's"

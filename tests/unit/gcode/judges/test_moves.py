@@ -131,3 +131,32 @@ def test_after_the_motors_were_switched_off() -> None:
     now.motors_off = True
     assert moves.moves_unpowered(travel, now, profile()) is not None
     assert moves.moves_unpowered(travel._replace(start=travel.end), now, profile()) is None, "only filament moves"
+
+
+TALL = replace(profile(), keep_out=(Box(0, 0, 0, 10, 20, 400), Box(100, 100, 0, 110, 110, 12)))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "hits"),
+    [
+        ((50, 5, 1), (5, 5, 1), True),  # into it
+        ((50, 5, 1), (-5, 5, 1), True),  # through it
+        ((50, 5, 4.9), (-5, 5, 4.9), True),
+        ((50, 5, 5.1), (-5, 5, 5.1), False),  # as high as the printer: no clip is that high
+        ((50, 5, 9), (5, 5, 1), True),  # down onto it
+        ((5, 5, 1), (50, 5, 1), False),  # out of it, after homing
+        ((10.005, 5, 1), (5, 5, 1), False),  # from its edge
+        ((50, 105, 11), (150, 105, 11), True),  # a height of its own
+        ((50, 105, 12.1), (150, 105, 12.1), False),
+    ],
+)
+def test_travel_through_a_clip(start: Point, end: Point, hits: bool) -> None:
+    move = Move(start, end, 0.0, 50, extrudes=False)
+    assert (moves.travels_into_clip(move, situation(), TALL) is not None) == hits
+    assert moves.travels_into_clip(move._replace(extrudes=True), situation(), TALL) is None, "plastic is another rule's"
+    assert moves.travels_into_clip(move, situation(), profile()) is None
+
+
+def test_a_place_as_high_as_the_printer_has_a_clip_of_our_height() -> None:
+    assert [box.max_z for box in moves.standing(TALL)] == [moves.CLIP_MM, 12]
+    assert moves.standing(TALL)[1] == TALL.keep_out[1]

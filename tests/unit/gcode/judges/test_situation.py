@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gcode.judges.course import heats_again
+from gcode.judges.course import heats_again, waits_hot
 from gcode.judges.situation import Situation, is_hot
 from gcode.machine import Machine
 from gcode.reader import parse_line
@@ -74,3 +74,23 @@ def test_klipper_switches_all_heaters_off_in_one_word() -> None:
     read = Read().lines("M104 S200")
     read.situation.printed = True
     assert read.lines("TURN_OFF_HEATERS").situation.cooled
+
+
+def waited(*texts: str, macros: tuple[str, ...] = ()) -> float:
+    return Read(*macros).lines(*texts).situation.waited_hot_s
+
+
+def test_waits_count_while_a_heater_is_on() -> None:
+    assert waited("G4 S100", "M140 S60", "G4 S100", "G4 P5000", "M140 S0", "G4 S100") == 105
+    assert waited("M104 S200", "M300 S440 P2000") == 2, "the tone of M300 is no time"
+    assert waited("M104 S200", "G4 S-50", "G4 S10") == 10
+    assert waited("PRINT_START", "G4 S7", macros=("PRINT_START",)) == 7, "the macro may have heated"
+
+
+def test_many_short_waits_are_one_long_one() -> None:
+    read = Read().lines("M104 S200", *["G4 S600"] * 6)
+    assert waits_hot(read.line, read.situation, profile()) is None
+    read.lines("G4 P1")
+    wrong = waits_hot(read.line, read.situation, profile())
+    assert wrong is not None
+    assert (wrong.value, wrong.limit) == (3600.001, 3600)
