@@ -5,6 +5,8 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gcode.preview import preview_svg, svg
 from gcode.preview.scenery import PreviewError
@@ -134,3 +136,103 @@ def test_refusals() -> None:
 def test_coordinates_beyond_all_beds() -> None:
     root = drawn(START + "G1 X-900000 Y900000 Z0.2\nG1 X900000 Y-900000 E2.5\n", profile=PROFILE)
     assert float(root.attrib["height"]) < 2000
+
+
+Segment = tuple[int, int, int, int]  # hundredths of a millimetre
+ends = st.tuples(st.integers(-300, 400), st.integers(-300, 400))
+walks = st.lists(st.tuples(st.booleans(), ends, st.sampled_from(("External perimeter", "Skirt/Brim"))), min_size=1, max_size=12)
+
+
+def segments(root: ET.Element) -> list[Segment]:
+    """The lines that the paths of the plastic draw, in their order."""
+    found: list[Segment] = []
+    for path in paths(root):
+        for piece in re.findall(r"M(-?\d+) (-?\d+)l([-\d ]+)", path):
+            x, y = int(piece[0]), int(piece[1])
+            steps = [int(word) for word in piece[2].split()]
+            for dx, dy in zip(steps[::2], steps[1::2], strict=True):
+                found.append((x, y, x + dx, y + dy))
+                x, y = x + dx, y + dy
+    return found
+
+
+def walked(walk: list[tuple[bool, tuple[int, int], str]], z: float, e: float = 0.4) -> tuple[str, list[Segment]]:
+    """Tenths of a millimetre: lines where plastic is laid, jumps where not; and the lines."""
+    text, laid, at = f"G1 X0 Y0 Z{z}\n", [], (0, 0)
+    for lays, (x, y), kind in walk:
+        text += f";TYPE:{kind}\nG1 X{x / 10} Y{y / 10}" + (f" E{e}\n" if lays else "\n")
+        if lays and (x, y) != at:
+            laid.append((at[0] * 10, at[1] * 10, x * 10, y * 10))
+        elif lays:
+            text = text.removesuffix(f" E{e}\n") + "\n"
+        at = (x, y)
+    return text, laid
+
+
+@settings(max_examples=40)
+@given(walks)
+def test_each_line_of_a_layer_is_drawn_where_it_lies_and_nothing_else(walk: list[tuple[bool, tuple[int, int], str]]) -> None:
+    text, laid = walked(walk, 0.2)
+    if laid:
+        assert segments(drawn(START + ";LAYER_CHANGE\n" + text, layer=1)) == laid
+
+
+@settings(max_examples=40)
+@given(walks, walks)
+def test_of_the_whole_part_each_place_is_drawn_and_the_higher_later(
+    low: list[tuple[bool, tuple[int, int], str]], high: list[tuple[bool, tuple[int, int], str]]
+) -> None:
+    """Only what has the same line above it is left out."""
+    (first, below), (second, above) = walked(low, 0.2), walked(high, 0.4)
+    found = segments(drawn(START + ";LAYER_CHANGE\n" + first + ";LAYER_CHANGE\n" + second))
+    assert set(found) == {*below, *above}
+    last = {line: number for number, line in enumerate([*below, *above])}
+    assert found == sorted(last, key=last.__getitem__)
+
+
+@pytest.mark.parametrize("width_px", [200, 960])
+@pytest.mark.parametrize("volume", [Box(0, 0, 0, 210, 210, 200), Box(-110, -90, 0, 60, 210, 200)])
+def test_the_bed_fills_the_width_between_words_and_legend(volume: Box, width_px: int) -> None:
+    """By the numbers of the transformation: Y goes up in the file and down in the picture."""
+    root = drawn(tower(1), profile=replace(PROFILE, volume=volume), width_px=width_px)
+    transform = next(group.attrib["transform"] for group in root.iter(f"{SVG}g") if "transform" in group.attrib)
+    left, top, right, down = (float(word) for word in re.findall(r"-?\d+\.\d+", transform))
+    assert right == -down > 0
+    spots = [
+        (left + x * 100 * right, top + y * 100 * down) for x in (volume.min_x, volume.max_x) for y in (volume.min_y, volume.max_y)
+    ]
+    assert (min(x for x, _ in spots), max(x for x, _ in spots)) == pytest.approx((24, width_px - 24), abs=3)
+    assert min(y for _, y in spots) == pytest.approx(64, abs=3)
+    assert float(root.attrib["height"]) > max(y for _, y in spots)
+    assert root.attrib["viewBox"] == f"0 0 {width_px} {root.attrib['height']}"
+
+
+def test_the_legend_has_its_own_place_for_every_kind() -> None:
+    kinds = ("Perimeter", "External perimeter", "Internal infill", "Solid infill", "Top solid infill", "Bridge infill", "Gap fill")
+    text = START + ";LAYER_CHANGE\nG1 Z0.2\n"
+    text += "".join(f";TYPE:{kind}\nG1 X{10 + 9 * n} Y{10 + 7 * n} E1\n" for n, kind in enumerate(kinds))
+    root = drawn(text, width_px=500)
+    entries = [entry.attrib for entry in root.iter(f"{SVG}text") if (entry.text or "").endswith(" %")]
+    places = [(float(entry["x"]), float(entry["y"])) for entry in entries]
+    assert len(set(places)) == len(kinds)
+    assert len({x for x, _ in places}) == 2, "two columns in 500 px"
+    assert all(24 < x < 500 for x, _ in places)
+    bottom = float(root.attrib["height"])
+    assert all(bottom - 120 < y < bottom for _, y in places)
+    assert places == sorted(places, key=lambda place: (place[1], place[0])), "row by row"
+
+
+def test_the_scale_is_as_long_as_it_says() -> None:
+    root = drawn(tower(1), profile=PROFILE, width_px=960)
+    bar = next(path.attrib["d"] for path in root.iter(f"{SVG}path") if re.fullmatch(r"M[\d.]+ 38v10M.*", path.attrib["d"]))
+    left, right = float(re.findall(r"M([\d.]+) ", bar)[0]), float(bar.rpartition("H")[2])
+    (said,) = [float(word.removesuffix(" mm")) for word in words(root) if re.fullmatch(r"[\d.]+ mm", word)]
+    assert (right - left) / said == pytest.approx((960 - 48) / 211, rel=0.01)
+    assert right == 960 - 24
+    assert said == 20
+
+
+def test_lines_of_two_widths_are_drawn_apart() -> None:
+    text = START + ";LAYER_CHANGE\nG1 Z0.2\n;TYPE:Perimeter\nG1 X0 Y0\nG1 X20 E0.6\n;LAYER_CHANGE\nG1 Z0.4\nG1 Y20\nG1 X40 E1.4\n"
+    widths = [float(use.attrib["stroke-width"]) for use in drawn(text).iter(f"{SVG}use")]
+    assert len({round(width) for width in widths}) == 4, "edge and body of each"
