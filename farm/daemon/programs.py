@@ -367,8 +367,9 @@ def judged(program: Program, checked: Checked, way: str) -> Program:
 def _nozzle_mm(checked: Checked) -> float | None:
     """The nozzle that the file was sliced for, by its own word; a printer with another one does not get it."""
     claimed_mm = checked.facts.get("claimed_nozzle_mm")
-    named = isinstance(claimed_mm, int | float) and _NOZZLES_MM[0] <= claimed_mm <= _NOZZLES_MM[1]
-    return float(claimed_mm) if named else None
+    if not isinstance(claimed_mm, int | float) or not _NOZZLES_MM[0] <= claimed_mm <= _NOZZLES_MM[1]:
+        return None
+    return float(claimed_mm)
 
 
 def remember_findings(draft: Draft, sha256: str, checked: Checked) -> None:

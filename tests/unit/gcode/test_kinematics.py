@@ -394,5 +394,6 @@ def test_of_two_machines_the_slower_one() -> None:
     found = slower(fast, slow)
     assert found.speed_mm_s == (300, 100, 10, 60), "0 is no limit"
     assert (found.print_acceleration_mm_s2, found.path_mm_s) == (1500, 200)
-    assert (found.least_print_mm_s, found.junction) == (0, "jerk"), "a file cannot ask for speed at least"
+    assert found.least_print_mm_s == 0, "a file cannot ask for speed at least"
+    assert found.junction == slow.junction
     assert slower(slow, slow) == slow
