@@ -21,6 +21,7 @@ from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
+GLANCE_TIMEOUT_S: Final = (1.0, 3.0)  # for what is nice to know: nobody waits for it
 UPLOAD_TIMEOUT_S: Final = (5.0, 300.0)  # a Raspberry Pi checks a long program line by line before it answers
 _DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _PIECE_BYTES: Final = 256 * 1024
@@ -177,6 +178,10 @@ class FarmClient:
     def get(self, path: str, **query: str | int) -> Any:
         """The JSON at `path`."""
         return self._ask("GET", path, params=query)
+
+    def glance(self, path: str) -> Any:
+        """The JSON at `path`, if it comes at once (GLANCE_TIMEOUT_S)."""
+        return self._ask("GET", path, timeout=GLANCE_TIMEOUT_S)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send JSON to `path` and return the answer's."""

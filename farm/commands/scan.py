@@ -1,4 +1,9 @@
-"""`farm printers scan`: what could be added on this computer, serial ports and OctoPrints, and what is ours already."""
+"""`farm printers scan`: what could be added on this computer, serial ports and OctoPrints, and what is ours already.
+
+Ours is what stands in this computer's node.toml; the farm, where a daemon answers, says what has become of it. An address never
+leaves its node, so of other nodes' printers only the name can be compared: an OctoPrint with the name of one of theirs is perhaps
+the same.
+"""
 
 import json
 from dataclasses import asdict
@@ -10,7 +15,9 @@ import typer
 from drivers.discovery.mdns import FoundOctoPrint
 from drivers.errors import DriverError
 from drivers.marlin.ports import SerialPort
-from farm.commands.overview import say
+from farm.commands.client import FarmClient, on_daemon
+from farm.commands.fleet import Fleet
+from farm.commands.overview import plain, say
 from farm.commands.owned import OwnPrinters
 from farm.errors import as_typed
 from farm.language import told
@@ -23,7 +30,9 @@ _ADD: Final = "farm printers add URL --name NAME --profile PROFILE"
 _ONE_CLICK: Final = "(an OctoPrint is asked for a key by that: one click on its page; probe needs the key)"
 
 
+@on_daemon
 def scan(
+    client: FarmClient,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     seconds: Annotated[float, typer.Option(min=0, max=60, help="Listen for OctoPrints that long; 0: only serial ports.")] = 5.0,
     config: Annotated[Path | None, typer.Option(help="node.toml, to tell which are ours already.")] = None,
@@ -31,19 +40,45 @@ def scan(
     """List serial ports, those that look like printers first, and the OctoPrints of the network, with the URL to use for each."""
     from drivers.marlin import ports  # noqa: PLC0415
 
-    ours = OwnPrinters.read(config)
-    found = ports.scan()
-    rows = [(_serial_row(port, ours.at_port(port)), _serial_text(port)) for port in found]
+    ours, fleet = OwnPrinters.read(config), Fleet.ask(client)
+    if fleet.unknown is not None:
+        typer.echo(plain(as_typed(f"farm: not compared with the printers of the farm. {told(fleet.unknown)}")), err=True)
+    rows = [(_serial_row(port, ours.at_port(port)), _serial_text(port)) for port in ports.scan()]
     if seconds:
         rows += [(_octoprint_row(one, ours.at_octoprint(one)), _octoprint_text(one)) for one in _octoprints(seconds)]
-    if json_output:
-        for row, _ in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        return
+    for row, _ in rows:
+        row.update(_in_the_farm(row, fleet))
     for row, text in rows:
-        say(row["url"])
-        say(f"    {text}" + (f" - ours already: {row['ours']}" if row["ours"] else ""))
-    say(as_typed(_next_step(rows)))
+        if json_output:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            say(row["url"])
+            say(f"    {text}{_whose(row, fleet)}")
+    if not json_output:
+        say(as_typed(_next_step(rows)))
+
+
+def _in_the_farm(row: dict[str, Any], fleet: Fleet) -> dict[str, Any]:
+    """What the farm knows by this name: `farm` if it is ours, else those that it may be; `compared`: whether a daemon answered."""
+    kind = {"serial": "marlin"}.get(row["kind"], row["kind"])
+    name = row["ours"] or (row["name"] if row["kind"] == "octoprint" else "")
+    found = [fleet.record(one) for one in fleet.called(name, kind)]
+    known = found[0] if row["ours"] and len(found) == 1 else None
+    return {"compared": fleet.unknown is None, "farm": known, "farm_alike": [] if known else found}
+
+
+def _whose(row: dict[str, Any], fleet: Fleet) -> str:
+    alike = ", ".join(f"{one['name']} ({one['id']}) on {one['node']}" for one in row["farm_alike"])
+    if not row["ours"]:
+        return f" - perhaps the farm's already: {alike}" if alike else ""
+    known = row["farm"]
+    if known is not None:
+        more = f" (in the farm: {known['id']} on {known['node']}, {known['state']})"
+    elif alike:
+        more = f" (in the farm one of {alike})"
+    else:
+        more = "" if fleet.unknown else " (the farm does not know it yet: start its node anew)"
+    return f" - ours already: {row['ours']}{more}"
 
 
 def _octoprints(seconds: float) -> list[FoundOctoPrint]:

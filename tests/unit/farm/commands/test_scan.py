@@ -10,6 +10,8 @@ from drivers.discovery.mdns import DiscoveryError, FoundOctoPrint
 from drivers.marlin import ports
 from drivers.marlin.ports import SerialPort
 from farm.cli import build
+from farm.commands.client import FarmClient, ProblemError
+from tests.unit.farm.commands.conftest import Farm
 
 PRUSA = SerialPort(
     "/dev/serial/by-id/usb-Prusa", "/dev/ttyACM0", "Original Prusa", "Prusa", True, "CZ1", ("/dev/serial/by-id/usb-Prusa",)
@@ -23,6 +25,8 @@ OCTOPI = FoundOctoPrint("Printer A", UUID, "1.11.8", "octopi.local", ("192.168.1
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FARM_URL", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
 def _scan(
@@ -113,3 +117,59 @@ def test_without_zeroconf_the_serial_ports_are_listed_all_the_same(monkeypatch: 
 def test_zero_seconds_ask_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     result = _scan(monkeypatch, [PRUSA], "--seconds", "0", octoprints=DiscoveryError("asked", next_step=""))
     assert "asked" not in result.output
+
+
+# --- beside the list of the farm
+
+
+@pytest.fixture
+def in_farm(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
+    """A farm whose daemon answers, and a node.toml with the Prusa."""
+    monkeypatch.setenv("FARM_URL", farm.url)
+    farm.control.add_node("nod-7", name="Chez Anna")
+    (tmp_path / "node.toml").write_text(f'[[printers]]\nname = "Ender"\nurl = "{PRUSA.url}"\nprofile = "generic-210"\n')
+    return farm
+
+
+def test_without_a_daemon_it_says_that_it_did_not_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _scan(monkeypatch, [PRUSA])
+    assert "farm: not compared with the printers of the farm. No daemon answers at http://127.0.0.1:9." in result.stderr
+    row = json.loads(_scan(monkeypatch, [PRUSA], "--json").stdout)
+    assert (row["compared"], row["farm"], row["farm_alike"]) == (False, None, [])
+
+
+def test_what_has_become_of_ours_is_told(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_farm.control.add_printer("prn-9", "ender", node="nod-7")
+    result = _scan(monkeypatch, [PRUSA])
+    assert result.stdout.splitlines()[1].endswith("ours already: Ender (in the farm: prn-9 on Chez Anna, idle)")
+    assert result.stderr == ""
+    row = json.loads(_scan(monkeypatch, [PRUSA], "--json").stdout)
+    assert (row["compared"], row["farm"]["id"], row["farm_alike"]) == (True, "prn-9", [])
+
+
+def test_ours_that_the_farm_does_not_know_needs_its_node(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "the farm does not know it yet: start its node anew" in _scan(monkeypatch, [PRUSA]).stdout
+
+
+def test_two_of_one_name_are_both_named(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_farm.control.add_printer("prn-8", "Ender", node="nod-7")
+    in_farm.control.add_printer("prn-9", "Ender", node="nod-7")
+    assert "(in the farm one of Ender (prn-8) on Chez Anna, Ender (prn-9) on Chez Anna)" in _scan(monkeypatch, [PRUSA]).stdout
+
+
+def test_an_octoprint_with_the_name_of_another_nodes_is_perhaps_the_same(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_farm.control.add_printer("prn-9", "printer a", node="nod-7", driver="octoprint")
+    in_farm.control.add_printer("prn-8", "Printer A", node="nod-7")
+    lines = _scan(monkeypatch, [UART], octoprints=[OCTOPI]).stdout.splitlines()
+    assert lines[3].endswith("perhaps the farm's already: printer a (prn-9) on Chez Anna")
+    assert "perhaps" not in lines[1]
+
+
+def test_a_daemon_that_refuses_is_said_too(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_self: FarmClient, _path: str) -> None:
+        raise ProblemError({"detail": "Who are you?", "next_step": "Give a token."}, 401)
+
+    monkeypatch.setattr(FarmClient, "glance", refused)
+    result = _scan(monkeypatch, [PRUSA])
+    assert "not compared with the printers of the farm. Who are you? Give a token." in result.stderr
+    assert result.stdout.splitlines()[1].endswith("ours already: Ender")
