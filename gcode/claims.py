@@ -15,7 +15,6 @@ _MAX_TOOLS: Final = 16
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([dhms])", re.ASCII)
 _SECONDS: Final = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,15})?(?!\d)", re.ASCII)
-_KEY: Final = re.compile(r"([^:=]*?)\s*(?:[:=]\s*(.*))?", re.DOTALL)
 _FLAVOURS: Final = {
     "marlin": "marlin-legacy",  # PrusaSlicer's name for Marlin before 2.0 and Prusa's own
     "marlin2": "marlin",
@@ -62,21 +61,32 @@ _Reader = Callable[[Claims, str], None]
 
 def _reader_of(comment: str) -> tuple[_Reader, str] | None:
     """Who understands a comment, and the text for him."""
-    match = _KEY.fullmatch(comment)
-    if match is None:
-        return None
-    take = _READERS.get(match[1])
+    key, text = _key_and_text(comment)
+    take = _READERS.get(key)
     if take is not None:
-        return take, match[2] or ""
-    for prefix, reader in _PREFIXES.get(match[1][:4], ()):
+        return take, text
+    for prefix, reader in _PREFIXES.get(key[:4], ()):
         if comment.startswith(prefix):
             return reader, comment[len(prefix) :]
     return None
 
 
+def _key_and_text(comment: str) -> tuple[str, str]:
+    """What stands before the first colon or equals sign, and behind it, without the blanks around it."""
+    key, _, text = comment.partition("=")
+    if ":" in key:
+        key, _, text = comment.partition(":")
+    return key.rstrip(), text.lstrip()
+
+
 def is_claim(comment: str) -> bool:
     """Whether `Claims.read` takes anything from a comment: a scan passes over all others."""
     return _reader_of(comment) is not None
+
+
+def may_be_claim(start: str) -> bool:
+    """Whether a comment without colon and equals sign may be one, by its first four characters."""
+    return start in _PREFIXES
 
 
 def _duration_s(text: str) -> float | None:

@@ -17,10 +17,10 @@ from gcode.frame.pen import Drawn, Pen, crosses, drawn
 from gcode.frame.placing import Placement, placed
 from gcode.frame.plate import Adhesion, Plate, Slice, check_height, slices, wants_brim
 from gcode.frame.strokes import Track
-from gcode.interpreter import read_facts
 from gcode.machine import Machine
 from gcode.profile import Box, PrinterProfile
 from gcode.reader import parse_line
+from gcode.scan.engine import read_facts
 from gcode.texts import Bilingual
 
 SHORTEST_HEAD_DEPTH_MM: Final = 128  # what the smallest of our beds gets

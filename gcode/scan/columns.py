@@ -117,7 +117,8 @@ class Events:
     count in `Parsed.lines`. A comment behind a plain move is an event too: it comes before the move and begins at the semicolon.
 
     A parser may number the texts that it saw: `text` is the same number, below TEXTS, for the same text in all its calls, and -1
-    for one that has none. None: this parser does not.
+    for one that has none. Comments that are a name and a figure (`;WIDTH:0.45`) may share the number of their name, from TEXTS on
+    and below 2 * TEXTS. None: this parser does not.
     """
 
     before: Integers

@@ -133,15 +133,26 @@ class _Scan:
             self._find_picture(begin, stop)
         codes = self._remarks.codes(self._block.content, events, begin)
         unsure = (codes == UNSURE).nonzero()[0]
-        columns = (unsure, events.begin[unsure] + begin, events.end[unsure] + begin, events.line[unsure], events.before[unsure])
-        for index, *place in np.stack(columns, axis=1).tolist():
-            codes[index] = self._hear_one(parsed, index, place, stop)
+        texts = np.full(len(unsure), -1) if events.text is None else events.text[unsure]
+        columns = (events.begin[unsure] + begin, events.end[unsure] + begin, events.line[unsure], events.before[unsure])
+        heard, frequent, rows = [], self._remarks.frequent, self._sheet.rows
+        for text, *place in np.stack((texts, *columns), axis=1).tolist():
+            remark = frequent[text]
+            if remark is None:
+                heard.append(self._hear_one(parsed, text, place, stop))
+            elif remark.feature is None:
+                self._change_limits(remark, rows + place[-1])
+                heard.append(COMMAND)
+            else:
+                self._select(remark.feature, rows + place[-1])
+                heard.append(NOTHING)
+        codes[unsure] = heard
         commands = (codes == COMMAND).nonzero()[0]
         if len(commands):
             self._commands += len(commands)
             self._last_command_line = max(self._last_command_line, int(events.line[commands[-1]]))
 
-    def _hear_one(self, parsed: Parsed, index: int, place: list[int], stop: int) -> int:
+    def _hear_one(self, parsed: Parsed, text: int, place: list[int], stop: int) -> int:
         """A line that is no move and may say something; gives COMMAND when it is one, else NOTHING.
 
         `place`: where it begins and ends in the block, the number of the line, and how many moves of the same call come before it.
@@ -149,32 +160,34 @@ class _Scan:
         begin, end, number, before = place
         raw = self._block.content[begin:end]
         one = self._remarks.study(raw)
+        self._remarks.number(text, raw, one)
         if isinstance(one, int):
-            if parsed.events.text is not None:
-                self._remarks.number(int(parsed.events.text[index]), one)
             return one
         self._note_printed(parsed.columns, before)
-        self._heed(one, raw, before + self._sheet.rows, (number, begin))
+        self._heed(one, before + self._sheet.rows, (number, begin))
         if self.events.awaits_picture:
             self._find_picture(_line_end(self._block.content, end)[1], stop)
         return COMMAND if one.line.code and one.line.defect is None else NOTHING
 
-    def _heed(self, remark: Remark, raw: bytes, row: int, place: tuple[int, int]) -> None:
+    def _select(self, feature: str, row: int) -> None:
+        if feature != self.events.feature:
+            self.events.feature = feature
+            self._sheet.marks.append(FeatureMark(row, feature))
+
+    def _heed(self, remark: Remark, row: int, place: tuple[int, int]) -> None:
         """A text that says something, at this place: number of its line, and byte of the block where it begins."""
         if remark.feature is not None:
-            if remark.feature != self.events.feature:
-                self.events.feature = remark.feature
-                self._sheet.marks.append(FeatureMark(row, remark.feature))
+            self._select(remark.feature, row)
             return
         number, begin = place
         if remark.whole:
             line_begin = self._line_begin(begin)
             line = remark.line._replace(number=number, offset=self._block.offset + line_begin)
             self._hear(line, row, behind_move=line_begin < begin)
-            self._remarks.was_read(raw, remark)
+            self._remarks.was_read(remark)
             return
         if remark.limits:
-            self._change_limits(remark.line, raw, row)
+            self._change_limits(remark, row)
         if remark.judges:
             self._remarks.ask(remark, number, self._block.offset + begin)
 
@@ -184,11 +197,11 @@ class _Scan:
         least = max(begin - MAX_LINE_BYTES - 1, 0)
         return max(content.rfind(b"\n", least, begin), content.rfind(b"\r", least, begin), least - 1) + 1
 
-    def _change_limits(self, line: Line, raw: bytes, row: int) -> None:
-        limits = self._limits.step(raw)
+    def _change_limits(self, remark: Remark, row: int) -> None:
+        limits = self._limits.step(remark.raw)
         if limits is None:
-            self.events.feed(line)
-            self._limits.change(self.events.limits, raw)
+            self.events.feed(remark.line)
+            self._limits.change(self.events.limits, remark.raw)
         else:
             self.events.limits = limits
         self._sheet.set_limits(row)

@@ -22,6 +22,9 @@ enum {
     MAX_EXACT_BYTES = 64, /* gcode/reader.py */
     MAX_CHORDS = 720,     /* gcode/machine.py */
     MAX_PROBES = 8,
+    MAX_INDENT = 4,       /* gcode/scan/figures.py */
+    MAX_NAME = 32,        /* gcode/scan/figures.py */
+    MAX_FIGURE = 20,      /* gcode/scan/figures.py */
     MAX_DIGITS = 18       /* 10^22 is the last power of ten that a double holds exactly */
 };
 
@@ -56,6 +59,8 @@ typedef struct {
 } Reading;
 
 static bool is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
+
+static bool is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a') < 26 || byte == '_'; }
 
 static bool is_blank(uint8_t byte) { return byte == ' ' || byte == '\t'; }
 
@@ -184,6 +189,39 @@ static int64_t slot_of(Text *texts, const uint8_t *begin, ptrdiff_t length)
     return -1;
 }
 
+/* The length of a comment's name when a figure follows it and nothing else (`;WIDTH:0.45`), else 0; gcode/scan/figures.py says what
+ * that is. Slicers write thousands, hardly two alike, and what such a one says does not depend on its figure. */
+static ptrdiff_t name_length(const uint8_t *begin, const uint8_t *end)
+{
+    const uint8_t *at = begin, *first;
+    if (at == end || *at != ';')
+        return 0;
+    first = skip_blanks(at + 1, end);
+    if (first - at > 1 + MAX_INDENT)
+        return 0;
+    for (at = first; at < end && at - first < MAX_NAME && is_letter(*at);)
+        at++;
+    if (at == first || at == end || *at != ':')
+        return 0;
+    ptrdiff_t length = ++at - begin;
+    at = skip_blanks(at, end);
+    if (at < end && *at == '-')
+        at++;
+    for (first = at; at < end && at - first < MAX_FIGURE && (is_digit(*at) || *at == '.');)
+        at++;
+    return at == end && at > first ? length : 0;
+}
+
+/* The number of a text for Python; see `Sheet.event_text`. */
+static int64_t number_of(Text *texts, const uint8_t *begin, const uint8_t *end)
+{
+    ptrdiff_t name = name_length(begin, end);
+    if (name == 0)
+        return slot_of(texts, begin, end - begin);
+    int64_t slot = slot_of(texts, begin, name);
+    return slot < 0 ? slot : TEXTS + slot;
+}
+
 /* A line, or the comment behind a move, for Python to read; false: no room. */
 static bool add_event(Sheet *sheet, const Reading *reading, const uint8_t *begin)
 {
@@ -191,12 +229,13 @@ static bool add_event(Sheet *sheet, const Reading *reading, const uint8_t *begin
         return false;
     const uint8_t *end = line_end(begin, reading->end);
     const uint8_t *cut = reading->end - reading->begin > MAX_LINE_BYTES ? reading->begin + MAX_LINE_BYTES + 1 : reading->end;
+    end = end < cut ? end : cut;
     int64_t row = sheet->events++;
     sheet->event_before[row] = sheet->rows;
     sheet->event_line[row] = reading->line;
     sheet->event_begin[row] = begin - reading->block;
-    sheet->event_end[row] = (end < cut ? end : cut) - reading->block;
-    sheet->event_text[row] = slot_of(sheet->texts, begin, (end < cut ? end : cut) - begin);
+    sheet->event_end[row] = end - reading->block;
+    sheet->event_text[row] = number_of(sheet->texts, begin, end);
     return true;
 }
 
@@ -259,7 +298,7 @@ static bool lays(Motion *motion, double filament_mm)
 }
 
 static void add_row(Sheet *sheet, const Reading *reading, const Motion *motion, const double start[3], const double end[3],
-                    double filament_mm, unsigned flags)
+                    double filament_mm, double speed_mm_s, unsigned flags)
 {
     int64_t row = sheet->rows++;
     sheet->line[row] = reading->line;
@@ -269,7 +308,7 @@ static void add_row(Sheet *sheet, const Reading *reading, const Motion *motion, 
         sheet->end[axis * sheet->room + row] = end[axis];
     }
     sheet->filament_mm[row] = filament_mm;
-    sheet->speed_mm_s[row] = motion->speed_mm_s * motion->speed_factor;
+    sheet->speed_mm_s[row] = speed_mm_s;
     sheet->tool[row] = (uint8_t)motion->tool;
     sheet->flags[row] = (uint8_t)flags;
 }
@@ -341,7 +380,7 @@ static void add_arc(Sheet *sheet, const Reading *reading, const Motion *motion, 
                     double filament_mm, unsigned flags)
 {
     double from[3], to[3];
-    double count = (double)arc->count, share_mm = filament_mm / count;
+    double count = (double)arc->count, share_mm = filament_mm / count, speed_mm_s = motion->speed_mm_s * motion->speed_factor;
     double lowest = motion->position[Z], climb = end[Z] - lowest;
     memcpy(from, motion->position, sizeof from);
     for (int64_t index = 1; index < arc->count; index++) {
@@ -349,10 +388,10 @@ static void add_arc(Sheet *sheet, const Reading *reading, const Motion *motion, 
         to[X] = arc->centre[0] + arc->radius * cos(angle);
         to[Y] = arc->centre[1] + arc->radius * sin(angle);
         to[Z] = lowest + climb * (double)index / count;
-        add_row(sheet, reading, motion, from, to, share_mm, flags | ARC);
+        add_row(sheet, reading, motion, from, to, share_mm, speed_mm_s, flags | ARC);
         memcpy(from, to, sizeof from);
     }
-    add_row(sheet, reading, motion, from, end, share_mm, flags | ARC | LAST);
+    add_row(sheet, reading, motion, from, end, share_mm, speed_mm_s, flags | ARC | LAST);
 }
 
 /* ---- lines ---- */
@@ -373,7 +412,8 @@ static void obey_move(Sheet *sheet, const Reading *reading, Motion *motion, cons
         add_arc(sheet, reading, motion, &arc, end, filament_mm, lays(motion, filament_mm) ? EXTRUDES : 0);
     } else if (!stays || filament_mm != 0.0) {
         bool extrudes = filament_mm != 0.0 && lays(motion, filament_mm) && !stays;
-        add_row(sheet, reading, motion, start, end, filament_mm, extrudes ? EXTRUDES | LAST : LAST);
+        add_row(sheet, reading, motion, start, end, filament_mm, motion->speed_mm_s * motion->speed_factor,
+                extrudes ? EXTRUDES | LAST : LAST);
     }
     memcpy(motion->position, end, sizeof end);
 }
@@ -431,14 +471,43 @@ static void set_mode(Motion *motion, int code)
         motion->relative_e = motion->asked_relative_e = motion->relative;
 }
 
+/* The words of a command of which firmwares agree only when it is written plainly: those of `wanted` and no others; null: it is not. */
+static const uint8_t *read_exact(const Reading *reading, Words *words, unsigned wanted)
+{
+    const uint8_t *at = read_words(reading->at, reading->end, words);
+    if (at == NULL || at - reading->begin > MAX_EXACT_BYTES || words->present != wanted || has_control(reading))
+        return NULL;
+    /* no firmware skips a tab as it skips a space */
+    return memchr(reading->begin, '\t', (size_t)(at - reading->begin)) == NULL ? at : NULL;
+}
+
+/* G10 and G11 alone: the firmware draws the filament back once, and gives it back once. */
+static Outcome take_retraction(Sheet *sheet, Reading *reading, Motion *motion, bool draws)
+{
+    Words words;
+    const uint8_t *at = read_exact(reading, &words, 0);
+    if (at == NULL)
+        return ODD;
+    if (sheet->rows >= sheet->room || !add_event(sheet, reading, reading->begin))
+        return NO_ROOM;
+    if (draws != (motion->drawn_back != 0)) {
+        double filament_mm = draws ? -motion->draw_mm : motion->give_mm;
+        motion->drawn_back = draws;
+        lays(motion, filament_mm);
+        if (filament_mm != 0.0)
+            add_row(sheet, reading, motion, motion->position, motion->position, filament_mm,
+                    draws ? motion->draw_mm_s : motion->give_mm_s, LAST);
+    }
+    reading->at = line_end(at, reading->end);
+    return TAKEN;
+}
+
 /* G90, G91, G92 E, M82 and M83 with nothing else. */
 static Outcome take_mode(Sheet *sheet, Reading *reading, Motion *motion, int code)
 {
     Words words;
-    const uint8_t *at = read_words(reading->at, reading->end, &words);
-    if (at == NULL || at - reading->begin > MAX_EXACT_BYTES || words.present != (code == 92 ? 1u << E : 0u) || has_control(reading))
-        return ODD;
-    if (memchr(reading->begin, '\t', (size_t)(at - reading->begin)) != NULL) /* no firmware skips it as it skips a space */
+    const uint8_t *at = read_exact(reading, &words, code == 92 ? 1u << E : 0u);
+    if (at == NULL)
         return ODD;
     if (!add_event(sheet, reading, reading->begin))
         return NO_ROOM;
@@ -467,6 +536,8 @@ static Outcome take_g(Sheet *sheet, Reading *reading, Motion *motion)
         return take_move(sheet, reading, motion, code);
     if (code == 90 || code == 91 || code == 92)
         return take_mode(sheet, reading, motion, code);
+    if (code == 10 || code == 11)
+        return take_retraction(sheet, reading, motion, code == 10);
     return code == 4 ? take_event(sheet, reading) : ODD;
 }
 

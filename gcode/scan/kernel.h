@@ -9,7 +9,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 enum {
-    ABI = 2,
+    ABI = 3,
     AXES = 4, /* X, Y, Z, E */
     M_CODES = 1024,
     TEXTS = 4096, /* slots for texts of events, a power of two */
@@ -34,11 +34,16 @@ typedef struct {
     double speed_factor;
     double unit_mm;
     double retracted_mm;
+    double draw_mm; /* what G10 and G11 do: M207 and M208 */
+    double draw_mm_s;
+    double give_mm;
+    double give_mm_s;
     int64_t relative;
     int64_t relative_e;
     int64_t asked_relative_e;
     int64_t flavour;
     int64_t tool;
+    int64_t drawn_back; /* between G10 and G11 */
     int64_t takes_arcs; /* 0: another plane, or sines that are not those of Python here; then Python draws them */
 } Motion;
 
@@ -64,7 +69,7 @@ typedef struct {
     int64_t *event_line;
     int64_t *event_begin;
     int64_t *event_end;
-    int64_t *event_text; /* slot of the same text, -1: it has none */
+    int64_t *event_text; /* slot of the same text; TEXTS more: of the same name with a figure; -1: it has none */
     int64_t event_room;
     Text *texts;           /* TEXTS slots */
     const uint8_t *mode_m; /* M_CODES bytes: nonzero for M codes that may touch the motion state */

@@ -24,7 +24,7 @@ from gcode.kinematics import MotionLimits
 from gcode.machine import Machine
 from gcode.scan.columns import MODE_M, Columns, Events, Floats, Parsed, joined
 
-ABI: Final = 2  # kernel.h: ABI
+ABI: Final = 3  # kernel.h: ABI
 SWITCH: Final = "ESSAIM_KERNEL"  # "off" keeps the scan on NumPy
 LIBRARY: Final = "_kernel.so"
 _HERE: Final = Path(__file__).parent
@@ -47,7 +47,8 @@ class _Motion(ctypes.Structure):
         ("position", _DOUBLE * 3),
         ("shift", _DOUBLE * 3),
         *((name, _DOUBLE) for name in ("e", "e_word", "e_mm3", "speed_mm_s", "speed_factor", "unit_mm", "retracted_mm")),
-        *((name, _WHOLE) for name in ("relative", "relative_e", "asked_relative_e", "flavour", "tool", "takes_arcs")),
+        *((name, _DOUBLE) for name in ("draw_mm", "draw_mm_s", "give_mm", "give_mm_s")),
+        *((name, _WHOLE) for name in ("relative", "relative_e", "asked_relative_e", "flavour", "tool", "drawn_back", "takes_arcs")),
     )
 
 
@@ -286,6 +287,10 @@ def _show(machine: Machine, motion: _Motion, *, takes_arcs: bool) -> None:
     motion.speed_factor = machine.speed_factor
     motion.unit_mm = machine.unit_mm
     motion.retracted_mm = machine.retracted_mm.get(machine.tool, 0.0)
+    retraction = machine.retraction
+    motion.draw_mm, motion.draw_mm_s = retraction.length_mm, retraction.speed_mm_s
+    motion.give_mm, motion.give_mm_s = retraction.length_mm + retraction.extra_mm, retraction.return_speed_mm_s
+    motion.drawn_back = machine.tool in machine.drawn_back
     motion.relative = machine.relative
     motion.relative_e = machine.relative_e
     motion.asked_relative_e = machine.asked_relative_e
@@ -300,6 +305,10 @@ def _tell(motion: _Motion, machine: Machine) -> None:
     machine.e_word = motion.e_word
     machine.speed_mm_s = motion.speed_mm_s
     machine.retracted_mm[machine.tool] = motion.retracted_mm
+    if motion.drawn_back:
+        machine.drawn_back.add(machine.tool)
+    else:
+        machine.drawn_back.discard(machine.tool)
     machine.relative = bool(motion.relative)
     machine.relative_e = bool(motion.relative_e)
     machine.asked_relative_e = bool(motion.asked_relative_e)

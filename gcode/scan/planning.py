@@ -93,7 +93,9 @@ def running_minimum(most: Floats, step: Floats) -> Floats:
         ahead = limit - total
         ahead[0] = min(ahead[0], before)
         np.minimum.accumulate(ahead, out=ahead)
-        np.clip(ahead + total, 0.0, limit, out=result[part])
+        rough = np.clip(ahead + total, 0.0, limit)
+        # A small speed behind a large sum has lost digits: where it is its own limit it gets them back, else those of its step.
+        np.minimum(limit, np.append(before, rough[:-1]) + step[part], out=result[part])
         before = float(result[part][-1])
     return result
 

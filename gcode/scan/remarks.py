@@ -4,6 +4,7 @@ A text is studied once: whether the reader of events or a judge takes anything f
 frequent ones that do say something (features, limits) are obeyed without reading them again; the rest goes the interpreter's way.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gcode.checks import MAX_HITS, Judge, is_clean
+from gcode.claims import may_be_claim
 from gcode.events import says_nothing
 from gcode.marks import feature_name
 from gcode.reader import Line, parse_line
@@ -24,7 +26,18 @@ UNSURE: Final = 2  # not studied yet, or it says something
 
 _MAX_TEXTS: Final = 8192  # of at most 257 bytes
 _LIMITS: Final = frozenset({"M201", "M203", "M204", "M205"})
+_PICTURE: Final = re.compile(rb"; ?(?!thum|[Oo][Cc][Tt][Oo])([A-Za-z0-9+/]{4})[A-Za-z0-9+/]{36,255}")
 _REPEATABLE: Final = frozenset({"M106", "M486"})  # the second time they change nothing
+
+
+def is_picture(raw: bytes) -> bool:
+    """Whether a comment can only be a line of a picture: one long word of base64, which says nothing to anybody.
+
+    A file may have thousands, no two alike. Those that begin like something that is heard are studied like any other comment; the
+    last of a picture may have the equals signs of a secret.
+    """
+    match = _PICTURE.fullmatch(raw)
+    return match is not None and not may_be_claim(match[1].decode("ascii"))
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +49,7 @@ class Remark:
     """
 
     line: Line
+    raw: bytes
     whole: bool = False
     feature: str | None = None
     limits: bool = False
@@ -55,62 +69,66 @@ class Remarks:
     def __init__(self, judges: Sequence[Judge]) -> None:
         self._judges = judges
         self._known: dict[bytes, Found] = {}
-        self._codes: Codes = np.full(TEXTS + 1, UNSURE, np.int8)  # of texts that the parser has numbered; the last one is for -1
-        self._figures = Figures(lambda raw: self._studied(parse_line(raw)) == NOTHING)
+        self._codes: Codes = np.full(
+            2 * TEXTS + 1, UNSURE, np.int8
+        )  # of texts that the parser has numbered; the last one is for -1
+        self.frequent: list[Remark | None] = [None] * (2 * TEXTS + 1)  # of those, features and limits: whoever asks need not study
+        self._figures = Figures(lambda raw: self._studied(raw) == NOTHING)
         self._untold: list[Remark] = []
 
     def codes(self, content: bytes, events: Events, begin: int) -> Codes:
         """NOTHING, COMMAND or UNSURE for each of the lines; `begin` is the byte of `content` where theirs count from."""
-        if events.text is None:
-            get = self._known.get
-            begins, ends = (events.begin + begin).tolist(), (events.end + begin).tolist()
-            found = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
-            codes = np.array([one if one.__class__ is int else UNSURE for one in found], np.int8)
-        else:
-            codes = self._codes[events.text]
-        unsure = (codes == UNSURE).nonzero()[0]
-        figures = unsure[self._figures.among(content, events.begin[unsure] + begin, events.end[unsure] + begin)]
-        codes[figures] = NOTHING
         if events.text is not None:
-            numbers = events.text[figures]
-            self._codes[numbers[numbers >= 0]] = NOTHING
+            return self._codes[events.text]
+        get = self._known.get
+        begins, ends = (events.begin + begin).tolist(), (events.end + begin).tolist()
+        found = [get(content[first:end]) for first, end in zip(begins, ends, strict=True)]
+        codes = np.array([one if one.__class__ is int else UNSURE for one in found], np.int8)
+        unsure = (codes == UNSURE).nonzero()[0]
+        codes[unsure[self._figures.among(content, events.begin[unsure] + begin, events.end[unsure] + begin)]] = NOTHING
         return codes
 
-    def number(self, text: int, code: int) -> None:
-        """A text that says nothing has this number."""
-        if text >= 0:
-            self._codes[text] = code
+    def number(self, text: int, raw: bytes, found: Found) -> None:
+        """A text that was studied has this number, or it is one of those that share it."""
+        if text < 0:
+            return
+        if isinstance(found, int):
+            if text < TEXTS or self._figures.knows(raw):
+                self._codes[text] = found
+        elif text < TEXTS and not found.judges and (found.feature is not None or found.limits):
+            self.frequent[text] = found
 
     def study(self, raw: bytes) -> Found:
         """Find out what a text says."""
         found = self._known.get(raw)
-        if found is None and self._figures.knows(raw):
+        if found is None and (self._figures.knows(raw) or is_picture(raw)):
             return NOTHING  # there are too many different ones to remember
         if found is None:
             if len(self._known) >= _MAX_TEXTS:
                 self.finish()
                 self._known.clear()
-            found = self._known[raw] = self._studied(parse_line(raw))
+            found = self._known[raw] = self._studied(raw)
         return found
 
-    def _studied(self, line: Line) -> Found:
+    def _studied(self, raw: bytes) -> Found:
+        line = parse_line(raw)
         code, comment = line.code, line.comment
         if line.defect or not is_clean(comment) or (code and any(judge.remembers(code) for judge in self._judges)):
-            return Remark(line, whole=True)
+            return Remark(line, raw, whole=True)
         if not code:
             feature = feature_name(comment)
-            return NOTHING if says_nothing(line) else Remark(line, whole=feature is None, feature=feature)
+            return NOTHING if says_nothing(line) else Remark(line, raw, whole=feature is None, feature=feature)
         judges = tuple(judge for judge in self._judges if judge.finds(line))
         if says_nothing(line):
-            return Remark(line, judges=judges) if judges else COMMAND
+            return Remark(line, raw, judges=judges) if judges else COMMAND
         alone = says_nothing(line._replace(code=""))
         limits = alone and code in _LIMITS
-        return Remark(line, whole=not limits, limits=limits, repeatable=alone and code in _REPEATABLE, judges=judges)
+        return Remark(line, raw, whole=not limits, limits=limits, repeatable=alone and code in _REPEATABLE, judges=judges)
 
-    def was_read(self, raw: bytes, remark: Remark) -> None:
+    def was_read(self, remark: Remark) -> None:
         """It went the interpreter's way; where that changes nothing a second time it is passed over from now on."""
         if remark.repeatable:
-            self._known[raw] = Remark(remark.line, judges=remark.judges) if remark.judges else COMMAND
+            self._known[remark.raw] = Remark(remark.line, remark.raw, judges=remark.judges) if remark.judges else COMMAND
 
     def ask(self, remark: Remark, number: int, offset: int) -> None:
         """Tell the judges of a line at this place; after the first places they only count."""

@@ -150,6 +150,9 @@ static void run_block(Driver *driver, const uint8_t *text, int64_t size, int64_t
     uint8_t *exact = take((size_t)size, 1);
     memcpy(exact, text, (size_t)size);
     Motion motion = {.speed_mm_s = 25, .speed_factor = 1, .unit_mm = 1, .takes_arcs = 1, .flavour = room % 3};
+    motion.draw_mm = 3;
+    motion.give_mm = room % 4; /* 0: nothing is given */
+    motion.draw_mm_s = motion.give_mm_s = 30;
     Sheet sheet = make_sheet(room, room % 50 + 1, mode_m);
     Plan *plan = take(1, sizeof *plan);
     int64_t at = 0, line = 1;
@@ -209,6 +212,7 @@ static const char *const PIECES[] = {
     " X1e5", " E1E+3", " X1.2.3", " Y+7.", " X1000000", " X1000000.1", " X99999999999999999999", " E0.000000000000000001", "123", ".",
     "-", "+", ";", ";TYPE:Perimeter", "; comment", "\n", "\n", "\n", "\r\n", "\r", " ", "\t", "\xc3\xa9", "\xff", "*33", "(x)", "{a}",
     "M117 text", "M862.3 P", "M83 ; relative", "G92 E0", "G92 E", "G92 X1", "EXCLUDE_OBJECT_START NAME=a", "SET_VELOCITY_LIMIT ACCEL=5",
+    "G10", "G11", "G10 ; back\n", "G11\n", ";WIDTH:0.45", ";Z:", "; LINE_WIDTH: -.4", ";HEIGHT:12.3.4", "_", ":",
     "G2 X10 I5", "G3 X0 Y0 R7", "G2 I30", "G3 J-100 E5", "G1 X10 Y10 E1\n", "G1 X20 F3000\n", "G1 E-.8\n", "G1 E.8\n"};
 
 static int64_t make_lines(uint8_t *text)

@@ -1,10 +1,12 @@
 """What slicers say: names, times and limits in the shapes that they really write."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcode.claims import Claims, is_claim
+from gcode.claims import Claims, _key_and_text, is_claim
 
 
 def read(*comments: str) -> Claims:
@@ -164,3 +166,10 @@ def test_what_griffins_firmware_heats_before() -> None:
 def test_any_comment_is_read(comment: str) -> None:
     claims = read(comment)
     assert claims.slicer is None or len(claims.slicer) <= 80
+
+
+@given(st.text("ab :=\t\n\u00a0;", max_size=12))
+def test_a_key_ends_at_the_first_colon_or_equals_sign(comment: str) -> None:
+    match = re.fullmatch(r"([^:=]*?)\s*(?:[:=]\s*(.*))?", comment, re.DOTALL)
+    assert match is not None
+    assert _key_and_text(comment) == (match[1], match[2] or "")

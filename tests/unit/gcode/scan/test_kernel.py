@@ -13,6 +13,7 @@ import hatch_build
 from gcode.machine import Machine
 from gcode.reader import MAX_LINE_BYTES, parse_line
 from gcode.scan.columns import MODE_M, TEXTS, Columns, MoveFlag
+from gcode.scan.figures import Figures
 from gcode.scan.kernel import KernelParser, Library
 from tests.gcode_files import ROOT, real_files
 from tests.unit.gcode.scan.compiled import build_kernel, compiler
@@ -93,7 +94,7 @@ def read_fast(library: Library, program: bytes, *, room: int = 1000) -> Reading:
 
 def motion_of(machine: Machine) -> tuple[object, ...]:
     drawn_back = {tool: missing_mm for tool, missing_mm in machine.retracted_mm.items() if missing_mm}
-    modes = (machine.relative, machine.relative_e, machine.asked_relative_e, machine.extruder_mode)
+    modes = (machine.relative, machine.relative_e, machine.asked_relative_e, machine.extruder_mode, frozenset(machine.drawn_back))
     return (machine.position, machine.e, machine.e_word, machine.speed_mm_s, drawn_back, *modes)
 
 
@@ -210,26 +211,104 @@ def test_events_are_cut_like_lines(library: Library) -> None:
 
 def test_equal_texts_have_one_number_in_all_calls(library: Library) -> None:
     parser = KernelParser(library)
-    first = parser.parse(memoryview(b";TYPE:Wall\n;Z:0.2\nG1 X5 ;Z:0.2\n;" + b"x" * 80), Machine(), 1, 0).events.text
+    first = parser.parse(memoryview(b";TYPE:Wall\n;Z 0.2\nG1 X5 ;Z 0.2\n;" + b"x" * 80), Machine(), 1, 0).events.text
     assert first is not None
     numbers = first.tolist()
     assert numbers[0] != numbers[1] == numbers[2]
     assert numbers[3] == -1, "a long text has none"
     assert all(number < TEXTS for number in numbers)
-    again = parser.parse(memoryview(b";Z:0.2\n;TYPE:Wall"), Machine(), 1, 0).events.text
+    again = parser.parse(memoryview(b";Z 0.2\n;TYPE:Wall"), Machine(), 1, 0).events.text
     assert again is not None
     assert again.tolist() == [numbers[1], numbers[0]]
 
 
 def test_texts_beyond_the_room_for_them_have_no_number(library: Library) -> None:
     parser = KernelParser(library)
-    block = b"".join(b";Z:%d\n" % number for number in range(12_000))
+    block = b"".join(b";Z %d\n" % number for number in range(12_000))
     numbers = parser.parse(memoryview(block), Machine(), 1, 0).events.text
     assert numbers is not None
     given = numbers[numbers >= 0].tolist()
     assert 2000 < len(given) <= TEXTS
     assert len(set(given)) == len(given), "no two texts share a number"
     assert -1 in numbers.tolist()
+
+
+@pytest.mark.parametrize(
+    ("alike", "apart"),
+    [
+        (b";WIDTH:0.45\n;WIDTH:-1\n;WIDTH: .5\n;WIDTH:7.", b";WIDTH:\n;WIDTH:0.45mm\n;WIDTH:--1\n;WIDTH:1 \n;WIDTH:1 2\n;HEIGHT:1"),
+        (b"; LINE_WIDTH: 1\n; LINE_WIDTH:\t2", b";LINE_WIDTH: 1\n;     LINE_WIDTH: 1\n;\n;:\n;:1\n; LINE WIDTH: 1"),
+        (b";" + b"n" * 32 + b":1\n;" + b"n" * 32 + b":" + b"2" * 20, b";" + b"n" * 33 + b":1\n;" + b"n" * 32 + b":" + b"2" * 21),
+    ],
+)
+def test_comments_that_are_a_name_and_a_figure_share_the_number_of_the_name(library: Library, alike: bytes, apart: bytes) -> None:
+    texts = KernelParser(library).parse(memoryview(alike + b"\n" + apart), Machine(), 1, 0).events.text
+    assert texts is not None
+    count = len(alike.splitlines())
+    shared, others = texts[:count].tolist(), texts[count:].tolist()
+    assert len(set(shared)) == 1
+    assert TEXTS <= shared[0] < 2 * TEXTS
+    assert shared[0] not in others
+
+
+@given(st.from_regex(rb"\A;[ \t]{0,6}[A-Za-z_:0-9]{0,40}:?[ \t]*-?[0-9.]{0,24}[a-z]?\Z"))
+@example(b";a:1")
+def test_every_such_comment_is_one_to_the_figures_too(library: Library, comment: bytes) -> None:
+    texts = KernelParser(library).parse(memoryview(comment), Machine(), 1, 0).events.text
+    assert texts is not None
+    if texts[0] >= TEXTS:
+        assert Figures(lambda _comment: True).knows(comment)
+
+
+@pytest.mark.parametrize("line", ["G10", "G11", "G010", "G10 ; retract", " G11", "G10 ;"])
+def test_the_firmware_s_own_retraction_is_taken(library: Library, line: str) -> None:
+    block = f"G1 X5 E5\n{line}\nG1 X6\n".encode()
+    parsed = KernelParser(library).parse(memoryview(block), Machine(), 1, 0)
+    assert (parsed.consumed, parsed.moves) == (len(block), 2)
+    assert [block[begin:][: len(line)].strip() for begin in parsed.events.begin.tolist()] == [line.strip().encode()]
+    assert_same(library, block)
+
+
+@pytest.mark.parametrize(
+    "line", ["G10 S1", "G10 P1 S200 R150", "G11 X1", "g10", "G10\t", "G10.1", "G10" + " " * 70, "G10 E1", "G11 ;\x07"]
+)
+def test_what_is_more_than_that_is_not(library: Library, line: str) -> None:
+    block = f"G1 X5 E5\n{line}\nG1 X6\n".encode()
+    assert KernelParser(library).parse(memoryview(block), Machine(), 1, 0).consumed == len(b"G1 X5 E5\n")
+    assert_same(library, block)
+
+
+RETRACTIONS = st.sampled_from(
+    [
+        *(
+            "G10",
+            "G10",
+            "G11",
+            "G11",
+            "G10 ; back",
+            "M207 S2 F1800",
+            "M207 S0",
+            "M207 S-1",
+            "M208 S.5 F600",
+            "M208 S-2",
+            "T0",
+            "T1",
+        ),
+        *("G1 X5 E1", "G1 E-3", "G1 E2", "G1 X9 E4", "M83", "G92 E0", "M220 S50", "G10 S1", "M200 D1.75", "G91", "G1 X1"),
+    ]
+)
+
+
+@given(st.lists(RETRACTIONS, max_size=30).map(lambda lines: "".join(f"{line}\n" for line in lines).encode()))
+@example(b"M207 S0\nG1 X5 E1\nG10\nG11\nM208 S1\nG10\nG11\nG1 X9 E2\n")
+@example(b"G1 X5 E1\nG10\nT1\nG11\nG10\nT0\nG11\nG1 X1 E3\n")
+def test_any_order_of_the_firmware_s_retractions(library: Library, program: bytes) -> None:
+    assert_same(library, program, room=720)
+
+
+def test_a_full_array_ends_a_call_before_a_retraction(library: Library) -> None:
+    program = b"G1 X1\nG10\nG1 X2\nG11\n" * 1000
+    assert assert_same(library, program, room=721).odd == 0
 
 
 def test_full_arrays_end_a_call_and_the_next_goes_on(library: Library) -> None:
@@ -255,7 +334,9 @@ def test_a_move_that_firmwares_read_in_different_ways_is_left_to_the_reader(libr
     assert_same(library, block)
 
 
-@pytest.mark.parametrize("line", ["G1 X7" + " " * 75, "G1 X7 ;" + "c" * 90, "G1X60Y5 E2", "G2 I5", "G3 J-.5", "G2 X9 R5", "M104 s0"])
+@pytest.mark.parametrize(
+    "line", ["G1 X7" + " " * 75, "G1 X7 ;" + "c" * 90, "G1X60Y5 E2", "G2 I5", "G3 J-.5", "G2 X9 R5", "M104 s0"]
+)
 def test_a_move_that_all_read_alike_is_taken(library: Library, line: str) -> None:
     block = f"G1 X5\n{line}\nG1 X6\n".encode()
     assert KernelParser(library).parse(memoryview(block), Machine(), 1, 0).consumed == len(block)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcode.kinematics import Junction, MotionLimits, Planner
@@ -97,6 +97,7 @@ def all_at_once(job: Job, cuts: list[int]) -> list[float]:
 
 
 @given(jobs(), st.lists(st.integers(0, 30), max_size=4))
+@example(Job([(0.0, 0.0001, 0.0, 3.5), (0.0, 0.0, 0.0, 0.05)], [0.5, 5000.0], [4, 4], [(1, 0.0)]), [])
 def test_every_move_takes_as_long_as_the_planner_says(job: Job, cuts: list[int]) -> None:
     found, wanted = all_at_once(job, cuts), one_by_one(job)
     assert found == pytest.approx(wanted, rel=1e-6, abs=1e-6)  # of a move that is over in microseconds the last bits may differ

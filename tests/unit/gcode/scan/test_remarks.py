@@ -1,12 +1,16 @@
 """Texts are studied once, and what they say is the same as if every line were read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gcode.checks import MAX_HITS, Judge
 from gcode.machine import Machine
 from gcode.scan.columns import TEXTS, Events
-from gcode.scan.remarks import COMMAND, NOTHING, UNSURE, Remark, Remarks
+from gcode.scan.remarks import COMMAND, NOTHING, UNSURE, Remark, Remarks, is_picture
 from tests.unit.gcode.samples import profile
 
 
@@ -58,10 +62,10 @@ def test_what_changes_nothing_the_second_time_is_passed_over() -> None:
     for raw, later in ((b"M106 S255", COMMAND), (b"M486 S1", COMMAND)):
         first = remark(known, raw)
         assert first.whole
-        known.was_read(raw, first)
+        known.was_read(first)
         assert known.study(raw) == later
     again = remark(known, b"M104 S200")
-    known.was_read(b"M104 S200", again)
+    known.was_read(again)
     assert known.study(b"M104 S200") is again
 
 
@@ -83,7 +87,7 @@ def test_a_fan_too_fast_is_still_counted_when_its_line_is_passed_over() -> None:
     one = judge()
     known = remarks(one)
     first = remark(known, b"M106 S300")
-    known.was_read(b"M106 S300", first)
+    known.was_read(first)
     later = remark(known, b"M106 S300")
     assert (later.whole, later.judges) == (False, (one,))
 
@@ -121,7 +125,49 @@ def test_codes_of_lines() -> None:
 def test_codes_of_texts_that_the_parser_has_numbered() -> None:
     known = remarks()
     content = b"; x\nM107\n; x\n; y\n"
-    known.number(5, NOTHING)
-    known.number(TEXTS - 1, COMMAND)
-    known.number(-1, NOTHING)
+    known.number(5, b"; x", NOTHING)
+    known.number(TEXTS - 1, b"M107", COMMAND)
+    known.number(-1, b"; y", NOTHING)
     assert known.codes(content, events(content, [5, TEXTS - 1, 5, -1]), 0).tolist() == [NOTHING, COMMAND, NOTHING, UNSURE]
+
+
+def test_a_number_of_a_name_counts_only_where_no_figure_says_anything() -> None:
+    known = remarks()
+    content = b";WIDTH:0.45\n;TIME:70\n"
+    shared = [TEXTS + 1, TEXTS + 2]
+    for number, raw in zip(shared, content.splitlines(), strict=True):
+        known.number(number, raw, NOTHING)  # whatever this figure says, another may say more
+    assert known.codes(content, events(content, shared), 0).tolist() == [NOTHING, UNSURE]
+
+
+def test_frequent_texts_that_say_something_are_kept_by_their_number() -> None:
+    known = remarks(judge())
+    for number, raw in enumerate([b";TYPE:Skirt", b"M204 S800", b"M104 S200", b"; x"], 1):
+        known.number(number, raw, known.study(raw))
+    known.number(5, b"M204 S1", replace(remark(known, b"M204 S1"), judges=(judge(),)))
+    kept = [one and (one.feature or one.limits) for one in known.frequent[1:6]]
+    assert kept == ["Skirt", True, None, None, None]
+    known.number(-1, b"M204 S800", known.study(b"M204 S800"))
+    known.number(TEXTS + 3, b"M204 S800", known.study(b"M204 S800"))
+    assert sum(one is not None for one in known.frequent) == 2, "a shared number is not for one text"
+
+
+BASE64 = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", min_size=30, max_size=90)
+HEARD = st.sampled_from(["", "", "OCTO1", "octo2", "thumbnail", "KISSlicer", "BambuStudio", "Bamb", "key", "END", "LAYER", "TYPE"])
+
+
+@given(HEARD, BASE64, st.sampled_from(["; ", ";", ";  "]), st.sampled_from(["", "", "=", "=="]))
+@example("", "apikey".rjust(40, "A"), "; ", "==")
+@example("KISSlicer", "A" * 40, "; ", "")
+def test_a_line_of_a_picture_says_nothing_as_if_it_were_studied(start: str, text: str, mark: str, end: str) -> None:
+    raw = f"{mark}{start}{text}{end}".encode()
+    if is_picture(raw):
+        assert remarks()._studied(raw) == NOTHING
+
+
+def test_lines_of_pictures_are_recognised_and_not_kept() -> None:
+    known = remarks()
+    for number in range(100):
+        assert known.study(b"; iVBORw0KGgoAAAANSUhEUgAAAQAAAAEACAYAAABccqhmAAA%08d" % number) == NOTHING
+    assert not known._known
+    assert not is_picture(b"; short")
