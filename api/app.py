@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,9 @@ async def page() -> FileResponse:
     return FileResponse(STATIC / "index.html")
 
 
+@cache
 def _routes() -> APIRouter:
+    # they are the same in every application of a process: what FastAPI works out of them is worked out once
     router = APIRouter(prefix=PREFIX)
     things = (orders, printers, jobs, nodes, set_aside, designs, programs, requesters, audit, enrolment, people)
     for module in (*things, session, backups, whole_farm, hub):
