@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.responses import FileResponse
-from starlette.staticfiles import StaticFiles
 
 from api import (
     audit,
@@ -23,6 +21,7 @@ from api import (
     nodes,
     openapi,
     orders,
+    pages,
     people,
     printers,
     problems,
@@ -42,16 +41,6 @@ from farm.control import Control
 from farm.errors import ConfigurationError, FarmError
 
 PREFIX: Final = "/api/v1"
-STATIC: Final = Path(__file__).parent / "static"
-
-
-pages = APIRouter(include_in_schema=False)
-
-
-@pages.get("/", response_class=FileResponse)
-async def page() -> FileResponse:
-    """Answer with the one page; everything else that it needs is below /static."""
-    return FileResponse(STATIC / "index.html")
 
 
 @cache
@@ -152,7 +141,7 @@ def create_app(
     problems.install(app)
     app.include_router(_routes())
     app.include_router(health.router)
-    app.include_router(pages)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(pages.router)
+    app.mount("/static", pages.files, name="static")
     openapi.document(app)
     return app

@@ -77,7 +77,7 @@ const DETAILS = {
   },
   "program.remove": (detail) => {
     const [, parts, revision, profile] = /: (\d+) x (\S+) for (\S+)$/.exec(detail) ?? [];
-    return revision ? `${revision} · ${profileName(profile)} · ${number(Number(parts))} ×` : detail;
+    return revision ? `${number(Number(parts))} × ${revision} · ${profileName(profile)}` : detail;
   },
   "program.release": rulesText,
   "program.withdraw": rulesText,

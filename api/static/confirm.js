@@ -16,11 +16,12 @@ function open(question, yes, lines, signs) {
   mark(find("confirm-lines"), "hidden", lines.length ? null : "");
   mark(find("confirm-signed"), "hidden", signs === "nobody" ? "" : null);
   mark(find("confirm-why"), "hidden", signs === "reason" ? null : "");
+  dialog.querySelector("form").reset(); // and with it the marks of an earlier try
   by.required = signs !== "nobody"; // a field that nobody sees must not hold the form back
   by.value = person();
-  reason.value = "";
   dialog.returnValue = "no";
   dialog.showModal();
+  if (by.required && !by.value) by.focus();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });

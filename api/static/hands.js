@@ -43,9 +43,10 @@ const urgency = (item) => (item.kind === "fault" && item.printer.fault.recovery 
 
 const nameOf = (item) => item.printer?.name ?? nodeName(item.node);
 
-// Why a job ended as it did; of an older Essaim in English only.
+// Why a job ended as it did; of an older Essaim in English only. That it was cancelled is said already.
 function detailOf(id) {
   const job = farm.waiting.get(id);
+  if (job?.outcome === "cancelled" && job.detail_code === "cancelled") return "";
   return (language() === "fr" && job?.detail_fr) || job?.detail || "";
 }
 

@@ -50,7 +50,8 @@ function approvalForm(first, said, requesterOf) {
   const by = make("input", { id: `${id}-by`, name: "by", required: true, minlength: 2, maxlength: 80 }); // of the requester: no operator
   const submit = async (event) => {
     event.preventDefault();
-    await act(said, () => ask("POST", pathOf(requesterOf(), "/approvals"), { revision: revision.value, by: by.value.trim() }));
+    const body = { revision: revision.value, by: by.value.trim() };
+    if (await act(said, () => ask("POST", pathOf(requesterOf(), "/approvals"), body))) by.value = ""; // each one is said anew
   };
   const element = make(
     "form", { class: "approve", onsubmit: submit, "aria-label": word("approval_add_title", { name: first.name }) },
@@ -59,13 +60,13 @@ function approvalForm(first, said, requesterOf) {
     make("button", { type: "submit" }, word("approval_add")),
   );
   const update = (requester) => {
-    const ids = approvable(requester);
+    const ids = ["", ...approvable(requester)];
     if ([...revision.options].map((option) => option.value).join(" ") !== ids.join(" ")) {
       const before = revision.value;
-      revision.replaceChildren(...ids.map((value) => make("option", { value }, value)));
-      if (ids.includes(before)) revision.value = before;
+      revision.replaceChildren(...ids.map((value) => make("option", { value }, value || word("approval_choose"))));
+      revision.value = ids.includes(before) ? before : ""; // no revision is approved because it stood there
     }
-    mark(element, "hidden", ids.length ? null : "");
+    mark(element, "hidden", ids.length > 1 ? null : "");
   };
   return { element, update };
 }

@@ -2,7 +2,7 @@
 
 export const EN = {
   nav_audit: "Audit",
-  audit: "Who answers for what",
+  audit: "Audit: who answers for what",
   audit_what: "Who added, released, withdrew, recalled, approved or removed what, when and why. Nothing of it can be changed.",
   audit_all: "Show everything",
   audit_none: "Nothing is recorded.",
@@ -35,6 +35,7 @@ export const EN = {
   program_audit: "Who answers for it",
   revision_audit: "Who answers for it",
   audit_named: "called {name} before",
+  approval_choose: "Choose the revision",
   signed_reason: "Why (may be left out)",
   person_needed: "That must name the person who answers, not a role.",
   remove_title: "Uploaded by mistake?",
@@ -51,7 +52,7 @@ export const EN = {
   remove_orders: "{count} open orders wait until another program prints it.",
   remove_orders_one: "{count} open order waits until another program prints it.",
   remove_audit: "The audit keeps that you removed it. The same file can be sent again.",
-  remove_used: "Something was printed of it, or is about to be: it stays known, because of those parts. If nothing more of it may be printed, recall {revision} in the library, or withdraw the release of this program.",
+  remove_used: "Something was printed of it, or is about to be: it stays known, because of those parts. If nothing more of it may be printed, recall {revision} in the library.",
   removed: "{name} was removed.",
   removed_again: "The farm does not know it any more. The same file can be sent again.",
   requester_rename: "Rename",
@@ -70,7 +71,7 @@ export const EN = {
 
 export const FR = {
   nav_audit: "Journal",
-  audit: "Qui répond de quoi",
+  audit: "Journal d'audit : qui répond de quoi",
   audit_what: "Qui a ajouté, validé, retiré, rappelé, approuvé ou supprimé quoi, quand et pourquoi. Rien n'y peut être changé.",
   audit_all: "Tout montrer",
   audit_none: "Rien n'est noté.",
@@ -103,6 +104,7 @@ export const FR = {
   program_audit: "Qui en répond",
   revision_audit: "Qui en répond",
   audit_named: "s'appelait {name}",
+  approval_choose: "Choisissez la révision",
   signed_reason: "Pourquoi (facultatif)",
   person_needed: "Il faut le nom de la personne qui répond, pas un rôle.",
   remove_title: "Envoyé par erreur ?",
@@ -119,7 +121,7 @@ export const FR = {
   remove_orders: "{count} commandes ouvertes attendent qu'un autre programme l'imprime.",
   remove_orders_one: "{count} commande ouverte attend qu'un autre programme l'imprime.",
   remove_audit: "Le journal d'audit garde que vous l'avez supprimé. Le même fichier peut être envoyé de nouveau.",
-  remove_used: "Quelque chose en a déjà été imprimé, ou va l'être : il reste connu, à cause de ces pièces. Si plus rien ne doit en être imprimé, rappelez {revision} dans la bibliothèque, ou retirez la validation de ce programme.",
+  remove_used: "Quelque chose en a déjà été imprimé, ou va l'être : il reste connu, à cause de ces pièces. Si plus rien ne doit en être imprimé, rappelez {revision} dans la bibliothèque.",
   removed: "{name} a été supprimé.",
   removed_again: "La ferme ne le connaît plus. Le même fichier peut être envoyé de nouveau.",
   requester_rename: "Renommer",

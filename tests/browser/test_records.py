@@ -27,8 +27,9 @@ def test_a_program_is_removed_after_it_was_told_what_is_lost(page: Page) -> None
     lost = page.text("#confirm-lines")
     for text in ("Its file, its picture", "visor-r9 and the design visor go as well", "The release by Ann Lee is gone"):
         assert text in lost
-    assert page.driver.execute_script("return document.activeElement.id") == "confirm-no"
+    assert page.driver.execute_script("return document.activeElement.id") == "confirm-by"  # nothing is done in nobody's name
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    page.one("#confirm-no").send_keys(Keys.ENTER)
     assert view.sha256 in page.control.program_rows
     page.one(".removal button").send_keys(Keys.ENTER)
     page.one("#confirm-by").send_keys("Eve Martin")
@@ -55,6 +56,7 @@ def test_a_program_that_was_printed_stays_and_says_why(page: Page) -> None:
     page.wait(lambda: "Something was printed of it" in page.text(".removal .said"))
     assert page.one(".removal button").is_enabled()
     page.one("#language").click()
+    page.wait(lambda: "Supprimer ce programme" in page.text(".removal"))
     page.one(".removal button").click()
     page.sign()
     page.wait(lambda: f"rappelez {view.revision} dans la bibliothèque" in page.text(".removal .said"))

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from api.app import STATIC
+from api.pages import STATIC
 from drivers.base import PrinterState
 from farm.views import RevisionState, UploadState
 from gcode.rules.kinds import Severity
@@ -218,6 +218,12 @@ def test_every_import_is_a_file_of_ours() -> None:
         for name in re.findall(r'from "(.+)"', script.read_text("utf-8")):
             assert name.startswith("./")
             assert (STATIC / name).is_file(), (script.name, name)
+
+
+def test_all_scripts_are_asked_for_at_once() -> None:
+    """A browser would find them one behind the other, a round trip each."""
+    asked = re.findall(r'<link rel="modulepreload" href="/static/([\w.]+)">', PAGE)
+    assert asked == [script.name for script in SCRIPTS if script.name != "app.js"]
 
 
 def test_every_id_that_a_script_looks_for_is_on_the_page() -> None:
