@@ -135,15 +135,15 @@ def program(found: list[Line]) -> str:
     return text
 
 
-def away_px(view: View, begin: NDArray[np.float32], end: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each pixel: how far it is from a line, and where along it (0 to its length)."""
+def away_px(view: View, begin: NDArray[np.float32], end: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Of each pixel: how far it is from a line, and whether it is beside it and not beyond its ends."""
     (x1, y1), (x2, y2) = view.pixels(np.array([begin, end], np.float64))
     length = float(np.hypot(x2 - x1, y2 - y1))
     across = np.array([(x2 - x1) / length, (y2 - y1) / length])
     y, x = np.mgrid[0:HIGH, 0:WIDE] + 0.5
     along = (x - x1) * across[0] + (y - y1) * across[1]
     beyond = along - np.clip(along, 0, length)
-    return np.hypot((x - x1) * across[1] - (y - y1) * across[0], beyond), along
+    return np.hypot((x - x1) * across[1] - (y - y1) * across[0], beyond), (along > 1) & (along < length - 1)
 
 
 @pytest.mark.parametrize("name", ["top", "isometric"])
@@ -158,12 +158,12 @@ def test_plastic_is_where_the_program_lays_it_and_nowhere_else(name: str, found:
     widths, heights = line_sizes_mm(drawing)
     may, must = np.zeros((HIGH, WIDE), bool), np.zeros((HIGH, WIDE), bool)
     for row in range(len(drawing.strokes)):
-        away, along = away_px(view, drawing.strokes.start[row], drawing.strokes.end[row])
+        away, beside = away_px(view, drawing.strokes.start[row], drawing.strokes.end[row])
         half_px = float(widths[row]) / 2 * scale
         sinks_px = 0.0 if name == "top" else float(heights[row]) * scale
         may |= away < half_px + sinks_px + 1.5
         if name == "top":
-            must |= (away < half_px - 0.9) & (along > 1) & (along < along.max() - 1)
+            must |= (away < half_px - 0.9) & beside
     assert not (image.astype(bool) & ~may).any(), "nothing elsewhere"
     assert not (must & ~image.astype(bool)).any(), "and no holes"
 
@@ -181,7 +181,7 @@ def test_a_shadow_is_a_line_for_each_line_moved_away_from_the_light(found: list[
         away, _ = away_px(view, start, end)
         near |= away < 1.5
         under = away < 0.2
-        assert not under.any() or mask[under].mean() > 0.6
+        assert under.sum() < 30 or mask[under].mean() > 0.6
     assert not (mask & ~near).any()
 
 
