@@ -4,16 +4,20 @@ import re
 from typing import Final
 
 from gcode.judges.finding import MAX_TEXT, Wrong, above
+from gcode.judges.flavours import LEGACY
 from gcode.judges.words import figure, whole
 from gcode.profile import PrinterProfile
-from gcode.reader import MOVES, Line
+from gcode.reader import MOVES, Line, arguments
 
 _LONGEST_TIMER_S: Final = 86_400.0
 LONGEST_DWELL_S: Final = 3600.0
-_COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
+COLDEST_WAIT_C: Final = 50.0  # a nozzle in a warm room may never get below it
 _LONGEST_LOAD_MM: Final = 1500.0  # our choice: the longest tubes of desktop printers take 1000
 _LONGEST_RETRACTION_MM: Final = 20.0  # of genuine ones; a Bowden tube takes 7
 _HEAT_WORDS: Final = frozenset("SRTP")
+_OFFSET_WORDS: Final = frozenset("LXYZUVWABC")
+_LOWEST_PROBING_MM: Final = 2.0  # our choices; Klipper's default is 5
+_HIGHEST_PROBING_MM: Final = 50.0
 _FAN_WORDS: Final = frozenset("PSR")
 _BIGGEST_OFFSET_MM: Final = 0.3  # what live adjustment of a first layer is for
 # people's words and names of parts may have brackets, and Klipper's outlines of parts are made of them
@@ -132,8 +136,8 @@ def debugging(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def offset_changed(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """G10 L2 and L20 set the origins of workspaces."""
-    return Wrong(whole(line)) if "L" in line.parameters else None
+    """G10 L2 and L20 set the origins of workspaces, RepRapFirmware's G10 P0 Z5 the offset of a tool."""
+    return Wrong(whole(line)) if line.parameters.keys() & _OFFSET_WORDS else None
 
 
 def origin_shifted(line: Line, _profile: PrinterProfile) -> Wrong | None:
@@ -163,6 +167,25 @@ def mesh_changed(line: Line, _profile: PrinterProfile) -> Wrong | None:
     return Wrong(whole(line)[:MAX_TEXT]) if changed else None
 
 
+def homes_elsewhere(line: Line, profile: PrinterProfile) -> Wrong | None:
+    """G28 Z50: Prusa's 8-bit firmware and Marlin 1.0 call the place 50 where they have homed; C stores the origin on the MK3."""
+    shifted = any(line.parameters.get(axis) for axis in "XYZ")
+    return Wrong(whole(line)) if shifted or (profile.flavour == LEGACY and "C" in line.parameters) else None
+
+
+def probing_set(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """RepRapFirmware's G30 with a height, a point's number or S: it levels by what the file says, or changes the probe's offset."""
+    return Wrong(whole(line)) if line.parameters.keys() - {"X", "Y"} else None
+
+
+def probes_low(line: Line, _profile: PrinterProfile) -> Wrong | None:
+    """BED_MESH_CALIBRATE and its like with a height of their own: the head goes from point to point there."""
+    if "HORIZONTAL_MOVE_Z" not in arguments(line.text):
+        return None
+    height_mm = figure(line, "HORIZONTAL_MOVE_Z")
+    return None if _LOWEST_PROBING_MM <= height_mm <= _HIGHEST_PROBING_MM else Wrong(whole(line)[:MAX_TEXT])
+
+
 def homing_left_out(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """G28 O: only when the firmware does not trust its position; where the head is then nobody knows."""
     return Wrong(whole(line)) if "O" in line.parameters else None
@@ -179,7 +202,9 @@ def long_retraction(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def long_load(line: Line, _profile: PrinterProfile) -> Wrong | None:
-    """M701 L and M702 U: more filament than a tube holds."""
+    """M701 L and M702 U: more filament than a tube holds; S heats to what the printer keeps for a material."""
+    if "S" in line.parameters:
+        return Wrong(whole(line)[:MAX_TEXT])
     length_mm = max(abs(line.parameters.get(letter, 0.0)) for letter in "LU")
     return above(length_mm, _LONGEST_LOAD_MM, "mm") if length_mm > _LONGEST_LOAD_MM else None
 
@@ -224,7 +249,7 @@ def dwell(line: Line, _profile: PrinterProfile) -> Wrong | None:
 def cools_down(line: Line, _profile: PrinterProfile) -> Wrong | None:
     """M109 R and M190 R wait for cooling too, for ever below the warmth of the room."""
     target_c = line.parameters.get("R")
-    return Wrong(f"R{target_c:g} °C", target_c, _COLDEST_WAIT_C) if target_c is not None and target_c < _COLDEST_WAIT_C else None
+    return Wrong(f"R{target_c:g} °C", target_c, COLDEST_WAIT_C) if target_c is not None and target_c < COLDEST_WAIT_C else None
 
 
 def fan(line: Line, _profile: PrinterProfile) -> Wrong | None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gcode.judges import lines
-from gcode.judges.flavours import Commands, commands
+from gcode.judges.flavours import LEGACY, Commands, commands, only
 from gcode.rules.kinds import AnyRule, LineJudge, LineRule, reject
 
 _Row = tuple[str, Commands, str, str, LineJudge]
@@ -66,6 +66,13 @@ _ROWS: Final[tuple[_Row, ...]] = (
         "It changes the printer's calibration.",
         "Elle change l'étalonnage de l'imprimante.",
         lines.with_parameters,
+    ),
+    (
+        "homing-elsewhere",
+        only(LEGACY, names="G28"),
+        "This firmware takes the figure behind an axis for the place where it homed (or stores it): all moves would be shifted.",
+        "Ce micrologiciel prend le chiffre après un axe pour le lieu de l'origine (ou l'enregistre) : tout serait décalé.",
+        lines.homes_elsewhere,
     ),
     (
         "calibration-run",

@@ -3,8 +3,8 @@
 from typing import Final
 
 from gcode.judges import bounds, lines
-from gcode.judges.course import waits_hot
-from gcode.judges.flavours import KLIPPER, LEGACY, MARLIN, REPRAP, Commands, commands, merged, only
+from gcode.judges.course import waits_for_ever, waits_hot
+from gcode.judges.flavours import GRIFFIN, KLIPPER, LEGACY, MARLIN, REPRAP, Commands, commands, merged, only
 from gcode.rules.kinds import AnyRule, CourseRule, LineJudge, LineRule, trust
 from gcode.texts import Bilingual
 
@@ -106,9 +106,30 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (
         "offsets-changed",
         commands("G10"),
-        "It changes the origins of coordinates that the machine keeps.",
-        "Elle change les origines des coordonnées que la machine conserve.",
+        "It changes the origins of coordinates that the machine keeps, or the place of a tool.",
+        "Elle change les origines des coordonnées que la machine conserve, ou la place d'un outil.",
         lines.offset_changed,
+    ),
+    (
+        "homing-elsewhere-unsure",
+        only(MARLIN, GRIFFIN, names="G28"),
+        "Older firmwares take the figure behind an axis for the place where it was homed: all moves after it would be shifted.",
+        "D'anciens micrologiciels prennent le chiffre après un axe pour le lieu de l'origine : tout serait décalé ensuite.",
+        lines.homes_elsewhere,
+    ),
+    (
+        "probing-set",
+        only(REPRAP, names="G30"),
+        "It levels the bed by figures of the file, or changes what the printer knows of its probe.",
+        "Elle nivelle le plateau avec des chiffres du fichier, ou change ce que l'imprimante sait de son palpeur.",
+        lines.probing_set,
+    ),
+    (
+        "probes-low",
+        only(KLIPPER, names="BED_MESH_CALIBRATE QUAD_GANTRY_LEVEL Z_TILT_ADJUST"),
+        "It moves the head from point to point of the bed at a height of the file's own.",
+        "Elle déplace la tête d'un point du plateau à l'autre à une hauteur fixée par le fichier.",
+        lines.probes_low,
     ),
     (
         "inches",
@@ -141,8 +162,8 @@ _ROWS: Final[tuple[_Row, ...]] = (
     (
         "long-load",
         only(MARLIN, LEGACY, KLIPPER, names="M701 M702"),
-        "It loads or unloads more filament than the longest tube holds.",
-        "Elle charge ou décharge plus de filament que n'en contient le plus long des tubes.",
+        "It loads or unloads more filament than the longest tube holds, or heats to a preset for it.",
+        "Elle charge ou décharge plus de filament que n'en contient le plus long des tubes, ou chauffe selon un préréglage.",
         lines.long_load,
     ),
     (
@@ -208,6 +229,15 @@ NEEDS_TRUST: Final[tuple[AnyRule, ...]] = tuple(
 )
 
 WAITS: Final[tuple[AnyRule, ...]] = (
+    CourseRule(
+        trust(
+            "waits-for-ever",
+            "It waits for a temperature that nothing in the file heats to: it may never end, with a heater on.",
+            "Elle attend une température que rien dans le fichier n'atteint : elle peut ne jamais finir, la chauffe allumée.",
+        ),
+        only(KLIPPER, names="TEMPERATURE_WAIT"),
+        waits_for_ever,
+    ),
     CourseRule(
         trust(
             "waits-hot",

@@ -105,3 +105,42 @@ def test_a_macro_is_fine_where_the_printer_has_it() -> None:
 def test_what_the_owner_forbids() -> None:
     assert ask(lines.forbidden, "M600", forbidden_codes=frozenset({"M600"})) == "M600"
     assert ask(lines.forbidden, "M601", forbidden_codes=frozenset({"M600"})) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "flavours"),
+    [
+        ("G28", set()),
+        ("G28 X0 Y0", set()),
+        ("G28 Z50", {"marlin", "marlin-legacy"}),
+        ("G28 C", {"marlin-legacy"}),
+        ("G28 W", set()),
+    ],
+)
+def test_where_an_axis_was_homed(line: str, flavours: set[str]) -> None:
+    assert {one for one in ("marlin", "marlin-legacy") if ask(lines.homes_elsewhere, line, flavour=one) is not None} == flavours
+
+
+@pytest.mark.parametrize(
+    ("judge", "good", "bad"),
+    [
+        (lines.probing_set, "G30", "G30 S-3"),
+        (lines.probing_set, "G30 X5 Y5", "G30 P1 X5 Y5 Z-2"),
+        (lines.probes_low, "BED_MESH_CALIBRATE PROFILE=a", "BED_MESH_CALIBRATE HORIZONTAL_MOVE_Z=1.9"),
+        (lines.probes_low, "Z_TILT_ADJUST HORIZONTAL_MOVE_Z=2", "Z_TILT_ADJUST HORIZONTAL_MOVE_Z=-5"),
+        (lines.probes_low, "QUAD_GANTRY_LEVEL HORIZONTAL_MOVE_Z=50", "QUAD_GANTRY_LEVEL HORIZONTAL_MOVE_Z=x"),
+        (lines.offset_changed, "G10", "G10 L2 P1"),
+        (lines.offset_changed, "G10 P0 S200 R150", "G10 P0 Z-5"),
+        (lines.long_load, "M701 L400 Z50", "M702 U1501"),
+        (lines.long_load, "M702 C", 'M701 S"PLA"'),
+        (lines.fan_configured, "M106 P1 S0.5", "M106 P1 H-1"),
+        (lines.fan_configured, "M106 R1", "M106 P1 T45:65"),
+        (lines.photographs_elsewhere, "M240", "M240 X5"),
+        (lines.mesh_changed, "G29 A", "G29 Q1"),
+        (lines.mesh_changed, "G29 P3", "G29 I5"),
+        (lines.dwell, "M300 S440 P60000", "M300 P-5"),
+    ],
+)
+def test_the_edge_of_hidden_moves_and_heat(judge: Judge, good: str, bad: str) -> None:
+    assert ask(judge, good) is None
+    assert ask(judge, bad) is not None

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from gcode.judges.course import heats_again, waits_hot
+import pytest
+
+from gcode.judges.course import heats_again, waits_for_ever, waits_hot
 from gcode.judges.situation import Situation, is_hot
 from gcode.machine import Machine
 from gcode.reader import parse_line
@@ -94,3 +96,22 @@ def test_many_short_waits_are_one_long_one() -> None:
     wrong = waits_hot(read.line, read.situation, profile())
     assert wrong is not None
     assert (wrong.value, wrong.limit) == (3600.001, 3600)
+
+
+@pytest.mark.parametrize(
+    ("before", "wait", "ever"),
+    [
+        ("M104 S200", "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=200", False),
+        ("M104 S200", "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=201", True),
+        ("M104 T1 S200", "TEMPERATURE_WAIT SENSOR=extruder1 MINIMUM=190", False),
+        ("M104 S200", "TEMPERATURE_WAIT SENSOR=extruder1 MINIMUM=190", True),
+        ("M140 S60", "TEMPERATURE_WAIT SENSOR=heater_bed MINIMUM=59", False),
+        ("M140 S60", "TEMPERATURE_WAIT SENSOR=heater_bed MAXIMUM=49", True),
+        ("M140 S60", "TEMPERATURE_WAIT SENSOR=heater_bed MAXIMUM=50", False),
+        ("M140 S60", "TEMPERATURE_WAIT SENSOR=heater_bed MINIMUM=x", True),
+        ("PRINT_START", "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=200", False),
+    ],
+)
+def test_a_wait_that_may_never_end(before: str, wait: str, ever: bool) -> None:
+    read = Read("PRINT_START").lines(before, wait)
+    assert (waits_for_ever(read.line, read.situation, profile()) is not None) == ever

@@ -85,6 +85,7 @@ EXAMPLES: Final[dict[str, Example]] = {
     "heater-tuning": Example("M303 E0 S200", "M105"),
     "emergency": Example("M112", "M400"),
     "calibration": Example("M92 E500", "M92"),
+    "homing-elsewhere": Example("G28 Z50", "G28 X0 Y0 W", {"flavour": "marlin-legacy"}),
     "calibration-run": Example("M45", "M114", {"flavour": "marlin-legacy"}),
     "memory-card": Example("M28 evil.g", "M27"),
     "raw-bus": Example("M260 A99", "M115"),
@@ -168,6 +169,9 @@ EXAMPLES: Final[dict[str, Example]] = {
     "goes-back": Example("RESTORE_GCODE_STATE NAME=a MOVE=1", "RESTORE_GCODE_STATE NAME=a", KLIPPER),
     "other-coordinates": Example("G55", "G54"),
     "offsets-changed": Example("G10 L2 P1 X5", "G10\nG11"),
+    "homing-elsewhere-unsure": Example("G28 Z50", "G28 X0 Y0"),
+    "probing-set": Example("G30 P0 X9 Y9 Z-5 S3", "G30", REPRAP),
+    "probes-low": Example("BED_MESH_CALIBRATE HORIZONTAL_MOVE_Z=0.1", "BED_MESH_CALIBRATE ADAPTIVE=1 HORIZONTAL_MOVE_Z=5", KLIPPER),
     "inches": Example("G20\nG21", "G21", shown="G20"),
     "homing-left-out": Example("G28 O", "G28 X Y"),
     "mesh-changed": Example("G29 S3 X1 Y1 Z-5", "G29 P1 X30 Y0 W50 H20 C"),
@@ -181,6 +185,9 @@ EXAMPLES: Final[dict[str, Example]] = {
     "macro": Example('M98 P"prepare.g"', 'M98 P"purge.g"', {**REPRAP, "macros": frozenset({"purge.g"})}),
     "settings-reloaded": Example("M501", "M503"),
     "dry-run": Example("M111 S8", "M111 S2"),
+    "waits-for-ever": Example(
+        "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=240", "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=195", KLIPPER
+    ),
     "waits-hot": Example("G4 S1200\n" * 4, "G4 S1200\n" * 3, shown="M104 S200\nG4 S1200\n… (4 times)"),
     "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
     "no-griffin-header": Example(
