@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from math import hypot
 from typing import BinaryIO, Final
 
-from gcode.events import EventReader
 from gcode.facts import GcodeFacts, LayerFacts
 from gcode.machine import Machine
 from gcode.profile import PrinterProfile
@@ -48,9 +47,7 @@ class CutState:
 
 def read_state(stream: BinaryIO, profile: PrinterProfile, facts: GcodeFacts, row: LayerFacts) -> CutState:
     """Go through the whole file once; the machine stops at the cut, another one goes on."""
-    found = survey(stream, profile)
-    machine = found.machine()
-    events = EventReader(machine, found)
+    machine = survey(stream, profile).machine()
     state = CutState(machine)
     first_line = facts.layer_table[0].line
     cut: CutState | None = None
@@ -61,7 +58,7 @@ def read_state(stream: BinaryIO, profile: PrinterProfile, facts: GcodeFacts, row
             _carry(state, line)
         elif line.code in _HOMING and line.number < facts.last_extrusion_line and _touches_z(line):
             cut.homes_on_the_way = cut.homes_on_the_way or line.number
-        _follow(cut or state, machine, events, line, first_line)
+        _follow(cut or state, machine, line, first_line)
     return cut or state
 
 
@@ -96,11 +93,8 @@ def _subject(line: Line) -> str:
     return " ".join([values.get("EXTRUDER", ""), *sorted(values)])
 
 
-def _follow(state: CutState, machine: Machine, events: EventReader, line: Line, first_line: int) -> None:
-    moves = machine.apply(line) if line.code and line.defect is None else ()
-    if not moves and (line.comment or line.code):
-        events.feed(line)
-    for move in moves:
+def _follow(state: CutState, machine: Machine, line: Line, first_line: int) -> None:
+    for move in machine.apply(line) if line.defect is None else ():
         if move.extrudes and line.number >= first_line:
             state.slopes |= _slopes(move.start, move.end)
             _widen(state.box, move.start)

@@ -264,7 +264,7 @@ def test_several_tools() -> None:
 
 def test_a_file_that_homes_on_its_way() -> None:
     parts = tower().split(";LAYER_CHANGE\n")
-    for code in ("G28\n", "G28 Z\n", "G29\n"):
+    for code in ("G28\n", "G28 Z\n", "G28 X Z\n", "G29\n"):
         text = ";LAYER_CHANGE\n".join([*parts[:7], "G1 Z1.2\n" + parts[7] + code + "G1 Z1.4\n", *parts[8:]])
         assert reason(text) in {"homes", "one-after-another"}
     harmless = ";LAYER_CHANGE\n".join([*parts[:7], parts[7] + "G28 X Y\nG1 X60 Y60\n", *parts[8:]])
@@ -309,6 +309,18 @@ def test_the_purge_is_at_the_farthest_corner_that_no_clip_covers() -> None:
     assert purge_place(Box(200, 200, 0, 210, 210, 250), Box(205, 0, 0, 210, 10, 250)) == (3, 207)
     beside = (Box(200, 90, 0, 210, 110, 250), Box(90, 200, 0, 110, 210, 250))
     assert purge_place(*beside) == (207, 207), "clips in the same row or column are not in the way of the corner"
+
+
+def test_a_purge_line_of_the_start_code_is_no_part_of_the_part() -> None:
+    """It may rise, and lie where the nozzle is purged again."""
+    line = "M83\nG1 X200 Y200 Z0.3\nG1 X207 Y200 Z0.5 E5\nG1 X207 Y207 E5\n"
+    lines = head(tower(start=START + line), 5)
+    assert lines[lines.index("G1 E20.000 F180") - 1].startswith("G1 X207.00000 Y207.00000")
+
+
+def test_what_cannot_be_read_changes_nothing() -> None:
+    text = tower().replace("M106 S128\n", "M106 S128\nG1 X9 E1e5 Z7 \x01\nM104 Sx\n")
+    assert head(text, 5) == head(tower(), 5)
 
 
 def test_what_is_drawn_back_for_the_way_is_given_back_under_the_same_flow() -> None:
