@@ -1,9 +1,27 @@
 """What pictures say beside the plastic."""
 
+from contextlib import nullcontext
+
 import pytest
 
+from gcode.preview.features import Colour
 from gcode.preview.reading import read_drawing
-from gcode.preview.scenery import grid_mm, ground_box, headline, listed, number, part_box, scale_bar_mm
+from gcode.preview.scenery import (
+    DARK,
+    LIGHT,
+    PreviewError,
+    checked_size,
+    checked_view,
+    grid_mm,
+    ground_box,
+    headline,
+    listed,
+    number,
+    part_box,
+    scale_bar_mm,
+)
+from gcode.preview.strokes import Drawing
+from gcode.preview.view import VIEWS
 from gcode.profile import bundled_profiles
 from tests.unit.gcode.preview.plates import START, stream, tower
 
@@ -51,3 +69,80 @@ def test_numbers() -> None:
 def test_a_grid_of_a_sane_size() -> None:
     assert list(grid_mm(-5, 31)) == [0, 10, 20, 30]
     assert list(grid_mm(0, 1e9)) == []
+
+
+def laid(box: tuple[float, float, float, float]) -> Drawing:
+    low_x, low_y, high_x, high_y = box
+    return read_drawing(stream(START + f";TYPE:Perimeter\nG1 X{low_x} Y{low_y} Z0.2\nG1 X{high_x} Y{high_y} E9\n"))
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        ((50, 60, 70, 80), (0, 0, 210, 210)),
+        ((-5, -7, 215, 213), (-5, -7, 215, 213)),
+        ((-500, -700, 2150, 2130), (-20, -20, 230, 230)),
+        ((-5, 60, 70, 80), (-5, 0, 210, 210)),
+        ((50, -7, 70, 80), (0, -7, 210, 210)),
+        ((50, 60, 215, 80), (0, 0, 215, 210)),
+        ((50, 60, 70, 900), (0, 0, 210, 230)),
+    ],
+)
+def test_each_side_of_the_ground_reaches_as_far_as_plastic_near_the_bed(
+    part: tuple[float, float, float, float], shown: tuple[float, float, float, float]
+) -> None:
+    box = ground_box(laid(part), PROFILE)
+    assert (box.min_x, box.min_y, box.max_x, box.max_y) == pytest.approx(shown)
+    alone = ground_box(laid(part), None)
+    assert (alone.min_x, alone.min_y, alone.max_x, alone.max_y) == pytest.approx(part)
+
+
+@pytest.mark.parametrize(
+    ("size", "allowed"),
+    [
+        *(((32, 32), True), ((31, 32), False), ((32, 31), False)),
+        *(((2400, 32), True), ((2401, 32), False), ((32, 2401), False)),
+        *(((2000, 2000), True), ((2001, 2000), False), ((2000, 2001), False), ((2400, 1666), True), ((2400, 1667), False)),
+    ],
+)
+def test_sizes_of_pictures_have_both_bounds_on_both_sides(size: tuple[int, int], allowed: bool) -> None:
+    with nullcontext() if allowed else pytest.raises(PreviewError, match="4 Mpx"):
+        checked_size(*size)
+
+
+def test_views_have_names() -> None:
+    for name in VIEWS:
+        checked_view(name)
+    with pytest.raises(PreviewError, match="top, isometric"):
+        checked_view("Top")
+
+
+def test_only_the_largest_kinds_are_listed() -> None:
+    text = START + "G1 Z0.2\n" + "".join(f";TYPE:kind {n}\nG1 X{n * 9 % 200} Y{n * 5 % 190} E{n + 1}\n" for n in range(20))
+    rows = listed(read_drawing(stream(text)))
+    assert len(rows) == 12
+    shares = [percent for _, percent in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert rows[0][0].name.en == "kind 19"
+
+
+def test_themes_can_be_read() -> None:
+    """Words stand off the sky and the ground by the ratio that WCAG asks of them (4.5), faint ones too."""
+    for theme in (LIGHT, DARK):
+        for back in (theme.sky, theme.ground):
+            assert contrast(theme.text, back) > 7
+            assert contrast(theme.faint, back) > 4.5
+        assert contrast(theme.grid, theme.bed) > 1.05
+        assert contrast(theme.edge, theme.bed) > 1.5
+        assert contrast(theme.keep_out, theme.bed) > 2.5
+
+
+def contrast(first: Colour, second: Colour) -> float:
+    low, high = sorted((_luminance(first), _luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: Colour) -> float:
+    parts = [part / 255 for part in colour]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
