@@ -107,6 +107,40 @@ def test_what_the_profile_forbids_is_not_put_on_the_owner(tmp_path: Path, profil
     assert "limits.toml" not in judge(program, profile, limits)["refused"]["en"]
 
 
+KLIPPER = bundled_profiles()["generic-klipper"]
+
+
+@pytest.mark.parametrize(
+    ("line", "profile", "limits", "says"),
+    [
+        ("M150 R1\n", replace(PROFILE, forbidden_codes=frozenset({"M150"})), Limits(forbidden_codes=frozenset({"M600"})), "M150"),
+        ("m150 R1\n", replace(PROFILE, forbidden_codes=frozenset({"M150"})), Limits(volume_max=(200, 200, 190)), "M150"),
+        (
+            "G2 X20 Y20 I5 J5 E1\n",
+            replace(PROFILE, forbidden_codes=frozenset({"G2", "G3"})),
+            Limits(forbidden_codes=frozenset({"M600"})),
+            "arcs",
+        ),
+        ("G1 X400 E1\n", PROFILE, NO_LIMITS, "400"),
+        ("G1 X400 E1\n", PROFILE, Limits(max_nozzle_c=210, max_bed_c=70), "400"),
+        ("SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=400\n", KLIPPER, Limits(max_nozzle_c=230), "400"),
+    ],
+)
+def test_the_owner_is_named_only_for_the_line_that_the_owner_drew(
+    tmp_path: Path, line: str, profile: PrinterProfile, limits: Limits, says: str
+) -> None:
+    """Limits that narrow something else are no reason."""
+    refused = judge(written(tmp_path, START + line + LINE + END), profile, limits)["refused"]
+    assert says in refused["en"]
+    assert "limits.toml" not in refused["en"] + refused["fr"]
+
+
+def test_the_owners_heat_of_a_heater_by_name_is_the_owners(tmp_path: Path) -> None:
+    line = "SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=80\n"
+    refused = judge(written(tmp_path, START + line + LINE + END), KLIPPER, Limits(max_nozzle_c=230, max_bed_c=70))["refused"]
+    assert "limits.toml allows 70 °C" in refused["en"]
+
+
 def test_what_needs_trust_is_accepted_only_where_the_owner_says_so(tmp_path: Path) -> None:
     program = written(tmp_path, START + "M907 E500\n" + LINE + END)
     found = judge(program, PROFILE, Limits())
