@@ -123,7 +123,7 @@ class PrintEnded:
 
     job: str
     end: PrintEnd
-    detail: str
+    detail: str  # `gcode.texts.Told` where the words are ours and not the machine's: it knows its French
     fault: Fault | None = None
     by_person: bool = False  # cancelled at the machine: do not send it to the same printer again unasked
 
@@ -151,7 +151,7 @@ class JobTrace:
 
     running: bool
     end: PrintEnd | None = None
-    detail: str = ""
+    detail: str = ""  # as that of `PrintEnded`
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,14 @@ from drivers.base import (
     StatusChanged,
 )
 from drivers.errors import AddressError, Bilingual, PrinterBusyError
+from gcode.texts import Told
 
 INFO: Final = DriverInfo("manual", frozenset({Capability.CANCEL, Capability.SURVIVES_AGENT, Capability.PROVES_IDLE}))
 MAX_ENDED: Final = 32  # how many ends are remembered for `trace`
+_REPORTED: Final = Told("printed", "reported by hand", "annoncée à la main")
+_GIVEN_UP: Final = Told("cancelled", "given up by hand", "abandonnée à la main")
+_WITHDRAWN: Final = Told("cancelled", "withdrawn", "reprise par la ferme")
+_STOPPED: Final = Told("cancelled", "stopped", "arrêtée")
 OFFERED: Final = "offered"
 ACCEPTED: Final = "accepted"
 
@@ -93,11 +98,11 @@ class ManualPrinter:
 
     def report_done(self, job: str) -> bool:
         """The person has printed it, and says elsewhere how many parts are good; False: that job is not here."""
-        return self._end(job, PrintEnd.DONE, "reported by hand")
+        return self._end(job, PrintEnd.DONE, _REPORTED)
 
     def give_up(self, job: str) -> bool:
         """The person does not print it; False: that job is not here."""
-        return self._end(job, PrintEnd.CANCELLED, "given up by hand", by_person=True)
+        return self._end(job, PrintEnd.CANCELLED, _GIVEN_UP, by_person=True)
 
     async def pause(self, job: str) -> None:
         """Nothing that we could pause."""
@@ -107,12 +112,12 @@ class ManualPrinter:
 
     async def cancel(self, job: str) -> None:
         """Take the offer back. Somebody who prints already may still report good parts."""
-        self._end(job, PrintEnd.CANCELLED, "withdrawn")
+        self._end(job, PrintEnd.CANCELLED, _WITHDRAWN)
 
     async def emergency_stop(self) -> None:
         """Nobody can be stopped from afar: the offer is taken back."""
         if self._job is not None:
-            self._end(self._job, PrintEnd.CANCELLED, "stopped")
+            self._end(self._job, PrintEnd.CANCELLED, _STOPPED)
 
     async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002
         """The person still has the job, unless this process was told what became of it."""

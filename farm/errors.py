@@ -95,7 +95,12 @@ class RejectedError(InvalidError):
     code = "gcode-rejected"
 
     def __init__(
-        self, detail: str, *, next_step: str, findings: Sequence[Mapping[str, Any]], verdicts: Mapping[str, str] | None = None
+        self,
+        detail: str | Bilingual,
+        *,
+        next_step: str | Bilingual,
+        findings: Sequence[Mapping[str, Any]],
+        verdicts: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail, next_step=next_step)
         self.findings = list(findings)

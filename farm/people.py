@@ -32,8 +32,10 @@ from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from gcode.texts import Told
 
 _log = get_logger(__name__)
+_HAS_LEFT: Final = Told("maker-left", "the maker has left", "la personne est partie")
 _MAKERS: Final = "makers.json"
 _TOKEN_BYTES: Final = 32
 _BALLAST_BYTES: Final = 1024**2  # makers' words are short
@@ -282,7 +284,7 @@ class PeopleNode:
         self._by_token.pop(maker.token_sha256, None)
         occupied = self._running.state.occupations.get(printer)
         if occupied is not None and occupied.running:
-            self._listeners[maker.key](PrintEnded(occupied.id, PrintEnd.INTERRUPTED, "the maker has left"))
+            self._listeners[maker.key](PrintEnded(occupied.id, PrintEnd.INTERRUPTED, _HAS_LEFT))
             await self._running.settle()
         await self._running.remove_printer(printer)  # before the bed is cleared: nothing more is offered on it
         if occupied is not None and occupied.job is not None:

@@ -147,6 +147,8 @@ class JobView(View):
     state: JobState
     outcome: JobOutcome | None
     detail: str
+    detail_fr: str = ""  # and the stable code of it; empty where nobody has said
+    detail_code: str = ""
     good: int
     scrap: int
     started_at: float

@@ -1,6 +1,6 @@
 """Sentences for people in both languages, and errors that carry them; the ground of every text that leaves `gcode`."""
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 LANGUAGES: Final = ("en", "fr")
 
@@ -19,8 +19,38 @@ class Bilingual(NamedTuple):
 NOTHING: Final = Bilingual("", "")
 
 
+class Told(str):
+    """A sentence in English that knows its stable code and its French (docs/decisions/0009), for where English was enough once."""
+
+    __slots__ = ("code", "fr")
+    code: str
+    fr: str
+
+    def __new__(cls, code: str, en: str, fr: str) -> Self:
+        """The sentence `en`, under a code that stays, with its French."""
+        made = super().__new__(cls, en)
+        made.code = code
+        made.fr = fr
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
+        """How it is copied and pickled."""
+        return type(self), (self.code, str(self), self.fr)
+
+    def and_then(self, more: Bilingual) -> "Told":
+        """The same with another sentence behind it."""
+        return Told(self.code, f"{self} {more.en}", f"{self.fr} {more.fr}")
+
+
+def told(text: str, code: str = "") -> Told:
+    """The text with its French; one of which nobody knows the French, such as a machine's own words, says the same in both."""
+    return text if isinstance(text, Told) else Told(code, text, text)
+
+
 def both(text: str | Bilingual) -> Bilingual:
     """A text in both languages; where there is English only, it stands for both."""
+    if isinstance(text, Told):
+        return Bilingual(str(text), text.fr)
     return text if isinstance(text, Bilingual) else Bilingual(text, text)
 
 

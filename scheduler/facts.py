@@ -45,6 +45,8 @@ class JobEnded:
     reference: JobReference
     outcome: JobOutcome
     detail: str = ""
+    detail_fr: str = ""
+    code: str = ""
     by_person: bool = False
 
 
@@ -78,6 +80,7 @@ class CommandDone:
     command: str
     ok: bool
     detail: str = ""
+    detail_fr: str = ""
 
 
 @dataclass(frozen=True, slots=True)

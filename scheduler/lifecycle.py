@@ -124,6 +124,8 @@ class Intake:
                 job,
                 outcome=fact.outcome,
                 detail=fact.detail,
+                detail_fr=fact.detail_fr,
+                detail_code=fact.code,
                 by_person=fact.by_person,
                 ended_at_s=self.now_s,
                 due_at_s=due_at_s(self.draft.farm, job.printer, 0.0, self.steady_s, self.rules),
@@ -263,7 +265,7 @@ def _settle_pending(intake: Intake, fact: Fact) -> None:
             intake.notice(
                 "collect.refused",
                 f"The node refused to collect {pending.job}: {fact.detail}",
-                f"Le nœud a refusé de collecter {pending.job} : {fact.detail}",
+                f"Le nœud a refusé de collecter {pending.job} : {fact.detail_fr or fact.detail}",
             )
 
 

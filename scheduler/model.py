@@ -268,6 +268,8 @@ class Job:
     due_at_s: float  # written off after that
     outcome: JobOutcome | None = None
     detail: str = ""
+    detail_fr: str = ""  # empty: it ended under an Essaim that kept it in English only
+    detail_code: str = ""
     by_person: bool = False
     ended_at_s: float | None = None
     collected_at_s: float | None = None
@@ -317,10 +319,7 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True)
 class PrinterRecord:
-    """A printer that a node has reported, and that belongs to it: known also while the node is away.
-
-    `capabilities` are words separated by blanks.
-    """
+    """A printer that a node has reported, and that belongs to it: known also while the node is away."""
 
     id: str
     node: str
@@ -329,7 +328,7 @@ class PrinterRecord:
     profile: str
     material: str
     nozzle_mm: float
-    capabilities: str = ""
+    capabilities: str = ""  # words separated by blanks
 
 
 @dataclass(frozen=True, slots=True)

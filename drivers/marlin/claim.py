@@ -6,6 +6,7 @@ from typing import Final
 from drivers.marlin.bookmarks import Kept, file_lines
 from drivers.marlin.job import Job, Position
 from drivers.marlin.replay import FILAMENT_TOLERANCE_MM, PLACE_TOLERANCE_MM, Candidate, Replay
+from gcode.texts import Told
 
 REATTACH_S: Final = 15.0  # after a longer gap the nozzle has sat on the part
 PAUSED_REATTACH_S: Final = 120.0  # a paused nozzle is lifted; but a machine stays hot without anybody only for so long
@@ -26,18 +27,28 @@ class Found:
 def objection(kept: Kept | None, found: Found) -> str | None:
     """Why the job cannot be gone on with; None: nothing speaks against asking the machine where it stands."""
     if kept is None:
-        return "Nothing was noted of the place in the file"
+        return _said("Nothing was noted of the place in the file", "Rien n'a été noté de l'endroit dans le fichier")
     mark = kept.mark
     gap_s = found.second - kept.second
     limit_s = PAUSED_REATTACH_S if mark.parked_at is not None else REATTACH_S
+    stood, stood_fr = f"It stood for {gap_s:.0f} s", f"Elle est restée immobile {gap_s:.0f} s"
+    unfit = found.line is None or not possible_lines(mark_line=found.line, kept=kept)
     objections = (
-        (kept.boot != found.boot, "The computer was restarted since"),
-        (mark.machine != found.machine, "Another printer is connected there now"),
-        (not 0 <= gap_s <= limit_s, f"It stood for {gap_s:.0f} s and may have left a mark on the part"),
-        (mark.size_bytes != found.size_bytes, "The file is another now"),
-        (found.line is None or not possible_lines(mark_line=found.line, kept=kept), "Its line number does not fit the file"),
+        (kept.boot != found.boot, "The computer was restarted since", "L'ordinateur a redémarré entre-temps"),
+        (mark.machine != found.machine, "Another printer is connected there now", "Une autre imprimante y est branchée maintenant"),
+        (
+            not 0 <= gap_s <= limit_s,
+            f"{stood} and may have left a mark on the part",
+            f"{stood_fr} et a pu laisser une marque sur la pièce",
+        ),
+        (mark.size_bytes != found.size_bytes, "The file is another now", "Le fichier n'est plus le même"),
+        (unfit, "Its line number does not fit the file", "Son numéro de ligne ne correspond pas au fichier"),
     )
-    return next((text for is_so, text in objections if is_so), None)
+    return next((_said(en, fr) for is_so, en, fr in objections if is_so), None)
+
+
+def _said(en: str, fr: str) -> Told:
+    return Told("cut-off", en, fr)
 
 
 def possible_lines(*, mark_line: int, kept: Kept) -> range:

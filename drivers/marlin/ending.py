@@ -10,6 +10,7 @@ from drivers.marlin.faults import FaultRule, Severity
 from drivers.marlin.job import IN_JOB, Ending, Phase
 from drivers.marlin.lines import BREAKABLE, word
 from drivers.marlin.session import Session
+from gcode.texts import Bilingual, Told, told
 
 BREAK_S: Final = 3.0  # between two M108
 MAX_BREAKS: Final = 5  # of a wait for heat
@@ -20,8 +21,16 @@ STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
 _DISABLE: Final = "DisableRunout"
 _WATCH_AGAIN: Final = b"M412 S1"
-_NOT_SAFE: Final = "The printer could not be told to cool: look whether its heaters are on."
+_NOT_SAFE: Final = Bilingual(
+    "The printer could not be told to cool: look whether its heaters are on.",
+    "L'imprimante n'a pas pu recevoir l'ordre de refroidir : vérifiez si elle chauffe encore.",
+)
 RESET_AT: Final = 2  # with the second M112 the reset line is pulled: a full queue behind a long wait lets none through (measured)
+
+
+def meaning(found: Fault) -> Told:
+    """What a fault means, as the detail of a job that ended by it."""
+    return Told(found.code, found.meaning_en, found.meaning_fr)
 
 
 def finish(session: Session, found: Ending) -> None:
@@ -43,7 +52,7 @@ def abort(session: Session, found: Ending, now_s: float, *, renumber: bool = Fal
     job.lines.clear()
     if session.phase is Phase.CLOSED or (session.phase not in IN_JOB and not renumber):
         session.abandoned = True
-        finish(session, replace(job.ending, detail=f"{job.ending.detail} {_NOT_SAFE}"))
+        finish(session, replace(job.ending, detail=told(job.ending.detail).and_then(_NOT_SAFE)))
         return
     session.enter(Phase.ABORTING, limits.secure(session, homed=job.modes.homed, inches=job.modes.inches))
     session.tries, session.answered, session.went_on, session.stuck_s = 0, None, False, None
@@ -125,7 +134,7 @@ def abandon(session: Session, code: str) -> None:
     session.abandoned = True
     found = faults.fault(code, faults.BY_CODE[code].meaning_en)
     if job is not None:
-        finish(session, job.ending or Ending(PrintEnd.INTERRUPTED, found.meaning_en, found))
+        finish(session, job.ending or Ending(PrintEnd.INTERRUPTED, meaning(found), found))
 
 
 def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None:
@@ -133,7 +142,7 @@ def on_fault(session: Session, rule: FaultRule, text: str, now_s: float) -> None
     rule = _meant(session, rule)
     found = rule.fault(text)
     if rule.severity is not Severity.KILLED:
-        abort(session, Ending(PrintEnd.FAILED, found.meaning_en, found), now_s)
+        abort(session, Ending(PrintEnd.FAILED, meaning(found), found), now_s)
     elif session.phase is not Phase.KILLED:
         kill(session, found, PrintEnd.FAILED)
         # A deaf machine does not hear it. One that only repeated such words, of a file's M118 or of noise, must not stay hot.
@@ -158,7 +167,7 @@ def kill(session: Session, found: Fault, end: PrintEnd) -> None:
     session.channel.close()
     session.enter(Phase.KILLED)
     if session.job is not None:
-        finish(session, Ending(end, found.meaning_en, found))
+        finish(session, Ending(end, meaning(found), found))
 
 
 def stop(session: Session, now_s: float) -> None:

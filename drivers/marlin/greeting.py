@@ -11,9 +11,11 @@ from drivers.marlin.identity import ASK, GREETING_S, IDENTIFY_S, OFFLINE_ASK_S, 
 from drivers.marlin.job import Ending, Job, Phase
 from drivers.marlin.replies import Reply
 from drivers.marlin.session import Session
+from gcode.texts import Told
 
 SURE: Final = 3  # times that a machine must have named itself to be another
 MAX_NAMINGS: Final = 6  # until two of them are alike, when nobody was here before
+_RESET: Final = Told("reset", "The printer was reset.", "L'imprimante a redémarré.")
 NAMELESS: Final = ""  # it tells another name each time: no machine can be told from it
 
 
@@ -33,7 +35,7 @@ def started_anew(session: Session, text: str, now_s: float) -> None:
     """`start`: the firmware has just begun. A print that ran is gone; go on only from the beginning."""
     if session.job is not None:
         session.abandoned = True  # a reset made it cold; should the word be a file's M118, or noise, it is still hot
-        ending.finish(session, Ending(PrintEnd.FAILED, "The printer was reset.", faults.fault("reset", text)))
+        ending.finish(session, Ending(PrintEnd.FAILED, _RESET, faults.fault("reset", text)))
     session.fault = None
     session.reported.foreign = False
     greet(session, now_s)
@@ -137,7 +139,7 @@ def located(session: Session, now_s: float) -> None:
 def _lost_too_long(session: Session, job: Job, now_s: float) -> None:
     gap_s = now_s - (job.lost_at_s or now_s)
     job.lost_at_s = None
-    detail = f"Contact was lost for {gap_s:.0f} s."
+    detail = Told("unplugged", f"Contact was lost for {gap_s:.0f} s.", f"Contact perdu pendant {gap_s:.0f} s.")
     ending.abort(session, Ending(PrintEnd.FAILED, detail, faults.fault("unplugged", detail)), now_s, renumber=True)
 
 

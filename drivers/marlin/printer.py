@@ -22,13 +22,26 @@ from drivers.marlin.lines import LineError, word
 from drivers.marlin.options import Options, read_options
 from drivers.marlin.program import ProgramReader, check
 from drivers.marlin.shell import Shell
+from gcode.texts import Told, told
 
 STOP_CONFIRM_S: Final = 8.0  # three times M112, 2 s apart, and the reset line between
 CONSOLE_S: Final = 30.0
 EJECT_S: Final = 600.0
 CLAIM_S: Final = 20.0  # a move in the making ends before it
-_CUT_OFF: Final = "The print was cut off when the program that fed it ended; the printer was not reset."
-_MADE_SAFE: Final = "heaters off, nozzle up."
+_CUT_OFF: Final = Told(
+    "cut-off",
+    "The print was cut off when the program that fed it ended; the printer was not reset.",
+    "L'impression a été coupée quand le programme qui l'alimentait s'est arrêté ; l'imprimante n'a pas redémarré.",
+)
+_MADE_SAFE: Final = Bilingual("heaters off, nozzle up.", "chauffages coupés, buse relevée.")
+_WAS_RESET: Final = Told(
+    "reset",
+    "The printer was reset since; the print cannot go on.",
+    "L'imprimante a redémarré entre-temps ; l'impression ne peut pas continuer.",
+)
+_STANDS_ELSEWHERE: Final = Told(
+    "cut-off", "The printer does not stand where the file says", "L'imprimante n'est pas là où le fichier le dit"
+)
 
 
 class MarlinPrinter(Shell):
@@ -208,12 +221,13 @@ class MarlinPrinter(Shell):
         if self._protocol.was_reset:
             self._make_safe()  # its line number says so; if it was only counted anew, it may still be hot
             end = PrintEnd.FAILED if bookmark is not None else PrintEnd.INTERRUPTED
-            return JobTrace(running=False, end=end, detail="The printer was reset since; the print cannot go on.")
+            return JobTrace(running=False, end=end, detail=_WAS_RESET)
         why_not = await self._reattach(job, program, bookmark)
         if why_not is None:
             return JobTrace(running=True)
         self._make_safe()
-        return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=f"{_CUT_OFF} {why_not}: {_MADE_SAFE}")
+        why = Bilingual(f"{why_not}: {_MADE_SAFE.en}", f"{told(why_not).fr} : {_MADE_SAFE.fr}")
+        return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=_CUT_OFF.and_then(why))
 
     def _make_safe(self) -> None:
         self._protocol.make_safe(self._now_s())
@@ -236,7 +250,7 @@ class MarlinPrinter(Shell):
         if self._runs(job):
             return None
         self._drop_reader()
-        return "The printer does not stand where the file says"
+        return _STANDS_ELSEWHERE
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> MarlinPrinter:

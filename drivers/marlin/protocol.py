@@ -25,7 +25,10 @@ from drivers.marlin.replies import Kind, Reply
 from drivers.marlin.reported import Reported
 from drivers.marlin.session import Session
 from drivers.marlin.steps import pump
+from gcode.texts import Told
 
+_CANCELLED: Final = Told("cancelled", "Cancelled.", "Annulée.")
+_CANCELLED_THERE: Final = Told("cancelled-there", "Cancelled at the printer.", "Annulée à l'imprimante.")
 _RUNNING: Final = Phase.RUNNING  # looked for at every line: five times quicker so
 LOST_S: Final = 60.0  # then the job is over for us
 LOW_WATER_LINES: Final = 256
@@ -136,8 +139,7 @@ class Protocol(Session):
 
     def cancel(self, now_s: float, *, by_person: bool = False) -> None:
         """End the job and make the machine safe."""
-        detail = "Cancelled at the printer." if by_person else "Cancelled."
-        self.abort(Ending(PrintEnd.CANCELLED, detail, by_person=by_person), now_s)
+        self.abort(Ending(PrintEnd.CANCELLED, _CANCELLED_THERE if by_person else _CANCELLED, by_person=by_person), now_s)
 
     def abort(self, found: Ending, now_s: float) -> None:
         """End the job as `found` says: heaters off and nozzle away first, as far as the machine can be reached."""

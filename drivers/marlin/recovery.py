@@ -13,11 +13,14 @@ from drivers.marlin.bookmarks import decode
 from drivers.marlin.claim import Claim, Found, objection, possible_lines
 from drivers.marlin.program import YIELD_S, ProgramReader, ProgramSize
 from drivers.marlin.replay import Replay
+from gcode.texts import Told
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_NO_FILE: Final = "Its file is not here any more"
-TOO_LATE: Final = "It took too long to find the place in the file"
-_UNSURE: Final = "The place in the file is not certain"
+_NO_FILE: Final = Told("cut-off", "Its file is not here any more", "Son fichier n'est plus là")
+TOO_LATE: Final = Told(
+    "cut-off", "It took too long to find the place in the file", "Retrouver l'endroit dans le fichier a pris trop de temps"
+)
+_UNSURE: Final = Told("cut-off", "The place in the file is not certain", "L'endroit dans le fichier n'est pas certain")
 
 
 def boot_id() -> str:
@@ -79,7 +82,7 @@ def _follow(claim: Claim, program: Path, size: ProgramSize | None) -> Prepared:
             time.sleep(YIELD_S)
     except TransferError as error:
         reader.close()
-        return Prepared(why_not=error.detail.rstrip("."))
+        return Prepared(why_not=Told(error.code, error.detail.rstrip("."), error.detail_fr.rstrip(".")))
     if complete:
         replay.over()
     if not replay.candidates:

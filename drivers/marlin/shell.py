@@ -29,6 +29,7 @@ from drivers.marlin.program import FileChangedError, ProgramReader
 from drivers.marlin.protocol import Protocol
 from drivers.marlin.reset import pulse
 from drivers.marlin.transcript import Transcript
+from gcode.texts import Told
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -41,9 +42,21 @@ HELD_S: Final = 3.0  # of a machine that waits for a person: M0 ends before; a c
 STOPPED_S: Final = 3.5  # M112, two seconds later M112 and the reset line; with SAFE_S less than the ten seconds of `Driver.close`
 LAST_WORDS_S: Final = 0.3  # so many bytes take 5 ms at 115200 baud; the rest is for a slow USB adapter
 MAX_ENDED: Final = 32  # how many ends we remember for `trace`
-_INTERRUPTED: Final = "The agent was stopped in mid-print: heaters off, nozzle up."
-_UNREACHED: Final = "The agent was stopped while the printer could not be reached."
-_UNCONFIRMED: Final = "The agent was stopped; the printer did not confirm that its heaters are off: look at it."
+_INTERRUPTED: Final = Told(
+    "agent-stopped",
+    "The agent was stopped in mid-print: heaters off, nozzle up.",
+    "L'agent a été arrêté en pleine impression : chauffages coupés, buse relevée.",
+)
+_UNREACHED: Final = Told(
+    "agent-stopped",
+    "The agent was stopped while the printer could not be reached.",
+    "L'agent a été arrêté alors que l'imprimante était injoignable.",
+)
+_UNCONFIRMED: Final = Told(
+    "agent-stopped",
+    "The agent was stopped; the printer did not confirm that its heaters are off: look at it.",
+    "L'agent a été arrêté ; l'imprimante n'a pas confirmé que ses chauffages sont coupés : allez voir.",
+)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -262,7 +275,7 @@ class Shell:
         except TransferError as error:
             self._feeding = None
             code = "file-changed" if isinstance(error, FileChangedError) else "file-unreadable"
-            self._protocol.feed_failed(str(error), self._now_s(), code=code)
+            self._protocol.feed_failed(Told(code, *error.bilingual), self._now_s(), code=code)
         else:
             self._feeding = None
             if reader is self._reader:

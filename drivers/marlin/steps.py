@@ -9,10 +9,12 @@ from drivers.marlin.events import Ready
 from drivers.marlin.job import FENCE, Ending, Phase, park, unpark
 from drivers.marlin.modes import Mode
 from drivers.marlin.session import Session
+from gcode.texts import Told
 
 POLL_S: Final = 2.0  # temperatures, when the firmware does not report by itself
 MAX_TELLINGS: Final = 6  # of the place of a pause, until two in a row agree
 ALIVE_S: Final = 10.0  # a sign of life and the SD card, when it does
+_DONE: Final = Told("printed", "Every line was executed.", "Toutes les lignes ont été exécutées.")
 
 
 def pump(session: Session, now_s: float) -> None:
@@ -36,7 +38,7 @@ def _channel_failed(session: Session, now_s: float) -> None:
         greeting.started_anew(session, "Last Line: 0", now_s)
     else:
         found = faults.fault(code, f"line {session.channel.last_line}")
-        ending.abort(session, Ending(PrintEnd.FAILED, found.meaning_en, found), now_s, renumber=True)
+        ending.abort(session, Ending(PrintEnd.FAILED, ending.meaning(found), found), now_s, renumber=True)
 
 
 def _located(session: Session, now_s: float) -> bool:
@@ -159,8 +161,7 @@ def _aborted(session: Session, _now_s: float) -> bool:
 def _drained(session: Session, _now_s: float) -> bool:
     """DRAINING is through: every line was executed."""
     unknown = session.reported.unknown
-    detail = f"Every line was executed. {unknown.en}" if unknown is not None else "Every line was executed."
-    ending.finish(session, Ending(PrintEnd.DONE, detail))
+    ending.finish(session, Ending(PrintEnd.DONE, _DONE if unknown is None else _DONE.and_then(unknown)))
     return True
 
 

@@ -27,13 +27,33 @@ from drivers.octoprint.reading import (
     temperatures_of,
     text_of,
 )
+from gcode.texts import Told
 
 OUR_DISCONNECT_S: Final = 5.0  # from our command to the event that tells of it
 # Two files selected and started in the same moment make 1.11.8 tell PrintDone, and count a success, for one of which not a line was
 # printed, after milliseconds and with no print time (measured). It sends 1,500 lines a second at best (measured): over ten times
 # that is no print.
 LINES_A_S: Final = 20_000.0
-TOO_SOON: Final = "OctoPrint calls it done sooner than it can send it: another file was started in the same moment."
+TOO_SOON: Final = Told(
+    "too-soon",
+    "OctoPrint calls it done sooner than it can send it: another file was started in the same moment.",
+    "OctoPrint la dit finie plus tôt qu'il n'a pu l'envoyer : un autre fichier a été lancé au même moment.",
+)
+COUNTED: Final = Told("printed", "OctoPrint has counted it as printed.", "OctoPrint l'a comptée comme imprimée.")
+_SENT: Final = Told("printed", "OctoPrint has sent every line.", "OctoPrint a envoyé toutes les lignes.")
+_GONE: Final = Told("file-gone", "Its file is gone from OctoPrint.", "Son fichier a disparu d'OctoPrint.")
+_CANCELLED: Final = Told("cancelled", "Cancelled.", "Annulée.")
+_LOST: Final = Told(
+    "printer-lost",
+    "OctoPrint lost the printer, or the print was cancelled while we were away.",
+    "OctoPrint a perdu l'imprimante, ou l'impression a été annulée en notre absence.",
+)
+_FORGOTTEN: Final = Told(
+    "forgotten", "OctoPrint was restarted, or forgot the print.", "OctoPrint a redémarré, ou a oublié l'impression."
+)
+_DISCONNECTED: Final = Told(
+    "printer-lost", "OctoPrint was disconnected from the printer.", "OctoPrint a été déconnecté de l'imprimante."
+)
 _KEPT_APART: Final = Bilingual(
     "A person has disconnected the printer in OctoPrint.", "Quelqu'un a déconnecté l'imprimante dans OctoPrint."
 )
@@ -152,16 +172,16 @@ class Machine:
     @staticmethod
     def _verdict(job: OpenJob, reading: Reading, record: PrintRecord | None) -> tuple[PrintEnd, str]:
         if record is None:
-            return PrintEnd.INTERRUPTED, "Its file is gone from OctoPrint."
+            return PrintEnd.INTERRUPTED, _GONE
         if record.successes and job.too_soon(record.last_s):
             return PrintEnd.FAILED, TOO_SOON
         if record.successes:
-            return PrintEnd.DONE, "OctoPrint has counted it as printed."
+            return PrintEnd.DONE, COUNTED
         if record.failures and job.cancel_asked:
-            return PrintEnd.CANCELLED, "Cancelled."
+            return PrintEnd.CANCELLED, _CANCELLED
         if record.failures or job.lost:
-            return PrintEnd.FAILED, reading.error or "OctoPrint lost the printer, or the print was cancelled while we were away."
-        return PrintEnd.INTERRUPTED, "OctoPrint was restarted, or forgot the print."
+            return PrintEnd.FAILED, reading.error or _LOST
+        return PrintEnd.INTERRUPTED, _FORGOTTEN
 
     # --- what comes in ------------------------------------------------------------------------------------------------------------
 
@@ -241,7 +261,7 @@ class Machine:
         took_s = number_of(content.get("time"))
         if job.too_soon(seen_s if took_s is None else took_s):
             return self._end(PrintEnd.FAILED, TOO_SOON)
-        return self._end(PrintEnd.DONE, "OctoPrint has sent every line.")
+        return self._end(PrintEnd.DONE, _SENT)
 
     def _print_cancelling(self, content: Mapping[str, Any]) -> Effect:
         if job := self._ours(content):
@@ -265,7 +285,7 @@ class Machine:
             self.fault = self.fault or stopped_fault(error)
         elif error:
             self.fault = self.fault or named_fault(error)  # the Error event that says so may come after this, under load (measured)
-        detail = error or "OctoPrint was disconnected from the printer."
+        detail = error or _DISCONNECTED
         return self._end(PrintEnd.FAILED, detail, fault=self.fault, by_person=self.kept_apart)
 
     def _print_failed_by_cancel(self, job: OpenJob) -> Effect:
@@ -281,10 +301,12 @@ class Machine:
             return self._end(PrintEnd.FAILED, job.firmware_error, fault=fault)
         if self._reset:
             fault = reset_fault()
-            return self._end(PrintEnd.FAILED, fault.meaning_en, fault=fault)
+            return self._end(PrintEnd.FAILED, Told(fault.code, fault.meaning_en, fault.meaning_fr), fault=fault)
         by_us = job.cancel_asked and job.cancelled_by in {None, self.user}
-        who = "us" if by_us else job.cancelled_by or "somebody at the printer"
-        return self._end(PrintEnd.CANCELLED, f"Cancelled by {who}.", by_person=not by_us)
+        who = Bilingual(job.cancelled_by or "somebody at the printer", job.cancelled_by or "quelqu'un à l'imprimante")
+        who = Bilingual("us", "nous") if by_us else who
+        detail = Told("cancelled", f"Cancelled by {who.en}.", f"Annulée par {who.fr}.")
+        return self._end(PrintEnd.CANCELLED, detail, by_person=not by_us)
 
     def _printer_reset(self, content: Mapping[str, Any]) -> Effect:
         self._reset = self.job is not None and content.get("idle") is not True

@@ -36,17 +36,25 @@ from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.camera import take_picture
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.form import count_commands_of
-from drivers.octoprint.machine import LINES_A_S, TOO_SOON, OpenJob
+from drivers.octoprint.machine import COUNTED, LINES_A_S, TOO_SOON, OpenJob
 from drivers.octoprint.permissions import POWER, QUESTIONS, TERMINAL, lacking
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.reading import ACTIVE, APART, Phase, PrintRecord, Reading, job_path
 from drivers.octoprint.terminal import checked
 from drivers.octoprint.timing import Timing
 from drivers.octoprint.watch import Watch
+from gcode.texts import Told
 
 KEEP_FILES: Final = 3  # uploads of ours that stay at OctoPrint: their print records answer `trace` after a restart of the agent
 PAUSING_LOOKS: Final = 100
 PAUSING_LOOK_S: Final = 0.3  # a pause waits for the moves that the machine has planned, up to half a minute
+_NO_FILE: Final = Told("file-gone", "OctoPrint has no file of this job.", "OctoPrint n'a pas de fichier de cette impression.")
+_NO_END: Final = Told(
+    "forgotten", "OctoPrint has its file but remembers no end of it.", "OctoPrint a son fichier mais ne se souvient pas de sa fin."
+)
+_AWAY: Final = Told(
+    "failed-while-away", "It failed or was cancelled while we were away.", "Elle a échoué ou a été annulée en notre absence."
+)
 _AGAIN: Final = Bilingual("Look at OctoPrint, then start again.", "Regardez OctoPrint, puis recommencez.")
 _JOB: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")
 # OctoPrint's own script after a cancel can be changed by its owner; heaters are off and the nozzle is away in any case
@@ -430,14 +438,14 @@ class OctoPrintDriver:
             await asyncio.sleep(self._timing.record_s)
             record = await self._watch.call(self._client.read_record, job_path(job))
         if record is None:
-            return JobTrace(running=False, detail="OctoPrint has no file of this job.")
+            return JobTrace(running=False, detail=_NO_FILE)
         if record.last_success is None:
-            return JobTrace(running=False, detail="OctoPrint has its file but remembers no end of it.")
+            return JobTrace(running=False, detail=_NO_END)
         if record.last_success and OpenJob(job, "", least_s=least_s).too_soon(record.last_s):
             return JobTrace(running=False, end=PrintEnd.FAILED, detail=TOO_SOON)
         if record.last_success:
-            return JobTrace(running=False, end=PrintEnd.DONE, detail="OctoPrint has counted it as printed.")
-        return JobTrace(running=False, end=PrintEnd.FAILED, detail="It failed or was cancelled while we were away.")
+            return JobTrace(running=False, end=PrintEnd.DONE, detail=COUNTED)
+        return JobTrace(running=False, end=PrintEnd.FAILED, detail=_AWAY)
 
     def _heard(self, event: DriverEvent) -> None:
         if isinstance(event, PrintEnded) and event.end is PrintEnd.CANCELLED and not event.by_person:

@@ -321,6 +321,8 @@ class JobEnded(JobFact):
     kind: Literal["job-ended"] = "job-ended"
     outcome: JobOutcome
     detail: Text = ""
+    detail_fr: Text | None = None  # None, here and below: an older node, whose facts keep the tag that they were told with
+    code: Word | None = None
     by_person: bool = False
     took_s: Seconds = 0.0
 

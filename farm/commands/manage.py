@@ -8,7 +8,9 @@ import typer
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import duration, number_of, plain, rejected, say, say_json
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
+from farm.language import spoken
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
+from gcode.texts import Bilingual
 
 orders_app = typer.Typer(help="Orders, and every attempt to print them.", no_args_is_help=True)
 nodes_app = typer.Typer(help="Nodes of the farm.", no_args_is_help=True)
@@ -120,7 +122,8 @@ def _attempt(job: JobView, printer: str) -> str:
     begun = datetime.fromtimestamp(job.started_at).astimezone().strftime("%Y-%m-%d %H:%M")
     took = f" after {duration(job.ended_at - job.started_at)}" if job.ended_at is not None else ""
     ended = f"{job.outcome}{took}" if job.outcome is not None else "collected" if job.state == "collected" else "running"
-    detail = f" ({job.detail})" if job.detail else ""
+    said = spoken(Bilingual(job.detail, job.detail_fr or job.detail))
+    detail = f" ({said})" if said else ""
     if job.state == "collected":
         came = f"{job.good} good, {job.scrap} scrap, by {job.collected_by}"
     else:

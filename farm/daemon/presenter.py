@@ -54,6 +54,8 @@ def job_view(job: Job, farm: Farm) -> JobView:
         state=state,
         outcome=job.outcome,
         detail=job.detail,
+        detail_fr=job.detail_fr or job.detail,
+        detail_code=job.detail_code,
         good=job.good,
         scrap=job.scrap,
         started_at=job.started_at_s,

@@ -30,6 +30,7 @@ from farm.ids import new_id
 from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
 from gcode.profile import PrinterProfile
+from gcode.texts import LANGUAGES, Bilingual
 from scheduler.draft import Draft
 from scheduler.model import (
     BuildSpace,
@@ -82,9 +83,10 @@ def _line(finding: Mapping[str, Any]) -> int:
     return int(hits[0].get("line", 0))
 
 
-def _described(finding: Mapping[str, Any]) -> str:
-    where = f" (line {_line(finding)})" if _line(finding) else ""
-    return f"{finding['explanation']['en']}{where}"
+def _described(finding: Mapping[str, Any], spoken: str) -> str:
+    line = Bilingual("line", "ligne").spoken(spoken)
+    where = f" ({line} {_line(finding)})" if _line(finding) else ""
+    return f"{finding['explanation'][spoken]}{where}"
 
 
 def warnings_of(report: ProfileReport) -> str:
@@ -104,10 +106,14 @@ def _require_printable(reports: Sequence[ProfileReport]) -> None:
     if report.verdict is not Verdict.REJECT:
         return
     rejecting = [finding for finding in report.findings if finding["severity"] == "reject"]
-    what = "; ".join(_described(finding) for finding in rejecting[:_MAX_FINDINGS])
+    what, what_fr = ("; ".join(_described(finding, spoken) for finding in rejecting[:_MAX_FINDINGS]) for spoken in LANGUAGES)
+    fix = rejecting[0]["fix"]
     raise RejectedError(
-        f"The file does not pass the checks of profile {report.profile}: {what}",
-        next_step=rejecting[0]["fix"]["en"],
+        Bilingual(
+            f"The file does not pass the checks of profile {report.profile}: {what}",
+            f"Le fichier ne passe pas les contrôles du profil {report.profile} : {what_fr}",
+        ),
+        next_step=Bilingual(fix["en"], fix["fr"]),
         findings=report.findings,
         verdicts={other.profile: other.verdict.value for other in reports},
     )
@@ -116,8 +122,14 @@ def _require_printable(reports: Sequence[ProfileReport]) -> None:
 def _require_material(profile: PrinterProfile, material: str) -> None:
     if material.strip().casefold() not in {known.casefold() for known in profile.materials}:
         raise InvalidError(
-            f"Printers of profile {profile.id} do not print {material.strip() or 'nothing'}.",
-            next_step=f"Say one of its materials: {', '.join(profile.materials)}.",
+            Bilingual(
+                f"Printers of profile {profile.id} do not print {material.strip() or 'nothing'}.",
+                f"Les imprimantes du profil {profile.id} n'impriment pas {material.strip() or 'rien'}.",
+            ),
+            next_step=Bilingual(
+                f"Say one of its materials: {', '.join(profile.materials)}.",
+                f"Indiquez l'une de ses matières : {', '.join(profile.materials)}.",
+            ),
             code="unknown-material",
         )
 
@@ -159,8 +171,11 @@ class Programs:
             profile = self.profiles.get(request.profile)
             if profile is None:
                 raise InvalidError(
-                    f"There is no profile {request.profile!r}.",
-                    next_step=f"Known profiles: {', '.join(sorted(self.profiles))}.",
+                    Bilingual(f"There is no profile {request.profile!r}.", f"Il n'y a pas de profil {request.profile!r}."),
+                    next_step=Bilingual(
+                        f"Known profiles: {', '.join(sorted(self.profiles))}.",
+                        f"Profils connus : {', '.join(sorted(self.profiles))}.",
+                    ),
                     code="unknown-profile",
                 )
             _require_material(profile, request.material)
@@ -210,12 +225,20 @@ class Programs:
                 source, plain, [profile, *others], density_g_cm3=density_g_cm3(material), bounds=bounds, on_progress=on_progress
             )
         except UnreadableError as error:
-            raise InvalidError(error.problem.detail, next_step=error.problem.next_step, code="not-gcode") from error
+            said = error.problem
+            detail, next_step = Bilingual(said.detail, said.detail_fr), Bilingual(said.next_step, said.next_step_fr)
+            raise InvalidError(detail, next_step=next_step, code="not-gcode") from error
         except NoRoomError as error:
             raise _store_full() from error
         except InspectionError as error:
             raise InvalidError(
-                f"The file could not be read to its end: {error}.", next_step="Check it with your slicer.", code="unreadable"
+                Bilingual(
+                    f"The file could not be read to its end: {error}.",
+                    "Le fichier n'a pas pu être lu jusqu'au bout : "
+                    "il demande trop de temps ou de mémoire, ou sa lecture s'est arrêtée.",
+                ),
+                next_step=Bilingual("Check it with your slicer.", "Vérifiez-le avec votre trancheur."),
+                code="unreadable",
             ) from error
         assert found.checked is not None
         return found.checked, found.pictures
@@ -264,7 +287,12 @@ class Programs:
 
 
 def _store_full() -> StoreFullError:
-    return StoreFullError("The disk of the farm is full.", next_step="Make room on it; nothing was kept of this upload.")
+    return StoreFullError(
+        Bilingual("The disk of the farm is full.", "Le disque de la ferme est plein."),
+        next_step=Bilingual(
+            "Make room on it; nothing was kept of this upload.", "Libérez de la place ; rien n'a été gardé de cet envoi."
+        ),
+    )
 
 
 def _purpose(profile: str, material: str) -> str:
@@ -277,8 +305,14 @@ def _promised(upload: Path, promised_sha256: str | None) -> str:
     sha256 = sha256_of(upload)
     if promised_sha256 not in {None, sha256}:
         raise InvalidError(
-            f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
-            next_step="The transfer was damaged or cut: send the file again.",
+            Bilingual(
+                f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
+                f"Le fichier reçu a le SHA-256 {sha256}, mais {promised_sha256} était annoncé.",
+            ),
+            next_step=Bilingual(
+                "The transfer was damaged or cut: send the file again.",
+                "Le transfert a été abîmé ou coupé : envoyez de nouveau le fichier.",
+            ),
             code="hash-mismatch",
         )
     return sha256
@@ -304,7 +338,11 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
         _require_same(draft.farm, known, request)
         return known.sha256
     if incoming.checked is None:
-        raise ConflictError("This program was removed in the meantime.", next_step="Upload it again.", code="program-removed")
+        raise ConflictError(
+            Bilingual("This program was removed in the meantime.", "Ce programme a été retiré entre-temps."),
+            next_step=Bilingual("Upload it again.", "Envoyez-le de nouveau."),
+            code="program-removed",
+        )
     joins = request.revision in draft.farm.revisions  # otherwise the release of that is what is recorded
     _name_revision(draft, request, now_s)
     if joins:
@@ -329,11 +367,19 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
 def _require_same(farm: Farm, known: Program, request: ProgramRequest) -> None:
     """Raise ConflictError when the upload of a known file says that it is something else."""
     revision, design = farm.revisions.get(known.revision), find_design(farm, request.design)
+    parts = _number_of_parts(known.parts)
     if (known.revision, known.profile, known.parts) != (request.revision, request.profile, request.parts):
         raise ConflictError(
-            f"This file is known already: revision {known.revision}, profile {known.profile}, {_number_of_parts(known.parts)}.",
-            next_step=f"If that is wrong, remove it and upload it again: farm program remove {known.sha256[:12]}. "
-            "If both are wanted, slice it for the other purpose: one file is one program.",
+            Bilingual(
+                f"This file is known already: revision {known.revision}, profile {known.profile}, {parts.en}.",
+                f"Ce fichier est déjà connu : révision {known.revision}, profil {known.profile}, {parts.fr}.",
+            ),
+            next_step=Bilingual(
+                f"If that is wrong, remove it and upload it again: farm program remove {known.sha256[:12]}. "
+                "If both are wanted, slice it for the other purpose: one file is one program.",
+                f"Si c'est faux, retirez-le et envoyez-le de nouveau : farm program remove {known.sha256[:12]}. "
+                "Si les deux sont voulus, tranchez-le pour l'autre usage : un fichier est un programme.",
+            ),
             code="program-known",
         )
     if revision is not None and (design is None or revision.design != design.id):
@@ -341,11 +387,14 @@ def _require_same(farm: Farm, known: Program, request: ProgramRequest) -> None:
 
 
 def _of_another_design(revision: str) -> ConflictError:
-    return ConflictError(f"Revision {revision} is one of another design.", next_step="Give the revision another name.")
+    return ConflictError(
+        Bilingual(f"Revision {revision} is one of another design.", f"La révision {revision} est celle d'un autre modèle."),
+        next_step=Bilingual("Give the revision another name.", "Donnez un autre nom à la révision."),
+    )
 
 
-def _number_of_parts(parts: int) -> str:
-    return f"{parts} part" if parts == 1 else f"{parts} parts"
+def _number_of_parts(parts: int) -> Bilingual:
+    return Bilingual("1 part", "1 pièce") if parts == 1 else Bilingual(f"{parts} parts", f"{parts} pièces")
 
 
 def judged(program: Program, checked: Checked, way: str) -> Program:
@@ -396,11 +445,20 @@ def _name_revision(draft: Draft, request: ProgramRequest, now_s: float) -> None:
         if design is None or revision.design != design.id:
             raise _of_another_design(request.revision)
         if revision.recalled:
-            raise ConflictError(f"Revision {request.revision} was recalled.", next_step="Give the new revision another name.")
+            raise ConflictError(
+                Bilingual(f"Revision {request.revision} was recalled.", f"La révision {request.revision} a été rappelée."),
+                next_step=Bilingual("Give the new revision another name.", "Donnez un autre nom à la nouvelle révision."),
+            )
         if request.draft and not revision.draft:
             raise ConflictError(
-                f"Revision {request.revision} is released: what is added to it is printed at once.",
-                next_step="Give the draft a revision of its own, or leave --draft away.",
+                Bilingual(
+                    f"Revision {request.revision} is released: what is added to it is printed at once.",
+                    f"La révision {request.revision} est validée : ce qui y est ajouté est imprimé aussitôt.",
+                ),
+                next_step=Bilingual(
+                    "Give the draft a revision of its own, or leave --draft away.",
+                    "Donnez au brouillon une révision à lui, ou enlevez --draft.",
+                ),
                 code="released-already",
             )
         return

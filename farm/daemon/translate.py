@@ -95,6 +95,8 @@ def _plain(source: messages.Fact) -> facts.Fact:
                 _reference(source.reference),
                 source.outcome,
                 detail=source.detail,
+                detail_fr=source.detail_fr or "",
+                code=source.code or "",
                 by_person=source.by_person,
             )
         case messages.JobCollected():
@@ -104,7 +106,9 @@ def _plain(source: messages.Fact) -> facts.Fact:
         case messages.BedCleared():
             return facts.BedCleared(source.seq, source.printer, source.occupation)
         case messages.CommandDone():
-            return facts.CommandDone(source.seq, source.printer, source.command, source.ok, detail=source.detail)
+            return facts.CommandDone(
+                source.seq, source.printer, source.command, source.ok, detail=source.detail, detail_fr=source.detail_fr
+            )
         case messages.FaultRaised():
             return facts.FaultSeen(source.seq, source.printer, source.fault.text)
 

@@ -22,7 +22,8 @@ Work = Callable[[OnProgress], Awaitable[tuple[ProgramView, bool]]]
 def problem_of(error: FarmError) -> dict[str, object]:
     """What a refused upload shows."""
     findings = {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else {}
-    return {"code": error.code, "detail": error.detail, "next_step": error.next_step, **findings}
+    french = {} if error.detail_fr == error.detail else {"detail_fr": error.detail_fr, "next_step_fr": error.next_step_fr}
+    return {"code": error.code, "detail": error.detail, "next_step": error.next_step, **french, **findings}
 
 
 def _brief(view: UploadView) -> UploadView:

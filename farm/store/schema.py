@@ -192,6 +192,8 @@ jobs: Final = Table(
     Column("due_at_s", Float, nullable=False),
     Column("outcome", String(20)),
     Column("detail", String(500), nullable=False),
+    Column("detail_fr", String(500), nullable=False),
+    Column("detail_code", String(80), nullable=False),
     Column("by_person", Boolean, nullable=False),
     Column("ended_at_s", Float),
     Column("collected_at_s", Float),

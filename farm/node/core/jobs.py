@@ -7,7 +7,7 @@ from drivers.base import JobTrace, PrintEnd, PrintEnded
 from farm.bus.messages import JobEnded
 from farm.node.core.beds import collect
 from farm.node.core.draft import Draft, clip
-from farm.node.core.refusals import Refusal
+from farm.node.core.refusals import CANNOT_TELL, Refusal
 from farm.node.core.state import (
     FIRST_ASK_S,
     FIRST_HOLD_S,
@@ -21,6 +21,7 @@ from farm.node.core.state import (
     Step,
     TraceJob,
 )
+from gcode.texts import told
 from scheduler.model import JobOutcome
 
 OUTCOME: Final[dict[PrintEnd, JobOutcome]] = {
@@ -46,12 +47,15 @@ def _asked(draft: Draft, printer: str, job: str) -> None:
 def end_job(draft: Draft, printer: str, occupied: Occupied, outcome: JobOutcome, detail: str, *, by_person: bool = False) -> None:
     """The machine is done with a job; its parts stay on the bed."""
     took_s = min(max(0.0, draft.now_s - occupied.began_s), 1e10)
+    said = told(detail)
     draft.write(
         JobEnded,
         printer=printer,
         reference=occupied.job,
         outcome=outcome,
-        detail=clip(detail),
+        detail=clip(said),
+        detail_fr=clip(said.fr),
+        code=clip(said.code, 80),
         by_person=by_person,
         took_s=took_s,
     )
@@ -92,7 +96,8 @@ def on_ended(state: NodeState, printer: str, ended: PrintEnded, moment: Moment) 
     occupied = running_job(state, printer, ended.job)
     if occupied is None:
         return draft.step(refused="no such job")
-    end_job(draft, printer, occupied, OUTCOME[ended.end], ended.detail, by_person=ended.by_person)
+    code = "" if ended.fault is None else ended.fault.code
+    end_job(draft, printer, occupied, OUTCOME[ended.end], told(ended.detail, code), by_person=ended.by_person)
     return draft.step()
 
 
@@ -120,7 +125,7 @@ def on_trace(state: NodeState, asked: TraceJob, trace: JobTrace, moment: Moment)
         draft.occupy(asked.printer, replace(occupied, gap=False))
         return draft.step()
     outcome = JobOutcome.INTERRUPTED if trace.end is None else OUTCOME[trace.end]
-    end_job(draft, asked.printer, occupied, outcome, trace.detail or "The machine cannot tell what became of it.")
+    end_job(draft, asked.printer, occupied, outcome, trace.detail or CANNOT_TELL)
     return draft.step()
 
 

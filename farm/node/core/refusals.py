@@ -1,23 +1,13 @@
 """Why something does not happen: the English sentence, which is also what a command's fact says, with its code and its French."""
 
-from typing import Self
-
+from gcode.texts import Told
 from scheduler import facts
 
 
-class Refusal(str):
-    """A sentence in English that knows its stable code and its French (docs/decisions/0009)."""
+class Refusal(Told):
+    """Such a sentence."""
 
-    __slots__ = ("code", "fr")
-    code: str
-    fr: str
-
-    def __new__(cls, code: str, en: str, fr: str) -> Self:
-        """The sentence `en`, under a code that stays, with its French."""
-        made = super().__new__(cls, en)
-        made.code = code
-        made.fr = fr
-        return made
+    __slots__ = ()
 
 
 NOT_ON_THIS_BED = Refusal("not-on-this-bed", facts.NOT_ON_THIS_BED, "Ce n'est plus sur ce plateau.")
@@ -34,6 +24,15 @@ NOTHING_TO_START = Refusal(
 
 NO_SUCH_PRINTER = Refusal("no-such-printer", "There is no such printer at this node.", "Cette imprimante n'est pas sur ce nœud.")
 TOO_LATE = Refusal("too-late", "It came too late.", "C'est arrivé trop tard.")
+ALL_STARTED = Refusal("all-started", "All its jobs were started.", "Toutes ses impressions ont été lancées.")
+BEING_FETCHED = Refusal("program-missing", "Its program is being fetched.", "Son programme est en cours de téléchargement.")
+NO_CONTACT = Refusal(
+    "no-contact", "The farm has not acknowledged us for too long.", "La ferme n'a pas répondu depuis trop longtemps."
+)
+NOT_ON_BED_ANY_MORE = Refusal("job-gone", "The job is not on the bed any more.", "L'impression n'est plus sur le plateau.")
+CANNOT_TELL = Refusal(
+    "machine-cannot-tell", "The machine cannot tell what became of it.", "La machine ne sait pas dire ce qu'elle est devenue."
+)
 NOT_ASKED = Refusal("prompt-gone", "The printer does not ask that any more.", "L'imprimante ne pose plus cette question.")
 NO_SUCH_CHOICE = Refusal("no-such-choice", "The question has no such choice.", "La question n'a pas ce choix.")
 ANSWER_THERE = Refusal(
@@ -45,7 +44,9 @@ ANSWER_THERE = Refusal(
 
 def refusal_of(text: str, code: str = "refused") -> Refusal:
     """The text as a refusal; one of which nobody knows the French says the same in both."""
-    return text if isinstance(text, Refusal) else Refusal(code, text, text)
+    if isinstance(text, Told):
+        return text if isinstance(text, Refusal) else Refusal(text.code, str(text), text.fr)
+    return Refusal(code, text, text)
 
 
 def too_many(has: int, said: int) -> Refusal:

@@ -8,7 +8,7 @@ from farm.bus.messages import AllocationOrder, JobReference, JobStarted, ReasonN
 from farm.node.core.checks import why_all_refused, why_not_printed, why_refused
 from farm.node.core.draft import Draft, clip
 from farm.node.core.quiet import why_all_quiet, why_quiet
-from farm.node.core.refusals import Refusal
+from farm.node.core.refusals import ALL_STARTED, BEING_FETCHED, NO_CONTACT, NOT_ON_BED_ANY_MORE, Refusal
 from farm.node.core.state import Moment, NodeState, Occupied, Printer, PrinterSetup, StartJob
 from scheduler.model import BedState, OccupationKind
 
@@ -56,12 +56,16 @@ def _of_the_node(state: NodeState) -> ReasonNote | None:
     return _NEARLY_FULL if state.nearly_full else state.limits_trouble
 
 
+def _in_state(shown: PrinterState) -> ReasonNote:
+    return ReasonNote(code=f"printer-{shown}", en=f"The printer is {shown}.", fr=_STATES_FR[shown])
+
+
 def _of_the_machine(state: NodeState, printer: Printer) -> ReasonNote | None:
     bed, shown = state.bed(printer.setup.id), printer.status.state
     if printer.trouble is not None and shown is PrinterState.OFFLINE:
         return ReasonNote(code="printer-trouble", en=clip(printer.trouble), fr=clip(printer.trouble.fr))
     if shown is not PrinterState.IDLE:
-        return ReasonNote(code=f"printer-{shown}", en=f"The printer is {shown}.", fr=_STATES_FR[shown])
+        return _in_state(shown)
     if bed is not BedState.CLEAR:
         return ReasonNote(code=f"bed-{bed}", en=f"The bed is {bed}.", fr=_BEDS_FR[bed])
     return None
@@ -113,19 +117,22 @@ def open_allocations(state: NodeState, printer: str) -> list[AllocationOrder]:
     return sorted(some, key=lambda allocation: -allocation.priority)
 
 
-def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationOrder, moment: Moment) -> str | None:
+def why_not_start(state: NodeState, setup: PrinterSetup, allocation: AllocationOrder, moment: Moment) -> Refusal | None:
     """Return why a ready printer does not start a job of `allocation` now, or None."""
     if not left(state, allocation):
-        return "All its jobs were started."
+        return ALL_STARTED
     if allocation.program.sha256 not in state.files:
-        return "Its program is being fetched."
+        return BEING_FETCHED
     unprinted = why_not_printed(state, setup.id, allocation)
     if unprinted is not None:
-        return unprinted.en
+        return _said(unprinted)
     if not in_contact(state, autonomy_s(setup, allocation), moment.boot_s):
-        return "The farm has not acknowledged us for too long."
-    quiet = why_quiet(setup.quiet_hours, allocation.program.estimated_s, moment)
-    return None if quiet is None else quiet.en
+        return NO_CONTACT
+    return _said(why_quiet(setup.quiet_hours, allocation.program.estimated_s, moment))
+
+
+def _said(note: ReasonNote | None) -> Refusal | None:
+    return None if note is None else Refusal(note.code, note.en, note.fr)
 
 
 def _start(draft: Draft, setup: PrinterSetup, allocation: AllocationOrder) -> None:
@@ -157,22 +164,21 @@ def start_what_may(draft: Draft) -> None:
                 break
 
 
-def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> str | None:
+def may_begin(state: NodeState, instruction: StartJob, moment: Moment) -> Refusal | None:
     """Ask again just before the first command goes out: the commit may have taken long. Return why not, or None."""
     occupied = state.occupations.get(instruction.printer)
     printer = state.printers.get(instruction.printer)
     if occupied is None or printer is None or occupied.id != instruction.job or not occupied.running:
-        return "The job is not on the bed any more."
+        return NOT_ON_BED_ANY_MORE
     if state.closing:
-        return _STOPPED.en
+        return _said(_STOPPED)
     if printer.status.state is not PrinterState.IDLE:
-        return f"The printer is {printer.status.state}."
+        return _said(_in_state(printer.status.state))
     if not in_contact(state, occupied.autonomy_s, moment.boot_s):
-        return "The farm has not acknowledged us for too long."
+        return NO_CONTACT
     takes_s = 0.0 if occupied.job is None else occupied.job.estimated_s
-    why = (
+    return _said(
         state.limits_trouble
         or why_refused(state, instruction.printer, instruction.program)
         or why_quiet(printer.setup.quiet_hours, takes_s, moment)
     )
-    return None if why is None else why.en

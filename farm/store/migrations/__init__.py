@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from farm.errors import ConfigurationError
 
-HEAD: Final = "0003"  # the newest script in versions/; a test compares
+HEAD: Final = "0004"  # the newest script in versions/; a test compares
 
 
 def current(connection: Connection) -> str | None:

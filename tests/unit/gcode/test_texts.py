@@ -1,6 +1,9 @@
 """Both languages, and text of strangers made harmless."""
 
-from gcode.texts import Bilingual, BilingualError, both, printable
+import copy
+import pickle
+
+from gcode.texts import Bilingual, BilingualError, Told, both, printable, told
 
 
 def test_french_only_for_those_who_ask_for_it() -> None:
@@ -34,3 +37,23 @@ def test_what_controls_a_terminal_or_turns_writing_round_is_gone() -> None:
 
 def test_it_is_cut() -> None:
     assert printable("é" * 100, 10) == "é" * 10
+
+
+def test_a_told_sentence_is_its_english_and_knows_its_french() -> None:
+    said = Told("reset", "The printer was reset.", "L'imprimante a redémarré.")
+    assert said == "The printer was reset."
+    assert both(said) == Bilingual("The printer was reset.", "L'imprimante a redémarré.")
+    assert told(said, "other") is said
+    more = said.and_then(Bilingual("Look.", "Regardez."))
+    assert (more, more.code, more.fr) == ("The printer was reset. Look.", "reset", "L'imprimante a redémarré. Regardez.")
+
+
+def test_what_nobody_translates_says_the_same_in_both() -> None:
+    said = told("Err 7", "machine")
+    assert (str(said), said.code, said.fr) == ("Err 7", "machine", "Err 7")
+
+
+def test_a_told_sentence_is_whole_in_a_copy() -> None:
+    said = Told("reset", "The printer was reset.", "L'imprimante a redémarré.")
+    for copied in (copy.deepcopy(said), pickle.loads(pickle.dumps(said))):
+        assert (copied, copied.code, copied.fr) == (said, said.code, said.fr)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scheduler.draft import Draft
-from scheduler.facts import NOT_ON_THIS_BED, Batch, BedCleared, CommandDone, Fact, FaultSeen, Notice, Unreadable
+from scheduler.facts import NOT_ON_THIS_BED, Batch, BedCleared, CommandDone, Fact, FaultSeen, JobEnded, Notice, Unreadable
 from scheduler.lifecycle import (
     MAX_PAST_EPOCHS,
     MAX_SET_ASIDE,
@@ -417,8 +417,17 @@ def test_no_other_refusal_counts_anything(fields: dict[str, Any], fact: CommandD
 
 
 def test_a_refused_word_is_told_to_people() -> None:
-    _, notices = take(world(pending_collects=[WORD]), CommandDone(1, "p1", "cmd-1", ok=False, detail="not on this bed"))
+    _, notices = take(world(pending_collects=[WORD]), CommandDone(1, "p1", "cmd-1", ok=False, detail="No.", detail_fr="Non."))
     assert codes(notices) == ["collect.refused"]
+    assert (notices[0].text.endswith(": No."), notices[0].fr.endswith(" : Non.")) == (True, True)
+
+
+def test_how_a_job_ended_is_kept_in_both_languages() -> None:
+    begun = started()
+    fact = JobEnded(2, "p1", begun.reference, JobOutcome.FAILED, detail="Cold.", detail_fr="Froid.", code="heater")
+    after, _ = take(world(), begun, fact)
+    job = after.jobs[begun.reference.job]
+    assert (job.detail, job.detail_fr, job.detail_code) == ("Cold.", "Froid.", "heater")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from drivers.marlin.protocol import Protocol
 from drivers.marlin.reattach import MARK_S
 from drivers.marlin.replay import Replay
 from drivers.virtual.options import FirmwareOptions
+from gcode.texts import Told
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
 PROGRAM = [*HEATED, "G1 Z0.3 F600", "M106 S128", *moves(300), "M107", *moves(300, start=300), "M104 S0", "M84"]
@@ -322,6 +323,8 @@ def test_nothing_speaks_against_a_short_gap() -> None:
 )
 def test_what_speaks_against_going_on(found: Found, why: str) -> None:
     text = objection(KEPT, found)
+    assert isinstance(text, Told)
+    assert text.fr not in {"", str(text)}
     assert text is not None
     assert why in text
 

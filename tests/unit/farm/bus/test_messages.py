@@ -28,6 +28,7 @@ from farm.bus.messages import (
     RawFact,
     Report,
     Telemetry,
+    fact_tag,
 )
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
@@ -246,3 +247,11 @@ def test_an_allocation_says_who_released_its_program_and_an_older_daemon_says_no
     document = json.loads(ALLOCATION.model_dump_json())
     del document["released_by"]
     assert AllocationOrder.model_validate(document).released_by == ""
+
+
+def test_the_tag_of_a_fact_that_an_older_node_told_does_not_change() -> None:
+    """Otherwise a node that was updated would take its own ledger for an old copy."""
+    told = {"seq": 4, "printer": "p1", "at_s": 1.0, "kind": "job-ended", "reference": None, "outcome": "printed", "detail": "Done."}
+    older = {**told, "by_person": False, "took_s": 9.0}
+    newer = {**older, "detail_fr": None, "code": None}
+    assert fact_tag(RawFact.model_validate(older)) == fact_tag(RawFact.model_validate(newer))

@@ -28,6 +28,12 @@ FAULT = messages.FaultNote(code="hot", text="Thermal runaway")
             facts.JobEnded(2, "p1", PLAIN, JobOutcome.FAILED, detail="cold", by_person=True),
         ),
         (
+            messages.JobEnded(
+                seq=2, printer="p1", reference=reference(), outcome=JobOutcome.FAILED, detail="cold", detail_fr="froid", code="c"
+            ),
+            facts.JobEnded(2, "p1", PLAIN, JobOutcome.FAILED, detail="cold", detail_fr="froid", code="c"),
+        ),
+        (
             messages.JobCollected(seq=3, printer="p1", reference=reference(), good=1, scrap=0, by="ada"),
             facts.JobCollected(3, "p1", PLAIN, 1, 0, by="ada"),
         ),
@@ -35,6 +41,10 @@ FAULT = messages.FaultNote(code="hot", text="Thermal runaway")
         (
             messages.CommandDone(seq=5, printer="p1", command="c", ok=False, detail="no"),
             facts.CommandDone(5, "p1", "c", ok=False, detail="no"),
+        ),
+        (
+            messages.CommandDone(seq=5, printer="p1", command="c", ok=False, detail="no", detail_fr="non", code="x"),
+            facts.CommandDone(5, "p1", "c", ok=False, detail="no", detail_fr="non"),
         ),
         (messages.FaultRaised(seq=6, printer="p1", fault=FAULT), facts.FaultSeen(6, "p1", "Thermal runaway")),
     ],

@@ -12,6 +12,7 @@ from farm.daemon.presenter import program_view
 from farm.daemon.uploads import Uploads
 from farm.errors import FarmError, InvalidError, NotFoundError, RejectedError
 from farm.views import ProgramRequest, ProgramView
+from gcode.texts import Bilingual
 from scheduler.model import Farm
 from tests.unit.farm.daemon.checked import finding
 from tests.unit.farm.daemon.harness import PROGRAM, SHA
@@ -140,3 +141,9 @@ async def test_closing_ends_what_is_under_way() -> None:
 
 def test_a_problem_without_findings_has_none() -> None:
     assert uploads.problem_of(InvalidError("a", next_step="b", code="c")) == {"code": "c", "detail": "a", "next_step": "b"}
+
+
+def test_a_problem_says_it_in_french_where_somebody_knows_how() -> None:
+    error = InvalidError(Bilingual("a", "à"), next_step=Bilingual("b", "bé"), code="c")
+    french = {"detail_fr": "à", "next_step_fr": "bé"}
+    assert uploads.problem_of(error) == {"code": "c", "detail": "a", "next_step": "b", **french}

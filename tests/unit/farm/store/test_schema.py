@@ -48,6 +48,7 @@ async def test_a_database_of_the_release_before_opens_and_its_programs_go_on_pri
         for table in ("program_facts", "program_reports", "requesters", "approvals", "audit"):
             old.execute(f"DROP TABLE {table}")
         added = {
+            "jobs": ("detail_fr", "detail_code"),
             "revisions": ("draft", "released_by", "released_at_s"),
             "orders": ("requester",),
             "programs": (
@@ -73,3 +74,20 @@ async def test_a_database_of_the_release_before_opens_and_its_programs_go_on_pri
     assert (revision.draft, revision.recalled, revision.released_by) == (False, False, "")
     assert farm.orders["o1"].requester == ""
     assert len(store.backups.list()) == 1  # the old one was copied first
+
+
+async def test_jobs_of_before_have_their_english_only(tmp_path: Path) -> None:
+    await (await Store.open(tmp_path)).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as old:
+        for column in ("detail_fr", "detail_code"):
+            old.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+        old.execute("UPDATE alembic_version SET version_num = '0003'")
+        what = "'j1', 'n1', 'p1', 'a1', 'o1', 'r1', 'sha', 2, 60.0, 1.0, 2.0, 'failed', 'The printer was reset.', 0, 3.0"
+        old.execute(f"INSERT INTO jobs VALUES ({what}, NULL, NULL, 0, 0, 1)")
+    old.close()
+
+    store = await Store.open(tmp_path)
+    job = (await store.load()).jobs["j1"]
+    await store.close()
+    assert (job.detail, job.detail_fr, job.detail_code) == ("The printer was reset.", "", "")
+    assert len(store.backups.list()) == 1

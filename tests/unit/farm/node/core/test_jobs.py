@@ -6,8 +6,9 @@ from drivers.base import JobTrace, PrintEnd, PrintEnded, PrinterState
 from farm.bus.messages import JobEnded
 from farm.node import core
 from farm.node.core import StartJob, TraceJob
+from gcode.texts import Told
 from scheduler.model import BedState, JobOutcome
-from tests.unit.farm.node.bench import A, Bench, allocation
+from tests.unit.farm.node.bench import FAULT, A, Bench, allocation
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,44 @@ def test_not_begun_survives_a_removed_printer() -> None:
     bench.do(core.on_not_begun, start, "gone", outcome=JobOutcome.CANCELLED)
     assert bench.outcome == JobOutcome.CANCELLED
     assert bench.do(core.on_started, replace(start, printer="none")).refused is None
+
+
+RESET = Told("reset", "The printer was reset.", "L'imprimante a redémarré.")
+
+
+def test_how_a_job_ended_is_told_in_both_languages_with_its_code() -> None:
+    bench = Bench()
+    start = bench.start()
+    bench.do(core.on_ended, A, PrintEnded(start.job, PrintEnd.FAILED, RESET))
+    (ended,) = bench.of(JobEnded)
+    assert (ended.detail, ended.detail_fr, ended.code) == ("The printer was reset.", "L'imprimante a redémarré.", "reset")
+
+
+def test_what_the_machine_says_stands_for_both_under_the_code_of_its_fault() -> None:
+    bench = Bench()
+    start = bench.start()
+    bench.do(core.on_ended, A, PrintEnded(start.job, PrintEnd.FAILED, "Error:MAXTEMP", FAULT))
+    (ended,) = bench.of(JobEnded)
+    assert (ended.detail, ended.detail_fr, ended.code) == ("Error:MAXTEMP", "Error:MAXTEMP", FAULT.code)
+
+
+def test_a_job_of_which_the_machine_cannot_tell_says_so_in_both_languages() -> None:
+    bench = Bench()
+    start = bench.start()
+    bench.do(core.doubt, start.job, timed=False)
+    bench.do(core.on_trace, TraceJob(A, start.job), JobTrace(running=False))
+    (ended,) = bench.of(JobEnded)
+    assert (ended.code, ended.detail_fr) == ("machine-cannot-tell", "La machine ne sait pas dire ce qu'elle est devenue.")
+
+
+def test_a_start_that_is_given_up_says_why_in_both_languages() -> None:
+    bench = Bench()
+    bench.allocate(allocation())
+    (start,) = bench.tick().instructions
+    assert isinstance(start, StartJob)
+    bench.status(A, PrinterState.PAUSED)
+    why_not = core.may_begin(bench.state, start, bench.moment)
+    assert why_not is not None
+    bench.do(core.on_not_begun, start, why_not, outcome=JobOutcome.CANCELLED)
+    (ended,) = bench.of(JobEnded)
+    assert (ended.detail, ended.detail_fr, ended.code) == ("The printer is paused.", "L'imprimante est en pause.", "printer-paused")
