@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from api.testing import MemoryControl
 from farm.views import ProgramRequest
 from tests.patience import PATIENCE_S
+from tests.prompt_server import PromptServer
 
 TOKEN = "operator-" + "t" * 40
 GCODE = b"G28\nG1 X10 Y10 E1\nM104 S0\n"
@@ -40,7 +40,7 @@ async def add_visor(control: MemoryControl, content: bytes, **fields: Any) -> st
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Serve an application on a free port of loopback; yields its host and port as `127.0.0.1:port`."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws_per_message_deflate=False, timeout_graceful_shutdown=1))
+    server = PromptServer(app)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         while not server.started:
@@ -49,7 +49,7 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
                 task.result()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         await task
         listening.close()
 

@@ -5,10 +5,10 @@ import socket
 import threading
 from typing import Any, Self
 
-import uvicorn
 from fastapi import FastAPI
 
 from tests.patience import PATIENCE_S
+from tests.prompt_server import PromptServer
 
 TOKEN = "operator-" + "t" * 40
 
@@ -20,9 +20,7 @@ class BackgroundServer:
         self._listening = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, ws_per_message_deflate=False, timeout_graceful_shutdown=1)
-        )
+        self._server = PromptServer(app)
         self._thread = threading.Thread(target=self._run, name="background server")
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -33,7 +31,8 @@ class BackgroundServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._server.end)
         self._thread.join(PATIENCE_S)
         self._listening.close()
         assert not self._thread.is_alive()
@@ -46,7 +45,7 @@ class BackgroundServer:
             return await result if asyncio.iscoroutine(result) else result
 
         assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE_S)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
