@@ -2,7 +2,7 @@
 
 import { icon, make } from "./dom.js";
 import { findingList, verdictList } from "./findings.js";
-import { profileName, revisionState } from "./library.js";
+import { library, profileName, revisionState } from "./library.js";
 import { programBody, programName } from "./program.js";
 import { counted, problemText, word } from "./words.js";
 
@@ -52,6 +52,13 @@ function keptText(problem) {
   return NOT_KEPT.includes(problem.code) ? word("upload_refused_step") : "";
 }
 
+// The program that the farm knows this file as: the daemon names the beginning of its hash.
+function knownAs(problem) {
+  const start = problem.code === "program-known" ? /\b[0-9a-f]{12,64}\b/.exec(problem.next_step)?.[0] : "";
+  const program = start && library.programs.find((row) => row.sha256.startsWith(start));
+  return program ? make("a", { class: "button", href: `#program-${program.sha256}` }, word("upload_known_as", { name: programName(program) })) : null;
+}
+
 // `ways`: next(), and again(profile) while the file is still at hand.
 export function refusedOutcome(upload, ways) {
   const { problem } = upload;
@@ -62,7 +69,7 @@ export function refusedOutcome(upload, ways) {
   const parts = [
     head("bad", "fault", word("upload_refused", { name }), why, keptText(problem)),
     others(verdicts, upload.profile, ways.again),
-    make("div", { class: "buttons" }, button("upload_next", ways.next, "quiet")),
+    make("div", { class: "buttons" }, knownAs(problem), button("upload_next", ways.next, "quiet")),
   ];
   if (findings.length) parts.push(make("section", { class: "part" }, make("h3", {}, word("findings_of", { profile: profileName(upload.profile) })), findingList(findings)));
   if (verdicts.length) parts.push(make("section", { class: "part" }, make("h3", {}, word("verdicts")), verdictList(verdicts, upload.profile)));

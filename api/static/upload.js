@@ -98,6 +98,11 @@ function choose(file) {
   drawFile();
 }
 
+function takeDropped(files) {
+  choose(files[0]);
+  if (files.length > 1 && !busy()) tell(word("upload_one", { name: files[0].name }));
+}
+
 // Why nothing is sent, below the button.
 function tell(complaint) {
   mark(find("upload-said"), "data-bad", complaint ? "" : null);
@@ -306,5 +311,5 @@ export function installUpload(render, order) {
   find("upload-stop").addEventListener("click", () => mine.stop?.());
   for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event) => { event.preventDefault(); mark(drop, "data-over", ""); });
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => mark(drop, "data-over", null));
-  drop.addEventListener("drop", (event) => { event.preventDefault(); choose(event.dataTransfer.files[0]); });
+  drop.addEventListener("drop", (event) => { event.preventDefault(); takeDropped(event.dataTransfer.files); });
 }

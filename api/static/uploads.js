@@ -4,7 +4,7 @@ import { draw, icon, make, mark, say } from "./dom.js";
 import { profileName } from "./library.js";
 import { farm } from "./live.js";
 import { showUpload } from "./upload.js";
-import { word } from "./words.js";
+import { moment, word } from "./words.js";
 
 const SHOWN = 6;
 const SIGNS = { ready: "done", refused: "fault" };
@@ -27,7 +27,7 @@ export function uploadItem(upload) {
     mark(element, "data-state", now.state);
     draw(sign, SIGNS[now.state] ?? "working");
     say(name, now.name || word("upload_nameless"));
-    say(what, `${now.revision} · ${profileName(now.profile)}`);
+    say(what, `${now.revision} · ${profileName(now.profile)} · ${moment(now.begun_at)}`);
     say(state, word(`upload_state_${now.state}`));
     mark(bar, "hidden", ended ? "" : null);
     mark(bar, "aria-label", word("upload_progress", { name: now.name || word("upload_nameless") }));

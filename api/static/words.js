@@ -396,7 +396,7 @@ export function word(key, values = {}) {
 // The same for a number of things: `key_one` where the language says the singular (in French also for 0).
 export function counted(key, count) {
   const one = new Intl.PluralRules(current).select(count) === "one";
-  return word(one ? `${key}_one` : key, { count });
+  return word(one ? `${key}_one` : key, { count: number(count) });
 }
 
 export function duration(seconds) {

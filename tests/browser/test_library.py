@@ -158,7 +158,8 @@ def test_the_printers_are_chosen_first(page: Page) -> None:
 
 
 def test_a_file_that_is_known_as_something_else_is_not_said_to_be_gone(page: Page, send: Send) -> None:
-    problem = {"code": "program-known", "detail": "Known already.", "next_step": "Remove it: farm program remove abc."}
+    known = page.does(add, page.control, GOOD + b"G1 X3\n").sha256
+    problem = {"code": "program-known", "detail": "Known already.", "next_step": f"Remove it: farm program remove {known[:12]}."}
     begin = page.control.begin_program
 
     async def refuse(path: Path, request: ProgramRequest) -> UploadView:
@@ -170,7 +171,9 @@ def test_a_file_that_is_known_as_something_else_is_not_said_to_be_gone(page: Pag
     send(GOOD, phase="refused")
     said = page.text("#upload-outcome .outcome-head")
     assert "The file is in the library already, and stays there as it was." in said
-    assert "farm program remove abc" in said
+    assert f"farm program remove {known[:12]}" in said
+    page.wait(lambda: page.text("#upload-outcome .buttons a") == "Show visor-r2.gcode")
+    assert str(page.one("#upload-outcome .buttons a").get_attribute("href")).endswith(f"#program-{known}")
     assert "Nothing of it was kept" not in said
 
 
@@ -309,6 +312,29 @@ def test_once_a_file_is_in_the_library_the_form_is_for_the_next_one(page: Page, 
     page.wait(lambda: "Choose a file first." in page.text("#upload-said"))
     assert len(page.control.uploads()) == 1
     assert page.one("#upload-by").get_attribute("value") == "Eve Martin"
+
+
+def test_of_two_files_that_are_dropped_one_is_taken_and_leaving_in_the_middle_is_asked_about(page: Page) -> None:
+    open_library(page)
+    script = (
+        "const files = new DataTransfer(); for (const name of ['a.gcode', 'b.gcode']) files.items.add(new File(['G1 X1'], name));"
+        "document.querySelector('#upload-drop').dispatchEvent(new DragEvent('drop', {dataTransfer: files, cancelable: true}));"
+        "XMLHttpRequest.prototype.send = () => {};"  # it stays on its way, until it is stopped
+        "XMLHttpRequest.prototype.abort = function () { this.dispatchEvent(new Event('abort')); };"
+    )
+    page.driver.execute_script(script)
+    page.wait(lambda: page.text("#upload-said") == "One file at a time: this is a.gcode.")
+    leave = "const leaving = new Event('beforeunload', {cancelable: true}); dispatchEvent(leaving); return leaving.defaultPrevented"
+    assert not page.driver.execute_script(leave)
+    page.one("#upload-design").send_keys("Visor")
+    Select(page.one("#upload-profile")).select_by_value("generic-210")
+    page.one("#upload-send").click()
+    page.wait(lambda: page.all("#upload-panel[data-phase=sending]"))
+    assert page.driver.execute_script(leave)
+    page.wait(lambda: "Leave this page open" in page.text("#upload-leave"))
+    page.one("#upload-stop").click()
+    page.wait(lambda: "Stopped. Nothing of the file was kept." in page.text("#upload-outcome"))
+    assert not page.driver.execute_script(leave)
 
 
 def test_what_came_of_a_file_is_asked_for_again_while_nobody_answers(page: Page, send: Send) -> None:
