@@ -206,5 +206,5 @@ def _tell(printer: PrinterSection, path: Path, found: "Findings | None", *, json
         say(f"{found.status.firmware or found.kind}: {found.status.state.value}.")
         for warning in found.warnings:
             typer.echo(f"farm: warning: {plain(spoken(warning))}", err=True)
-    say(f"{printer.name} is in {path} now.")
-    say(as_typed(next_step.en))
+    say(spoken(Bilingual(f"{printer.name} is in {path} now.", f"{printer.name} est maintenant dans {path}.")))
+    say(as_typed(spoken(next_step)))
