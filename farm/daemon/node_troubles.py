@@ -57,6 +57,24 @@ _TROUBLES: Final = (
             "Donnez le réseau à cet ordinateur, pour qu'il reçoive l'heure, ou réglez son horloge. Il repart alors tout seul.",
         ),
     ),
+    Trouble(
+        "node-limits-unusable",
+        frozenset({"limits-unreadable"}),
+        Saying(
+            "its owner's limits.toml cannot be used: it starts nothing until it can.",
+            "le limits.toml de son propriétaire est inutilisable : il ne lance rien jusque-là.",
+        ),
+        Saying(
+            "their owners' limits.toml cannot be used: they start nothing until they can.",
+            "les limits.toml de leurs propriétaires sont inutilisables : ils ne lancent rien jusque-là.",
+        ),
+        Saying(
+            "Its printers say what is wrong, and so does `farm node limits` on that computer. Correct the file there: it goes on "
+            "by itself then; what prints is not lost.",
+            "Ses imprimantes disent ce qui ne va pas, `farm node limits` aussi sur cet ordinateur. Corrigez-y le fichier : il "
+            "repart alors tout seul ; ce qui s'y imprime n'est pas perdu.",
+        ),
+    ),
 )
 REASONS: Final = frozenset(code for trouble in _TROUBLES for code in trouble.reasons)
 

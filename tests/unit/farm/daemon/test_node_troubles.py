@@ -31,6 +31,11 @@ def shown(alarms: Alarms) -> list[tuple[str, str, float]]:
             "node-clock-not-set",
             "Atelier 1: its clock was never set, so it cannot keep its quiet hours and starts nothing.",
         ),
+        (
+            "limits-unreadable",
+            "node-limits-unusable",
+            "Atelier 1: its owner's limits.toml cannot be used: it starts nothing until it can.",
+        ),
     ],
 )
 def test_one_printer_that_says_so_is_enough_and_the_last_one_ends_it(reason: str, code: str, text: str) -> None:
@@ -78,4 +83,29 @@ async def test_the_farm_shows_it_as_long_as_the_node_reports_it(farm: Farm) -> N
     await farm.hear(farm.report(stopped("disk-nearly-full")))
     assert farm.alarms == ["node-disk-full"]
     await farm.hear(farm.report(printer_report("p1")))
+    assert farm.alarms == []
+
+
+async def test_limits_for_a_printer_that_is_not_there_are_seen_at_the_farm(farm: Farm) -> None:
+    """As a node's core reports them, also while a printer prints."""
+    from farm.node import core  # noqa: PLC0415
+    from gcode.limits import limits_of_nobody, parse_limits  # noqa: PLC0415
+    from tests.unit.farm.node.bench import A, Bench  # noqa: PLC0415
+
+    await joined(farm)
+    trouble = limits_of_nobody(parse_limits(b'[printers."Adda"]\nmax_nozzle_c = 200\n'), ["Ada"])
+    assert trouble is not None
+    bench = Bench()
+    bench.start()
+    bench.do(core.on_limits, "x", {}, core.limits_note(*trouble.bilingual), timed=False)
+    shown = bench.report().printers
+    await farm.hear(farm.report(*shown))
+    assert farm.alarms == ["node-limits-unusable"]
+    (alarm,) = farm.engine.alarms.all()
+    assert "`farm node limits`" in alarm.next_step
+    printer = farm.world.printers[A]
+    assert printer.why_not_ready is not None
+    assert (printer.why_not_ready[0], "Adda" in printer.why_not_ready[1]) == ("limits-unreadable", True)
+    bench.do(core.on_limits, "x", {}, timed=False)
+    await farm.hear(farm.report(*bench.report().printers))
     assert farm.alarms == []
