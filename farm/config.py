@@ -5,15 +5,16 @@ The commented examples are `configs/farm.toml` and `configs/node.toml`; a test k
 Environment variables override the files: `FARM_HTTP__PORT=9000`, `NODE_LOG__LEVEL=debug`.
 """
 
+import json
 import os
 import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic.fields import FieldInfo
 
 from farm.clock import Clock
 from farm.errors import ConfigurationError
@@ -92,28 +93,16 @@ class BackupSection(Section):
     folder: Path | None = None  # None: `backups` in the data folder; better: another disk
 
 
-class FileSettings(BaseSettings):
-    """Settings read from one TOML file and the environment."""
+class FileSettings(Section):
+    """Settings that `load` reads from one TOML file and the environment."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_nested_delimiter="__")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file."""
-        return env_settings, init_settings
+    env_prefix: ClassVar[str] = ""
 
 
 class DaemonSettings(FileSettings):
     """`farm.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="FARM_")
+    env_prefix: ClassVar[str] = "FARM_"
 
     data: Path = Path("farm-data")  # database, G-code, broker files and keys
     profiles_folder: Path | None = None  # profiles of printers beside the bundled ones, one .toml each
@@ -188,7 +177,7 @@ class PageSection(Section):
 class NodeSettings(FileSettings):
     """`node.toml`. Who the node is and how it reaches the farm is not here: `farm node join` writes that to `data`."""
 
-    model_config = SettingsConfigDict(env_prefix="NODE_")
+    env_prefix: ClassVar[str] = "NODE_"
 
     data: Path = Path("node-data")  # ledger, cached G-code, identity
     name: str = Field(default="", max_length=80)  # empty: the host name
@@ -234,7 +223,7 @@ def _sections(kind: type[FileSettings]) -> list[str]:
 
 def _check_environment(kind: type[FileSettings]) -> None:
     """A variable that names no section is a typing mistake, and would be left out in silence."""
-    prefix, delimiter = str(kind.model_config["env_prefix"]), str(kind.model_config["env_nested_delimiter"])
+    prefix, delimiter = kind.env_prefix, _DELIMITER
     for variable in sorted(os.environ):
         first, found, key = variable.upper().removeprefix(prefix).partition(delimiter)
         if not variable.upper().startswith(prefix) or not found or first.lower() in _sections(kind):
@@ -249,6 +238,38 @@ def _check_environment(kind: type[FileSettings]) -> None:
         )
 
 
+def _from_environment(kind: type[FileSettings], values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with what variables say in the place of what the file says: `FARM_HTTP__PORT=9000`; lists and sections are JSON."""
+    merged = dict(values)
+    for variable, text in sorted(os.environ.items()):
+        first, found, key = variable.upper().removeprefix(kind.env_prefix).lower().partition(_DELIMITER)
+        info = kind.model_fields.get(first)
+        if info is None or not variable.upper().startswith(kind.env_prefix) or (found and first not in _sections(kind)):
+            continue
+        inner = getattr(info.annotation, "model_fields", {}).get(key) if found else info
+        told = {key: _read(variable, text, inner)} if found else _read(variable, text, info)
+        before = merged.get(first)
+        merged[first] = {**before, **told} if isinstance(before, dict) and isinstance(told, dict) else told
+    return merged
+
+
+def _read(variable: str, text: str, info: FieldInfo | None) -> Any:
+    """What `text` says: pydantic makes numbers and paths of it, and a list or a section is written as JSON."""
+    if info is None or not _is_composed(info.annotation):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"environment: {variable} is no JSON.", next_step=f"Write a list or a section as JSON: {variable}='[\"a\"]'."
+        ) from error
+
+
+def _is_composed(annotation: Any) -> bool:
+    return get_origin(annotation) is list or (isinstance(annotation, type) and issubclass(annotation, Section))
+
+
+_DELIMITER: Final = "__"  # of a section and its key
 _MAX_FILE_BYTES: Final = 1024**2
 
 
@@ -276,7 +297,7 @@ def load(kind: type[_Settings], path: Path | None) -> _Settings:
             raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line.") from error
     _check_environment(kind)
     try:
-        return kind(**values)
+        return kind(**_from_environment(kind, values))
     except ValidationError as error:
         detail, next_step = _explain(error.errors()[0], known_keys(kind), source)
         raise ConfigurationError(detail, next_step=next_step) from error

@@ -32,8 +32,10 @@ def run(context: typer.Context, config: _Config = None, data: _Data = None) -> N
         context.default_map = {context.invoked_subcommand: given}
         return
     options = [f"--{name}={path}" for name, path in (("config", config), ("data", data)) if path is not None]
+    from farm.node.memory import LEAN  # noqa: PLC0415
+
     # The same process becomes the agent: what only the command line needs would be a fifth of the agent's memory.
-    os.execv(sys.executable, [sys.executable, "-m", "farm.node", *options])  # noqa: S606 - no shell
+    os.execv(sys.executable, [sys.executable, *LEAN, "-m", "farm.node", *options])  # noqa: S606 - no shell
 
 
 @node_app.command()

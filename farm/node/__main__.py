@@ -19,6 +19,7 @@ from drivers.errors import DriverError  # noqa: E402 - after the line above
 from farm import log  # noqa: E402 - after the line above
 from farm.config import NodeSettings, load  # noqa: E402
 from farm.errors import FarmError  # noqa: E402
+from farm.node import memory  # noqa: E402 - after the line above
 from farm.node.agent import Agent  # noqa: E402
 from farm.node.checking import FILE_NAME  # noqa: E402 - after the line above
 from farm.node.join import load_identity  # noqa: E402
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="node.toml; without it the defaults hold")
     parser.add_argument("--data", type=Path, help="data folder, instead of the configuration's")
     chosen = parser.parse_args(arguments)
+    memory.share_one_arena()
     try:
         settings = load(NodeSettings, chosen.config)
         if chosen.data is not None:

@@ -11,7 +11,7 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +20,9 @@ from farm.addresses import is_loopback
 from farm.bus.messages import Id
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, certificate_pin, read_code, write_private
-from farm.views import EnrolmentClaim, EnrolmentGrant
+
+if TYPE_CHECKING:
+    from farm.views import EnrolmentGrant
 
 IDENTITY: Final = "identity.json"
 AUTHORITY: Final = "ca.pem"
@@ -179,7 +181,9 @@ def _trust(farm: _Farm, code: JoinCode) -> tuple[ssl.SSLContext | None, str | No
     return ssl.create_default_context(cadata=pem), pem
 
 
-def _claim(farm: _Farm, context: ssl.SSLContext | None, code: JoinCode, name: str) -> EnrolmentGrant:
+def _claim(farm: _Farm, context: ssl.SSLContext | None, code: JoinCode, name: str) -> "EnrolmentGrant":
+    from farm.views import EnrolmentClaim, EnrolmentGrant  # noqa: PLC0415 - 1 MB that an agent which has joined needs no more
+
     try:
         claim = EnrolmentClaim(code=code.code, name=name)
     except ValidationError as error:

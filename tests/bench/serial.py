@@ -25,6 +25,7 @@ from drivers.base import PrintEnd
 from drivers.marlin.lines import frame
 from drivers.marlin.window import Window
 from drivers.virtual.options import FirmwareOptions
+from farm.node.memory import LEAN
 from farm.process import bound_to_us
 from tests.bench.processes import resident_mb
 from tests.bench.report import report
@@ -187,7 +188,7 @@ def agent(folder: Path, printers: int) -> float:
             for index, port in enumerate(ports)
         ]
         (folder / "node.toml").write_text("".join(sections) + "[page]\nport = 0\n")
-        command = [sys.executable, "-m", "farm.node", "--config", str(folder / "node.toml"), "--data", str(folder)]
+        command = [sys.executable, *LEAN, "-m", "farm.node", "--config", str(folder / "node.toml"), "--data", str(folder)]
         with subprocess.Popen(bound_to_us(command), cwd=ROOT, stderr=subprocess.DEVNULL) as process:
             assert sink.stdin is not None, "it was asked for"
             sink.stdin.write(f"{process.pid}\n")

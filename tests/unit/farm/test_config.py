@@ -81,6 +81,63 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load(DaemonSettings, path).http.port == 9002
 
 
+@pytest.mark.parametrize(
+    ("content", "variables", "wanted"),
+    [
+        ("", {"FARM_DATA": "elsewhere"}, {"data": Path("elsewhere")}),
+        ("", {"farm_data": "elsewhere"}, {"data": Path("elsewhere")}),
+        ("[http]\nport = 1\nhost = 'a'", {"FARM_HTTP__PORT": "2"}, {"http": {"port": 2, "host": "a"}}),
+        ("[http]\nport = 1\nhost = 'a'", {"FARM_HTTP": '{"port": 2}'}, {"http": {"port": 2, "host": "a"}}),
+        ("", {"FARM_HTTP": '{"port": 2}', "FARM_HTTP__PORT": "3"}, {"http": {"port": 3}}),
+        ("", {"FARM_HTTP__NAMES": '["a", "b"]'}, {"http": {"names": ["a", "b"]}}),
+        ("", {"FARM_BROKER__URLS": '["mqtt://a:1"]'}, {"broker": {"urls": ["mqtt://a:1"]}}),
+        ("", {"FARM_BROKER__USERS_FILE": "/etc/users"}, {"broker": {"users_file": Path("/etc/users")}}),
+        ("", {"FARM_FARM__NAME": "7"}, {"farm": {"name": "7"}}),
+        ("", {"FARM_LOG__JSON_LINES": "true"}, {"log": {"json_lines": True}}),
+    ],
+)
+def test_what_variables_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, variables: dict[str, str], wanted: dict[str, object]
+) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text(content)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = load(DaemonSettings, path)
+    plain = DaemonSettings.model_validate(wanted)
+    assert found == plain
+
+
+def test_printers_of_a_node_in_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NODE_PRINTERS", '[{"name": "a", "url": "manual://", "profile": "generic-210"}]')
+    assert [one.name for one in load(NodeSettings, None).printers] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "variable", "value", "detail"),
+    [
+        ("", "FARM_HTTP__NAMES", "a,b", "FARM_HTTP__NAMES is no JSON"),
+        ("", "FARM_HTTP", "9000", r"http: Input should be"),
+        ("http = 5", "FARM_HTTP__PORT", "x", r"http\.port: Input should be a valid integer"),
+        ("", "FARM_HTTP__PORT", "99999999", r"http\.port: Input should be less"),
+        ("", "FARM_BROKER__KIND", "other", r"broker\.kind: Input should be 'auto'"),
+    ],
+)
+def test_a_variable_that_cannot_be_meant_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, variable: str, value: str, detail: str
+) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text(content)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=detail):
+        load(DaemonSettings, path)
+
+
+def test_only_load_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARM_HTTP__PORT", "9002")
+    assert DaemonSettings().http.port == 8080
+
+
 def test_a_scaled_clock_shares_its_origin(tmp_path: Path) -> None:
     path = tmp_path / "farm.toml"
     path.write_text("[clock]\nfactor = 60.0\norigin_wall_s = 1000.0")
