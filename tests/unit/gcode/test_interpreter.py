@@ -355,3 +355,16 @@ def test_the_same_program_with_absolute_extrusion_in_inches_is_the_same_print() 
     assert theirs.extruding is not None
     assert ours.extruding is not None
     assert theirs.extruding.max_x == pytest.approx(ours.extruding.max_x, abs=1e-4)
+
+
+@pytest.mark.parametrize("axis", "XYZ")
+def test_a_move_takes_its_time_wherever_it_begins(axis: str) -> None:
+    """Ten millimetres are ten millimetres at 0 and at 150."""
+
+    def seconds(begin: int) -> float:
+        facts = read_facts(program(f"G28\nG1 {axis}{begin} F300\nG4 P0\nG1 {axis}{begin + 10} F300\nG4 P0\nG1 {axis}0 F300\n"))
+        there_and_back = read_facts(program(f"G28\nG1 {axis}{begin} F300\nG4 P0\nG1 {axis}0 F300\n"))
+        return facts.time_s - there_and_back.time_s
+
+    assert seconds(150) == pytest.approx(seconds(50), abs=0.2)
+    assert seconds(150) == pytest.approx(4.0, abs=0.5), "ten millimetres there and ten more back at 5 mm/s"

@@ -1,11 +1,15 @@
 """The agent's side of the check: limits.toml at once, one program after another, and a judge that dies refuses."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from farm.errors import ConfigurationError
 from farm.node import checking, core
@@ -253,12 +257,35 @@ async def test_a_program_that_vanished_is_refused_and_not_kept(tmp_path: Path) -
     assert not (tmp_path / "checks").exists()
 
 
-async def test_giving_up_kills_the_judge(tmp_path: Path) -> None:
-    task = asyncio.create_task(ProcessCheck(tmp_path)(request(tmp_path, SMALL)))
-    await asyncio.sleep(0.02)
+async def test_giving_up_kills_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the other end of a pipe and would never end by itself."""
+    started: list[asyncio.subprocess.Process] = []
+    begin = asyncio.create_subprocess_exec
+
+    async def noted(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await begin(*command, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    asked = request(tmp_path, SMALL)
+    asked.program.unlink()
+    os.mkfifo(asked.program)
+    task = asyncio.create_task(ProcessCheck(tmp_path)(asked))
+    await until(lambda: bool(started))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert [child.returncode for child in started] == [-signal.SIGKILL]
+
+
+async def test_a_judge_that_says_too_much_is_not_listened_to_and_that_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "_MAX_ANSWER_BYTES", 20)
+    with structlog.testing.capture_logs() as logs:
+        checked = await ProcessCheck(tmp_path / "checks")(request(tmp_path, SMALL))
+    assert checked.refused is not None
+    assert [(entry["event"], entry["program"]) for entry in logs] == [("program.unchecked", SHA[:12])]
 
 
 async def test_the_farms_own_node_is_not_asked_twice(tmp_path: Path) -> None:

@@ -12,12 +12,17 @@ def test_iso_838_and_its_extension() -> None:
     assert list(iso.places_mm) == [-40, 40]
     assert list(four.places_mm) == [-120, -40, 40, 120]
     assert (iso.smallest_mm, iso.largest_mm, iso.edge_mm) == (5.5, 6.5, 12)
-    assert (four.smallest_mm, four.largest_mm) == (iso.smallest_mm, iso.largest_mm)
+    assert (four.smallest_mm, four.largest_mm, four.edge_mm) == (iso.smallest_mm, iso.largest_mm, iso.edge_mm)
     assert (iso.span_mm, four.span_mm) == (80, 240)
 
 
 def test_north_america_punches_three_holes_four_and_a_quarter_inches_apart() -> None:
-    assert HOLE_STANDARDS["us3"].places_mm == pytest.approx((-4.25 * 25.4, 0, 4.25 * 25.4))
+    found = HOLE_STANDARDS["us3"]
+    assert found.places_mm == pytest.approx((-4.25 * 25.4, 0, 4.25 * 25.4))
+    assert (found.smallest_mm, found.largest_mm) == pytest.approx((9 / 32 * 25.4, 5 / 16 * 25.4), abs=0.1), (
+        "by the punches there are"
+    )
+    assert found.edge_mm == pytest.approx(0.5 * 25.4)
 
 
 @pytest.mark.parametrize(
