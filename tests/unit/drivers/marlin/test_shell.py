@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -268,3 +269,39 @@ async def test_the_states_of_a_job_with_a_question(driver: MarlinPrinter, tmp_pa
     seen = [event.status.state for event in ear.events if isinstance(event, StatusChanged)]
     assert PrinterState.ATTENTION in seen
     assert seen[-1] is PrinterState.IDLE
+
+
+class _Streaming:
+    """A protocol in the middle of a stream of moves."""
+
+    def __init__(self, *, hungry: bool) -> None:
+        self.wants_program = hungry
+        self.flushed: list[bytes] = []
+
+    def streams(self, data: bytes, now_s: float) -> bytes | None:
+        assert now_s >= 0
+        return b"N1 G1 X1*1\n" if data == b"ok\n" else None
+
+
+@pytest.mark.parametrize(
+    ("hungry", "reading", "late", "looks"),
+    [(False, False, False, 0), (True, False, False, 5), (True, True, False, 0), (False, True, True, 5)],
+    ids=["streaming", "file-wanted", "file-being-read", "time-to-look"],
+)
+def test_a_stream_of_moves_is_looked_at_only_when_something_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch, hungry: bool, reading: bool, late: bool, looks: int
+) -> None:
+    driver = MarlinPrinter("/dev/null", 115_200, Ear())
+    protocol = _Streaming(hungry=hungry)
+    written: list[bytes] = []
+    monkeypatch.setattr(driver, "_protocol", protocol)
+    monkeypatch.setattr(driver, "_flush", protocol.flushed.append)
+    monkeypatch.setattr(driver, "_link", SimpleNamespace(write=written.append))
+    monkeypatch.setattr(driver, "_feeding", object() if reading else None)
+    monkeypatch.setattr(driver, "_flush_s", float("-inf") if late else float("inf"))
+    for _ in range(5):
+        driver._receive(b"ok\n")
+    assert protocol.flushed == [b"N1 G1 X1*1\n"] * looks
+    assert written == [b"N1 G1 X1*1\n"] * (5 - looks)  # nothing is said twice, nor left out
+    heard = [line.partition(" ")[2] for line in driver.transcript() if " < " in line]
+    assert heard == ["< ok"] * 5
