@@ -87,7 +87,9 @@ def main(arguments: list[str]) -> int:
         install_octoprint()
         install_printrun()
         command += ["--cov", "--cov-report", "term"]
-    return subprocess.run([*command, *rest], cwd=ROOT, env={**os.environ, "PATH": PATH}, check=False).returncode
+    environment = {**os.environ, "PATH": PATH}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile it all again
+    return subprocess.run([*command, *rest], cwd=ROOT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import pytest
 from sqlalchemy import select
 
 from drivers.base import Capability
@@ -117,6 +118,7 @@ async def test_fifty_refused_programs_stop_no_printer_and_are_not_given_to_it_ag
         workshop.close()
 
 
+@pytest.mark.slow
 async def test_another_printer_makes_what_the_careful_one_refuses() -> None:
     workshop = Workshop(3, ("careful", "other"))
     try:

@@ -32,7 +32,7 @@ def sim(*arguments: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_a_seed_is_the_same_farm_every_time() -> None:
-    first, second = (sim("--seeds", "1", "--start", "7") for _ in range(2))
+    first, second = (sim("--seeds", "1", "--start", "2") for _ in range(2))
     for figures in (first[1], second[1]):
         figures.pop("steps_per_s")
     assert first[0] == 0, first[2]
