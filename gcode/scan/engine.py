@@ -137,14 +137,16 @@ class _Scan:
         columns = (events.begin[unsure] + begin, events.end[unsure] + begin, events.line[unsure], events.before[unsure])
         heard, frequent, rows = [], self._remarks.frequent, self._sheet.rows
         for text, *place in np.stack((texts, *columns), axis=1).tolist():
-            remark = frequent[text]
-            if remark is None:
+            found = frequent[text]
+            if found is None:
                 heard.append(self._hear_one(parsed, text, place, stop))
-            elif remark.feature is None:
-                self._change_limits(remark, rows + place[-1])
+            elif isinstance(found, int):
+                heard.append(found)
+            elif found.feature is None:
+                self._change_limits(found, rows + place[-1])
                 heard.append(COMMAND)
             else:
-                self._select(remark.feature, rows + place[-1])
+                self._select(found.feature, rows + place[-1])
                 heard.append(NOTHING)
         codes[unsure] = heard
         commands = (codes == COMMAND).nonzero()[0]

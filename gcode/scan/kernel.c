@@ -106,6 +106,45 @@ static const uint8_t *next_line(const uint8_t *at, const uint8_t *end)
     return at < end ? at + 1 : end;
 }
 
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* Digits with at most one dot that end within eight bytes, as most numbers do: all bytes are looked at at once, because the
+ * processor cannot foresee how many digits there are. Null: they do not, or there is no digit. */
+static const uint8_t *read_short(const uint8_t *at, double *value)
+{
+    uint64_t text;
+    memcpy(&text, at, sizeof text);
+    text ^= UINT64_C(0x3030303030303030); /* a digit is its value now, and any other byte above 9 */
+    uint64_t others = ((text + UINT64_C(0x7676767676767676)) | text) & UINT64_C(0x8080808080808080);
+    if (others == 0)
+        return NULL;
+    int digits = __builtin_ctzll(others) >> 3, length = digits;
+    if (at[digits] == '.') {
+        others &= others - 1; /* a byte that is not ASCII may spoil those behind it, and none before */
+        if (others == 0)
+            return NULL;
+        uint64_t whole = (UINT64_C(1) << 8 * digits) - 1;
+        text = (text & whole) | (text >> 8 & ~whole);
+        length = __builtin_ctzll(others) >> 3;
+    }
+    int decimals = length > digits ? length - digits - 1 : 0;
+    digits += decimals;
+    if (digits == 0)
+        return NULL;
+    text <<= 8 * (8 - digits); /* what follows falls off; zeros come in front */
+    text = text * 2561 >> 8 & UINT64_C(0x00ff00ff00ff00ff);
+    text = text * 6553601 >> 16 & UINT64_C(0x0000ffff0000ffff);
+    text = text * UINT64_C(42949672960001) >> 32;
+    *value = (double)(int64_t)text / POWERS[decimals];
+    return at + length;
+}
+#else
+static const uint8_t *read_short(const uint8_t *at, double *value)
+{
+    (void)at, (void)value;
+    return NULL;
+}
+#endif
+
 /* Exact: an integer below 2^53 divided by a power of ten that a double holds is rounded once, as float() rounds it.
  * Null: there is no number, or one that this way does not read. */
 static const uint8_t *read_number(const uint8_t *at, const uint8_t *end, double *value)
@@ -113,6 +152,11 @@ static const uint8_t *read_number(const uint8_t *at, const uint8_t *end, double 
     bool negative = at < end && *at == '-';
     if (negative || (at < end && *at == '+'))
         at++;
+    const uint8_t *behind = end - at >= 8 ? read_short(at, value) : NULL;
+    if (behind != NULL) {
+        *value = negative ? -*value : *value;
+        return behind;
+    }
     uint64_t mantissa = 0;
     ptrdiff_t digits = 0, decimals = 0;
     for (; at < end && is_digit(*at); at++, digits++)
@@ -128,10 +172,15 @@ static const uint8_t *read_number(const uint8_t *at, const uint8_t *end, double 
     return at;
 }
 
-/* Whether a number runs into a letter with which some firmwares go on reading it: `gcode.reader` says what becomes of the line. */
+/* Whether a number may run into a letter with which some firmwares go on reading it: `gcode.reader` says what becomes of the line.
+ * E0 and E0.5 behind a digit are no power, E05 is. */
 static bool runs_on(double value, const uint8_t *at, const uint8_t *end)
 {
-    return at < end && (*at == 'E' || *at == 'e' || (*at == 'X' && value == 0));
+    if (end - at > 1 && *at == 'E') {
+        bool may_go_on = at[1] == '+' || at[1] == '-' || at[1] == '0';
+        return may_go_on ? end - at > 2 && is_digit(at[2]) : is_digit(at[1]);
+    }
+    return at < end && (*at == 'e' || (*at == 'X' && value == 0));
 }
 
 /* The words of a move up to a comment or the end of the line; null when it is not plain. */
@@ -434,7 +483,7 @@ static bool has_circle(const Motion *motion, const Words *words)
 static Outcome take_move(Sheet *sheet, Reading *reading, Motion *motion, int code)
 {
     Words words;
-    if (reading->at < reading->end && *reading->at == 'E') /* G1E2: a firmware may take it for command 100 */
+    if (reading->at < reading->end && *reading->at == 'E' && runs_on(1, reading->at, reading->end)) /* G1E2: command 100 to some */
         return ODD;
     const uint8_t *at = read_words(reading->at, reading->end, &words);
     if (at == NULL || at - reading->begin > MAX_MOVE_BYTES)

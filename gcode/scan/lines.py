@@ -36,6 +36,7 @@ _G, _I, _J, _R = (WORDS.index(letter) for letter in "GIJR")
 _PLAIN_ROWS: Final = _G + 1  # arcs need all
 _TAKEN: Final = {**dict.fromkeys(("G90", "G91", "M82", "M83"), Kind.MODE), "G10": Kind.DRAW, "G11": Kind.GIVE}
 _EVENT_WORDS: Final = tuple(word.decode() for word in EVENT_WORDS)
+_MAY_GO_ON: Final = np.frombuffer(b"+-0", np.uint8)  # behind an E: E0 and E0.5 are no power, E05 is
 _CACHED_LINES: Final = 4096  # of at most 257 bytes
 
 # Classes of bytes that matter; all others are 0.
@@ -176,12 +177,22 @@ def _repeats(row: Integers, line: Integers) -> Integers:
 
 
 def _runs_on(text: Bytes, place: Integers, row: Integers) -> Flags:
-    """Which letters are an E or an X that a number runs into: `gcode.reader` says what becomes of such a line."""
-    before, second = text[place - 1], text[place - 2]
-    digit = (before >= ord("0")) & (before <= ord("9"))
-    zero = (before == ord("0")) & (second != ord("G"))
-    runs: Flags = ((row == _E) & (digit | (before == ord(".")))) | ((row == 0) & zero)
+    """Which letters may be an E or an X that a number runs into: `gcode.reader` says what becomes of such a line."""
+    before = text[place - 1]
+    runs = np.zeros(len(place), bool)
+    near = (before > ord(" ")).nonzero()[0]  # of most files none
+    if len(near):
+        before, second, row, place = before[near], text[place[near] - 2], row[near], place[near]
+        behind, signed = text[place + 1], np.isin(text[place + 1], _MAY_GO_ON)
+        power = (_is_digit(behind) & ~signed) | (signed & _is_digit(text[place + 2]))
+        zero = (before == ord("0")) & (second != ord("G"))
+        runs[near] = ((row == _E) & (_is_digit(before) | (before == ord("."))) & power) | ((row == 0) & zero)
     return runs
+
+
+def _is_digit(byte: Bytes) -> Flags:
+    digit: Flags = (byte >= ord("0")) & (byte <= ord("9"))
+    return digit
 
 
 def _read_words(marks: _Marks, kind: Bytes, body_end: Integers) -> Floats:

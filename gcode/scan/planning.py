@@ -21,6 +21,7 @@ from gcode.scan.numbers import Flags
 LOOK_AHEAD_BLOCKS: Final = 1024
 _SLOWEST_MM_S2: Final = 1.0
 _SETTLED_BLOCKS: Final = 4096  # fewer are not worth a pass
+_DROWNED: Final = 1e-9  # a speed that is a smaller part of a sum has lost more than half of its digits
 _RUN: Final = 4096  # rows between which the running sums start again at 0: their rounding grows with them
 
 
@@ -93,9 +94,10 @@ def running_minimum(most: Floats, step: Floats) -> Floats:
         ahead = limit - total
         ahead[0] = min(ahead[0], before)
         np.minimum.accumulate(ahead, out=ahead)
-        rough = np.clip(ahead + total, 0.0, limit)
-        # A small speed behind a large sum has lost digits: where it is its own limit it gets them back, else those of its step.
-        np.minimum(limit, np.append(before, rough[:-1]) + step[part], out=result[part])
+        rough = np.clip(ahead + total, 0.0, limit, out=result[part])
+        if rough.min() < _DROWNED * total[-1]:
+            # A small speed behind a large sum has lost digits: where it is its own limit it gets them back, else those of its step.
+            np.minimum(limit, np.append(before, rough[:-1]) + step[part], out=rough)
         before = float(result[part][-1])
     return result
 

@@ -72,7 +72,7 @@ class Remarks:
         self._codes: Codes = np.full(
             2 * TEXTS + 1, UNSURE, np.int8
         )  # of texts that the parser has numbered; the last one is for -1
-        self.frequent: list[Remark | None] = [None] * (2 * TEXTS + 1)  # of those, features and limits: whoever asks need not study
+        self.frequent: list[Found | None] = [None] * (2 * TEXTS + 1)  # the same, and features and limits: who asks need not study
         self._figures = Figures(lambda raw: self._studied(raw) == NOTHING)
         self._untold: list[Remark] = []
 
@@ -94,7 +94,7 @@ class Remarks:
             return
         if isinstance(found, int):
             if text < TEXTS or self._figures.knows(raw):
-                self._codes[text] = found
+                self._codes[text] = self.frequent[text] = found
         elif text < TEXTS and not found.judges and (found.feature is not None or found.limits):
             self.frequent[text] = found
 

@@ -1,7 +1,7 @@
 """`./farm.sh bench gcode [FILE...] [--large]`: how fast and how truly a program is read, beside OctoPrint and gcode-lib.
 
 Aims: 8x OctoPrint's MB/s on a 13 MB file from NumPy, 40x with the compiled kernel; at most 120 MB of memory on a 66 MB file
-(`--large`); a frame of 1.4 MB in 0.2 s of processor time; time within 1 % of the slicer's own, filament within 0.1 %.
+(`--large`); `farm gcode facts` of a frame in 0.2 s of processor time; time within 1 % of the slicer's own, filament within 0.1 %.
 
 Without files it reads a real frame, a stack of about 13 MB made of its layers, and with `--large` one of 66 MB. Every run is a
 process of its own, and runs are interleaved. "Scan" is what the reading itself costs, "process" all of it with the start of Python
@@ -87,6 +87,18 @@ def run(engine: str, path: Path) -> Run:
     return Run(found["cpu_s"], usage.ru_utime + usage.ru_stime, found["peak_mb"], found)
 
 
+def command_s(path: Path) -> float:
+    """Processor time of `farm gcode facts`, as a person types it, seconds."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "farm", "gcode", "facts", str(path)], cwd=ROOT, stdout=subprocess.DEVNULL
+    ) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"farm gcode facts failed on {path.name}")
+    return usage.ru_utime + usage.ru_stime
+
+
 def measure(path: Path, engines: Sequence[str], runs: int) -> dict[str, list[Run]]:
     """Read `path` with every engine, one after the other, `runs` times."""
     found: dict[str, list[Run]] = {engine: [] for engine in engines}
@@ -143,6 +155,7 @@ def _read(path: Path, *, runs: int = RUNS, real: bool = True) -> None:
     for peer in _PEERS:
         _figures(path, found, peer)
     if real:
+        _LINE(f"{path.name}: farm gcode facts, whole process", "s CPU", [command_s(path) for _ in range(runs)])
         _truth(path, found)
 
 

@@ -1,7 +1,8 @@
 """A process of the bench: reads one file with one of our engines and prints what it found and what the reading itself cost.
 
 `python -m tests.bench.gcode_ours ENGINE FILE`: `interpreter`, `numpy`, `kernel`, `checks` (facts and the rules of one profile, on
-the fastest engine) or `memchr` (counts line ends: the limit that memory sets). Each imports only what it needs.
+the fastest engine) or `memchr` (counts line ends: the limit that memory sets). Each imports only what it needs, and NumPy with one
+thread for linear algebra, as `farm gcode` and the daemon's reader do.
 """
 
 import json
@@ -60,6 +61,7 @@ ENGINES: Final[dict[str, tuple[str, Callable[[Any, BinaryIO], Found]]]] = {
 
 def main(engine: str, path: str) -> None:
     """Read, and print one line of JSON."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     name, read = ENGINES[engine]
     module = import_module(name)
     begin_s = time.process_time()

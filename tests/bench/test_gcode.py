@@ -42,6 +42,12 @@ def test_what_has_no_facts_is_measured_too(file: Path) -> None:
         assert gcode.run(engine, file).process_s > 0
 
 
+def test_the_command_that_people_type_is_measured(file: Path, tmp_path: Path) -> None:
+    assert gcode.command_s(file) > 0
+    with pytest.raises(RuntimeError, match="failed on missing"):
+        gcode.command_s(tmp_path / "missing.gcode")
+
+
 def test_an_engine_that_fails_ends_the_bench(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="memchr failed"):
         gcode.run("memchr", tmp_path / "missing.gcode")
