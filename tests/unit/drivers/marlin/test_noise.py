@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.base import PrintEnd
 from drivers.marlin.faults import BY_CODE
+from drivers.marlin.protocol import Protocol
 from drivers.marlin.window import Window
 from drivers.virtual.options import FirmwareOptions
 from tests.stateful.effort import examples
@@ -80,6 +81,30 @@ def _noisy_print(world: World, towards: float, back: float, seed: int) -> None:
 def test_exactly_the_file_or_a_named_fault(towards: float, back: float, seed: int, advanced: bool, lines: int, baud: int) -> None:
     options = FirmwareOptions(advanced_ok=advanced, uart_baud=baud)
     _noisy_print(World(options, window=_window(lines)).connected(), towards, back, seed)
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_short_way_says_the_same_over_noise(monkeypatch: pytest.MonkeyPatch, lines: int, seed: int) -> None:
+    said: list[object] = []
+    streams = Protocol.streams
+    taken: list[bytes] = []
+
+    def counted(protocol: Protocol, data: bytes, now_s: float) -> bytes | None:
+        if (answer := streams(protocol, data, now_s)) is not None:
+            taken.append(answer)
+        return answer
+
+    for way in (counted, lambda *_: None):
+        monkeypatch.setattr(Protocol, "streams", way)
+        window = _window(lines) if seed % 2 else Window(lines, hungry_answers=8, clean_lines=16)
+        world = World(FirmwareOptions(uart_baud=(0, 115_200, 250_000)[seed % 3]), window=window).connected()
+        world.to_machine = Noise(seed, 0.05, drops=False)
+        world.to_host = Noise(seed + 100, 0.05, drops=True)
+        world.print_lines([*HEATED, *moves(150)], begun=False)
+        said.append((world.ended(limit_s=7200), bytes(world.sent), world.firmware.executed))
+    assert said[0] == said[1]
+    assert len(taken) > 30
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3])
