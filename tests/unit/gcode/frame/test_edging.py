@@ -72,3 +72,27 @@ def test_a_brim_grows_from_outside_in() -> None:
     tracks = brim(DESIGN, placed(DESIGN, PRINTER, 1, (), 9.0), Plate(brim_mm=2.0))
     lengths = [sum(distance(first[:2], second[:2]) for first, second in pairwise(track)) for track in tracks]
     assert max(x for x, _, _ in tracks[0]) > max(x for x, _, _ in tracks[-1]) or max(lengths) == lengths[0]
+
+
+@pytest.mark.parametrize("side", ["min_x", "min_y", "max_x", "max_y"])
+def test_a_skirt_needs_a_line_of_bed_beyond_it_on_every_side(side: str) -> None:
+    places = placed(DESIGN, PRINTER, 1, (), 3.0)
+    outer = skirt(DESIGN, places, PRINTER, ())[0]
+    axis, outward = "xy".index(side[-1]), -1 if side.startswith("min") else 1
+    extreme = max((vertex[axis] for vertex in outer), key=lambda value: value * outward)
+    edge = extreme + outward * DESIGN.line_width_mm
+    roomy = replace(PRINTER, volume=replace(PRINTER.volume, **{side: edge + outward * 0.01}))
+    tight = replace(PRINTER, volume=replace(PRINTER.volume, **{side: edge - outward * 0.01}))
+    assert len(skirt(DESIGN, places, roomy, ())) == 2
+    assert skirt(DESIGN, places, tight, ()) == []
+
+
+def test_the_lines_of_a_skirt_touch_each_other_three_millimetres_from_the_part() -> None:
+    places = placed(DESIGN, PRINTER, 1, (), 3.0)
+    outer, inner = ([(x, y) for x, y, _ in track] for track in skirt(DESIGN, places, PRINTER, ()))
+    apart = [min(distance_to_segment(point, side) for side in pairwise(outer)) for point in inner]
+    assert min(apart) > DESIGN.line_width_mm - 0.11
+    assert max(apart) < DESIGN.line_width_mm + 0.11
+    outline = places[0].on_bed(frame_layers(DESIGN)[8].outline)
+    nearest = min(distance_to_segment(point, side) for point in outline for side in pairwise(inner))
+    assert nearest == pytest.approx(3.0 + DESIGN.line_width_mm / 2, abs=0.16), "chords and what is simplified are in it"
