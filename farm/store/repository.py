@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from farm.store.schema import NEVER_CHANGED, TABLES, allocations, audit, jobs, meta, orders
 from scheduler.model import (
@@ -149,18 +148,29 @@ class _Statement:
         connection.exec_driver_sql(self.text, [tuple([row[name] for name in columns]) for row in rows])
 
 
+def _dialect(name: str) -> Any:  # their constructors have no types
+    """Only the one that is used is loaded: that of PostgreSQL would take some per cent of a daemon's start."""
+    if name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as said above
+
+        return postgresql
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 - as above
+
+    return sqlite
+
+
 @cache
 def _upsert(table: Table, dialect_name: str) -> _Statement:
-    is_postgresql = dialect_name == "postgresql"
-    dialects: Any = postgresql if is_postgresql else sqlite  # their constructors have no types
-    statement = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+    dialect = _dialect(dialect_name)
+    statement = dialect.insert(table)
     others = {
         column.name: statement.excluded[column.name]
         for column in table.columns
         if not column.primary_key and column.name not in NEVER_CHANGED.get(table, frozenset())
     }
     whole = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
-    compiled: Any = whole.compile(dialect=dialects.dialect(paramstyle="format" if is_postgresql else "qmark"))
+    paramstyle = "format" if dialect_name == "postgresql" else "qmark"
+    compiled: Any = whole.compile(dialect=dialect.dialect(paramstyle=paramstyle))
     return _Statement(str(compiled), compiled.positiontup)
 
 

@@ -1,5 +1,6 @@
 """What `farm serve` says when it is ready."""
 
+import gc
 import os
 import signal
 import socket
@@ -136,3 +137,29 @@ def test_any_other_trouble_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigurationError, match="A port is in use"):
         command.serve()
     assert left == [None]
+
+
+def test_garbage_is_looked_for_again_once_it_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+
+    def once(_settings: DaemonSettings) -> None:
+        before = gc.isenabled()
+        command._collect_again()
+        seen.append((before, gc.isenabled()))
+
+    monkeypatch.setattr(command, "_serve_once", once)
+    monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    try:
+        command.serve()
+        assert seen == [(False, True)]
+        assert gc.get_freeze_count() > 0, "what the start has made is not looked through any more"
+    finally:
+        gc.unfreeze()
+
+
+def test_garbage_is_looked_for_again_when_it_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, ConfigurationError("A port is in use.", next_step="Stop it."))
+    monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    with pytest.raises(ConfigurationError):
+        command.serve()
+    assert gc.isenabled()
