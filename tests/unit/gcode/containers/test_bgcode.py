@@ -177,3 +177,20 @@ def test_the_real_binary_file_says_what_the_plain_one_beside_it_says() -> None:
         ("png", 380, 285),
     ]
     assert found.claims["filament used [g]"] == "7.49"
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "packed_size", "code"),
+    [
+        (GCODE, 1, bgcode.MAX_BLOCK_BYTES + 1, "bgcode-block-size"),
+        (GCODE, bgcode.MAX_BLOCK_BYTES + 1, 1, "bgcode-block-size"),
+        (GCODE, bgcode.MAX_BLOCK_BYTES, bgcode.MAX_BLOCK_BYTES, "truncated"),
+        (made.FILE, 1, bgcode.MAX_METADATA_BYTES + 1, "bgcode-block-size"),
+        (made.FILE, bgcode.MAX_METADATA_BYTES, bgcode.MAX_METADATA_BYTES, "truncated"),
+        (made.THUMBNAIL, 1, bgcode.MAX_METADATA_BYTES + 1, "truncated"),
+    ],
+)
+def test_either_size_of_a_block_is_bounded_before_anything_of_it_is_read(kind: int, size: int, packed_size: int, code: str) -> None:
+    """Packed or not; a picture or a piece of the program may be larger than what tells of them."""
+    head = struct.pack("<HHII", kind, DEFLATE, size, packed_size)
+    assert refused(made.bgcode([head + b"\0\0"])).code == code
