@@ -113,6 +113,8 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     path = configuration(config) or USUAL[0]
     with errors_as_json(url, wanted=json_output):
         check_new(path, url, name, profile)
+        section(url, name, profile, material, nozzle_mm)
+        check_writable(path)
         url = key_of(url, name, path, key_file, user, remarks=no_probe)
         if no_probe:
             check_url(url)
@@ -155,6 +157,22 @@ def check_new(path: Path, url: str, name: str, profile: str) -> None:
         raise ConflictError(f"{path} has a printer {name} already.", next_step="Choose another name.")
     if (other := own.same_as(url)) is not None:
         raise ConflictError(f"This printer is in {path} already, as {other}.", next_step="One printer has one name.")
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that node.toml can be written, before anybody is asked for anything.
+
+    Raises:
+        ConfigurationError: its folder is not there, or this user may not write in it.
+
+    """
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ConfigurationError(f"There is no folder {folder}.", next_step="Make it, or name another file with --config.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"You may not write in {folder}.", next_step="Run this as the user of the node, or name another file with --config."
+        )
 
 
 def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str | None, *, remarks: bool = True) -> str:

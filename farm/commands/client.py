@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ UPLOAD_TIMEOUT_S: Final = (5.0, 300.0)  # a Raspberry Pi checks a long program l
 _DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _PIECE_BYTES: Final = 256 * 1024
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+
+_COPY_AUTHORITY: Final = f"Copy {AUTHORITY_FILE} from the data folder of the daemon, and name it with --ca-file or FARM_CA."
 
 
 class ProblemError(FarmError):
@@ -69,7 +73,7 @@ def find_daemon(url: str | None = None, token_file: Path | None = None, authorit
             "The operator token must not go over a network unencrypted.",
             next_step=f"Give --url https://{host} and the daemon's port.",
         )
-    return Target(chosen, token, authority or _authority())
+    return Target(chosen, token, _authority(authority))
 
 
 def _parts(url: str) -> tuple[str, str]:
@@ -100,8 +104,9 @@ def _named_token(token_file: Path | None) -> str | None:
     try:
         return token_file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ConfigurationError(
-            f"The token file {token_file} cannot be read: {error}.",
+            f"The token file {token_file} cannot be read: {why}.",
             next_step=f"Copy {OPERATOR_FILE} from the data folder of the daemon.",
         ) from error
 
@@ -113,10 +118,19 @@ def _own_token() -> str | None:
         return None  # on loopback none is needed; elsewhere the daemon says so
 
 
-def _authority() -> Path | None:
-    named = os.environ.get("FARM_CA")
-    candidates = [Path(named)] if named else [_settings().data / AUTHORITY_FILE]
-    return next((path for path in candidates if path.is_file()), None)
+def _authority(named: Path | None) -> Path | None:
+    """The file that was named, by FARM_CA too, or that of a daemon on this machine if we may read it."""
+    if named is None and (known := os.environ.get("FARM_CA")):
+        named = Path(known)
+    path = named or _settings().data / AUTHORITY_FILE
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # no such file, none for us, or no certificate in it
+        if named is None:
+            return None
+        why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigurationError(f"The file {path} cannot be used: {why}.", next_step=_COPY_AUTHORITY) from error
+    return path
 
 
 class _Form:
@@ -267,7 +281,7 @@ def _not_encrypted(url: str, cause: str) -> UnreachableError:
         )
     return UnreachableError(
         f"The certificate of {url} is not trusted.",
-        next_step=f"Copy {AUTHORITY_FILE} from the data folder of the daemon, and name it with --ca-file or FARM_CA.",
+        next_step=_COPY_AUTHORITY,
     )
 
 

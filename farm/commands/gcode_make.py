@@ -20,7 +20,7 @@ from farm.language import speaks_french, spoken
 from gcode.frame import FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
 from gcode.profile import PrinterProfile
 from gcode.scan.engine import read_facts
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, BilingualError
 
 _TAKEN_OUT: Final = {
     "secrets": Bilingual("secrets", "secrets"),
@@ -170,6 +170,21 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
         _tell_program(output, program, known, as_json=as_json)
 
 
+_CONFIRM: Final = Bilingual(
+    "Say it with --part-is-good and --motors-held, and with --nozzle-z if the printer was switched off.",
+    "Dites-le par --part-is-good et --motors-held, et par --nozzle-z si l'imprimante a été éteinte.",
+)
+
+
+@contextmanager
+def _confirmations(kind: type[BilingualError]) -> Iterator[None]:
+    """Name the options by which a person confirms what an error of this kind misses."""
+    try:
+        yield
+    except kind as error:
+        raise InvalidError(error.bilingual, next_step=_CONFIRM, code=error.code) from error
+
+
 def resume(  # noqa: PLR0913, PLR0917 - options of a command
     file: File,
     layer: Annotated[int, typer.Option("--layer", min=2, help="The first layer to print, from 1.")],
@@ -188,10 +203,11 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
     folder: Profiles = None,
 ) -> None:
     """Make a program that takes a broken print up again at a layer. Who stands at the printer answers for two things."""
-    from gcode.resume import resume as resumed  # noqa: PLC0415 - only here
+    from gcode.resume import ResumeNotConfirmedError  # noqa: PLC0415 - only here
+    from gcode.resume import resume as resumed  # noqa: PLC0415
 
     known = profile_named(profile, folder)
-    with opened(file, plate=plate) as program, gcode_errors(file):
+    with opened(file, plate=plate) as program, gcode_errors(file), _confirmations(ResumeNotConfirmedError):
         pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=motors_held, nozzle_z_mm=nozzle_z)
         size_bytes = written(output, pieces, program.size_bytes)
     say(f"{output}: {both(f'from layer {layer}', f'à partir de la couche {layer}')}, {octets(size_bytes)}")

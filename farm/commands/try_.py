@@ -57,20 +57,17 @@ def check_against(file: Path, profile_id: str) -> list[str]:
     """Make sure that `file` keeps the rules of a class of printers; return what is doubtful but allowed, a line each.
 
     Raises:
-        NotFoundError: there is no such profile.
+        NotFoundError: there is no such profile; the farm's own ones are known as to `farm gcode`.
         InvalidError: a rule is broken; the message has the first places.
 
     """
-    from gcode.checks import inspect  # noqa: PLC0415 - only with --profile
-    from gcode.profile import bundled_profiles  # noqa: PLC0415
+    from farm.commands.gcode_profiles import profile_named  # noqa: PLC0415 - only with --profile
+    from gcode.checks import inspect  # noqa: PLC0415
     from gcode.rules import Severity  # noqa: PLC0415
 
-    profiles = bundled_profiles()
-    if profile_id not in profiles:
-        known = ", ".join(sorted(profiles))
-        raise NotFoundError(f"There is no profile {profile_id}.", next_step=f"There are: {known}.")
+    profile = profile_named(profile_id)
     with file.open("rb") as content:
-        (report,) = inspect(content, (profiles[profile_id],)).reports
+        (report,) = inspect(content, (profile,)).reports
     if report.printable:
         return [f"{_place(finding)} {finding.rule.fix_en}" for finding in report.findings]
     broken = [finding for finding in report.findings if finding.severity is Severity.REJECT]

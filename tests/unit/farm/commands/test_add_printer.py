@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -193,6 +194,21 @@ def test_what_cannot_be_is_refused(
     refused = _add(*arguments, "--no-probe", name=name, profile=profile).exception
     assert isinstance(refused, kind)
     assert node_file.read_text() == COMMENTED
+
+
+def test_nobody_is_asked_for_anything_when_the_file_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    bench = Bench(monkeypatch)
+    missing = _add("scripted://", "--config", str(tmp_path / "none" / "node.toml")).exception
+    assert isinstance(missing, ConfigurationError)
+    assert "There is no folder" in missing.detail
+    assert isinstance(_add("scripted://", name="").exception, InvalidError)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    refused = _add("scripted://").exception
+    assert isinstance(refused, ConfigurationError)
+    assert "You may not write" in refused.detail
+    assert bench.driver is None or bench.driver.calls == []
+    assert list(tmp_path.iterdir()) == []
 
 
 # the key of an OctoPrint

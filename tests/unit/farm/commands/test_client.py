@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from farm.certificates import ensure_certificates
 from farm.commands.client import FarmClient, ProblemError, Target, _Form, find_daemon, on_daemon
 from farm.errors import ConfigurationError, UnreachableError
 from tests.unit.farm.commands.background import TOKEN
@@ -72,13 +73,41 @@ def test_a_token_never_goes_over_a_network_unencrypted(monkeypatch: pytest.Monke
 def test_the_authority_of_this_machines_daemon_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_daemon().authority is None
     own, named = tmp_path / "data" / "keys" / "ca.pem", tmp_path / "named.pem"
-    own.parent.mkdir(parents=True)
-    own.write_text("pem")
-    named.write_text("pem")
+    made = ensure_certificates(tmp_path / "data" / "keys", ["127.0.0.1"]).authority
+    assert made == own
+    named.write_bytes(made.read_bytes())
     assert find_daemon().authority == own
     monkeypatch.setenv("FARM_CA", str(named))
     assert find_daemon().authority == named
     assert find_daemon(authority=own).authority == own
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), ("junk", "there is no certificate in it")])
+def test_an_authority_that_is_none_is_told_before_anything_is_asked(
+    content: str | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("FARM_CA", str(path))
+    for given in (None, path):
+        with pytest.raises(ConfigurationError, match=why) as caught:
+            find_daemon("https://farm.local:8443", authority=given)
+        assert "--ca-file" in caught.value.next_step
+
+
+def test_a_daemons_own_authority_that_is_not_for_us_is_left_alone(tmp_path: Path) -> None:
+    own = tmp_path / "data" / "keys" / "ca.pem"
+    own.mkdir(parents=True)  # no more readable than that of another user
+    assert find_daemon().authority is None
+
+
+def test_a_token_file_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file or directory"):
+        find_daemon(token_file=tmp_path / "none")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="it is no text"):
+        find_daemon(token_file=tmp_path / "binary")
 
 
 # --- talking
@@ -206,8 +235,6 @@ def test_a_broken_problem_still_is_an_error(body: bytes) -> None:
 
 def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
     import ssl  # noqa: PLC0415 - for this test only
-
-    from farm.certificates import ensure_certificates  # noqa: PLC0415
 
     files = ensure_certificates(tmp_path / "keys", ["127.0.0.1"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

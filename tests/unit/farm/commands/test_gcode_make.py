@@ -177,3 +177,12 @@ def test_what_is_no_model_is_not_sliced(tmp_path: Path) -> None:
     model.write_text("hello")
     assert isinstance(failed("slice", model, "-p", "generic-210", "-o", tmp_path / "x.gcode"), InvalidError)
     assert isinstance(failed("slice", tmp_path / "none.stl", "-p", "generic-210", "-o", tmp_path / "x.gcode"), InvalidError)
+
+
+def test_what_must_be_confirmed_is_said_with_its_options(tmp_path: Path) -> None:
+    frame = tmp_path / "frame.gcode"
+    frame.write_bytes(make_frame(bundled_profiles()["creality-ender3-v2"]))
+    error = failed("resume", frame, "-p", "creality-ender3-v2", "--layer", 3, "-o", tmp_path / "rest.gcode")
+    assert error.code == "resume-not-confirmed"
+    assert "--part-is-good and --motors-held" in error.next_step
+    assert "--part-is-good et --motors-held" in error.next_step_fr
