@@ -225,6 +225,36 @@ async def test_it_works_on_by_itself_and_rests_when_nothing_is_left(table: Table
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_program_for_a_printer_that_is_not_there_is_not_judged(table: Table) -> None:
+    table.bench.allocate(allocation(), printer=B)
+    del table.checking._printers[B]
+    assert await table.checking.turn() == core.Task(B, SHA)
+    assert table.judge.asked == []
+    table.checking.know(B, "Berta", "generic-300", ())
+    await table.checking.turn()
+    assert [asked.profile for asked in table.judge.asked] == ["generic-300"]
+
+
+async def test_limits_are_logged_once_when_they_change_and_once_when_they_cannot_be_used(table: Table) -> None:
+    async def logged(content: str | None) -> list[str]:
+        if content is not None:
+            table.file.write_text(content)
+        with structlog.testing.capture_logs() as logs:
+            await table.checking.turn()
+            await table.checking.turn()
+        assert all(len(entry["revision"]) == 12 for entry in logs if entry["event"] == "limits.changed")
+        assert all(entry["next_step"] for entry in logs if entry["event"] == "limits.unusable")
+        return [entry["event"] for entry in logs]
+
+    assert await logged(None) == [], "how it begins is no change"
+    assert await logged("max_bed_c = 60\n") == ["limits.changed"]
+    assert await logged("max_bed_c = \n") == ["limits.unusable"]
+    assert await logged("max_bed_c = 'warm'\n") == ["limits.unusable"], "another mistake is said anew"
+    assert await logged("max_bed_c = 60\n") == ["limits.changed"]
+    assert await logged("max_bed_c = 61\n") == ["limits.changed"]
+    assert await logged(None) == []
+
+
 # --- the process ------------------------------------------------------------------------------------------------------------------
 
 
