@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import suppress
 from typing import Any, Self
 
 from fastapi import FastAPI
@@ -32,7 +33,8 @@ class BackgroundServer:
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._server.end)
+        with suppress(RuntimeError):  # a test has ended it already, to see what is told then
+            self._loop.call_soon_threadsafe(self._server.end)
         self._thread.join(PATIENCE_S)
         self._listening.close()
         assert not self._thread.is_alive()
