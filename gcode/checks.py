@@ -123,6 +123,7 @@ _LINE_RULES: Final = tuple(row for row in RULES if isinstance(row, LineRule))
 _COURSE_RULES: Final = tuple(row for row in RULES if isinstance(row, CourseRule))
 _DEFECT_RULES: Final = tuple(row for row in RULES if isinstance(row, DefectRule))
 _TEXT_RULES: Final = tuple(row for row in RULES if isinstance(row, TextRule))
+_SPELLING_RULES: Final = tuple(row for row in _TEXT_RULES if row.of_moves)
 _COMMENT_RULES: Final = tuple(row for row in RULES if isinstance(row, CommentRule))
 _FILE_RULES: Final = tuple(row for row in RULES if isinstance(row, FileRule))
 MOVE_RULES: Final = tuple(row for row in RULES if isinstance(row, MoveRule))
@@ -169,8 +170,9 @@ class Judge:
         """Judge what a plain move has besides its moves: a comment, and a spelling that not all firmwares read alike."""
         self.comment(line)
         if line.tight:
-            for rule, wrong in self._findings(line):
-                self._note(rule, wrong, line)
+            for row in _SPELLING_RULES:
+                if not (row.rule.severity is Severity.TRUST and self._is_allowed(line)):
+                    self._note(row.rule, row.judge(line, self.profile), line)
 
     def remembers(self, code: str) -> bool:
         """Whether lines with this command may change what is said of later ones, or depend on what came before."""

@@ -53,7 +53,8 @@ _EXACT_CODES: Final = frozenset(
 )
 _EXACT_WORDS: Final = re.compile(rf"(?:[A-Z] *(?:{_NUMBER})? *)*", re.ASCII)
 _MISREAD: Final = re.compile(r"[\d.]E[-+]?\d|(?<![\d.])0X")  # 2E2, 2.E2 and 0X1F, which some firmwares take for one number
-_TIGHT: Final = re.compile(r"[\d.]E|(?<![\d.])0X", _FLAGS)  # the same where it depends on the firmware, and which one it is
+# the same where it depends on the firmware which number it is; E0 and E0.5 behind a digit change nothing
+_TIGHT: Final = re.compile(r"[\d.]E[-+]?0*[1-9]|(?<![\d.])0X", _FLAGS)
 _UNUSUAL: Final = re.compile(r"[^XYZEFIJKR\d\s.+-]")  # in a move: a word for an axis or a tool that we do not know
 # RepRapFirmware obeys several commands of a line, and Prusa's 8-bit firmware looks for a G anywhere in it
 _SECOND: Final = re.compile(r"[GM] *\d", _FLAGS)

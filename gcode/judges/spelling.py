@@ -16,7 +16,6 @@ from gcode.profile import PrinterProfile
 from gcode.reader import ARCS, MOVES, WORDY_CODES, Line
 
 _EXPONENT: Final = re.compile(r"[\d.]E[-+]?0*[1-9]", re.IGNORECASE)  # E0 and E0.5 behind a number change nothing
-_ANY_EXPONENT: Final = re.compile(r"[\d.]E", re.IGNORECASE)
 _HEXADECIMAL: Final = re.compile(r"(?<![\d.])0X", re.IGNORECASE)
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _UNSURE: Final = frozenset({MARLIN, GRIFFIN})  # firmwares of several ages, and one whose reader is not public
@@ -31,12 +30,12 @@ def _found(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def runs_together(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """A number goes on into an E for sure: Prusa's 8-bit firmware takes Y5E2 for Y500 and M5E2 for M500, RepRapFirmware drops E."""
-    if profile.flavour == LEGACY:
-        wrong = _found(_EXPONENT, line.tight)
-    else:
-        wrong = profile.flavour == REPRAP and line.tight != "" and _found(_ANY_EXPONENT, line.text)
-    return Wrong(line.tight[:MAX_TEXT]) if wrong else None
+    """A number goes on into an E for sure: Prusa's 8-bit firmware takes Y5E2 for Y500 and M5E2 for M500, RepRapFirmware Y5E2.
+
+    That RepRapFirmware takes no E behind a digit for a word, so that it would print air, is told by the first number that goes on.
+    """
+    searched = {LEGACY: line.tight, REPRAP: line.tight and line.text}.get(profile.flavour, "")
+    return Wrong(line.tight[:MAX_TEXT]) if _found(_EXPONENT, searched) else None
 
 
 def may_run_together(line: Line, profile: PrinterProfile) -> Wrong | None:

@@ -74,6 +74,7 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
             SPACES,
         ),
         spelling.runs_together,
+        of_moves=True,
     ),
     TextRule(
         reject(
@@ -155,6 +156,7 @@ UNCLEAR: Final[tuple[AnyRule, ...]] = (
             SPACES,
         ),
         spelling.may_run_together,
+        of_moves=True,
     ),
     TextRule(
         trust(
@@ -171,6 +173,7 @@ UNCLEAR: Final[tuple[AnyRule, ...]] = (
             "Elle déplace un axe, ou commande un outil, que la ferme ne connaît pas.",
         ),
         spelling.unknown_axis,
+        of_moves=True,
     ),
 )
 

@@ -64,10 +64,11 @@ class DefectRule:
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """A rule about the text of any command that is no plain move, whatever its code."""
+    """A rule about the text of any command that is no plain move, whatever its code; `of_moves`: also of moves that are tight."""
 
     rule: Rule
     judge: LineJudge
+    of_moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

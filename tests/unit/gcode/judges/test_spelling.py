@@ -19,9 +19,9 @@ def flavours_that_say(judge: Judge, line: str) -> set[str]:
         ("G1X60Y5E2", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
         ("G1 X60 Y5E-02", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
         ("G1 X5.E2", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
-        ("G1X60Y5E0", {"reprapfirmware"}, set()),  # ten to the power of nothing, but no E there
-        ("G1X60Y5E0.25", {"reprapfirmware"}, set()),
-        ("G1X60Y5E.25", {"reprapfirmware"}, set()),
+        ("G1X60Y5E0", set(), set()),  # ten to the power of nothing
+        ("G1X60Y5E0.25", set(), set()),
+        ("G1X60Y5E.25", set(), set()),
         ("G1X60Y5 E2", set(), set()),
         ("G1E5", {"marlin-legacy"}, {"marlin", "griffin"}),  # command 100000
         ("M5E2", {"marlin-legacy"}, {"marlin", "griffin"}),  # M500
