@@ -10,7 +10,9 @@ from farm.daemon.catalogue import program_detail, revision_view
 from farm.daemon.engine import Engine
 from farm.daemon.inspection import OnProgress, Progress
 from farm.daemon.presenter import designs, program_view, programs_view, recall_view
+from farm.daemon.programs import Incoming
 from farm.daemon.uploads import Uploads
+from farm.errors import ConflictError, StoreFullError
 from farm.ids import new_id
 from farm.library_views import (
     ApprovalRequest,
@@ -42,6 +44,7 @@ class LibraryControl:
         self._store = store
         self._programs = taken_in
         self._uploads = Uploads(self._wall_s, engine.touch)
+        self._files = asyncio.Lock()  # what the farm knows and the file of it come and go together
         self._seen: tuple[object, ...] = ()
         self._changes = 0
 
@@ -96,22 +99,38 @@ class LibraryControl:
         self._uploads.require_room()
         own = upload.with_name(f"{new_id('upload')}.part")  # the request that brought it ends, and removes what it wrote
         await asyncio.to_thread(upload.rename, own)
-        size_bytes = (await asyncio.to_thread(own.stat)).st_size
-        return self._uploads.begin(request, size_bytes, lambda tell: self._take(own, request, tell))
+        try:
+            size_bytes = (await asyncio.to_thread(own.stat)).st_size
+            return self._uploads.begin(request, size_bytes, lambda tell: self._take(own, request, tell))
+        except BaseException:  # who asked is gone, or others were faster: nobody else knows of the file
+            await asyncio.to_thread(own.unlink, missing_ok=True)
+            raise
 
     async def _take(self, upload: Path, request: ProgramRequest, tell: OnProgress) -> tuple[ProgramView, bool]:
         incoming = await self._programs.take(
             upload, request, known=lambda sha256: programs.uploaded_as(self._farm, sha256), on_progress=tell
         )
-        new = incoming.sha256 not in self._farm.programs
         size_bytes = incoming.checked.summary.size_bytes if incoming.checked is not None else 0
         tell(Progress(step="saving", done=size_bytes, of=size_bytes))
+        async with self._files:
+            new = incoming.sha256 not in self._farm.programs
+            await self._add(request, incoming)
+            farm = self._farm
+            return program_view(farm, farm.programs[incoming.sha256]), new
+
+    async def _add(self, request: ProgramRequest, incoming: Incoming) -> None:
+        """Make the program known, or keep nothing of it. ConflictError: somebody has removed this file since it was read."""
+        if not await asyncio.to_thread(self._programs.library.path(incoming.sha256).is_file):
+            raise programs.removed_meanwhile()
         nozzle_mm, way = self._programs.profiles[request.profile].nozzle_mm, self._programs.way
-        sha256 = await self._engine.ask(
-            lambda draft: programs.add(draft, request, incoming, way=way, nozzle_mm=nozzle_mm, now_s=self._wall_s())
-        )
-        farm = self._farm
-        return program_view(farm, farm.programs[sha256]), new
+        try:
+            await self._engine.ask(
+                lambda draft: programs.add(draft, request, incoming, way=way, nozzle_mm=nozzle_mm, now_s=self._wall_s())
+            )
+        except (ConflictError, StoreFullError):  # of any other error nobody knows whether it was written
+            if incoming.sha256 not in self._farm.programs:
+                await self._remove_files(incoming.sha256)
+            raise
 
     def uploads(self) -> list[UploadView]:
         """Files on their way into the library and what came of the newest, newest first."""
@@ -153,10 +172,14 @@ class LibraryControl:
         releases.find_program(self._farm, sha256)
         used = await self._store.is_used(sha256)
         profiles = self._programs.profiles.keys()
-        await self._engine.ask(
-            lambda draft: removal.remove_program(draft, sha256, request, self._wall_s(), used_before=used, profiles=profiles)
-        )
-        _log.info("program.removed", program=sha256, by=request.by)
+        async with self._files:
+            await self._engine.ask(
+                lambda draft: removal.remove_program(draft, sha256, request, self._wall_s(), used_before=used, profiles=profiles)
+            )
+            _log.info("program.removed", program=sha256, by=request.by)
+            await self._remove_files(sha256)
+
+    async def _remove_files(self, sha256: str) -> None:
         try:
             await asyncio.to_thread(self._programs.library.remove, sha256, programs.PICTURES.values())
         except OSError as error:  # the farm knows it no more; the same file uploaded again takes its place

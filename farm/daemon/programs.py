@@ -325,6 +325,15 @@ def uploaded_as(farm: Farm, uploaded_sha256: str) -> Program | None:
     return next((item for item in farm.programs.values() if item.uploaded_sha256 == uploaded_sha256), None)
 
 
+def removed_meanwhile() -> ConflictError:
+    """Somebody removed the program while its file came again."""
+    return ConflictError(
+        Bilingual("This program was removed in the meantime.", "Ce programme a été retiré entre-temps."),
+        next_step=Bilingual("Upload it again.", "Envoyez-le de nouveau."),
+        code="program-removed",
+    )
+
+
 def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, nozzle_mm: float, now_s: float) -> str:
     """Make the program known, with its design and revision; returns its hash. The same again changes nothing.
 
@@ -338,11 +347,7 @@ def add(draft: Draft, request: ProgramRequest, incoming: Incoming, *, way: str, 
         _require_same(draft.farm, known, request)
         return known.sha256
     if incoming.checked is None:
-        raise ConflictError(
-            Bilingual("This program was removed in the meantime.", "Ce programme a été retiré entre-temps."),
-            next_step=Bilingual("Upload it again.", "Envoyez-le de nouveau."),
-            code="program-removed",
-        )
+        raise removed_meanwhile()
     joins = request.revision in draft.farm.revisions  # otherwise the release of that is what is recorded
     _name_revision(draft, request, now_s)
     if joins:

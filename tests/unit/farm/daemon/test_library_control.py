@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -11,9 +12,9 @@ from farm.bus.topics import Stream
 from farm.daemon import programs
 from farm.daemon.library_control import LibraryControl
 from farm.daemon.programs import Programs
-from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterChange, RequesterRequest, SignedRequest
-from farm.store.library import Library
+from farm.store.library import Library, sha256_of
 from farm.store.packed import packed_path
 from farm.store.repository import Put
 from farm.views import ProgramRequest
@@ -267,3 +268,57 @@ async def test_a_file_that_the_disk_keeps_is_left(control: LibraryControl, farm:
     monkeypatch.setattr(Library, "remove", refuse)
     await control.remove_program(view.sha256, SignedRequest())
     assert view.sha256 not in {program.sha256 for program in control.programs()}
+
+
+async def test_what_cannot_be_added_leaves_no_file(control: LibraryControl, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = await control.add_program(upload(control, b"G1 X9", "other"), REQUEST)
+    await control.recall_revision("square-1", SignedRequest())
+    path = upload(control)
+    sha256 = sha256_of(path)
+    with pytest.raises(ConflictError, match="was recalled"):
+        await control.add_program(path, REQUEST)
+    assert not control._programs.library.path(sha256).exists()
+    assert control.program_file(other.sha256).is_file(), "only of that one"
+    monkeypatch.setattr(farm.store, "commit", full)
+    with pytest.raises(StoreFullError):
+        await control.add_program(upload(control), REQUEST.model_copy(update={"revision": "square-2"}))
+    assert not control._programs.library.path(sha256).exists()
+
+
+async def full(_changes: object) -> None:
+    raise StoreFullError("full", next_step="make room")
+
+
+async def test_a_file_that_is_removed_while_it_comes_again_is_not_known_without_its_file(
+    control: LibraryControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people at once: one uploads it, packed in another way, the other removes it as a mistake."""
+    view = await control.add_program(upload(control), REQUEST)
+    take = control._programs.take
+
+    async def and_then_removed(*arguments: Any, **named: Any) -> Any:
+        incoming = await take(*arguments, **{**named, "known": lambda _sha256: None})
+        await control.remove_program(view.sha256, SignedRequest(reason="a mistake"))
+        return incoming
+
+    monkeypatch.setattr(control._programs, "take", and_then_removed)
+    with pytest.raises(ConflictError) as refused:
+        await control.add_program(upload(control), REQUEST)
+    assert refused.value.code == "program-removed"
+    assert view.sha256 not in {program.sha256 for program in control.programs()}
+    assert not control._programs.library.path(view.sha256).exists()
+
+
+async def test_a_file_whose_place_was_taken_by_others_is_not_left_behind(
+    control: LibraryControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was room when it was asked for, and none when the file had its own name."""
+    monkeypatch.setattr("farm.daemon.uploads.Uploads.require_room", lambda _self: None)
+
+    def taken(*_: object) -> None:
+        raise FarmError("16 files wait to be checked.", next_step="Wait.", code="throttled")
+
+    monkeypatch.setattr("farm.daemon.uploads.Uploads.begin", taken)
+    with pytest.raises(FarmError):
+        await control.begin_program(upload(control), REQUEST)
+    assert list(control.incoming_folder.iterdir()) == []
