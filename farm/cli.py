@@ -4,6 +4,7 @@ Only the module of the command that was typed is loaded, and that imports what i
 a second of a start, and `farm node` on a Pi Zero never loads what only `farm serve` needs.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
 from farm.language import told
+from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
     import typer
@@ -104,4 +106,23 @@ def main() -> None:
     except (FarmError, DriverError) as error:
         sys.stderr.write(f"farm: {as_typed(told(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))
+    except OSError as error:
+        if error.filename is None:
+            raise  # not a person's file: a mistake of ours, whose place must be seen
+        sys.stderr.write(f"farm: {told(_of_a_file(error))}\n")
+        sys.exit(1)
     sys.exit(code)
+
+
+def _of_a_file(error: OSError) -> FarmError:
+    """A file or folder that the system refuses us, where the command itself did not expect it."""
+    step = _STEPS.get(error.errno or 0, Bilingual("Look at that file or folder.", "Regardez ce fichier ou ce dossier."))
+    return FarmError(f"{os.fsdecode(error.filename)}: {error.strerror}.", next_step=step, code="file")
+
+
+_STEPS: Final = {
+    errno.EACCES: Bilingual("Run this as the user whom it belongs to.", "Lancez ceci sous l'utilisateur à qui il appartient."),
+    errno.EPERM: Bilingual("Run this as the user whom it belongs to.", "Lancez ceci sous l'utilisateur à qui il appartient."),
+    errno.ENOSPC: Bilingual("The disk is full: make room.", "Le disque est plein : faites de la place."),
+    errno.EROFS: Bilingual("That disk is read-only: name another place.", "Disque en lecture seule : nommez un autre lieu."),
+}

@@ -1,5 +1,9 @@
 """What a person sees of an error."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -55,3 +59,35 @@ def commands_of(app: typer.Typer) -> list[tuple[str, object]]:
     """Name and command, as click has them."""
     group = typer.main.get_group(app)
     return sorted(group.commands.items())
+
+
+@pytest.mark.parametrize(
+    ("number", "locale", "step"),
+    [
+        (errno.EACCES, "C", "Run this as the user whom it belongs to."),
+        (errno.EACCES, "fr_FR.UTF-8", "Lancez ceci sous l'utilisateur à qui il appartient."),
+        (errno.ENOSPC, "C", "The disk is full: make room."),
+        (errno.EIO, "C", "Look at that file or folder."),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, locale: str, step: str
+) -> None:
+    def fails(**_keywords: str) -> None:
+        raise OSError(number, os.strerror(number), Path("/var/lib/essaim/essaim.sqlite3"))
+
+    monkeypatch.setattr(cli, "build", lambda _command: fails)
+    monkeypatch.setenv("LC_ALL", locale)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"farm: /var/lib/essaim/essaim.sqlite3: {os.strerror(number)}. {step}\n"
+
+
+def test_a_mistake_of_ours_shows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**_keywords: str) -> None:
+        raise OSError("no file of a person")
+
+    monkeypatch.setattr(cli, "build", lambda _command: fails)
+    with pytest.raises(OSError, match="no file of a person"):
+        cli.main()
