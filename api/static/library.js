@@ -10,7 +10,9 @@ export const library = {
 };
 
 let seen = null; // number of the library that `library` shows
-let loading = false;
+let loading = null; // the fetch under way
+let fetchedAt_ms = -Infinity;
+let later = null;
 
 export const profileName = (id) => library.profiles.find((profile) => profile.id === id)?.name ?? id;
 export const designName = (id) => library.designs.find((design) => design.id === id)?.name ?? id;
@@ -25,24 +27,37 @@ export function revisionState(revision) {
   return design ? stateOf(design, revision) : null;
 }
 
-// Fetch it anew when the farm says that it is another one. `changed` is called when there is something new to show.
-export async function refresh(changed, { force = false } = {}) {
-  const wanted = `${farm.snapshots} ${farm.library}`;
-  if (loading || !farm.heardAt || (!force && wanted === seen)) return;
-  loading = true;
+async function load(wanted) {
+  seen = wanted; // when it fails: the next change, or the next connection, tries again
   try {
     const parts = ["/programs", "/designs", "/requesters"].map((path) => ask("GET", path));
     if (!library.profiles.length) parts.push(ask("GET", "/profiles"), ask("GET", "/uploads/limits"));
     const [programs, designs, requesters, profiles, limits] = await Promise.all(parts);
     Object.assign(library, { programs, designs, requesters, loaded: true, problem: null });
     if (profiles) Object.assign(library, { profiles, limits });
-    seen = wanted;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     library.problem = error.problem;
-    seen = wanted; // the next change, or the next connection, tries again
+  }
+}
+
+// Fetch it anew when the farm says that it is another one. `changed` is called when there is something new to show. After an upgrade
+// hundreds of programs are checked again, one by one: what follows within `pause_ms` is fetched at its end, together.
+export async function refresh(changed, { force = false, pause_ms = 1_000 } = {}) {
+  while (force && loading) await loading; // that one may have begun too early
+  const wanted = `${farm.snapshots} ${farm.library}`;
+  if (loading || !farm.heardAt || (!force && wanted === seen)) return;
+  const early_ms = force ? 0 : fetchedAt_ms + pause_ms - performance.now();
+  if (early_ms > 0) {
+    later ??= setTimeout(() => { later = null; refresh(changed); }, early_ms);
+    return;
+  }
+  fetchedAt_ms = performance.now();
+  loading = load(wanted);
+  try {
+    await loading;
   } finally {
-    loading = false;
+    loading = null;
   }
   changed();
 }

@@ -176,6 +176,7 @@ async function end(row) {
   try {
     if (row.state === "refused") {
       const upload = await ask("GET", `/uploads/${encodeURIComponent(id)}`);
+      if (upload.problem.code === "program-known") await refresh(listen, { force: true }); // as what, the library says
       mine = { ...mine, phase: "refused", upload };
     } else {
       await refresh(listen, { force: true });
@@ -293,7 +294,10 @@ export function installUpload(render, order) {
   const form = find("upload-form");
   const drop = find("upload-drop");
   field("by").value = person();
-  find("upload-file").addEventListener("change", (event) => choose(event.target.files[0]));
+  find("upload-file").addEventListener("change", (event) => {
+    choose(event.target.files[0]);
+    event.target.value = ""; // else a browser says nothing of the same name chosen again, exported anew
+  });
   field("design").addEventListener("input", suggest);
   field("revision").addEventListener("input", () => { touched = field("revision").value !== ""; hint(); });
   field("draft").addEventListener("change", hint);

@@ -45,7 +45,7 @@ function drawWaiting() {
 export function drawLibrary() {
   const view = viewOf(location.hash);
   drawViews(view);
-  refresh(fetched);
+  refresh(fetched, view.name === "farm" ? { pause_ms: 5_000 } : {});
   drawWaiting();
   if (view.name === "farm") return;
   if (view.name === "program") {

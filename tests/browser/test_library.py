@@ -1,5 +1,6 @@
 """The library on the page, in a real browser: an upload and what comes of it, releases, recalls, approvals, and an order of it."""
 
+import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -261,6 +262,26 @@ def test_what_others_do_in_the_library_arrives_by_itself(page: Page) -> None:
     assert page.driver.execute_script("return window.hacked") is None
 
 
+def test_many_changes_of_the_library_are_fetched_together(page: Page) -> None:
+    open_library(page)
+    page.wait(lambda: page.text("#designs"))
+    asked: list[int] = []
+    programs = page.control.programs
+
+    def counted() -> list[ProgramView]:
+        asked.append(len(programs()))
+        return programs()
+
+    for number in range(20):
+        page.does(page.control.add_requester, RequesterRequest(name=f"Requester {number}"))
+    page.wait(lambda: len(page.all(".requester")) == 20)
+    page.control.programs = counted  # type: ignore[method-assign]
+    for number in range(20, 60):
+        page.does(page.control.add_requester, RequesterRequest(name=f"Requester {number}"))
+    page.wait(lambda: len(page.all(".requester")) == 60)
+    assert 1 <= len(asked) < 20  # fewer than the changes, and the last one is among them
+
+
 def test_file_names_and_lines_of_files_are_text(page: Page, send: Send) -> None:
     name = f"<img src=x onerror=window.hacked=1> {HEBREW}\u202egpj.gcode"
     send(REJECTED.replace(b"M502", f"M502 ; {MARKUP}".encode()), name, phase="refused")
@@ -303,6 +324,13 @@ def test_a_wrong_file_is_told_when_it_is_chosen_and_the_old_answer_goes(page: Pa
     page.one("#upload-send").click()
     page.wait(lambda: "The file is empty." in page.text("#upload-said"))
     assert len(page.control.uploads()) == 1
+
+
+def test_a_file_that_was_exported_anew_under_its_name_is_chosen_again(page: Page, send: Send, tmp_path: Path) -> None:
+    send(REJECTED, phase="refused")
+    os.utime(tmp_path / "visor.gcode", (1, 1))  # a browser compares times, in whole seconds
+    send(GOOD, phase="ready")
+    assert "visor.gcode is in the library." in page.text("#upload-outcome")
 
 
 def test_once_a_file_is_in_the_library_the_form_is_for_the_next_one(page: Page, send: Send) -> None:
@@ -452,7 +480,7 @@ def test_requesters_approve_and_an_order_says_what_it_gives(page: Page) -> None:
 def test_what_cannot_be_ordered_says_why(page: Page) -> None:
     page.does(add, page.control, TRUSTED)
     page.does(add, page.control, GOOD, "visor-r3", draft=True)
-    page.wait(lambda: "visor" in page.text("#order-design"))
+    page.wait(lambda: page.all("#order-design option[value=visor]"))
     Select(page.one("#order-design")).select_by_value("visor")
     page.wait(lambda: "No program of visor-r2 may be printed yet" in page.text("#order-why"))
     page.wait(lambda: "visor-r3 · draft" in page.text("#order-revision"))
