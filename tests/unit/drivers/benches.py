@@ -122,6 +122,7 @@ class ManualBench(Base):
 class SerialBench(Base):
     """A virtual firmware on a pty, driven by the Marlin driver."""
 
+    patience_s = 120.0  # an ok of M109 that a pulled cable swallowed is missed for 10 s, and a crowded machine prints slowly
     abilities = frozenset(set(Ability) - {Ability.FOREIGN})
 
     def __init__(self, folder: Path) -> None:
