@@ -15,6 +15,7 @@ from drivers.octoprint.timing import Timing
 from drivers.testing import Heard
 from farm.ids import new_id
 from tests.integration.octoprint_server import OctoPrintServer
+from tests.patience import PATIENCE_S
 
 # a move of 20 mm at 10 mm/s lasts two seconds on a real printer and 0.2 s on OctoPrint's virtual one
 SHORT: Final = b"M220 S100000\nM140 S60\nM190 S60\nM109 S210\nG28\nG90\n" + b"".join(
@@ -101,6 +102,13 @@ class Bench:
         """(state, path of the selected file) as a person's browser sees them."""
         answer = await asyncio.to_thread(self.server.get, "/api/job")
         return answer["state"], answer["job"]["file"]["path"]
+
+    async def counted(self, job: str) -> dict[str, object]:
+        """Its print record once there is one: OctoPrint writes it in a thread of its own, after it has told the end."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (record := await self.record(job)):  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.1)
+        return record
 
     async def record(self, job: str) -> dict[str, object]:
         """OctoPrint's print record of the file of `job`; empty when it has none."""

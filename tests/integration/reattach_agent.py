@@ -17,7 +17,7 @@ from farm.node.core import Occupied
 from farm.node.parts import Parts
 from tests.unit.farm.node.fake_farm import IDENTITY, FakeFarm, Workshop, order, until
 
-LIMIT_S = 180.0
+LIMIT_S = 230.0
 
 
 async def work(folder: Path, url: str, *, begin: bool) -> None:

@@ -28,7 +28,7 @@ async def test_done_is_told_once_and_counted_by_octoprint(bench: Bench) -> None:
     assert [state for state in dict.fromkeys(states) if state is not PrinterState.FINISHING] == order
     assert states[-1] is PrinterState.IDLE
     assert {status.job for status in bench.listener.statuses if status.state is PrinterState.PRINTING} == {job}
-    assert (await bench.record(job))["success"] == 1
+    assert (await bench.counted(job))["success"] == 1
     assert len(bench.listener.ends) == 1
 
 
@@ -55,7 +55,7 @@ async def test_done_right_in_spite_of_resends(octoprint_noisy: OctoPrintServer, 
         heard_before = len(await asyncio.to_thread(octoprint_noisy.firmware_log))
         job = await bench.start(content)
         await bench.ended(job, PrintEnd.DONE)
-        assert (await bench.record(job))["success"] == 1
+        assert (await bench.counted(job))["success"] == 1
     log = (await asyncio.to_thread(octoprint_noisy.firmware_log))[heard_before:]
     assert len(re.findall(r">>> Resend:", log)) >= 3
     lost = len(re.findall(r"<<< N105 G1 ", log)[:1])

@@ -71,7 +71,7 @@ async def test_start_of_a_job_that_was_printed_before_is_refused(bench: Bench) -
     await bench.state(PrinterState.IDLE)
     with pytest.raises(PrinterBusyError, match="before"):
         await bench.driver.start(bench.program(SHORT), job)
-    assert (await bench.record(job))["success"] == 1
+    assert (await bench.counted(job))["success"] == 1
 
 
 def shows(bench: Bench, state: PrinterState, job: str | None) -> bool:

@@ -17,11 +17,11 @@ from farm.process import bound_to_us
 from tests.unit.drivers.marlin.world import HEATED, moves
 from tests.virtual_printers import VirtualPrinters
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
 SPEED = 30
 MOVES = 6_000
 EXTRUDED_MM = MOVES * 0.04
-LIMIT_S = 120.0
+LIMIT_S = 240.0
 
 
 def wait(condition: Callable[[], object], what: str) -> None:
