@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from drivers.base import PrinterState
@@ -17,7 +18,7 @@ from farm.daemon.inbox import Item, Request
 from farm.daemon.world import World
 from farm.errors import StoreFullError
 from farm.store.repository import Change, Put, SetMeta
-from farm.store.writer import Store
+from farm.store.writer import FILE_NAME, Store
 from scheduler.draft import Draft
 from scheduler.model import (
     BedState,
@@ -201,14 +202,35 @@ class Farm:
         return newest
 
 
+async def _fill(store: Store, seed: Sequence[Durable]) -> None:
+    await store.commit([SetMeta("generation", str(GENERATION)), *(Put(entity) for entity in seed)])
+
+
+_made: list[bytes] = []
+
+
+async def _new_database() -> bytes:
+    """A database of SEED, made once a process: hundreds of tests begin with it, and its migrations cost more than most of them."""
+    if not _made:
+        with TemporaryDirectory() as folder:
+            store = await Store.open(Path(folder))
+            await _fill(store, SEED)
+            await store.close()
+            _made.append((Path(folder) / FILE_NAME).read_bytes())
+    return _made[0]
+
+
 @asynccontextmanager
 async def open_farm(folder: Path, seed: Sequence[Durable] = SEED, clock: ManualClock | None = None) -> AsyncIterator[Farm]:
     """Open (or open again) a farm in `folder`."""
     clock = clock or ManualClock()
+    if seed is SEED and not (folder / FILE_NAME).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE_NAME).write_bytes(await _new_database())
     store = await Store.open(folder)
     try:
         if (await store.load()).generation == 0:
-            await store.commit([SetMeta("generation", str(GENERATION)), *(Put(entity) for entity in seed)])
+            await _fill(store, seed)
         yield Farm(store, World(await store.load(), SPACES, clock.boot_s()), clock)
     finally:
         await store.close()
