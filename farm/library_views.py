@@ -89,10 +89,14 @@ Person = Annotated[Name, AfterValidator(_person)]
 
 
 class ReleaseRequest(RequestBody):
-    """A named person answers for it, and says why."""
+    """A named person answers for it, and says why.
+
+    `rules`: those that the person was shown, so that nobody answers for what a check found since; left out: what there is.
+    """
 
     by: Person
     reason: Reason = Field(min_length=3, max_length=500)
+    rules: Annotated[list[Name], Field(max_length=100)] | None = None
 
 
 class SignedRequest(RequestBody):

@@ -37,7 +37,8 @@ function releaseForm(program, done) {
   const submit = async (event) => {
     event.preventDefault();
     rememberPerson(by.value.trim());
-    await send(button, said, pathOf(program, "release"), { by: by.value.trim(), reason: reason.value.trim() }, done);
+    const rules = ownFindings(program).map((finding) => finding.rule); // what this person has read, and nothing found since
+    await send(button, said, pathOf(program, "release"), { by: by.value.trim(), reason: reason.value.trim(), rules }, done);
   };
   return make(
     "form", { class: "release", onsubmit: submit, autocomplete: "off" },

@@ -5,6 +5,7 @@ from dataclasses import replace
 from farm.daemon import audit
 from farm.errors import ConflictError, NotFoundError
 from farm.library_views import ReleaseRequest, SignedRequest
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Farm, Program, Revision, Verdict
 
@@ -30,7 +31,7 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
 
     Raises:
         NotFoundError: no such program.
-        ConflictError: it needs nobody, nobody can answer for it, or somebody does already.
+        ConflictError: it needs nobody, nobody can answer for it, somebody does already, or it needs more than the person was shown.
 
     """
     program = find_program(draft.farm, sha256)
@@ -46,6 +47,7 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
         raise ConflictError(
             f"{program.released_by} has released the program.", next_step="Withdraw that release first.", code="released-already"
         )
+    _require_shown(program, request)
     released = replace(
         program,
         released_by=request.by,
@@ -56,6 +58,20 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
     )
     draft.put(released)
     audit.note(draft, request.by, "program.release", sha256, now_s, reason=request.reason, detail=program.trust)
+
+
+def _require_shown(program: Program, request: ReleaseRequest) -> None:
+    """Raise ConflictError when the program was checked again since, and more was found."""
+    if request.rules is None or {word.partition("=")[0] for word in program.trust.split()} <= set(request.rules):
+        return
+    raise ConflictError(
+        Bilingual(
+            "The program was checked again, and more was found than you were shown.",
+            "Le programme a été contrôlé de nouveau, et on y a trouvé plus que ce qui vous a été montré.",
+        ),
+        next_step=Bilingual("Look at what was found, then decide again.", "Regardez ce qui a été trouvé, puis décidez de nouveau."),
+        code="findings-changed",
+    )
 
 
 def without_release(program: Program) -> Program:

@@ -104,3 +104,22 @@ def test_a_recalled_revision_is_not_released() -> None:
     with pytest.raises(ConflictError) as refused:
         release_revision(draft_with(draft=True, recalled=True), "r1", SignedRequest(), 9.0)
     assert refused.value.code == "recalled"
+
+
+@pytest.mark.parametrize("rules", [[], ["unknown-command"]])
+def test_nobody_answers_for_what_was_found_after_they_had_looked(rules: list[str]) -> None:
+    """A check of old programs ended between the page and the click."""
+    draft = draft_with()
+    with pytest.raises(ConflictError) as refused:
+        release_program(draft, SHA, EVE.model_copy(update={"rules": rules}), 9.0)
+    assert refused.value.code == "findings-changed"
+    assert refused.value.detail_fr != refused.value.detail
+    assert not draft.farm.programs[SHA].usable
+    assert entries(draft) == []
+
+
+@pytest.mark.parametrize("rules", [["motor-current"], ["motor-current", "unknown-command"], None])
+def test_who_was_shown_all_of_it_may_answer(rules: list[str] | None) -> None:
+    draft = draft_with()
+    release_program(draft, SHA, EVE.model_copy(update={"rules": rules}), 9.0)
+    assert draft.farm.programs[SHA].usable
