@@ -25,7 +25,7 @@ from farm.daemon.inspection import (
 from farm.daemon.inspector import Kind
 from farm.daemon.orders import find_design
 from farm.daemon.turns import Turns
-from farm.errors import ConflictError, InvalidError, RejectedError, StoreFullError
+from farm.errors import ConflictError, FarmError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
 from farm.store.library import Library, sha256_of
 from farm.views import ProgramRequest
@@ -165,6 +165,7 @@ class Programs:
             RejectedError: it fails the checks of its profile.
             InvalidError: unknown profile, a material that it does not list, not a program, or not the promised hash.
             StoreFullError: no room for it.
+            FarmError: this machine could not read or keep it.
 
         """
         try:
@@ -186,6 +187,8 @@ class Programs:
             async with self._turns.of_a_person():
                 checked = await self._checked(upload, profile, request.material, uploaded, on_progress=on_progress)
             return Incoming(checked.sha256, uploaded, checked)
+        except OSError as error:  # the disk, or no process more: who sent the file must hear of it
+            raise _store_full() if error.errno in _FULL else _machine_trouble(error) from error
         finally:
             await asyncio.to_thread(upload.unlink, missing_ok=True)
 
@@ -284,6 +287,18 @@ class Programs:
             return await self._inspect(path, plain, profile, program.material, on_progress=_ignore, niceness=niceness)
         finally:
             await asyncio.to_thread(plain.unlink, missing_ok=True)
+
+
+def _machine_trouble(error: OSError) -> FarmError:
+    why = error.strerror or type(error).__name__
+    return FarmError(
+        Bilingual(f"The farm could not read or keep the file: {why}.", f"La ferme n'a pas pu lire ou garder le fichier : {why}."),
+        next_step=Bilingual(
+            "Look at disk and memory of the daemon's computer, then send the file again.",
+            "Regardez le disque et la mémoire de l'ordinateur de la ferme, puis envoyez de nouveau le fichier.",
+        ),
+        code="upload-failed",
+    )
 
 
 def _store_full() -> StoreFullError:

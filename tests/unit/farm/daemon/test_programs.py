@@ -466,35 +466,6 @@ def test_what_the_check_lets_pass_is_kept_in_both_languages_with_its_line() -> N
     ]
 
 
-async def test_an_upload_does_not_wait_for_an_old_program_that_is_looked_at_again(
-    taken_in: Programs, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = await taken_in.take(upload(taken_in, b"old"), REQUEST)
-    began, killed = asyncio.Event(), 0
-
-    async def slow_once(source: Path, plain: Path, profiles: Sequence[PrinterProfile], **told: Any) -> Found:
-        nonlocal killed
-        if source.parent == taken_in.library.incoming or killed:
-            return await reader(source, plain, profiles, **told)
-        plain.write_bytes(b"half of it")
-        began.set()
-        try:
-            await asyncio.Event().wait()  # minutes
-            raise AssertionError("nobody sets it")
-        except asyncio.CancelledError:
-            killed += 1
-            raise
-
-    monkeypatch.setattr(programs, "inspect_apart", slow_once)
-    again = asyncio.create_task(taken_in.look_again(program(sha256=old.sha256), niceness=19))
-    await began.wait()
-    new = await taken_in.take(upload(taken_in, b"new"), REQUEST)
-    assert new.sha256 != old.sha256
-    assert (await again).sha256 == old.sha256, "it was begun anew"
-    assert (killed, reader.most) == (1, 1)
-    assert nothing_left(taken_in)
-
-
 @pytest.mark.parametrize(("claimed_mm", "nozzle_mm"), [(0.6, 0.6), (None, 0.4), (0, 0.4), (99.0, 0.4), ("0.6", 0.4)])
 def test_a_program_is_for_the_nozzle_that_it_was_sliced_for(claimed_mm: object, nozzle_mm: float) -> None:
     draft = empty()
