@@ -22,6 +22,7 @@ from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bun
 from farm.views import MakerRequest
 from gcode.limits import Limits
 from gcode.profile import bundled_profiles
+from gcode.rules import RULE_SET_VERSION
 from tests.integration.real import require
 from tests.unit.gcode.samples import SMALL
 
@@ -146,7 +147,7 @@ async def test_a_node_judges_by_them(tmp_path: Path) -> None:
     refused = (await check(asked)).refused
     assert refused is not None
     assert "210 > 206" in refused.en
-    assert (await check(replace(asked, profile="generic-210"))) == Checked()
+    assert (await check(replace(asked, profile="generic-210"))) == Checked(rule_set=RULE_SET_VERSION)
     without = (await ProcessCheck(tmp_path / "checks")(asked)).refused
     assert without is not None
     assert "could not be checked" in without.en
