@@ -346,6 +346,7 @@ def test_relative_extrusion_of_klipper_under_g91_survives_m82() -> None:
     assert [move.filament_mm for move in run(text, Machine(flavour="klipper"))[1]] == [5, 5]
     assert [move.filament_mm for move in run(text)[1]] == [5, 0]
     assert [move.filament_mm for move in run("M82\nG1 X1 E5\nG1 X2 E6", Machine(flavour="klipper"))[1]] == [5, 1]
+    assert [move.filament_mm for move in run("G91\nG1 X1 E5\nG1 X1 E5", Machine(flavour="klipper"))[1]] == [5, 5]
 
 
 def test_volumetric_extrusion_is_switched_by_diameter_or_s_for_each_tool() -> None:
