@@ -222,8 +222,10 @@ function next() {
   find("upload-file").focus();
 }
 
-async function changed() {
+// `gently`: not under somebody who writes meanwhile.
+async function changed({ gently = false } = {}) {
   const program = await ask("GET", `/programs/${encodeURIComponent(mine.program.sha256)}`);
+  if (gently && (typing() || mine.phase !== "ready")) return;
   mine = { ...mine, program, version: (mine.version ?? 0) + 1, library: farm.library };
   listen();
 }
@@ -278,7 +280,7 @@ export async function libraryChanged() {
   suggest();
   if (mine.phase !== "ready" || mine.library === farm.library || typing()) return;
   try {
-    await changed();
+    await changed({ gently: true });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
   }

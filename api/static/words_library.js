@@ -462,6 +462,8 @@ export const PROBLEMS_FR = {
   "not-gcode": "Ce n'est pas un programme lisible. Exportez du G-code depuis un trancheur.",
   unreadable: "Le fichier n'a pas pu être lu jusqu'au bout. Vérifiez-le avec votre trancheur.",
   "program-known": "Ce fichier est déjà connu comme autre chose (révision, imprimantes ou pièces). Si c'était une erreur, supprimez-le (en bas de sa page) et envoyez-le de nouveau ; sinon tranchez-le pour l'autre usage : un fichier est un programme.",
+  "findings-changed": "Le programme a été contrôlé de nouveau, et on y a trouvé plus que ce qui vous a été montré. Regardez de nouveau, puis décidez.",
+  "upload-failed": "La ferme n'a pas pu lire ou garder le fichier. Regardez son disque et sa mémoire, puis envoyez-le de nouveau.",
   "program-removed": "Ce programme a été supprimé entre-temps. Envoyez-le de nouveau.",
   "program-used": "Quelque chose a déjà été imprimé de ce programme, ou va l'être : il reste connu. Rappelez sa révision ou annulez sa validation.",
   "too-large": "Le fichier est trop grand. Compressez-le, ou tranchez moins de pièces à la fois.",
