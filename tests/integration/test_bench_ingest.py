@@ -69,7 +69,16 @@ async def test_another_desired_state_is_not_taken_for_the_right_one() -> None:
     assert not ingest.held(member, wanted)
     member.desired = {**wanted, "v": 1}
     assert ingest.held(member, wanted)
-    others: tuple[dict[str, object], ...] = ({"version": 2}, {"generation": GENERATION + 1}, {"printers": {}})
+    printers = wanted["printers"]
+    ((printer, allocations),) = printers.items()
+    others: tuple[dict[str, object], ...] = (
+        {"version": 2},
+        {"generation": GENERATION + 1},
+        {"printers": {}},
+        {"printers": {**printers, "another": []}},
+        {"printers": {printer: [*allocations, *allocations]}},
+        {"printers": {printer: [{**allocations[0], "jobs": 4}]}},
+    )
     for wrong in others:
         member.desired = {**wanted, **wrong}
         assert not ingest.held(member, wanted)
