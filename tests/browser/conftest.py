@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from api.app import create_app
@@ -36,6 +37,7 @@ FLAGS = (
     "--lang=en",
 )
 WIDE, PHONE = 1280, 390
+Send = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -135,3 +137,30 @@ def page(chromium: webdriver.Chrome, tmp_path: Path) -> Iterator[Page]:
         page.complaints()
         yield page
         chromium.get("about:blank")
+
+
+def open_library(page: Page, width: int = WIDE) -> None:
+    page.open(width)
+    page.driver.execute_script("location.hash = '#library'")
+    page.wait(lambda: page.all("#upload-profile option[value=generic-210]"))
+    page.wait(lambda: page.text("#connection") in {"Live", "En direct"})
+
+
+@pytest.fixture
+def send(page: Page, tmp_path: Path) -> Send:
+    """Choose a file, fill in the form, and send it; wait for what comes of it."""
+
+    def sending(content: bytes, name: str = "visor.gcode", *, phase: str, **fields: str) -> None:
+        path = tmp_path / name
+        path.write_bytes(content)
+        page.driver.find_element("id", "upload-file").send_keys(str(path))
+        for key, value in {"design": "Visière", **fields}.items():
+            field = page.one(f"#upload-{key}")
+            field.clear()
+            field.send_keys(value)
+        Select(page.one("#upload-profile")).select_by_value("generic-210")
+        page.one("#upload-send").click()
+        page.wait(lambda: page.all(f"#upload-panel[data-phase={phase}]"))
+
+    open_library(page)
+    return sending

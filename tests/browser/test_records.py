@@ -7,8 +7,8 @@ from selenium.webdriver.common.keys import Keys
 
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterRequest, SignedRequest
 from farm.views import OrderRequest
-from tests.browser.conftest import PHONE, WIDE, Page
-from tests.browser.test_library import GOOD, MARKUP, TRUSTED, add, open_library
+from tests.browser.conftest import PHONE, WIDE, Page, open_library
+from tests.browser.library_page import GOOD, MARKUP, TRUSTED, add
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
