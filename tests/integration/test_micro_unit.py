@@ -55,6 +55,14 @@ class Unit:
         except UnreachableError:
             return False
 
+    def all_work_with_more_to_come(self) -> bool:
+        """Nothing is collected meanwhile, so that it stays so: each bed has a job, under way or ended, and another waits for it."""
+        rows = self.page.state()["printers"]
+        for row in rows:
+            if row["occupation"] is not None and row["occupation"]["kind"] == "unknown":
+                self.page.post("clear", {"printer": row["id"], "occupation": row["occupation"]["id"]})
+        return all(row["occupation"] is not None and row["occupation"]["kind"] == "job" and row["waiting"] >= 1 for row in rows)
+
     def lend_a_hand(self) -> list[dict[str, Any]]:
         """Clear what is unknown, collect what has ended, each of it twice: people click twice. Return how things stand."""
         state = self.page.state()
@@ -86,11 +94,7 @@ def test_a_unit_goes_on_on_all_printers_and_its_people_collect_while_the_farm_is
     unit = Unit(farm, printers)
     order_id = order(farm, small_program(), QUANTITY)
 
-    def all_print_with_more_to_come() -> bool:
-        rows = unit.lend_a_hand()
-        return all(row["state"] == "printing" and row["waiting"] >= 1 for row in rows)
-
-    farm.wait_until(all_print_with_more_to_come, what="work for all three", timeout_s=PATIENCE_S)
+    farm.wait_until(unit.all_work_with_more_to_come, what="work for all three", timeout_s=PATIENCE_S)
     assert farm.daemon.process is not None
     broker = children(farm.daemon.process.pid)
     farm.daemon.kill()
@@ -126,11 +130,7 @@ def test_after_a_restart_of_the_agent_without_the_farm_people_say_go_on(farm: Lo
     farm.start_daemon()
     unit = Unit(farm, printers)
     order_id = order(farm, small_program(), QUANTITY)
-    farm.wait_until(
-        lambda: all(row["waiting"] >= 1 and row["state"] == "printing" for row in unit.lend_a_hand()),
-        what="work for all three",
-        timeout_s=PATIENCE_S,
-    )
+    farm.wait_until(unit.all_work_with_more_to_come, what="work for all three", timeout_s=PATIENCE_S)
     farm.daemon.kill()
     farm.nodes["unit"].end()
     farm.nodes["unit"].start()
