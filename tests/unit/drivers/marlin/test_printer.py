@@ -10,20 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from drivers.base import (
-    Capability,
-    PrintEnd,
-    PrinterState,
-    StatusChanged,
-)
-from drivers.errors import (
-    AddressError,
-    FirmwareError,
-    NotAPrinterError,
-    PrinterBusyError,
-    TransferError,
-    UnreachableError,
-)
+from drivers.base import Capability, PrintEnd, PrinterState, StatusChanged
+from drivers.errors import AddressError, FirmwareError, NotAPrinterError, PrinterBusyError, TransferError, UnreachableError
 from drivers.marlin import identity, shell
 from drivers.marlin.job import SAFE_LIFT_MM
 from drivers.marlin.printer import MarlinPrinter, from_url
