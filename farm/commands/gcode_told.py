@@ -30,6 +30,7 @@ _HEAT: Final = Bilingual("heat", "chauffe")
 _TOOLS: Final = Bilingual("tools", "outils")
 _PAUSES: Final = Bilingual("pauses", "pauses")
 _PICTURES: Final = Bilingual("pictures", "images")
+_UNREADABLE: Final = Bilingual("unreadable", "illisible")
 
 
 def both(english: str, french: str) -> str:
@@ -103,6 +104,9 @@ def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None)
     yield _HEAT, ", ".join(_heat(found))
     if len(found.tools) > 1:
         yield _TOOLS, ", ".join(f"T{tool.tool}: {tool.filament_mm / 1000:.2f} m" for tool in found.tool_table)
+    if found.unreadable:
+        unread = both(*_counted(found.unreadable, "line", "ligne"))
+        yield _UNREADABLE, both(f"{unread}; gcode check --profile ID shows them", f"{unread} ; gcode check --profile ID les montre")
     if found.pauses:
         stops = both(*_counted(found.pauses, "stop", "arrêt"))
         yield _PAUSES, both(f"{stops} that wait for a person", f"{stops} en attente d'une personne")
@@ -164,6 +168,7 @@ _VERDICTS: Final = {
     Verdict.TRUSTED_ONLY: Bilingual("only when somebody answers for it", "seulement si quelqu'un en répond"),
     Verdict.REJECT: Bilingual("rejected", "refusé"),
 }
+_KINDS_OF_UNREAD: Final = frozenset(fault.value for fault in LineFault)  # the explanation says them in words
 _MARKS: Final = {"reject": "x", "trust": "?", "warn": "!"}
 
 
@@ -187,7 +192,8 @@ def _finding_lines(finding: Finding, *, short: bool, french: bool) -> Iterator[s
     word = "ligne" if french else "line"
     for hit in finding.hits[:_SHOWN_HITS]:
         place = f"{word} {hit.line}: {plain(hit.text)}" if hit.line else ""
-        told = "  ".join(part for part in (place, plain(hit.detail)) if part)
+        detail = "" if hit.detail in {hit.text, *_KINDS_OF_UNREAD} else plain(hit.detail)
+        told = "  ".join(part for part in (place, detail) if part)
         if told:
             yield f"      {told}"
     yield f"    -> {rule.fix_fr if french else rule.fix_en}"
