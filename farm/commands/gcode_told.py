@@ -11,6 +11,7 @@ from farm.language import speaks_french, spoken
 from gcode.checks import CheckReport, Finding, Verdict
 from gcode.facts import GcodeFacts
 from gcode.profile import Box, PrinterProfile
+from gcode.reader import Defect
 from gcode.texts import Bilingual
 
 TRUSTED_ONLY: Final = 3  # exit codes; 1 is an error, 2 a wrong command line or configuration, as for every command
@@ -168,7 +169,7 @@ _VERDICTS: Final = {
     Verdict.TRUSTED_ONLY: Bilingual("only when somebody answers for it", "seulement si quelqu'un en répond"),
     Verdict.REJECT: Bilingual("rejected", "refusé"),
 }
-_KINDS_OF_UNREAD: Final = frozenset(fault.value for fault in LineFault)  # the explanation says them in words
+_KINDS_OF_UNREAD: Final = frozenset(defect.value for defect in Defect)  # the explanation says them in words
 _MARKS: Final = {"reject": "x", "trust": "?", "warn": "!"}
 
 

@@ -40,6 +40,13 @@ def begin_row(facts: GcodeFacts, layer: int) -> LayerFacts:
     """The row of the layer to begin with; raises LayerError."""
     if not 2 <= layer <= len(facts.layer_table):
         most = len(facts.layer_table)
+        if most < 2:
+            raise LayerError(
+                Bilingual(
+                    f"No layer is left to go on with: the file has {most}. Print the whole file.",
+                    f"Aucune couche ne reste à reprendre : le fichier en a {most}. Imprimez le fichier entier.",
+                )
+            )
         raise LayerError(
             Bilingual(
                 f"Layer {layer} is no layer to go on with: choose 2 to {most}, or print the whole file.",

@@ -67,6 +67,21 @@ def test_facts_for_people(frame: Path) -> None:
     assert any(line.startswith("External perimeter") for line in lines)
 
 
+def test_lines_that_nobody_would_obey_are_counted(frame: Path, tmp_path: Path) -> None:
+    broken = changed(frame, tmp_path, "G1 Xnan Y10\nG1 X1e308")
+    assert "unreadable  2 lines; gcode check --profile ID shows them" in run("facts", broken).stdout.splitlines()
+    assert "illisible   2 lignes ; gcode check --profile ID les montre" in run("facts", broken, env=FRENCH).stdout.splitlines()
+    assert "unreadable" not in run("facts", frame).stdout
+
+
+def test_a_line_that_cannot_be_read_is_shown_once_and_without_our_own_words(frame: Path, tmp_path: Path) -> None:
+    broken = changed(frame, tmp_path, "G1 Xnan Y10\nM104 S[first_layer_temperature]")
+    shown = [
+        line.split(": ", 1)[1] for line in run("check", broken, "--profile", "generic-210").stdout.splitlines() if "  line " in line
+    ]
+    assert shown[:2] == ["G1 Xnan Y10", "M104 S[first_layer_temperature]"]
+
+
 def test_the_diameter_is_said_where_it_was_assumed(frame: Path) -> None:
     assumed = "as filament of 1.75 mm, which was assumed"
     lines = run("facts", frame).stdout.splitlines()

@@ -215,6 +215,11 @@ def test_a_layer_that_is_not_there_or_is_the_first(layer: int) -> None:
         planned(tower(), layer)
 
 
+def test_a_file_of_one_layer_names_no_range() -> None:
+    with pytest.raises(LayerError, match=r"the file has 1\. Print the whole file"):
+        planned("G28\nG90\nM83\nM104 S200\nG1 X50 Y50 Z0.2 F3000\nG1 X90 E2\nM104 S0\n", 2)
+
+
 # -- what cannot be cut
 
 
