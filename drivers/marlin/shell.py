@@ -161,7 +161,10 @@ class Shell:
         detail = _INTERRUPTED if self._protocol.phase in IN_JOB else _UNREACHED
         self._protocol.abort(Ending(PrintEnd.INTERRUPTED, detail), self._now_s())
         self._flush()
-        await self._until(self._over.is_set, HELD_S if self._protocol.held else SAFE_S)
+        held = self._protocol.held
+        await self._until(self._over.is_set, HELD_S if held else SAFE_S)
+        if held and not self._protocol.held:  # it obeys again, and is cold: its nozzle is on the way up
+            await self._until(self._over.is_set, SAFE_S - HELD_S)
         if not self._over.is_set() and self._link is not None and self._protocol.held:
             self._protocol.stop_held(self._now_s())
             self._flush()

@@ -38,7 +38,7 @@ def understood(words: Sequence[str]) -> Asked | None:
     for word in rest:
         if word in _PROFILE | {_ENGINE, _FOLDER}:
             value = next(rest, "-")
-            if value.startswith("-"):
+            if not value or value.startswith("-"):
                 return None
             if word == _ENGINE:
                 engine = value

@@ -126,9 +126,10 @@ def _collecting_later() -> Iterator[None]:
         gc.enable()
 
 
-def _collect_again() -> None:
-    """Look for garbage as ever, but not among what the start has made: it stays until the end."""
-    gc.freeze()
+def _collect_again(*, started: bool) -> None:
+    """Look for garbage as ever, but not among what a start has made: it stays until the end. One that failed has left garbage."""
+    if started:
+        gc.freeze()
     gc.enable()
 
 
@@ -148,7 +149,7 @@ def _serve_once(settings: DaemonSettings) -> FarmError | None:
             try:
                 await super().startup(sockets=sockets)
             finally:
-                _collect_again()
+                _collect_again(started=self.started)
             if self.started:
                 typer.echo(ready_line(settings))
 

@@ -93,6 +93,7 @@ def test_plain_words_need_no_typer(words: list[str]) -> None:
         [], ["preview", "a.gcode"], ["facts"], ["facts", "a.gcode", "b.gcode"], ["facts", "--help"], ["facts", "-"],
         ["facts", "a.gcode", "--all"], ["facts", "a.gcode", "-p"], ["facts", "a.gcode", "-p", "--json"],
         ["facts", "a.gcode", "--engine", "fast"], ["check", "a.gcode", "--plate", "1"], ["facts", ""],
+        ["facts", "a.gcode", "--profiles", ""],
     ],
 )  # fmt: skip
 def test_what_is_not_plain_is_left_to_typer(words: list[str]) -> None:

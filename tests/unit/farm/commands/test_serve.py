@@ -144,7 +144,7 @@ def test_garbage_is_looked_for_again_once_it_has_started(tmp_path: Path, monkeyp
 
     def once(_settings: DaemonSettings) -> None:
         before = gc.isenabled()
-        command._collect_again()
+        command._collect_again(started=True)
         seen.append((before, gc.isenabled()))
 
     monkeypatch.setattr(command, "_serve_once", once)
@@ -155,6 +155,16 @@ def test_garbage_is_looked_for_again_once_it_has_started(tmp_path: Path, monkeyp
         assert gc.get_freeze_count() > 0, "what the start has made is not looked through any more"
     finally:
         gc.unfreeze()
+
+
+def test_what_a_failed_start_leaves_is_garbage() -> None:
+    gc.disable()
+    try:
+        before = gc.get_freeze_count()
+        command._collect_again(started=False)  # a daemon that waits for room tries again and again, for days
+        assert (gc.get_freeze_count(), gc.isenabled()) == (before, True)
+    finally:
+        gc.enable()
 
 
 def test_garbage_is_looked_for_again_when_it_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
