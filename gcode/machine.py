@@ -22,7 +22,7 @@ DUST_MM: Final = 1e-6  # rounding of what slicers write
 _SAME_MM: Final = 1e-4  # nearer points may be one to a firmware that counts in single precision
 _MAX_STATES: Final = 16
 
-__all__ = ["HEAT_CODES", "MAX_TOOL", "FirmwareRetraction", "Machine", "Move", "Point", "tool_number"]
+__all__ = ["HEAT_CODES", "MAX_TOOL", "FirmwareRetraction", "Machine", "Move", "Point", "draws_back", "tool_number"]
 
 
 class Move(NamedTuple):
@@ -298,9 +298,14 @@ def _heat_tool(machine: Machine, line: Line) -> None:
         machine.nozzle_c[tool] = machine.nozzle_c.get(tool, 0.0) or machine.stored_c.get(tool, 0.0)
 
 
+def draws_back(line: Line, flavour: str | None) -> bool:
+    """Whether a G10 retracts; any other sets something for good."""
+    return not (line.parameters.keys() - {"S"} or (line.parameters and flavour == "reprapfirmware"))
+
+
 def _draw_back(machine: Machine, line: Line) -> _Moves:
     """G10: firmware retraction once, until G11; with parameters it is RepRapFirmware's tool setting, or a work offset (L)."""
-    if line.parameters.keys() - {"S"} or (line.parameters and machine.flavour == "reprapfirmware"):
+    if not draws_back(line, machine.flavour):
         _heat_tool(machine, line) if "L" not in line.parameters else None
         return None
     if machine.tool in machine.drawn_back:

@@ -104,19 +104,30 @@ def lays_on_clip(move: Move, _situation: Situation, profile: PrinterProfile) -> 
     return Wrong(_place(move.end))
 
 
-def standing(profile: PrinterProfile) -> tuple[Box, ...]:
-    """The places that a profile keeps free, up to where something stands there.
+def clips(profile: PrinterProfile) -> tuple[Box, ...]:
+    """The places that a profile keeps free, where it says how high something stands there: lower than the printer."""
+    return tuple(box for box in profile.keep_out if box.max_z < profile.volume.max_z)
 
-    A place as high as the printer says that no part may be there, not how high its clip is: CLIP_MM then.
-    """
-    return tuple(box if box.max_z < profile.volume.max_z else replace(box, max_z=box.min_z + CLIP_MM) for box in profile.keep_out)
+
+def guessed_clips(profile: PrinterProfile) -> tuple[Box, ...]:
+    """Those that are as high as the printer: no part may be there, but how high a clip is nobody said. CLIP_MM then."""
+    high = (box for box in profile.keep_out if box.max_z >= profile.volume.max_z)
+    return tuple(replace(box, max_z=box.min_z + CLIP_MM) for box in high)
 
 
 def travels_into_clip(move: Move, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
     """The head goes through a clip without printing. From within it may leave: it was homed there. Needs nothing more."""
-    if move.extrudes or not profile.keep_out:
+    return _travels_into(clips(profile), move)
+
+
+def may_travel_into_clip(move: Move, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
+    """The same where nobody said how high the clip is. PrusaSlicer's own start for the Ultimaker 2 goes down beside one."""
+    return _travels_into(guessed_clips(profile), move)
+
+
+def _travels_into(boxes: tuple[Box, ...], move: Move) -> Wrong | None:
+    if move.extrudes:
         return None
-    boxes = standing(profile)
     hit = any(crosses(move.start, move.end, box) and not inside(move.start, box) for box in boxes)
     return Wrong(_place(move.end)) if hit else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from gcode.judges.lines import waited_s
-from gcode.machine import HEAT_CODES
+from gcode.machine import HEAT_CODES, draws_back
 from gcode.profile import PrinterProfile
 from gcode.reader import Line
 
@@ -22,6 +22,7 @@ TELLING_CODES: Final = _HEATING | _FREES_MOTORS | _POWERS_MOTORS | _WAITS  # tha
 class Heaters(Protocol):
     """The part of `gcode.machine.Machine` that a rule about moves may ask: it changes at lines that are no plain moves."""
 
+    flavour: str | None
     tool: int
     nozzle_c: dict[int, float]
     bed_c: float
@@ -56,7 +57,8 @@ class Situation:
         code = line.code
         self.heated_again = False
         if code in _HEATING:
-            self._heat(line)
+            if code != "G10" or not draws_back(line, self.heaters.flavour):
+                self._heat(line)
         elif code in _FREES_MOTORS:
             self.motors_off = self.motors_off or not line.parameters
         elif code in _POWERS_MOTORS:

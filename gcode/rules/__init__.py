@@ -39,7 +39,7 @@ from gcode.rules.kinds import (
     TextRule,
     trust,
 )
-from gcode.rules.moves import DOUBTFUL_MOVES, MOVES
+from gcode.rules.moves import DOUBTFUL_MOVES, MOVES, UNSURE_MOVES
 from gcode.rules.trusted import NEEDS_TRUST, WAITS
 
 __all__ = [
@@ -90,6 +90,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
     *_UNKNOWN,
     *NEEDS_TRUST,
     *WAITS,
+    *UNSURE_MOVES,
     *FOREIGN_FILES,
     *IDLE_FILES,
     *DOUBTFUL_MOVES,

@@ -70,8 +70,8 @@ OWNERS_FILES: Final[tuple[FileRule, ...]] = (
     FileRule(
         reject(
             "forbidden-arcs",
-            "The owner of this printer does not allow arcs (G2, G3).",
-            "Le propriétaire de cette imprimante ne permet pas les arcs (G2, G3).",
+            "This printer, or its owner, does not allow arcs (G2, G3).",
+            "Cette imprimante, ou son propriétaire, ne permet pas les arcs (G2, G3).",
             Bilingual(
                 "Switch arc fitting off in the slicer and slice again.",
                 "Désactivez les arcs dans le trancheur et tranchez à nouveau.",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gcode.judges import moves
-from gcode.rules.kinds import LOOK, SLICE, MoveRule, reject, warn
+from gcode.rules.kinds import LOOK, SLICE, MoveRule, reject, trust, warn
 from gcode.texts import Bilingual
 
 MOVES: Final[tuple[MoveRule, ...]] = (
@@ -37,6 +37,21 @@ MOVES: Final[tuple[MoveRule, ...]] = (
             ),
         ),
         moves.travels_into_clip,
+    ),
+)
+
+UNSURE_MOVES: Final[tuple[MoveRule, ...]] = (
+    MoveRule(
+        trust(
+            "travel-keep-out-unsure",
+            "The head goes low over a place that is kept free: if a clip stands there, it may run into it.",
+            "La tête passe bas au-dessus d'une zone à laisser libre : s'il y a une pince, elle peut la heurter.",
+            Bilingual(
+                "Lift the head there, or write the clip's height into the printer's profile (keep_out, max).",
+                "Relevez la tête à cet endroit, ou notez la hauteur de la pince dans le profil (keep_out, max).",
+            ),
+        ),
+        moves.may_travel_into_clip,
     ),
 )
 

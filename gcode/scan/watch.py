@@ -17,10 +17,11 @@ from gcode.judges.moves import (
     MELTS_C,
     SLOWEST_MM_S,
     TOLERANCE_MM,
+    clips,
+    guessed_clips,
     knows_heat,
     nozzle_target_c,
     reachable,
-    standing,
     widened,
 )
 from gcode.judges.situation import Situation
@@ -123,10 +124,18 @@ def _lays_on_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) 
 
 
 def _travels_into_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
-    if not profile.keep_out or not len(moves.travels):
+    return _travels_into(clips(profile), moves)
+
+
+def _may_travel_into_clip(moves: Moves, _situation: Situation, profile: PrinterProfile) -> Integers:
+    return _travels_into(guessed_clips(profile), moves)
+
+
+def _travels_into(standing: tuple[Box, ...], moves: Moves) -> Integers:
+    if not standing or not len(moves.travels):
         return _NONE
     lowest_mm = min(moves.starts.min_z, moves.ends.min_z)
-    boxes = [box for box in standing(profile) if box.max_z >= lowest_mm]
+    boxes = [box for box in standing if box.max_z >= lowest_mm]
     if not boxes:
         return _NONE
     starts = moves.columns.start.take(moves.travels, axis=1)
@@ -176,6 +185,7 @@ TWINS: Final[dict[str, Twin]] = {
     "below-bed": _below_bed,
     "keep-out": _lays_on_clip,
     "travel-keep-out": _travels_into_clip,
+    "travel-keep-out-unsure": _may_travel_into_clip,
     "travel-outside": _travels_outside,
     "cold-extrusion": _extrudes_cold,
     "absurd-speed": _absurd_speed,
@@ -188,6 +198,7 @@ _RULES: Final = tuple((row, TWINS[row.rule.id]) for row in RULES if isinstance(r
 class Heat:
     """The heaters at one moment (`gcode.judges.situation.Heaters`)."""
 
+    flavour: str | None
     tool: int
     nozzle_c: dict[int, float]
     bed_c: float
@@ -195,7 +206,7 @@ class Heat:
     @classmethod
     def of(cls, machine: Machine) -> "Heat":
         """As they are now."""
-        return cls(machine.tool, dict(machine.nozzle_c), machine.bed_c)
+        return cls(machine.flavour, machine.tool, dict(machine.nozzle_c), machine.bed_c)
 
 
 @dataclass(frozen=True, slots=True)

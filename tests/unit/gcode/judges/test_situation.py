@@ -72,6 +72,17 @@ def test_a_macro_may_have_heated_since_the_file_did() -> None:
     assert not Read().lines("START_PRINT BED=60").situation.hidden_heat, "a printer that has no such macro"
 
 
+def test_a_retraction_of_the_firmware_sets_no_heat() -> None:
+    read = Read("START_PRINT").lines("M104 S0", "START_PRINT", "G10", "G11", "G10 S1")
+    assert read.situation.hidden_heat, "the macro heats, whatever is drawn back later"
+    read.situation.printed = True
+    assert not read.lines("G10", "M104 S205").heated_again, "nothing was switched off"
+    assert not read.lines("G10 P0 S200").situation.hidden_heat
+    read.machine.flavour = "reprapfirmware"
+    assert read.lines("START_PRINT").situation.hidden_heat
+    assert not read.lines("G10 S200").situation.hidden_heat
+
+
 def test_klipper_switches_all_heaters_off_in_one_word() -> None:
     read = Read().lines("M104 S200")
     read.situation.printed = True

@@ -130,7 +130,7 @@ EXAMPLES: Final[dict[str, Example]] = {
     "travel-keep-out": Example(
         "G1 X50 Y5 Z3\nG1 X4\nG1 Z5",
         "G1 X50 Y5 Z6\nG1 X4\nG1 X50",
-        {"keep_out": (Box(0, 0, 0, 8, 8, 250),)},
+        {"keep_out": (Box(0, 0, 0, 8, 8, 5),)},
         shown="G1 X50 Y5 Z3\nG1 X4",
     ),
     "header-too-hot": Example(
@@ -189,6 +189,12 @@ EXAMPLES: Final[dict[str, Example]] = {
         "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=240", "TEMPERATURE_WAIT SENSOR=extruder MINIMUM=195", KLIPPER
     ),
     "waits-hot": Example("G4 S1200\n" * 4, "G4 S1200\n" * 3, shown="M104 S200\nG4 S1200\n… (4 times)"),
+    "travel-keep-out-unsure": Example(
+        "G1 X50 Y5 Z3\nG1 X4\nG1 Z5",
+        "G1 X50 Y5 Z6\nG1 X4\nG1 X50",
+        {"keep_out": (Box(0, 0, 0, 8, 8, 250),)},
+        shown="G1 X50 Y5 Z3\nG1 X4",
+    ),
     "other-flavour": Example(";FLAVOR:Griffin\n" + SMALL, ";FLAVOR:Marlin\n" + SMALL, whole=True, shown=";FLAVOR:Griffin"),
     "no-griffin-header": Example(
         SMALL, ";FLAVOR:Griffin\n" + SMALL, {"flavour": "griffin"}, whole=True, shown="(no ;FLAVOR:Griffin in the file)"
