@@ -20,6 +20,7 @@ import typer
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
+from gcode.texts import Bilingual
 
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
 GLANCE_TIMEOUT_S: Final = (1.0, 3.0)  # for what is nice to know: nobody waits for it
@@ -38,11 +39,23 @@ class ProblemError(FarmError):
     code = "refused"
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
-        detail = str(problem.get("detail") or f"The daemon answered with HTTP status {status}.")
-        next_step = str(problem.get("next_step") or "Look at the log of the daemon.")
-        super().__init__(detail, next_step=next_step, code=str(problem.get("code") or "refused"))
+        super().__init__(
+            _in_both(
+                problem, "detail", f"The daemon answered with HTTP status {status}.", f"Le démon a répondu : statut HTTP {status}."
+            ),
+            next_step=_in_both(problem, "next_step", "Look at the log of the daemon.", "Regardez le journal du démon."),
+            code=str(problem.get("code") or "refused"),
+        )
         self.status = status
         self.problem = dict(problem)
+
+
+def _in_both(problem: Mapping[str, Any], name: str, otherwise: str, otherwise_fr: str) -> Bilingual:
+    """A text of a problem; French as well where the daemon has it."""
+    english = problem.get(name)
+    if not english:
+        return Bilingual(otherwise, otherwise_fr)
+    return Bilingual(str(english), str(problem.get(f"{name}_fr") or english))
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ import typer
 from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
 from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, plain, say, say_json
-from farm.errors import ConfigurationError, ConflictError, NotFoundError, command_name
+from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
 from farm.language import speaks_french
 from farm.library_views import FindingView, ProgramDetail, ReportView
 from farm.views import ProgramView, UploadView
+from gcode.texts import Bilingual
 from scheduler.model import Verdict
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
     try:
         with file.open("rb") as stream:
             size_bytes = file.stat().st_size
+            if file.is_file() and not size_bytes:
+                raise _empty(file)
             with _bar(size_bytes, shown=size_bytes >= BIG_BYTES and not as_json) as bar:
                 answer = client.upload("/programs", fields, file.name, bar.watched(stream), background=True)
                 sha256 = _ended(client, answer, bar)
@@ -77,6 +80,17 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
     found = ProgramDetail.model_validate(view)
     say(f"{_line(found)}, {found.filament_g:.0f} g")
     _say_standing(found)
+
+
+def _empty(file: Path) -> InvalidError:
+    return InvalidError(
+        Bilingual(f"{file} is empty.", f"{file} est vide."),
+        next_step=Bilingual(
+            "Export it once more from the slicer and send the new file.",
+            "Exportez-le encore une fois depuis le trancheur et envoyez le nouveau fichier.",
+        ),
+        code="empty",
+    )
 
 
 def _ended(client: FarmClient, answer: dict[str, Any], bar: "_Bar") -> str:

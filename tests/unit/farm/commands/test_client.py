@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from farm.certificates import ensure_certificates
 from farm.commands.client import FarmClient, ProblemError, Target, _Form, find_daemon, on_daemon
 from farm.errors import ConfigurationError, UnreachableError
+from gcode.texts import Bilingual
 from tests.unit.farm.commands.background import TOKEN
 from tests.unit.farm.commands.conftest import Farm
 
@@ -125,6 +126,14 @@ def test_it_reads_changes_and_sends(farm: Farm) -> None:
             client.patch("/orders/ord-0", {"quantity": 0})
         assert caught.value.code == "invalid"
         assert caught.value.problem["errors"][0]["pointer"] == "#/quantity"
+
+
+def test_what_the_daemon_says_in_french_is_kept() -> None:
+    said = {"detail": "No.", "detail_fr": "Non.", "next_step": "Go.", "next_step_fr": "Allez."}
+    assert ProblemError(said, 422).bilingual == Bilingual("No. Go.", "Non. Allez.")
+    del said["detail_fr"]
+    assert ProblemError(said, 422).bilingual.fr == "No. Allez."
+    assert ProblemError({}, 500).bilingual.fr == "Le démon a répondu : statut HTTP 500. Regardez le journal du démon."
 
 
 def test_it_shows_its_token(farm: Farm) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from farm.commands import programs
 from farm.commands.client import FarmClient, ProblemError
-from farm.errors import ConfigurationError, ConflictError, FarmError, NotFoundError
+from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError
 from tests.unit.farm.commands.conftest import Farm
 
 ADD = ("--design", "visor-frame", "--revision", "visor-frame-r1", "--profile", "generic-210", "--parts", "2")
@@ -54,6 +54,13 @@ def test_a_file_that_cannot_be_read(farm: Farm, tmp_path: Path) -> None:
     error = farm.run("program", "add", str(tmp_path / "missing"), *ADD).exception
     assert isinstance(error, ConfigurationError)
     assert error.exit_code == 2
+
+
+def test_an_empty_file_is_not_sent(farm: Farm, tmp_path: Path) -> None:
+    error = farm.run("program", "add", write(tmp_path, b""), *ADD).exception
+    assert isinstance(error, InvalidError)
+    assert error.code == "empty"
+    assert "est vide. Exportez" in error.bilingual.fr
 
 
 def test_a_file_that_the_farm_refuses(farm: Farm, tmp_path: Path) -> None:
