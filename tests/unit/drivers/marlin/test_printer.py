@@ -15,7 +15,6 @@ from drivers.errors import AddressError, FirmwareError, NotAPrinterError, Printe
 from drivers.marlin import identity, shell
 from drivers.marlin.job import SAFE_LIFT_MM
 from drivers.marlin.printer import MarlinPrinter, from_url
-from drivers.marlin.protocol import Protocol
 from drivers.testing import Heard
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
@@ -301,19 +300,6 @@ async def test_closing_while_it_asks_stops_it_and_says_so(tmp_path: Path, ear: E
     finally:
         await driver.close()
         port.close()
-
-
-async def test_closing_waits_for_a_machine_that_was_held_and_obeys_again(
-    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await driver.start(frame, "job-1")
-    await until(lambda: driver.status.state is PrinterState.PRINTING)
-    monkeypatch.setattr(shell, "HELD_S", 0.0)
-    held = iter([True])
-    monkeypatch.setattr(Protocol, "held", property(lambda _: next(held, False)))
-    await driver.close()
-    assert [ended.detail for ended in ear.ends] == ["The agent was stopped in mid-print: heaters off, nozzle up."]
-    assert_cold(port)
 
 
 async def test_closing_without_contact_says_that_nobody_knows(

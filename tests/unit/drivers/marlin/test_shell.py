@@ -22,6 +22,7 @@ from drivers.errors import FirmwareError, NotAPrinterError, PrinterBusyError, Un
 from drivers.marlin import ending, printer, shell
 from drivers.marlin.options import Options
 from drivers.marlin.printer import MarlinPrinter
+from drivers.marlin.protocol import Protocol
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
@@ -269,6 +270,19 @@ async def test_the_states_of_a_job_with_a_question(driver: MarlinPrinter, tmp_pa
     seen = [event.status.state for event in ear.events if isinstance(event, StatusChanged)]
     assert PrinterState.ATTENTION in seen
     assert seen[-1] is PrinterState.IDLE
+
+
+async def test_closing_waits_for_a_machine_that_was_held_and_obeys_again(
+    driver: MarlinPrinter, port: VirtualPort, tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.start(program(tmp_path, *HEATED, *moves(5_000)), "job-1")
+    await until(lambda: driver.status.state is PrinterState.PRINTING)
+    monkeypatch.setattr(shell, "HELD_S", 0.0)
+    held = iter([True])
+    monkeypatch.setattr(Protocol, "held", property(lambda _: next(held, False)))
+    await driver.close()
+    assert [ended.detail for ended in ear.ends] == ["The agent was stopped in mid-print: heaters off, nozzle up."]
+    assert heat(port) == (0.0, 0.0)
 
 
 class _Streaming:
