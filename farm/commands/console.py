@@ -17,7 +17,7 @@ from drivers.errors import Bilingual, DriverError, PrinterBusyError
 from farm.commands.device import connected, errors_as_json, temperatures
 from farm.commands.overview import plain
 from farm.errors import InvalidError
-from farm.language import told
+from farm.language import spoken, told
 
 MAX_LINE_CHARACTERS: Final = 500
 HISTORY_LINES: Final = 1_000
@@ -28,14 +28,23 @@ _BUSY: Final = frozenset(
 _WORD: Final = re.compile(r"\s*(?:N\d+\s*)?([A-Za-z])\s*0*(\d+)")
 # word -> what it does that nobody undoes
 _WARNINGS: Final = {
-    "M303": "it heats for minutes",
-    "M500": "it writes the settings of the machine for good",
-    "M502": "it forgets the settings of the machine (M500 after it makes that last)",
-    "M504": "it checks and may erase the stored settings",
-    "M524": "it ends the print from the card",
-    "M997": "it restarts the board for a firmware update",
+    "M303": Bilingual("it heats for minutes", "elle chauffe pendant des minutes"),
+    "M500": Bilingual("it writes the settings of the machine for good", "elle enregistre les réglages de la machine pour de bon"),
+    "M502": Bilingual(
+        "it forgets the settings of the machine (M500 after it makes that last)",
+        "elle oublie les réglages de la machine (M500 ensuite rend cela durable)",
+    ),
+    "M504": Bilingual("it checks and may erase the stored settings", "elle contrôle les réglages enregistrés et peut les effacer"),
+    "M524": Bilingual("it ends the print from the card", "elle met fin à l'impression depuis la carte"),
+    "M997": Bilingual(
+        "it restarts the board for a firmware update", "elle redémarre la carte mère pour une mise à jour du micrologiciel"
+    ),
 }
-_HINT: Final = "One line of G-code at a time; M112 is the emergency stop; Ctrl-D ends."
+_HINT: Final = Bilingual(
+    "One line of G-code at a time; M112 is the emergency stop; Ctrl-D ends.",
+    "Une ligne de G-code à la fois ; M112 est l'arrêt d'urgence ; Ctrl-D termine.",
+)
+_SURE: Final = Bilingual("Send it all the same?", "L'envoyer quand même ?")
 
 
 def word_of(line: str) -> str:
@@ -102,7 +111,7 @@ class ConsoleSession:
     async def run(self) -> None:
         """Take lines until the end of the input. For a person an error is no end."""
         if self._ask:
-            typer.echo(" ".join([_HINT, *temperatures(self._driver.status)]), err=True)
+            typer.echo(" ".join([spoken(_HINT), *temperatures(self._driver.status)]), err=True)
             _remember_lines()
         read = _typed if self._ask else _piped
         while (line := await _in_a_thread_of_its_own(read)) is not None:
@@ -139,7 +148,8 @@ class ConsoleSession:
         harm = _WARNINGS.get(word)
         if harm is None:
             return True
-        typer.echo(f"farm: warning: {word}: {harm}.", err=True)
+        text = Bilingual(f"warning: {word}: {harm.en}.", f"attention : {word} : {harm.fr}.")
+        typer.echo(f"farm: {spoken(text)}", err=True)
         return not self._ask or await asyncio.to_thread(_confirm)
 
     def _show(self, sent: str, said: list[str]) -> None:
@@ -153,7 +163,7 @@ class ConsoleSession:
 
 def _confirm() -> bool:
     try:
-        return typer.confirm("Send it all the same?", err=True)
+        return typer.confirm(spoken(_SURE), err=True)
     except typer.Abort:
         return False
 

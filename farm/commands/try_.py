@@ -15,14 +15,23 @@ from farm.commands.device import errors_as_json, fault_record, shown_url
 from farm.commands.overview import plain
 from farm.commands.trial import CTRL_C, Display, Trial
 from farm.errors import InvalidError, NotFoundError
+from farm.language import spoken
+from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
     from gcode.checks import Finding
 
 CHUNK_BYTES: Final = 1024 * 1024
 _COMMAND: Final = re.compile(rb"(?m)^[ \t]*(?:N\d+[ \t]*)?[GMT]\d", re.IGNORECASE)
-_UNCHECKED: Final = "farm: the file is not checked against a printer; --profile generic-210 (or another profile) does that."
-_SLICE: Final = "Slice the model to plain G-code for this printer and give that file."
+_UNCHECKED: Final = Bilingual(
+    "the file is not checked against a printer; --profile generic-210 (or another profile) does that.",
+    "le fichier n'est pas contrôlé pour une imprimante ; --profile generic-210 (ou un autre profil) le fait.",
+)
+_WARNING: Final = Bilingual("warning:", "attention :")
+_SLICE: Final = Bilingual(
+    "Slice the model to plain G-code for this printer and give that file.",
+    "Tranchez le modèle en G-code simple pour cette imprimante et donnez ce fichier.",
+)
 
 
 def check_file(file: Path) -> None:
@@ -34,23 +43,44 @@ def check_file(file: Path) -> None:
 
     """
     if not file.exists():
-        raise NotFoundError(f"There is no file {file}.", next_step="Check the name.")
+        raise NotFoundError(
+            Bilingual(f"There is no file {file}.", f"Il n'y a pas de fichier {file}."),
+            next_step=Bilingual("Check the name.", "Vérifiez le nom."),
+        )
     if not file.is_file():
-        raise InvalidError(f"{file} is no file.", next_step="Give the path of one G-code file.")
+        raise InvalidError(
+            Bilingual(f"{file} is no file.", f"{file} n'est pas un fichier."),
+            next_step=Bilingual("Give the path of one G-code file.", "Donnez le chemin d'un fichier G-code."),
+        )
     found = False
     tail = b""
     try:
         with file.open("rb") as content:
             while chunk := content.read(CHUNK_BYTES):
                 if b"\0" in chunk:
-                    raise InvalidError(f"{file} is a binary file, not plain G-code.", next_step=_SLICE)
+                    raise InvalidError(
+                        Bilingual(
+                            f"{file} is a binary file, not plain G-code.",
+                            f"{file} est un fichier binaire, pas du G-code simple.",
+                        ),
+                        next_step=_SLICE,
+                    )
                 found = found or _COMMAND.search(tail + chunk) is not None
                 tail = chunk[chunk.rfind(b"\n") + 1 :][-64:]
     except OSError as error:
-        raise InvalidError(f"{file} cannot be read: {error.strerror}.", next_step="Check who may read it.") from error
+        raise InvalidError(
+            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {error.strerror}."),
+            next_step=Bilingual("Check who may read it.", "Vérifiez qui peut le lire."),
+        ) from error
     if not found:
-        what = "is empty" if file.stat().st_size == 0 else "holds no G-code command"
-        raise InvalidError(f"{file} {what}.", next_step=_SLICE)
+        empty = file.stat().st_size == 0
+        raise InvalidError(
+            Bilingual(
+                f"{file} {'is empty' if empty else 'holds no G-code command'}.",
+                f"{file} {'est vide' if empty else 'ne contient aucune commande G-code'}.",
+            ),
+            next_step=_SLICE,
+        )
 
 
 def check_against(file: Path, profile_id: str) -> list[str]:
@@ -69,16 +99,26 @@ def check_against(file: Path, profile_id: str) -> list[str]:
     with file.open("rb") as content:
         (report,) = inspect(content, (profile,)).reports
     if report.printable:
-        return [f"{_place(finding)} {finding.rule.fix_en}" for finding in report.findings]
+        fixes = (Bilingual(finding.rule.fix_en, finding.rule.fix_fr) for finding in report.findings)
+        return [f"{spoken(_place(finding))} {spoken(fix)}" for finding, fix in zip(report.findings, fixes, strict=True)]
     broken = [finding for finding in report.findings if finding.severity is Severity.REJECT]
-    places = " ".join(_place(finding) for finding in broken[:3])
-    raise InvalidError(f"{file} must not be printed on {profile_id}: {places}", next_step=broken[0].rule.fix_en)
+    places = [_place(finding) for finding in broken[:3]]
+    raise InvalidError(
+        Bilingual(
+            f"{file} must not be printed on {profile_id}: {' '.join(place.en for place in places)}",
+            f"{file} ne doit pas être imprimé sur {profile_id} : {' '.join(place.fr for place in places)}",
+        ),
+        next_step=Bilingual(broken[0].rule.fix_en, broken[0].rule.fix_fr),
+    )
 
 
-def _place(finding: "Finding") -> str:
-    first = finding.hits[0]
-    text = finding.rule.explanation_en
-    return f"{text.removesuffix('.')} (line {first.line})." if first.line else text
+def _place(finding: "Finding") -> Bilingual:
+    line, rule = finding.hits[0].line, finding.rule
+    if not line:
+        return Bilingual(rule.explanation_en, rule.explanation_fr)
+    return Bilingual(
+        f"{rule.explanation_en.removesuffix('.')} (line {line}).", f"{rule.explanation_fr.removesuffix('.')} (ligne {line})."
+    )
 
 
 async def _run(url: str, file: Path, transcript: Path | None) -> tuple[str, PrintEnded]:
@@ -90,17 +130,22 @@ async def _run(url: str, file: Path, transcript: Path | None) -> tuple[str, Prin
 def _tell(ended: PrintEnded) -> None:
     if ended.end is PrintEnd.DONE:
         return
-    typer.echo(plain(f"farm: the print ended as {ended.end.value}: {ended.detail}"), err=True)
-    if ended.fault is not None:
-        typer.echo(plain(f"farm: the printer said {ended.fault.text!r}. {ended.fault.action_en}"), err=True)
+    end, fault = ended.end.value, ended.fault
+    what = Bilingual(f"the print ended as {end}: {ended.detail}", f"l'impression s'est terminée ({end}) : {ended.detail}")
+    typer.echo(plain(f"farm: {spoken(what)}"), err=True)
+    if fault is not None:
+        said = Bilingual(
+            f"the printer said {fault.text!r}. {fault.action_en}", f"l'imprimante a dit {fault.text!r}. {fault.action_fr}"
+        )
+        typer.echo(plain(f"farm: {spoken(said)}"), err=True)
 
 
 def _warn(file: Path, profile: str | None) -> None:
     if profile is None:
-        typer.echo(_UNCHECKED, err=True)
+        typer.echo(f"farm: {spoken(_UNCHECKED)}", err=True)
         return
     for warning in check_against(file, profile):
-        typer.echo(f"farm: warning: {warning}", err=True)
+        typer.echo(f"farm: {spoken(_WARNING)} {warning}", err=True)
 
 
 def record(job: str, ended: PrintEnded, seconds: float, url: str) -> dict[str, Any]:

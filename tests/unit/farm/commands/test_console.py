@@ -102,6 +102,12 @@ def test_what_cannot_be_undone_is_warned_of(bench: Bench, line: str) -> None:
     assert bench.asked() == [line], "a program has been told; only a person is asked"
 
 
+def test_it_is_warned_of_in_french_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "farm: attention : M500 : elle enregistre" in _run("-c", "M500").stderr
+    assert bench.asked() == ["M500"]
+
+
 @pytest.mark.parametrize(("answer", "sent"), [(True, ["M502"]), (False, [])])
 async def test_a_person_is_asked_before_what_cannot_be_undone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bool, sent: list[str]

@@ -15,7 +15,7 @@ import pytest
 
 from drivers.base import PrinterState, PrinterStatus, Temperature
 from farm.commands.trial import describe
-from farm.commands.try_ import check_file
+from farm.commands.try_ import check_against, check_file
 from farm.errors import FarmError
 from tests.unit.drivers.marlin.world import HEATED, moves
 
@@ -173,6 +173,34 @@ def test_what_cannot_be_gcode_is_refused(tmp_path: Path, content: bytes, message
     assert raised.value.next_step
 
 
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "est vide"), (b"hello\n", "aucune commande"), (b"G28\n\0", "fichier binaire")]
+)
+def test_what_cannot_be_gcode_is_refused_in_french_too(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "x.gcode"
+    file.write_bytes(content)
+    with pytest.raises(FarmError) as raised:
+        check_file(file)
+    assert message in raised.value.detail_fr
+    assert raised.value.next_step_fr.startswith("Tranchez")
+
+
+def test_what_the_check_says_is_in_the_language_of_the_terminal(
+    tmp_path: Path, frame: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hot = tmp_path / "hot.gcode"
+    hot.write_text("M104 S400\n" + frame.read_text())
+    with pytest.raises(FarmError) as raised:
+        check_against(hot, "generic-210")
+    assert "(line 1)." in raised.value.detail
+    assert "ne doit pas être imprimé sur generic-210" in raised.value.detail_fr
+    assert "(ligne 1)." in raised.value.detail_fr
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    odd = tmp_path / "odd.gcode"
+    odd.write_text(frame.read_text() + "M907 X1\n")
+    assert all("(line" not in warning for warning in check_against(odd, "generic-210"))
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarmError, match="is no file"):
         check_file(tmp_path)
@@ -211,7 +239,7 @@ def test_an_error_before_the_print_is_json_too(tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert told["printer"] == "virtual://"
     assert told["error"]["code"] == "not-found"
-    assert told["error"]["next_step"] == {"en": "Check the name.", "fr": "Check the name."}
+    assert told["error"]["next_step"] == {"en": "Check the name.", "fr": "Vérifiez le nom."}
 
 
 def test_an_error_is_json_too(frame: Path, tmp_path: Path) -> None:
