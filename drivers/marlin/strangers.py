@@ -63,8 +63,8 @@ _NOISE: Final = Stranger(
     Bilingual(
         "If it is a printer, its firmware uses an unusual speed: give it with ?baud=. Otherwise find its port with "
         "`farm printers scan`.",
-        "Si c'est une imprimante, son firmware a une vitesse inhabituelle : donnez-la avec ?baud=. Sinon, trouvez son port avec "
-        "`farm printers scan`.",
+        "Si c'est une imprimante, son micrologiciel a une vitesse inhabituelle : donnez-la avec ?baud=. Sinon, trouvez son port "
+        "avec `farm printers scan`.",
     ),
 )
 _TALKER: Final = Stranger(
@@ -85,7 +85,8 @@ _KNOWN: Final[tuple[tuple[Callable[[bytes], bool], Stranger], ...]] = (
         Stranger(
             "dialect",
             Bilingual(
-                "a firmware that does not number lines as Marlin does", "un firmware qui ne numérote pas les lignes comme Marlin"
+                "a firmware that does not number lines as Marlin does",
+                "un micrologiciel qui ne numérote pas les lignes comme Marlin",
             ),
             Bilingual("Drive it through OctoPrint: octoprint+http://...", "Pilotez-la par OctoPrint : octoprint+http://..."),
         ),

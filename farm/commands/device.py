@@ -15,6 +15,7 @@ from drivers.errors import DriverError
 from drivers.registry import open_driver
 from farm.commands.overview import plain
 from farm.errors import FarmError, InvalidError
+from farm.language import speaks_french
 
 CLOSE_S: Final = 15.0  # `Driver.close` promises ten
 
@@ -30,10 +31,15 @@ class Teller:
         if not isinstance(event, StatusChanged):
             return
         status = event.status
-        text = ": ".join(part for part in (status.state.value, status.note) if part)
+        text = ": ".join(part for part in (status.state.value, note_of(status)) if part)
         if text != self._told:
             self._told = text
             typer.echo(plain(text), err=True)
+
+
+def note_of(status: PrinterStatus) -> str | None:
+    """What the machine says or waits for, in the person's language where the words are ours."""
+    return status.note_fr if status.note_fr and speaks_french() else status.note
 
 
 def temperatures(status: PrinterStatus) -> list[str]:

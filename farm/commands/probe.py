@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from drivers.base import Camera, Capability, Driver, PrinterStatus, Recorded
+from drivers.base import Camera, Capability, Driver, Fault, PrinterStatus, Recorded
 from drivers.errors import AuthenticationError, Bilingual
 from drivers.marlin import ports
 from drivers.marlin.ports import SYSTEM, Tree
-from farm.commands.device import connected, errors_as_json, fault_record, shown_url, temperatures, write_file
+from farm.commands.device import connected, errors_as_json, fault_record, note_of, shown_url, temperatures, write_file
 from farm.commands.overview import plain, say
 from farm.errors import InvalidError
 from farm.language import spoken
@@ -29,6 +29,10 @@ _ENROL: Final = Bilingual(
     "Ajoutez-la, et une clé est demandée à OctoPrint, qu'un clic sur sa page accorde : farm printers add URL --name NOM --profile "
     "PROFIL",
 )
+
+
+def _what_to_do(fault: Fault) -> Bilingual:
+    return Bilingual(f"{fault.meaning_en} {fault.action_en}", f"{fault.meaning_fr} {fault.action_fr}")
 
 
 @dataclass(slots=True)
@@ -74,10 +78,10 @@ class Findings:
             ("kind", self.kind),
             ("firmware", status.firmware),
             ("uuid", self.uuid),
-            ("state", status.state.value + (f": {status.note}" if status.note else "")),
+            ("state", ": ".join(part for part in (status.state.value, note_of(status)) if part)),
             ("heat", "  ".join(temperatures(status))),
             ("can", ", ".join(self.capabilities)),
-            ("fault", f"{status.fault.meaning_en} {status.fault.action_en}" if status.fault else None),
+            ("fault", spoken(_what_to_do(status.fault)) if status.fault else None),
             ("asks", status.prompt.text if status.prompt else None),
             ("OctoPrint", server.get("version")),
             ("user", server.get("user")),

@@ -24,7 +24,7 @@ from drivers.base import (
 )
 from drivers.errors import Bilingual, DriverError
 from drivers.registry import open_driver
-from farm.commands.device import save_transcript, temperatures
+from farm.commands.device import note_of, save_transcript, temperatures
 from farm.commands.overview import plain
 from farm.errors import FarmError
 from farm.ids import new_id
@@ -79,8 +79,8 @@ class Display:
 
 def describe(status: PrinterStatus) -> str:
     """A status in a few words: state, temperatures in degrees C, what the machine says."""
-    note = [status.note] if status.note else []
-    return plain("  ".join([status.state.value, *temperatures(status), *note]))
+    note = note_of(status)
+    return plain("  ".join([status.state.value, *temperatures(status), *([note] if note else [])]))
 
 
 class Questions:

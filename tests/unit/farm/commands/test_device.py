@@ -9,7 +9,17 @@ from drivers.base import Capability, EventListener, Fault, PrinterState, Printer
 from drivers.errors import BusyPortError, DriverError, UnreachableError
 from drivers.testing import Script, ScriptedDriver
 from farm.commands import device
-from farm.commands.device import Teller, connected, error_record, fault_record, save_transcript, shown_url, temperatures, write_file
+from farm.commands.device import (
+    Teller,
+    connected,
+    error_record,
+    fault_record,
+    note_of,
+    save_transcript,
+    shown_url,
+    temperatures,
+    write_file,
+)
 from farm.errors import InvalidError
 
 
@@ -30,6 +40,16 @@ def test_temperatures_in_words() -> None:
     status = PrinterStatus(nozzle=Temperature(199.6, 200.0), bed=Temperature(60.4, 60.0))
     assert temperatures(status) == ["nozzle 200/200 °C", "bed 60/60 °C"]
     assert temperatures(PrinterStatus()) == []
+
+
+def test_what_a_driver_waits_for_is_told_in_french_where_the_words_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, machines = PrinterStatus(note="Heating.", note_fr="Chauffe."), PrinterStatus(note="Click")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert note_of(ours) == "Heating."
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert note_of(ours) == "Chauffe."
+    assert note_of(machines) == "Click"
+    assert note_of(PrinterStatus()) is None
 
 
 def test_records_have_both_languages() -> None:

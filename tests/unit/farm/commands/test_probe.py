@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner, Result
 
-from drivers.base import Capability, PrinterStatus
+from drivers.base import Capability, Fault, PrinterStatus
 from drivers.errors import AuthenticationError, Bilingual, NotAPrinterError, UnreachableError
 from drivers.marlin import search
 from drivers.octoprint.client import Client
@@ -47,6 +47,15 @@ def test_who_answers_and_what_it_can_do(bench: Bench) -> None:
     assert bench.driver is not None
     assert bench.driver.closed
     assert bench.asked() == [], "nothing is sent that could move it"
+
+
+def test_a_fault_and_what_to_do_are_in_the_language_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = Fault("killed", "!!", "It stopped.", "Elle s'est arrêtée.", "Reset it.", "Réinitialisez-la.")
+    found = Findings("scripted://", "scripted", [], PrinterStatus(fault=fault))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert dict(found.rows())["fault"] == "It stopped. Reset it."
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert dict(found.rows())["fault"] == "Elle s'est arrêtée. Réinitialisez-la."
 
 
 def test_json_has_all_of_it(bench: Bench) -> None:
