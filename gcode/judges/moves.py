@@ -54,10 +54,14 @@ def _beyond(point: Point, box: Box) -> Wrong:
 
 
 def extrudes_outside(move: Move, _situation: Situation, profile: PrinterProfile) -> Wrong | None:
-    """A line of plastic begins or ends outside the volume and the purge box. Needs nothing more."""
+    """A line of plastic begins or ends outside the volume and the purge box; into the latter it may come down. Needs nothing more.
+
+    PrusaSlicer's purge line for the MK4 begins 15 mm above the place where it ends. Of such lines no part can be built.
+    """
     if not move.extrudes:
         return None
-    for point in (move.start, move.end):
+    comes_down = inside(move.end, profile.purge) and inside(move.start, reachable(profile))
+    for point in (move.end,) if comes_down else (move.start, move.end):
         if not inside(point, profile.volume) and not inside(point, profile.purge):
             return _beyond(point, profile.volume)
     return None

@@ -272,8 +272,9 @@ class _Scan:
             if line.comment:
                 self._hear(line, row, behind_move=True)
             if line.tight:
+                bare = line._replace(comment="")
                 for judge in self.judges:
-                    judge.beside(line._replace(comment=""))
+                    judge.beside(bare)
             moves = self.machine.apply(line)
         else:
             moves = self.machine.apply(line) if obeyed else ()

@@ -75,6 +75,10 @@ def _extrudes_outside(moves: Moves, _situation: Situation, profile: PrinterProfi
     if _holds(profile.volume, moves.starts) and _holds(profile.volume, moves.ends):
         return _NONE
     starts = _outside_both(moves.laid_starts, profile.volume, profile.purge)
+    if starts is not None:
+        beside, high = _outside(moves.laid_starts, reachable(profile)), _outside(moves.laid_ends, profile.purge)
+        none = np.zeros(len(moves.laying), bool)
+        starts = starts & ((none if beside is None else beside) | (none if high is None else high))  # others come down
     ends = _outside_both(moves.laid_ends, profile.volume, profile.purge)
     if starts is None or ends is None:
         wrong = ends if starts is None else starts

@@ -163,6 +163,18 @@ def test_the_first_profile_gives_the_filament() -> None:
     assert inspect(program(SMALL), (thick, profile())).facts == read_facts(program(SMALL), thick)
 
 
+@pytest.mark.parametrize(
+    ("profile_id", "lines"),
+    [
+        ("prusa-mini", "M201 X2500 Y2500 Z400 E5000\nM204 P1250 R1250 T2500\nM204 T2500"),  # machine limits, travel acceleration
+        ("prusa-mk4", "G1 X0 Y-4 Z15 F4800\nG1 E2 F2400\nG0 E7 X15 Z0.2 F500\nG0 X25 E4 F500"),  # the purge line comes down
+    ],
+)
+def test_what_prusaslicer_itself_writes_for_a_printer_needs_nobodys_word(profile_id: str, lines: str) -> None:
+    report = check(program(f"{START}G90\nM83\n{lines}\n{LINE}M104 S0\nM140 S0\n"), profile(profile_id))
+    assert [(one.rule.id, one.hits) for one in report.findings if one.severity is not Severity.WARN] == []
+
+
 def judge_of(macros: frozenset[str] = frozenset()) -> Judge:
     return Judge(replace(profile(), macros=macros), Machine())
 

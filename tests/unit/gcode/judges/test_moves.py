@@ -39,6 +39,21 @@ def test_plastic_stays_in_the_volume_or_low_in_the_purge_box(place: Point, outsi
     assert moves.extrudes_outside(moving(*place, extrudes=False), situation(), profile()) is None
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "outside"),
+    [
+        ((-3, 100, 15), (-3, 120, 0.2), False),  # a purge line that comes down
+        ((-3, 100, 0.2), (-3, 120, 15), True),  # and one that goes up
+        ((-3, 100, 15), (-3, 120, 1.5), True),  # not low enough
+        ((-6, 100, 15), (-3, 120, 0.2), True),  # from beside the purge box
+        ((-3, 100, 201), (-3, 120, 0.2), True),
+        ((-3, 100, 15), (20, 120, 15), True),
+    ],
+)
+def test_plastic_may_come_down_into_the_purge_box(start: Point, end: Point, outside: bool) -> None:
+    assert (moves.extrudes_outside(Move(start, end, 1.0, 50, extrudes=True), situation(), profile()) is not None) == outside
+
+
 def test_the_axis_that_leaves_is_told_with_its_limit() -> None:
     wrong = moves.extrudes_outside(Move((300, 100, 5), (100, 100, 5), 1.0, 50, extrudes=True), situation(), profile())
     assert wrong == ("X300.00 Y100.00 Z5.00, X 210", 300.0, 210.0)
