@@ -112,7 +112,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     """Try a printer, and write it into node.toml. For an OctoPrint without a key file, its owner is asked for a key first."""
     path = configuration(config) or USUAL[0]
     with errors_as_json(url, wanted=json_output):
-        check_new(path, url, name, profile)
+        profile = check_new(path, url, name, profile)
         section(url, name, profile, material, nozzle_mm)
         check_writable(path)
         url = key_of(url, name, path, key_file, user, remarks=no_probe)
@@ -138,8 +138,10 @@ def section(url: str, name: str, profile: str, material: str, nozzle_mm: float) 
         raise InvalidError(f"Out of range: {wrong}.", next_step="configs/node.toml shows what each may be.") from error
 
 
-def check_new(path: Path, url: str, name: str, profile: str) -> None:
-    """Make sure that neither name nor printer is there already, before anybody is asked for anything.
+def check_new(path: Path, url: str, name: str, profile: str) -> str:
+    """Make sure that neither name nor printer is there already, before anybody is asked for anything; give the profile's whole id.
+
+    The end of a bundled one (`ender3`) is enough, as for `farm gcode`.
 
     Raises:
         ConflictError: one of them is.
@@ -148,15 +150,27 @@ def check_new(path: Path, url: str, name: str, profile: str) -> None:
 
     """
     from farm.profiles import all_profiles  # noqa: PLC0415 - only here
+    from gcode.profile import bundled_ids  # noqa: PLC0415
 
     profiles = all_profiles(load(NodeSettings, path).profiles_folder if path.exists() else None)
-    if profile not in profiles:
-        raise NotFoundError(f"There is no profile {profile}.", next_step=f"There are: {', '.join(profiles)}.")
+    fitting = [profile] if profile in profiles else [key for key in bundled_ids() if profile == key.partition("-")[2]]
+    if len(fitting) != 1:
+        raise NotFoundError(
+            Bilingual(f"There is no profile {profile}.", f"Il n'y a pas de profil {profile}."),
+            next_step=Bilingual(f"There are: {', '.join(profiles)}.", f"Il y a : {', '.join(profiles)}."),
+        )
     own = OwnPrinters.read(path) if path.exists() else OwnPrinters()
     if own.named(name):
-        raise ConflictError(f"{path} has a printer {name} already.", next_step="Choose another name.")
+        raise ConflictError(
+            Bilingual(f"{path} has a printer {name} already.", f"{path} a déjà une imprimante {name}."),
+            next_step=Bilingual("Choose another name.", "Choisissez un autre nom."),
+        )
     if (other := own.same_as(url)) is not None:
-        raise ConflictError(f"This printer is in {path} already, as {other}.", next_step="One printer has one name.")
+        raise ConflictError(
+            Bilingual(f"This printer is in {path} already, as {other}.", f"Cette imprimante est déjà dans {path} : {other}."),
+            next_step=Bilingual("One printer has one name.", "Une imprimante a un seul nom."),
+        )
+    return fitting[0]
 
 
 def check_writable(path: Path) -> None:

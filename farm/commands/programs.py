@@ -176,14 +176,16 @@ def _bar(size_bytes: int, *, shown: bool) -> Iterator[_Bar]:
 def list_programs(client: FarmClient, as_json: AsJson = False) -> None:
     """List the G-code files of the farm."""
     answer = client.get("/programs")
-    drafts = set() if as_json else {key for design in client.get("/designs") for key in design.get("drafts", ())}
     if as_json:
         say_json(answer)
         return
+    designs = client.get("/designs")
+    drafts = {key for design in designs for key in design.get("drafts", ())}
+    names = {design["id"]: design["name"] for design in designs}  # people ordered by the name that they gave
     for row in answer:
         view = ProgramView.model_validate(row)
         draft = ", draft" if view.revision in drafts else ""
-        say(f"{_line(view)}, {view.name}, design {view.design}{draft}")
+        say(f"{_line(view)}, {view.name}, design {names.get(view.design, view.design)}{draft}")
         _say_standing(view)
 
 

@@ -20,7 +20,7 @@ from drivers.octoprint.enrol import enrol as real_enrol
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.port import VirtualPort
 from farm.cli import build
-from farm.commands.add_printer import add_to, key_of, table_of, toml_text
+from farm.commands.add_printer import add_to, check_new, key_of, table_of, toml_text
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError
 from tests.unit.farm.commands.scripted import Bench
@@ -178,6 +178,14 @@ def test_names_and_printers_are_there_once(node_file: Path) -> None:
     for url, name in (("marlin:///dev/ttyUSB7?baud=9600", "Other"), ("marlin:///dev/ttyUSB8", "PRUSA"), ("virtual://", "ender")):
         assert isinstance(_add(url, "--no-probe", name=name).exception, ConflictError)
     assert node_file.read_text() == before
+
+
+def test_the_end_of_a_profiles_id_is_enough_and_the_whole_one_is_written(node_file: Path) -> None:
+    assert check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "ender3") == "creality-ender3"
+    assert check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "generic-210") == "generic-210"
+    with pytest.raises(NotFoundError, match="There is no profile ender4") as refused:
+        check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "ender4")
+    assert "creality-ender3" in refused.value.next_step_fr
 
 
 @pytest.mark.parametrize(

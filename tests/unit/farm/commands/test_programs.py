@@ -50,6 +50,18 @@ def test_a_program_is_added_once(farm: Farm, visor: str, tmp_path: Path) -> None
     assert len(farm.json("program", "list")) == 1
 
 
+def test_a_design_is_listed_by_the_name_that_people_gave_it(farm: Farm, visor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, asked = FarmClient.get, "/designs"
+
+    def renamed(client: FarmClient, path: str, **words: Any) -> Any:
+        answer = known(client, path, **words)
+        return [{**design, "name": "Visor of March"} for design in answer] if path == asked else answer
+
+    monkeypatch.setattr(FarmClient, "get", renamed)
+    assert farm.run("program", "list").stdout.startswith(visor[:12])
+    assert "design Visor of March\n" in farm.run("program", "list").stdout
+
+
 def test_a_file_that_cannot_be_read(farm: Farm, tmp_path: Path) -> None:
     error = farm.run("program", "add", str(tmp_path / "missing"), *ADD).exception
     assert isinstance(error, ConfigurationError)
@@ -140,7 +152,7 @@ def test_a_daemon_that_knows_no_background_answers_at_once(farm: Farm, tmp_path:
 def test_warnings_about_a_program_are_told(farm: Farm, visor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     warning = {"code": "hot", "en": "It heats to 260 °C.", "fr": "Elle chauffe à 260 °C."}
     row = {**farm.json("program", "list")[0], "warnings": [warning]}
-    monkeypatch.setattr(FarmClient, "get", lambda *_: [row])
+    monkeypatch.setattr(FarmClient, "get", lambda _client, path: [row] if path == "/programs" else [])
     assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: It heats to 260 °C."
     monkeypatch.setenv("LANG", "fr_FR.UTF-8")
     assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: Elle chauffe à 260 °C."
