@@ -53,7 +53,7 @@ environment() {
 # The compiled part of the G-code scan: once for each change of its source, where there is a compiler. Without it the scan is slower.
 kernel() {
     stamp="$root/build/kernel/$(uname -m)/sources"
-    if (cd "$root/gcode/scan" && cat kernel.h kernel.c kernel_planner.c) | cmp -s - "$stamp"; then return; fi
+    if (cd "$root/gcode/scan" && cat kernel.h kernel.c kernel_planner.c 2>/dev/null) | cmp -s - "$stamp"; then return; fi
     if command -v "${CC:-cc}" >/dev/null 2>&1; then "$venv/bin/python" "$root/hatch_build.py" || true; fi
 }
 
