@@ -238,7 +238,8 @@ def _say_finding(finding: FindingView, indent: str = "") -> None:
     say(f"{indent}{finding.severity} {finding.rule}{times}: {said}")
     for hit in finding.hits[:_MOST_HITS]:
         if hit.line:
-            say(f"{indent}  {'ligne' if french else 'line'} {hit.line}: {hit.text}{f'  ({hit.detail})' if hit.detail else ''}")
+            detail = "" if hit.detail in {"", hit.text, finding.rule} else f"  ({hit.detail})"
+            say(f"{indent}  {'ligne' if french else 'line'} {hit.line}: {hit.text}{detail}")
         elif hit.detail:
             say(f"{indent}  {hit.detail}")
     say(f"{indent}  -> {finding.fix.fr if french else finding.fix.en}")
