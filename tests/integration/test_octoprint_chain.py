@@ -42,7 +42,10 @@ def begin(farm: LocalFarm, server: OctoPrintServer) -> str:
 
 
 def wait_printing(farm: LocalFarm, server: OctoPrintServer) -> str:
-    """Say that the bed is clear, and return the path of the first job's file once OctoPrint is in the middle of it."""
+    """Say that the bed is clear, and return the path of a job's file once OctoPrint is in the middle of it.
+
+    The first job's, or the second's: on a crowded machine five seconds pass between two looks.
+    """
     path, hands = "", Hands(farm)
 
     def prints() -> bool:
@@ -79,7 +82,7 @@ def test_an_agent_killed_in_a_print_finds_its_job_again_and_the_count_is_exact(
     assert (met["good"], met["scrap"]) == (QUANTITY, 0)
     jobs = farm.get("/jobs", order=order_id)
     assert [job["state"] for job in jobs] == ["collected"] * QUANTITY  # the killed agent's job too: nothing was printed again
-    assert f"farm/{min(jobs, key=lambda job: job['started_at'])['id']}.gcode" == path
+    assert path in {f"farm/{job['id']}.gcode" for job in jobs}
     assert all((record["success"], record["failure"]) == (1, 0) for record in records(octoprint_server)[-QUANTITY:])
 
 
