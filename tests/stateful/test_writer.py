@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from farm.errors import InvalidError, StoreFullError
 from farm.store.repository import Change, Delete, Put, SetMeta, StoredFarm, key_name
+from farm.store.schema import NEVER_CHANGED, TABLES
 from farm.store.writer import FILE_NAME, Store
 from scheduler.model import (
     Allocation,
@@ -93,6 +94,13 @@ batches = st.lists(changes, min_size=1, max_size=12)
 jobs = st.builds(Put, builder(Job))
 
 
+def place(change: Change) -> tuple[type, str]:
+    """What is changed."""
+    if isinstance(change, Put):
+        return type(change.entity), getattr(change.entity, key_name(type(change.entity)))
+    return (SetMeta, change.key) if isinstance(change, SetMeta) else (change.kind, change.key)
+
+
 class Model:
     """What is committed."""
 
@@ -101,12 +109,16 @@ class Model:
         self.tables: dict[type[Durable], dict[str, Durable]] = {kind: {} for kind in KINDS}
 
     def apply(self, batch: Iterable[Change]) -> None:
-        for change in batch:
+        """Of several changes of one entity the last one counts; what a job is was said once and stays."""
+        for change in {place(change): change for change in batch}.values():
             if isinstance(change, SetMeta):
                 self.meta[change.key] = change.value
             elif isinstance(change, Put):
-                kind = type(change.entity)
-                self.tables[kind][getattr(change.entity, key_name(kind))] = change.entity
+                table, entity = self.tables[type(change.entity)], change.entity
+                key = getattr(entity, key_name(type(entity)))
+                if isinstance(entity, Job) and key in table:
+                    entity = replace(entity, **{name: getattr(table[key], name) for name in NEVER_CHANGED[TABLES[Job]]})
+                table[key] = entity
             else:
                 self.tables[change.kind].pop(change.key, None)
 
