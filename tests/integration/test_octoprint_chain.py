@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("octop
 
 QUANTITY = 2
 PATIENCE_S = 100.0
-# some five seconds on OctoPrint's virtual printer, a tenth of them on a real one's clock
-PROGRAM = small_program(layers=10, side_mm=60.0)
+# Some five seconds on OctoPrint's virtual printer, a tenth of a real one's. Other tests leave it at a thousand times that speed.
+PROGRAM = small_program(layers=20, side_mm=60.0, first_line="M220 S100")
 
 
 @pytest.fixture
