@@ -150,11 +150,11 @@ def check_new(path: Path, url: str, name: str, profile: str) -> str:
 
     """
     from farm.profiles import all_profiles  # noqa: PLC0415 - only here
-    from gcode.profile import bundled_ids  # noqa: PLC0415
+    from gcode.profile import bundled_by_end  # noqa: PLC0415
 
     profiles = all_profiles(load(NodeSettings, path).profiles_folder if path.exists() else None)
-    fitting = [profile] if profile in profiles else [key for key in bundled_ids() if profile == key.partition("-")[2]]
-    if len(fitting) != 1:
+    whole = profile if profile in profiles else bundled_by_end(profile)
+    if whole is None:
         raise NotFoundError(
             Bilingual(f"There is no profile {profile}.", f"Il n'y a pas de profil {profile}."),
             next_step=Bilingual(f"There are: {', '.join(profiles)}.", f"Il y a : {', '.join(profiles)}."),
@@ -170,7 +170,7 @@ def check_new(path: Path, url: str, name: str, profile: str) -> str:
             Bilingual(f"This printer is in {path} already, as {other}.", f"Cette imprimante est déjà dans {path} : {other}."),
             next_step=Bilingual("One printer has one name.", "Une imprimante a un seul nom."),
         )
-    return fitting[0]
+    return whole
 
 
 def check_writable(path: Path) -> None:

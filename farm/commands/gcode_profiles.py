@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from farm.errors import ConfigurationError, InvalidError, NotFoundError
 from farm.profiles import all_profiles, own_profiles
-from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
+from gcode.profile import PrinterProfile, ProfileError, bundled_by_end, bundled_ids, bundled_profile, parse_profile
 from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
@@ -78,13 +78,12 @@ def profile_named(name: str, folder: Path | None = None) -> PrinterProfile:
     if path.suffix == ".toml" and path.is_file():
         return _in_file(path)
     own = own_profiles(own_folder(folder))
-    fitting = [key for key in bundled if name == key.partition("-")[2]]
-    if name in own or len(fitting) != 1:
-        found = own.get(name)
-        if found is None:
-            raise _unknown(name, [*bundled, *own])
-        return found
-    return bundled_profile(fitting[0])
+    if name in own:
+        return own[name]
+    whole = bundled_by_end(name)
+    if whole is None:
+        raise _unknown(name, [*bundled, *own])
+    return bundled_profile(whole)
 
 
 def _unknown(name: str, known: Sequence[str]) -> NotFoundError:

@@ -8,7 +8,16 @@ import pytest
 from gcode.frame import default_design
 from gcode.frame.program import filled
 from gcode.kinematics import Junction
-from gcode.profile import Box, PrinterProfile, ProfileError, bundled_ids, bundled_profile, bundled_profiles, parse_profile
+from gcode.profile import (
+    Box,
+    PrinterProfile,
+    ProfileError,
+    bundled_by_end,
+    bundled_ids,
+    bundled_profile,
+    bundled_profiles,
+    parse_profile,
+)
 from tests.unit.gcode.samples import profile
 
 PROFILES = list(bundled_profiles().values())
@@ -260,6 +269,17 @@ def test_bytes_that_are_no_text_are_told() -> None:
 def test_one_bundled_profile_is_the_one_among_all() -> None:
     """Each is found by the name of its file, so that nobody has to read the others for it."""
     assert bundled_ids() == list(bundled_profiles())
+
+
+@pytest.mark.parametrize("name", ["", "200x", "no-such"])
+def test_an_end_that_no_bundled_profile_has_names_none(name: str) -> None:
+    assert bundled_by_end(name) is None
+
+
+def test_the_end_of_a_bundled_profiles_id_names_it() -> None:
+    for profile_id in bundled_ids():
+        assert bundled_by_end(profile_id.partition("-")[2]) == profile_id
+        assert bundled_by_end(profile_id) is None
     for key, found in bundled_profiles().items():
         assert found.id == key
         assert bundled_profile(key) == found
