@@ -1,11 +1,11 @@
 """Why something does not happen: the English sentence, which is also what a command's fact says, with its code and its French."""
 
-from gcode.texts import Told
+from gcode.texts import Told, told
 from scheduler import facts
 
 
 class Refusal(Told):
-    """Such a sentence."""
+    """Such a sentence, apart from what a machine says of an end (`Told`): it becomes the reason of a start that failed."""
 
     __slots__ = ()
 
@@ -44,9 +44,8 @@ ANSWER_THERE = Refusal(
 
 def refusal_of(text: str, code: str = "refused") -> Refusal:
     """The text as a refusal; one of which nobody knows the French says the same in both."""
-    if isinstance(text, Told):
-        return text if isinstance(text, Refusal) else Refusal(text.code, str(text), text.fr)
-    return Refusal(code, text, text)
+    known = told(text, code)
+    return known if isinstance(known, Refusal) else Refusal(known.code, str(known), known.fr)
 
 
 def too_many(has: int, said: int) -> Refusal:
