@@ -57,8 +57,12 @@ def why_not(address: str, *, stranger: bool = False) -> Bilingual | None:
 
 
 class LimitedSocket(socket.socket):
-    """A socket that receives until `deadline_s` (monotonic) and at most `left_bytes`: a server that drips or floods ends there."""
+    """A socket that receives until `deadline_s` (monotonic) and at most `left_bytes`: a server that drips or floods ends there.
 
+    `peer` is the numerical address it was connected to: the system forgets it when the other side resets the connection.
+    """
+
+    peer: str | None = None
     deadline_s: float = math.inf
     left_bytes: float = math.inf
 
@@ -120,6 +124,7 @@ def connect(host: str, port: int, timeout_s: float | None, *, stranger: bool = F
             sock.settimeout(timeout_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(place)
+            sock.peer = place[0]
         except OSError as error:
             sock.close()
             last = error

@@ -64,7 +64,7 @@ class _Place:
             raise ConnectTimeoutError(connection, "in vain") from error
         except OSError as error:
             raise NewConnectionError(connection, "refused") from error
-        self.peer = sock.getpeername()[0]
+        self.peer = sock.peer
         return sock
 
 

@@ -6,13 +6,14 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
 from drivers.errors import DriverError, NotAPrinterError, UnreachableError
-from drivers.octoprint import transport
-from drivers.octoprint.reach import ReachError
+from drivers.octoprint import reach, transport
+from drivers.octoprint.reach import LimitedSocket, ReachError
 from drivers.octoprint.transport import MAX_ANSWER_BYTES, Answer, Transport
 from farm.addresses import free_port
 from tests.patience import PATIENCE_S
@@ -217,3 +218,22 @@ async def test_one_connection_serves_many_requests(fake: FakeOctoPrint) -> None:
     assert len(fake._writers) == 1
     assert client.peer == "127.0.0.1"
     client.close()
+
+
+def test_a_server_that_goes_away_at_once_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address can no longer be asked of the socket: that failed, and left the socket to the garbage collector."""
+    opened: list[LimitedSocket] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+
+    def connect_and_lose(*arguments: Any, **options: Any) -> LimitedSocket:
+        opened.append(reach.connect(*arguments, **options))
+        listening.close()  # resets what it has not accepted
+        return opened[-1]
+
+    monkeypatch.setattr(transport, "connect", connect_and_lose)
+    client = Transport("http", f"127.0.0.1:{port}")
+    with listening, closing(client):
+        assert isinstance(failure(client), UnreachableError)
+    assert client.peer == "127.0.0.1"
+    assert [sock.fileno() for sock in opened] == [-1]
