@@ -34,7 +34,7 @@ from farm.errors import (
     UnreachableError,
 )
 from farm.library_views import FindingView
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 from scheduler.model import Verdict
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -71,9 +71,9 @@ class RequestError(FarmError):
 
     def __init__(
         self,
-        detail: str | Bilingual,
+        detail: Bilingual | Told,
         *,
-        next_step: str | Bilingual,
+        next_step: Bilingual | Told,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:

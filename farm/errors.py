@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gcode.texts import Bilingual, both
+from gcode.texts import Bilingual, Told, both
 
 _COMMAND: Final = re.compile(r"(^|`|[:.] )farm (?=[a-z])")
 
@@ -38,14 +38,14 @@ def as_typed(text: str) -> str:
 class FarmError(Exception):
     """Something a person must know: `detail` says what is wrong and where, `next_step` what to do about it.
 
-    Both in English and, with `_fr`, in French; where only English was given, it stands for both. `code` is stable and
-    machine-readable (kebab-case); people's texts may change, it does not.
+    Both in English and, with `_fr`, in French: a text in one language is a type error here. `code` is stable and machine-readable
+    (kebab-case); people's texts may change, it does not.
     """
 
     code = "farm-error"
     exit_code = 1
 
-    def __init__(self, detail: str | Bilingual, *, next_step: str | Bilingual, code: str | None = None) -> None:
+    def __init__(self, detail: Bilingual | Told, *, next_step: Bilingual | Told, code: str | None = None) -> None:
         self.detail, self.detail_fr = both(detail)
         self.next_step, self.next_step_fr = both(next_step)
         super().__init__(self.detail)
@@ -96,9 +96,9 @@ class RejectedError(InvalidError):
 
     def __init__(
         self,
-        detail: str | Bilingual,
+        detail: Bilingual | Told,
         *,
-        next_step: str | Bilingual,
+        next_step: Bilingual | Told,
         findings: Sequence[Mapping[str, Any]],
         verdicts: Mapping[str, str] | None = None,
     ) -> None:
