@@ -58,7 +58,12 @@ def add_to(path: Path, printer: PrinterSection) -> None:
     try:
         before = path.read_text("utf-8") if path.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read.", next_step="Check who may read it, and that it is text.") from error
+        raise ConfigurationError(
+            Bilingual(f"{path} cannot be read.", f"{path} ne peut pas être lu."),
+            next_step=Bilingual(
+                "Check who may read it, and that it is text.", "Vérifiez qui peut le lire, et que c'est bien du texte."
+            ),
+        ) from error
     gap = "" if not before or before.endswith("\n\n") else "\n" if before.endswith("\n") else "\n\n"
     _check_appendable(before, path)
     _replace(path, before + gap + table_of(printer), printer)
@@ -69,10 +74,17 @@ def _check_appendable(before: str, path: Path) -> None:
     try:
         content = tomllib.loads(before)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line first.") from error
+        raise ConfigurationError(
+            Bilingual(f"{path} is not valid TOML: {error}.", f"{path} n'est pas du TOML valable : {error}."),
+            next_step=Bilingual("Correct that line first.", "Corrigez d'abord cette ligne."),
+        ) from error
     if "printers" in content and "[[printers]]" not in before.replace(" ", ""):
         raise ConfigurationError(
-            f"{path} lists its printers in one array.", next_step="Write each as a table [[printers]], as configs/node.toml shows."
+            Bilingual(f"{path} lists its printers in one array.", f"{path} donne ses imprimantes dans un seul tableau."),
+            next_step=Bilingual(
+                "Write each as a table [[printers]], as configs/node.toml shows.",
+                "Écrivez chacune comme une table [[printers]], comme le montre configs/node.toml.",
+            ),
         )
 
 
@@ -86,11 +98,17 @@ def _replace(path: Path, content: str, printer: PrinterSection) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise InvalidError(
-            f"{path} cannot be written: {error.strerror}.", next_step="Check who may write in its folder."
+            Bilingual(f"{path} cannot be written: {error.strerror}.", f"{path} ne peut pas être écrit : {error.strerror}."),
+            next_step=Bilingual("Check who may write in its folder.", "Vérifiez qui peut écrire dans son dossier."),
         ) from error
     try:
         if printer not in load(NodeSettings, draft).printers:
-            raise ConfigurationError(f"{path} would not hold the printer.", next_step="Add it by hand, as configs/node.toml shows.")
+            raise ConfigurationError(
+                Bilingual(f"{path} would not hold the printer.", f"{path} ne contiendrait pas l'imprimante."),
+                next_step=Bilingual(
+                    "Add it by hand, as configs/node.toml shows.", "Ajoutez-la à la main, comme le montre configs/node.toml."
+                ),
+            )
         draft.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
         draft.replace(target)
     finally:
@@ -135,7 +153,12 @@ def section(url: str, name: str, profile: str, material: str, nozzle_mm: float) 
         return PrinterSection(name=name, url=url, profile=profile, material=material, nozzle_mm=nozzle_mm)
     except ValueError as error:
         wrong = ", ".join(str(problem["loc"][0]) for problem in getattr(error, "errors", list)())
-        raise InvalidError(f"Out of range: {wrong}.", next_step="configs/node.toml shows what each may be.") from error
+        raise InvalidError(
+            Bilingual(f"Out of range: {wrong}.", f"Hors limites : {wrong}."),
+            next_step=Bilingual(
+                "configs/node.toml shows what each may be.", "Regardez dans configs/node.toml les valeurs possibles de chacun."
+            ),
+        ) from error
 
 
 def check_new(path: Path, url: str, name: str, profile: str) -> str:
@@ -182,10 +205,19 @@ def check_writable(path: Path) -> None:
     """
     folder = path.resolve().parent
     if not folder.is_dir():
-        raise ConfigurationError(f"There is no folder {folder}.", next_step="Make it, or name another file with --config.")
+        raise ConfigurationError(
+            Bilingual(f"There is no folder {folder}.", f"Il n'y a pas de dossier {folder}."),
+            next_step=Bilingual(
+                "Make it, or name another file with --config.", "Créez-le, ou nommez un autre fichier avec --config."
+            ),
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            f"You may not write in {folder}.", next_step="Run this as the user of the node, or name another file with --config."
+            Bilingual(f"You may not write in {folder}.", f"Vous n'avez pas le droit d'écrire dans {folder}."),
+            next_step=Bilingual(
+                "Run this as the user of the node, or name another file with --config.",
+                "Lancez ceci sous l'utilisateur du nœud, ou nommez un autre fichier avec --config.",
+            ),
         )
 
 

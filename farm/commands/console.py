@@ -87,8 +87,14 @@ def refuse_busy(driver: Driver) -> None:
     """
     if Capability.CONSOLE not in driver.info.capabilities:
         raise InvalidError(
-            f"A printer of the kind {driver.info.name} has no console.",
-            next_step="An OctoPrint has one when its key's user has the permission MONITOR_TERMINAL.",
+            Bilingual(
+                f"A printer of the kind {driver.info.name} has no console.",
+                f"Une imprimante du type {driver.info.name} n'a pas de console.",
+            ),
+            next_step=Bilingual(
+                "An OctoPrint has one when its key's user has the permission MONITOR_TERMINAL.",
+                "Un OctoPrint en a une quand l'utilisateur de sa clé a le droit MONITOR_TERMINAL.",
+            ),
         )
     if driver.status.state in _BUSY or driver.status.job is not None:
         state = driver.status.state.value
@@ -134,7 +140,13 @@ class ConsoleSession:
         if not text:
             return
         if len(text) > MAX_LINE_CHARACTERS:
-            raise InvalidError(f"A line of {len(text)} characters is no G-code.", next_step="Send one command at a time.")
+            raise InvalidError(
+                Bilingual(
+                    f"A line of {len(text)} characters is no G-code.",
+                    f"Une ligne de {len(text)} caractères n'est pas du G-code.",
+                ),
+                next_step=Bilingual("Send one command at a time.", "Envoyez une commande à la fois."),
+            )
         if not await self._sure(word_of(text)):
             return
         if word_of(text) == _EMERGENCY:

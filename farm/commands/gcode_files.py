@@ -18,7 +18,7 @@ from gcode.checks import Inspection
 from gcode.containers import ContainerError, Limits, open_program
 from gcode.containers.kinds import Kind
 from gcode.profile import PrinterProfile
-from gcode.texts import Bilingual, BilingualError
+from gcode.texts import Bilingual, BilingualError, told
 
 BAR_FROM_BYTES: Final = 5_000_000  # below it nobody waits long enough to look
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -215,7 +215,7 @@ def inspected(file: OpenedFile, known: list[PrinterProfile], engine: Engine) -> 
                 if engine is not Engine.AUTO:
                     raise InvalidError(
                         Bilingual("This engine needs NumPy.", "Ce moteur a besoin de NumPy."),
-                        next_step="pip install 'essaim[daemon]'",
+                        next_step=told("pip install 'essaim[daemon]'"),
                     ) from error
             else:
                 if engine is Engine.KERNEL and not kernel.available():

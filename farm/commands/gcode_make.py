@@ -161,7 +161,7 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
             made = asyncio.run(slice_model(model, known, output, options, slicer=slicer, on_progress=progress))
         except OSError as error:
             raise InvalidError(
-                f"{error.filename or model}: {error.strerror}.",
+                Bilingual(f"{error.filename or model}: {error.strerror}.", f"{error.filename or model} : {error.strerror}."),
                 next_step=Bilingual("Check names and rights.", "Vérifiez noms et droits."),
             ) from error
     for message in made.messages:

@@ -11,6 +11,7 @@ from farm.commands.manage import Yes, make_sure, recall
 from farm.commands.overview import number_of, plain, say, say_json
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView
+from gcode.texts import Bilingual
 
 revision_app = typer.Typer(help="Revisions of designs: drafts, released ones, recalled ones.", no_args_is_help=True)
 requester_app = typer.Typer(help="Who asks for parts, and of which revisions they take them.", no_args_is_help=True)
@@ -123,7 +124,10 @@ def change_requester(
     """Rename a requester, or let it keep approvals or not: open orders of what it has not approved wait then."""
     wish = {key: value for key, value in (("name", name), ("approves", approves)) if value is not None}
     if not wish:
-        raise InvalidError("Nothing was to be changed.", next_step="Give --name, --approves or --takes-all.")
+        raise InvalidError(
+            Bilingual("Nothing was to be changed.", "Il n'y avait rien à changer."),
+            next_step=Bilingual("Give --name, --approves or --takes-all.", "Donnez --name, --approves ou --takes-all."),
+        )
     answer = client.patch(f"/requesters/{_in_path(requester)}", {**wish, "by": by})
     if as_json:
         say_json(answer)

@@ -13,6 +13,7 @@ import typer
 from farm.commands.node_limits import limits
 from farm.config import NodeSettings, load
 from farm.errors import ConflictError, as_typed, command_name
+from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
     from farm.node.page.client import PageClient
@@ -181,7 +182,10 @@ def collect(
     occupation = chosen["occupation"]
     reference = occupation["job"] if occupation else None
     if reference is None or (job and job != reference["job"]):
-        raise ConflictError(f"No such job is on the bed of {printer}.", next_step="Look at `farm node status`.")
+        raise ConflictError(
+            Bilingual(f"No such job is on the bed of {printer}.", f"Cette impression n'est pas sur le plateau de {printer}."),
+            next_step=Bilingual("Look at `farm node status`.", "Regardez `farm node status`."),
+        )
     body = {"printer": chosen["id"], "job": reference["job"], "good": good, "scrap": max(0, reference["parts"] - good)}
     client.post("collect", body)
     if as_json:
@@ -201,7 +205,10 @@ def clear_bed(
     client = _page(config, data)
     chosen = client.printer(client.state(), printer)
     if chosen["occupation"] is None:
-        raise ConflictError(f"Nothing is on the bed of {printer}.", next_step="There is nothing to clear.")
+        raise ConflictError(
+            Bilingual(f"Nothing is on the bed of {printer}.", f"Il n'y a rien sur le plateau de {printer}."),
+            next_step=Bilingual("There is nothing to clear.", "Il n'y a rien à libérer."),
+        )
     body = {"printer": chosen["id"], "occupation": chosen["occupation"]["id"]}
     client.post("clear", {**body, "by": "farm node clear-bed"})
     if as_json:

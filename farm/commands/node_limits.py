@@ -8,6 +8,7 @@ import typer
 
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, FarmError
+from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
     from farm.node.checking import OwnerFile
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 _CANNOT_BE_USED: Final = 2
 _TEMPERATURES: Final = (("nozzle", "max_nozzle_c"), ("bed", "max_bed_c"), ("chamber", "max_chamber_c"))
-_CORRECT_IT: Final = "Correct the file; configs/limits.toml shows every key. Nothing starts on this node until then."
+_CORRECT_IT: Final = Bilingual(
+    "Correct the file; configs/limits.toml shows every key. Nothing starts on this node until then.",
+    "Corrigez le fichier ; configs/limits.toml montre chaque clé. D'ici là, rien ne démarre sur ce nœud.",
+)
 
 
 def _owner_file(settings: NodeSettings, config: Path | None) -> "OwnerFile":
@@ -32,10 +36,10 @@ def _read(file: "OwnerFile", printers: list[str]) -> "OwnerLimits":
     try:
         owner = parse_limits(file.content())
     except LimitsError as error:
-        raise ConfigurationError(str(error), next_step=_CORRECT_IT, code=error.code) from error
+        raise ConfigurationError(error.bilingual, next_step=_CORRECT_IT, code=error.code) from error
     wrong = limits_of_nobody(owner, printers)
     if wrong is not None:
-        raise ConfigurationError(str(wrong), next_step=_CORRECT_IT, code=wrong.code)
+        raise ConfigurationError(wrong.bilingual, next_step=_CORRECT_IT, code=wrong.code)
     return owner
 
 

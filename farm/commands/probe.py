@@ -168,8 +168,14 @@ def _take_apart(found: Findings, driver: Driver, url: str) -> None:
 async def _photograph(found: Findings, driver: Driver, path: Path) -> None:
     if Capability.SNAPSHOT not in driver.info.capabilities:
         raise InvalidError(
-            "No picture: this printer has no camera that the farm knows of.",
-            next_step="Leave --snapshot out. An OctoPrint's camera needs the permission WEBCAM, or snapshot_url= in the URL.",
+            Bilingual(
+                "No picture: this printer has no camera that the farm knows of.",
+                "Pas d'image : cette imprimante n'a pas de caméra que la ferme connaisse.",
+            ),
+            next_step=Bilingual(
+                "Leave --snapshot out. An OctoPrint's camera needs the permission WEBCAM, or snapshot_url= in the URL.",
+                "Retirez --snapshot. La caméra d'un OctoPrint demande le droit WEBCAM, ou snapshot_url= dans l'URL.",
+            ),
         )
     picture = await cast("Camera", driver).snapshot()
     await asyncio.to_thread(write_file, path, picture.content, "picture")

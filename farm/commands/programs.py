@@ -73,7 +73,10 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
                 sha256 = _ended(client, answer, bar)
             view = client.get(f"/programs/{sha256}")
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be read: {error.strerror}.", next_step="Check the path.") from error
+        raise ConfigurationError(
+            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {error.strerror}."),
+            next_step=Bilingual("Check the path.", "Vérifiez le chemin."),
+        ) from error
     if as_json:
         say_json(view)
         return
@@ -302,13 +305,25 @@ def remove(
 
 def _whole_hash(client: FarmClient, beginning: str) -> str:
     """The hash that begins so. NotFoundError; ConflictError: several do."""
+    named = plain(beginning)
     if len(beginning) < _SHORTEST:
-        raise NotFoundError(f"{plain(beginning)} is too short.", next_step=f"Give at least {_SHORTEST} digits of the SHA-256.")
+        raise NotFoundError(
+            Bilingual(f"{named} is too short.", f"{named} est trop court."),
+            next_step=Bilingual(
+                f"Give at least {_SHORTEST} digits of the SHA-256.", f"Donnez au moins {_SHORTEST} chiffres du SHA-256."
+            ),
+        )
     found = [row["sha256"] for row in client.get("/programs") if row["sha256"].startswith(beginning.lower())]
     if not found:
-        raise NotFoundError(f"There is no program {plain(beginning)}.", next_step="`farm program list` names them.")
+        raise NotFoundError(
+            Bilingual(f"There is no program {named}.", f"Il n'y a pas de programme {named}."),
+            next_step=Bilingual("`farm program list` names them.", "`farm program list` les donne."),
+        )
     if len(found) > 1:
-        raise ConflictError(f"{len(found)} programs begin with {plain(beginning)}.", next_step="Give more digits.")
+        raise ConflictError(
+            Bilingual(f"{len(found)} programs begin with {named}.", f"{len(found)} programmes commencent par {named}."),
+            next_step=Bilingual("Give more digits.", "Donnez plus de chiffres."),
+        )
     return str(found[0])
 
 

@@ -18,6 +18,7 @@ from farm.daemon import inspection
 from farm.errors import InvalidError, TooLargeError
 from gcode.frame import make_frame
 from gcode.profile import bundled_profiles
+from gcode.texts import told
 from tests.unit.farm.commands.test_gcode_read import failed, run
 
 MEBIBYTE = 1024**2
@@ -64,7 +65,7 @@ def test_the_limits_are_as_before(which: int) -> None:
 
 def test_other_errors_pass() -> None:
     with pytest.raises(InvalidError, match="no program"), bounded("x.gcode"):
-        raise InvalidError("no program", next_step="")
+        raise InvalidError(told("no program"), next_step=told(""))
 
 
 def test_a_thread_has_the_limit_of_memory_alone() -> None:
@@ -105,7 +106,7 @@ def test_every_command_that_reads_is_bounded(command: str, frame: Path, tmp_path
     @contextmanager
     def crossed(name: str) -> Iterator[None]:
         yield
-        raise TooLargeError(f"{name} is too much.", next_step="")
+        raise TooLargeError(told(f"{name} is too much."), next_step=told(""))
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gcode_files, "bounded", crossed)
