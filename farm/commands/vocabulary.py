@@ -1,0 +1,58 @@
+"""The words for states and outcomes in both languages; in French those of the page (api/static/words.js).
+
+English words are those of the API, so that a person and a program speak of the same. Keys are plain strings: the enumerations of
+`scheduler.model` and `drivers.base` find them too, and nothing of the farm is loaded for a word.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from gcode.texts import Bilingual
+
+Words = Mapping[str, Bilingual]
+
+
+def _words(**french: str) -> Words:
+    return {name: Bilingual(name, word) for name, word in french.items()}
+
+
+ORDER_STATES: Final = _words(open="ouverte", met="honorée", cancelled="annulée")
+JOB_STATES: Final = _words(running="en cours", ended="terminée", collected="collectée")
+OUTCOMES: Final = _words(
+    printed="est finie", failed="a échoué", cancelled="a été annulée", interrupted="a été interrompue"
+)  # it ...
+PRINTER_STATES: Final = _words(
+    unknown="inconnu",
+    offline="hors ligne",
+    connecting="connexion",
+    idle="au repos",
+    preparing="prépare",
+    printing="imprime",
+    paused="en pause",
+    attention="vous attend",
+    finishing="termine",
+    fault="panne",
+    foreign="autre impression",
+)
+BED_STATES: Final = _words(clear="libre", occupied="occupé", unknown="inconnu")
+REVISION_STATES: Final = _words(draft="brouillon", released="validée", recalled="rappelée")
+NODE_STATES: Final = {
+    "online": Bilingual("connected", "connecté"),
+    "away": Bilingual("not connected", "non connecté"),
+    "never": Bilingual("not heard yet", "aucune nouvelle"),
+}
+RECOVERIES: Final = {
+    "by-itself": Bilingual("It goes on by itself.", "Elle repart toute seule."),
+    "by-hand": Bilingual("It needs a hand.", "Elle a besoin d'une main."),
+    "never": Bilingual("It needs repair before it prints again.", "Elle doit être réparée avant d'imprimer de nouveau."),
+}
+
+
+def word(words: Words, name: str) -> Bilingual:
+    """What a state is called; one that a newer part of the farm has is called by its own name."""
+    return words.get(name, Bilingual(str(name), str(name)))
+
+
+def listed(texts: list[Bilingual], between: str = " ") -> Bilingual:
+    """Several texts as one."""
+    return Bilingual(between.join(text.en for text in texts), between.join(text.fr for text in texts))

@@ -1,0 +1,83 @@
+"""The words of the terminal are those of the page."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from drivers.base import PrinterState, Recovery
+from farm.commands.vocabulary import (
+    BED_STATES,
+    JOB_STATES,
+    NODE_STATES,
+    ORDER_STATES,
+    OUTCOMES,
+    PRINTER_STATES,
+    RECOVERIES,
+    REVISION_STATES,
+    Words,
+    word,
+)
+from farm.views import JobState, OrderState, RevisionState
+from gcode.texts import Bilingual
+from scheduler.model import BedState, JobOutcome
+
+STATIC = Path(__file__).parents[4] / "api" / "static"
+
+
+def page_words() -> dict[str, str]:
+    """What the page says in French, by its key."""
+    found: dict[str, str] = {}
+    for name in ("words.js", "words_library.js", "words_people.js"):
+        french = (STATIC / name).read_text("utf-8").partition("const FR = {")[2].partition("\n};")[0]
+        assert french, name
+        found |= dict(re.findall(r'^  (\w+): "(.*)",$', french, re.MULTILINE))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (ORDER_STATES, get_args(OrderState)),
+        (JOB_STATES, get_args(JobState)),
+        (OUTCOMES, tuple(JobOutcome)),
+        (PRINTER_STATES, tuple(PrinterState)),
+        (BED_STATES, tuple(BedState)),
+        (REVISION_STATES, get_args(RevisionState)),
+        (RECOVERIES, tuple(Recovery)),
+    ],
+)
+def test_every_state_has_its_words(words: Words, names: tuple[str, ...]) -> None:
+    assert set(names) <= set(words)
+    assert all(all(word(words, name)) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (ORDER_STATES, "order_{}"),
+        (OUTCOMES, "outcome_{}"),
+        (PRINTER_STATES, "state_{}"),
+        (REVISION_STATES, "revision_{}"),
+        (RECOVERIES, "recovery_{}"),
+    ],
+)
+def test_the_page_says_the_same(words: Words, key: str) -> None:
+    page = page_words()
+    for name, said in words.items():
+        shown = page[key.format(name.replace("-", "_"))]
+        assert said.fr == (shown if said.fr[0].isupper() else shown[0].lower() + shown[1:])
+
+
+def test_the_page_says_the_same_of_beds_and_nodes() -> None:
+    page = page_words()
+    for name, said in BED_STATES.items():
+        assert page[f"bed_state_{name}"] == f"plateau {said.fr}"
+    for name, said in NODE_STATES.items():
+        assert page[f"node_{name}"].startswith(said.fr)
+
+
+def test_what_a_newer_part_says_is_shown_as_it_is() -> None:
+    assert word(PRINTER_STATES, "purring") == Bilingual("purring", "purring")
+    assert word(PRINTER_STATES, PrinterState.IDLE) == Bilingual("idle", "au repos")
