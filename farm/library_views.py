@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from farm.bus.messages import Id
 from farm.views import Name, Plain, ProgramView, RequestBody, RevisionState, View
 from gcode.profile import PrinterProfile
+from gcode.texts import Bilingual, BilingualError
 from scheduler.model import Verdict
 
 Reason = Plain  # a sentence of a person
@@ -81,7 +82,9 @@ class RevisionView(View):
 def _person(name: str) -> str:
     """Refuse what names nobody: somebody must answer."""
     if len(name.strip()) < 2 or name.strip().casefold() in _NOBODY:
-        raise ValueError("name the person who answers, not a role")
+        raise BilingualError(
+            Bilingual("name the person who answers, not a role", "donnez le nom de la personne qui répond, pas un rôle")
+        )
     return name.strip()
 
 
