@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from farm.errors import ConfigurationError
 from farm.keys import certificate_pin, write_private
+from gcode.texts import Bilingual
 
 _CA_DAYS: Final = 20 * 365
 _SERVER_DAYS: Final = 397  # what browsers accept at most
@@ -86,12 +87,22 @@ def ensure_certificates(folder: Path, names: Iterable[str], *, farm: str = "Essa
             _make_server_certificate(paths, authority_key, wanted, moment)
     except OSError as error:
         raise ConfigurationError(
-            f"The keys in {folder} cannot be written: {error.strerror}.", next_step="Give this user the right to write there."
+            Bilingual(
+                f"The keys in {folder} cannot be written: {error.strerror}.",
+                f"Impossible d'écrire les clés dans {folder} : {error.strerror}.",
+            ),
+            next_step=Bilingual("Give this user the right to write there.", "Donnez à cet utilisateur le droit d'y écrire."),
         ) from error
     except (ValueError, TypeError) as error:  # what cryptography raises for a damaged file
         raise ConfigurationError(
-            f"A key or certificate in {folder} is damaged: {error}.",
-            next_step="Restore that folder from the backup; without it every joined node must join again.",
+            Bilingual(
+                f"A key or certificate in {folder} is damaged: {error}.",
+                f"Une clé ou un certificat de {folder} est abîmé : {error}.",
+            ),
+            next_step=Bilingual(
+                "Restore that folder from the backup; without it every joined node must join again.",
+                "Restaurez ce dossier depuis la sauvegarde ; sans lui, chaque nœud doit rejoindre la ferme de nouveau.",
+            ),
         ) from error
     return paths
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import InvalidError
+from gcode.texts import Bilingual
 
 _SECRET_BYTES: Final = 32
 _HASH_ITERATIONS: Final = 101  # mosquitto's own default; a 256-bit random secret needs no slow hash, a person's password would
@@ -104,7 +105,11 @@ def read_code(text: str) -> JoinCode:
     letters = typed.replace("-", "")
     if len(letters) != _CODE_LETTERS or set(letters) - set(_CODE_ALPHABET) or (pin and not _PIN_PATTERN.fullmatch(pin)):
         raise InvalidError(
-            "This is not an invitation code.", next_step="A code looks like BCDF-GHJK or BCDF-GHJK.<26 characters>: copy all of it."
+            Bilingual("This is not an invitation code.", "Ce n'est pas un code d'invitation."),
+            next_step=Bilingual(
+                "A code looks like BCDF-GHJK or BCDF-GHJK.<26 characters>: copy all of it.",
+                "Un code ressemble à BCDF-GHJK ou à BCDF-GHJK.<26 caractères> : copiez-le en entier.",
+            ),
         )
     return JoinCode(f"{letters[:4]}-{letters[4:]}", pin or None)
 

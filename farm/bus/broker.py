@@ -16,12 +16,15 @@ from farm.bus.external import ExternalBroker, external_broker
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.log import get_logger
+from gcode.texts import Bilingual
 
 __all__ = ["DAEMON", "Broker", "ExternalBroker", "TlsListener", "check_ports", "find_mosquitto", "open_broker"]
 
 _log = get_logger(__name__)
 _EXTRA_FOLDERS: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/mosquitto/sbin")  # often not in a user's PATH
 _INSTALL: Final = "sudo apt install mosquitto"
+_AS_SET: Final = Bilingual("as [broker] kind says", "comme le dit [broker] kind")
+_NOT_INSTALLED: Final = Bilingual(f"mosquitto is not installed: {_INSTALL}", f"mosquitto n'est pas installé : {_INSTALL}")
 
 
 class Broker(Protocol):
@@ -84,10 +87,16 @@ async def open_broker(
         return external_broker(section)
     program = find_mosquitto()
     if section.kind == "embedded" or (section.kind == "auto" and program is None):
-        why = "as [broker] kind says" if section.kind == "embedded" else f"mosquitto is not installed: {_INSTALL}"
+        why = _AS_SET if section.kind == "embedded" else _NOT_INSTALLED
         broker: ChildBroker = _embedded(section, folder, why, tls)
     elif program is None:
-        raise ConfigurationError('[broker] kind is "mosquitto", but mosquitto is not installed.', next_step=f"Run: {_INSTALL}")
+        raise ConfigurationError(
+            Bilingual(
+                '[broker] kind is "mosquitto", but mosquitto is not installed.',
+                "[broker] kind demande mosquitto, mais mosquitto n'est pas installé.",
+            ),
+            next_step=Bilingual(f"Run: {_INSTALL}", f"Lancez : {_INSTALL}"),
+        )
     else:
         broker = MosquittoBroker(folder, section.port, f"child process, {program}", program=program, tls=tls)
     await broker.start(credentials)
@@ -117,16 +126,28 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
-def _embedded(section: BrokerSection, folder: Path, why: str, tls: TlsListener | None) -> EmbeddedBroker:
+def _embedded(section: BrokerSection, folder: Path, why: Bilingual, tls: TlsListener | None) -> EmbeddedBroker:
     if tls is not None:
         raise ConflictError(
-            f"The embedded broker cannot serve nodes on other machines ({why}).",
-            next_step=f"Run: {_INSTALL}. Or listen on loopback only ([http] host).",
+            Bilingual(
+                f"The embedded broker cannot serve nodes on other machines ({why.en}).",
+                f"Le courtier intégré ne peut pas servir de nœuds sur d'autres machines ({why.fr}).",
+            ),
+            next_step=Bilingual(
+                f"Run: {_INSTALL}. Or listen on loopback only ([http] host).",
+                f"Lancez : {_INSTALL}. Ou n'écoutez que sur cette machine ([http] host).",
+            ),
             code="embedded-broker",
         )
     if find_spec("amqtt") is None:
         raise ConfigurationError(
-            "No broker: mosquitto is not installed, nor is the embedded one.",
-            next_step=f"Run: {_INSTALL}. For a demo only: pip install 'essaim[demo]'.",
+            Bilingual(
+                "No broker: mosquitto is not installed, nor is the embedded one.",
+                "Pas de courtier : mosquitto n'est pas installé, le courtier intégré non plus.",
+            ),
+            next_step=Bilingual(
+                f"Run: {_INSTALL}. For a demo only: pip install 'essaim[demo]'.",
+                f"Lancez : {_INSTALL}. Pour une démonstration seulement : pip install 'essaim[demo]'.",
+            ),
         )
-    return EmbeddedBroker(folder, section.port, why)
+    return EmbeddedBroker(folder, section.port, why.en)

@@ -27,6 +27,7 @@ from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidErr
 from farm.keys import hash_password, is_password_hash, new_secret, verify_password, write_private
 from farm.log import get_logger
 from farm.process import Child, OwnerAliveError, end_stale
+from gcode.texts import Bilingual
 
 _log = get_logger(__name__)
 DAEMON: Final = "daemon"  # the user name of the daemon; configs/mosquitto/acl names it too
@@ -121,13 +122,25 @@ class ChildBroker(ABC):
             self._write_configuration()
         except OwnerAliveError as error:
             raise ConflictError(
-                f"Another daemon (process {error.pid}) runs on {self._folder.parent}.",
-                next_step="Stop it, or give this one another data folder.",
+                Bilingual(
+                    f"Another daemon (process {error.pid}) runs on {self._folder.parent}.",
+                    f"Un autre démon (processus {error.pid}) travaille dans {self._folder.parent}.",
+                ),
+                next_step=Bilingual(
+                    "Stop it, or give this one another data folder.",
+                    "Arrêtez-le, ou donnez à celui-ci un autre dossier de données.",
+                ),
             ) from error
         except OSError as error:
             raise ConfigurationError(
-                f"The broker's folder {self._folder} cannot be written: {error.strerror}.",
-                next_step="Give this user the right to write there, or set another data folder.",
+                Bilingual(
+                    f"The broker's folder {self._folder} cannot be written: {error.strerror}.",
+                    f"Impossible d'écrire dans {self._folder}, le dossier du courtier : {error.strerror}.",
+                ),
+                next_step=Bilingual(
+                    "Give this user the right to write there, or set another data folder.",
+                    "Donnez à cet utilisateur le droit d'y écrire, ou indiquez un autre dossier de données.",
+                ),
             ) from error
         try:
             await self._start_child()
@@ -173,7 +186,10 @@ class ChildBroker(ABC):
         """
         async with self._changing:
             if checked(username, daemon=DAEMON) not in self._users:
-                raise NotFoundError(f"The broker has no user {username}.", next_step="Look at the list of nodes.")
+                raise NotFoundError(
+                    Bilingual(f"The broker has no user {username}.", f"Le courtier n'a pas d'utilisateur {username}."),
+                    next_step=Bilingual("Look at the list of nodes.", "Regardez la liste des nœuds."),
+                )
             await self._change({name: stored for name, stored in self._users.items() if name != username})
 
     async def close(self) -> None:
@@ -188,14 +204,24 @@ class ChildBroker(ABC):
 
     async def _change(self, users: dict[str, str]) -> None:
         if len(users) > MAX_USERS + 1:
-            raise InvalidError(f"A broker of ours has at most {MAX_USERS} users.", next_step="Use an external broker.")
+            raise InvalidError(
+                Bilingual(
+                    f"A broker of ours has at most {MAX_USERS} users.",
+                    f"Un courtier de la ferme a au plus {MAX_USERS} utilisateurs.",
+                ),
+                next_step=Bilingual("Use an external broker.", "Utilisez un courtier externe."),
+            )
         before, self._users = self._users, users
         try:
             await asyncio.to_thread(self._write_users)
         except OSError as error:
             self._users = before
             raise ConfigurationError(
-                f"{self._passwords} cannot be written: {error.strerror}.", next_step="Free some space on that disk."
+                Bilingual(
+                    f"{self._passwords} cannot be written: {error.strerror}.",
+                    f"Impossible d'écrire {self._passwords} : {error.strerror}.",
+                ),
+                next_step=Bilingual("Free some space on that disk.", "Libérez de la place sur ce disque."),
             ) from error
         if self._child is not None:
             self._child.send_signal(signal.SIGHUP)
@@ -223,9 +249,16 @@ class ChildBroker(ABC):
         try:
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
+                said = _last_words(self._child)
                 raise ConfigurationError(
-                    f"The broker ({self.kind}) does not start: {_last_words(self._child)}.",
-                    next_step=f"Look at {self._folder}, or set another kind in [broker] of farm.toml.",
+                    Bilingual(
+                        f"The broker ({self.kind}) does not start: {said.en}.",
+                        f"Le courtier ({self.kind}) ne démarre pas : {said.fr}.",
+                    ),
+                    next_step=Bilingual(
+                        f"Look at {self._folder}, or set another kind in [broker] of farm.toml.",
+                        f"Regardez {self._folder}, ou indiquez un autre kind dans [broker] de farm.toml.",
+                    ),
                     code="broker-start",
                 )
             await ready
@@ -243,8 +276,11 @@ class ChildBroker(ABC):
             except FarmError as error:
                 if asyncio.get_running_loop().time() > deadline_s:
                     raise UnreachableError(
-                        f"The broker ({self.kind}) does not accept {login.username} after {timeout_s:g} s: {error.detail}",
-                        next_step=f"Look at {self._folder}.",
+                        Bilingual(
+                            f"The broker ({self.kind}) does not accept {login.username} after {timeout_s:g} s: {error.detail}",
+                            f"Le courtier ({self.kind}) refuse {login.username} après {timeout_s:g} s : {error.detail_fr}",
+                        ),
+                        next_step=Bilingual(f"Look at {self._folder}.", f"Regardez {self._folder}."),
                         code="broker-start",
                     ) from error
                 await asyncio.sleep(0.05)
@@ -260,7 +296,7 @@ class ChildBroker(ABC):
             code = await self._child.wait()
             attempts = 0 if loop.time() - since_s > _STEADY_S else attempts + 1
             if attempts <= 1:
-                _log.error("broker.died", exit_code=code, last_words=_last_words(self._child))
+                _log.error("broker.died", exit_code=code, last_words=_last_words(self._child).en)
             while True:
                 await asyncio.sleep(_RESTART.delay_s(attempts))
                 try:
@@ -361,23 +397,48 @@ def check_port(host: str, port: int, key: str) -> None:
         except OSError as error:
             if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
                 raise ConfigurationError(
-                    f"{host} is no name or address of this machine: the broker cannot listen on it.",
-                    next_step="Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                    Bilingual(
+                        f"{host} is no name or address of this machine: the broker cannot listen on it.",
+                        f"{host} n'est ni un nom ni une adresse de cette machine : le courtier ne peut pas y écouter.",
+                    ),
+                    next_step=Bilingual(
+                        "Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                        "Donnez à [http] host, dans farm.toml, une de ses adresses, ou 0.0.0.0 pour toutes.",
+                    ),
                     code="foreign-host",
                 ) from error
             if error.errno != errno.EADDRINUSE:
+                where = Bilingual(host, host) if host else Bilingual("all addresses", "toutes les adresses")
                 raise ConfigurationError(
-                    f"The broker cannot listen on {host or 'all addresses'} port {port}: {error.strerror}.",
-                    next_step=f"Set another {key} in [broker] of farm.toml (above 1023 without root).",
+                    Bilingual(
+                        f"The broker cannot listen on {where.en} port {port}: {error.strerror}.",
+                        f"Le courtier ne peut pas écouter sur {where.fr}, port {port} : {error.strerror}.",
+                    ),
+                    next_step=Bilingual(
+                        f"Set another {key} in [broker] of farm.toml (above 1023 without root).",
+                        f"Indiquez un autre {key} dans [broker] de farm.toml (au-dessus de 1023 si vous n'êtes pas root).",
+                    ),
                 ) from error
             raise ConfigurationError(
-                f"Port {port} is in use by another program, so the broker cannot listen on it.",
-                next_step=f"Set another {key} in [broker] of farm.toml, or stop that program "
-                "(Debian starts a mosquitto of its own: sudo systemctl disable --now mosquitto).",
+                Bilingual(
+                    f"Port {port} is in use by another program, so the broker cannot listen on it.",
+                    f"Le port {port} est pris par un autre programme : le courtier ne peut pas y écouter.",
+                ),
+                next_step=Bilingual(
+                    f"Set another {key} in [broker] of farm.toml, or stop that program "
+                    "(Debian starts a mosquitto of its own: sudo systemctl disable --now mosquitto).",
+                    f"Indiquez un autre {key} dans [broker] de farm.toml, ou arrêtez ce programme "
+                    "(Debian lance son propre mosquitto : sudo systemctl disable --now mosquitto).",
+                ),
                 code="port-in-use",
             ) from error
 
 
-def _last_words(child: Child) -> str:
+def _last_words(child: Child) -> Bilingual:
+    """What it said at its end; its own words are the same in both languages."""
     errors = [line for line in child.tail if line.startswith("Error")]
-    return " / ".join((errors or child.tail)[-3:]) or f"it ended with code {child.returncode} and said nothing"
+    said = " / ".join((errors or child.tail)[-3:])
+    if said:
+        return Bilingual(said, said)
+    code = child.returncode
+    return Bilingual(f"it ended with code {code} and said nothing", f"il a fini avec le code {code} sans rien dire")

@@ -22,9 +22,10 @@ from typing import Final
 from farm.bus.connection import Connection, Login, Received, Will
 from farm.bus.messages import Envelope
 from farm.bus.topics import DELIVERY, Stream, topic
-from farm.bus.transport import Address, parse_url, tls_context
+from farm.bus.transport import CHECK_THE_WAY, Address, parse_url, tls_context
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 from farm.log import get_logger
+from gcode.texts import Bilingual
 
 __all__ = ["BusClient", "Callbacks", "Login", "Patience", "Received", "Will", "check_login", "encoded"]
 
@@ -112,7 +113,10 @@ class BusClient:
         patience: Patience | None = None,
     ) -> None:
         if not 0 < len(urls) <= _MAX_URLS:
-            raise ConfigurationError(f"There must be 1 to {_MAX_URLS} broker URLs.", next_step="List them in the configuration.")
+            raise ConfigurationError(
+                Bilingual(f"There must be 1 to {_MAX_URLS} broker URLs.", f"Il faut de 1 à {_MAX_URLS} URL de courtiers."),
+                next_step=Bilingual("List them in the configuration.", "Écrivez-les dans la configuration."),
+            )
         self._addresses = [parse_url(url) for url in urls]
         self._context = tls_context(ca_file) if any(address.tls for address in self._addresses) else None
         self._login = login
@@ -268,9 +272,10 @@ def encoded(message: Envelope) -> bytes:
 
 def no_answer(addresses: Sequence[Address]) -> UnreachableError:
     """The reason while nothing worse is known."""
+    where = ", ".join(map(str, addresses))
     return UnreachableError(
-        f"No broker has answered yet at {', '.join(map(str, addresses))}.",
-        next_step="Check that the farm runs, the address, and the network.",
+        Bilingual(f"No broker has answered yet at {where}.", f"Aucun courtier n'a encore répondu à {where}."),
+        next_step=CHECK_THE_WAY,
         code="broker-unreachable",
     )
 

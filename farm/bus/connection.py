@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from farm.bus.messages import MAX_PACKET_BYTES
 from farm.bus.transport import Address, LoginRefusedError, open_socket
 from farm.errors import NotAllowedError, TooLargeError, UnreachableError
+from gcode.texts import Bilingual
 
 KEEPALIVE_S: Final = 30  # less than half of the 60 s after which proxies and home routers cut a quiet connection
 _MISC_EVERY_S: Final = 1.0  # how often paho looks whether a ping is due
@@ -168,12 +169,21 @@ class Connection:
         await self._first_of(self._granted, timeout_s)
         if not self._granted.done():
             raise UnreachableError(
-                "The broker does not answer a subscription.", next_step="Look at the broker's log.", code="broker-unreachable"
+                Bilingual("The broker does not answer a subscription.", "Le courtier ne répond pas à un abonnement."),
+                next_step=Bilingual("Look at the broker's log.", "Regardez le journal du courtier."),
+                code="broker-unreachable",
             )
         if not self._granted.result():
+            wanted = ", ".join(filters)
             raise NotAllowedError(
-                f"The broker does not grant the subscription to {', '.join(filters)}.",
-                next_step="Install the access list of configs/mosquitto on that broker.",
+                Bilingual(
+                    f"The broker does not grant the subscription to {wanted}.",
+                    f"Le courtier n'accorde pas l'abonnement à {wanted}.",
+                ),
+                next_step=Bilingual(
+                    "Install the access list of configs/mosquitto on that broker.",
+                    "Installez sur ce courtier la liste d'accès de configs/mosquitto.",
+                ),
                 code="broker-subscription",
             )
 
@@ -190,8 +200,11 @@ class Connection:
         size_bytes = len(payload) + len(topic.encode()) + _FIXED_HEADER_BYTES
         if size_bytes > MAX_PACKET_BYTES:
             raise TooLargeError(
-                f"A message of {size_bytes} bytes on {topic} is over the limit of {MAX_PACKET_BYTES}.",
-                next_step="Send it in parts.",
+                Bilingual(
+                    f"A message of {size_bytes} bytes on {topic} is over the limit of {MAX_PACKET_BYTES}.",
+                    f"Un message de {size_bytes} octets sur {topic} dépasse la limite de {MAX_PACKET_BYTES}.",
+                ),
+                next_step=Bilingual("Send it in parts.", "Envoyez-le en plusieurs parties."),
             )
         if qos == 0:
             return self._send_newest(topic, payload, retain)
@@ -368,11 +381,23 @@ def _close_when_opened(opening: "asyncio.Future[socket.socket]") -> None:
 def _refusal(answer: str, address: Address, login: Login) -> UnreachableError | LoginRefusedError:
     if answer in _LOGIN_REFUSED:
         return LoginRefusedError(
-            f"The broker at {address} does not accept the password of {login.username}.",
-            next_step="If this node was removed from the farm, join again with a new code.",
+            Bilingual(
+                f"The broker at {address} does not accept the password of {login.username}.",
+                f"Le courtier à {address} n'accepte pas le mot de passe de {login.username}.",
+            ),
+            next_step=Bilingual(
+                "If this node was removed from the farm, join again with a new code.",
+                "Si ce nœud a été retiré de la ferme, rejoignez-la avec un nouveau code.",
+            ),
         )
     return UnreachableError(
-        f"What listens at {address} does not answer as a broker does: {answer}.",
-        next_step="Check the port, and whether it wants mqtts:// instead of mqtt://.",
+        Bilingual(
+            f"What listens at {address} does not answer as a broker does: {answer}.",
+            f"Ce qui écoute à {address} ne répond pas comme un courtier : {answer}.",
+        ),
+        next_step=Bilingual(
+            "Check the port, and whether it wants mqtts:// instead of mqtt://.",
+            "Vérifiez le port, et s'il faut mqtts:// au lieu de mqtt://.",
+        ),
         code="broker-unreachable",
     )

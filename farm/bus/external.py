@@ -9,6 +9,7 @@ from farm.bus.client import Login
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.keys import hash_password, verify_password
+from gcode.texts import Bilingual
 
 __all__ = ["ExternalBroker", "external_broker"]
 
@@ -62,9 +63,16 @@ class ExternalBroker:
         """
         if self._file is None:
             raise ConflictError(
-                "The farm cannot make users on an external broker.",
-                next_step="Set users_file in [broker] of farm.toml and have the broker read that file "
-                '(configs/mosquitto/README.md), or set kind = "mosquitto".',
+                Bilingual(
+                    "The farm cannot make users on an external broker.",
+                    "La ferme ne peut pas créer d'utilisateurs sur un courtier externe.",
+                ),
+                next_step=Bilingual(
+                    "Set users_file in [broker] of farm.toml and have the broker read that file "
+                    '(configs/mosquitto/README.md), or set kind = "mosquitto".',
+                    "Indiquez users_file dans [broker] de farm.toml et faites lire ce fichier au courtier "
+                    '(configs/mosquitto/README.md), ou mettez kind = "mosquitto".',
+                ),
                 code="external-broker",
             )
         await self._change({username: password}, keep=True)
@@ -98,8 +106,13 @@ class ExternalBroker:
             await asyncio.to_thread(users.write_users, self._file, self._users)
         except OSError as error:
             raise ConfigurationError(
-                f"The users of the broker cannot be written to {self._file}: {error.strerror}.",
-                next_step="Check users_file in [broker] of farm.toml.",
+                Bilingual(
+                    f"The users of the broker cannot be written to {self._file}: {error.strerror}.",
+                    f"Impossible d'écrire les utilisateurs du courtier dans {self._file} : {error.strerror}.",
+                ),
+                next_step=Bilingual(
+                    "Check users_file in [broker] of farm.toml.", "Vérifiez users_file dans [broker] de farm.toml."
+                ),
             ) from error
 
 
@@ -112,12 +125,20 @@ def external_broker(section: BrokerSection) -> ExternalBroker:
     """
     if not section.urls or section.password_file is None:
         raise ConfigurationError(
-            '[broker] kind is "external", but urls or password_file is missing.', next_step="Set both in farm.toml."
+            Bilingual(
+                '[broker] kind is "external", but urls or password_file is missing.',
+                "[broker] kind demande un courtier externe, mais urls ou password_file manque.",
+            ),
+            next_step=Bilingual("Set both in farm.toml.", "Indiquez les deux dans farm.toml."),
         )
     try:
         password = section.password_file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"The password file {section.password_file} cannot be read: {error}.", next_step="Check password_file in [broker]."
+            Bilingual(
+                f"The password file {section.password_file} cannot be read: {error}.",
+                f"Impossible de lire le fichier du mot de passe {section.password_file} : {error}.",
+            ),
+            next_step=Bilingual("Check password_file in [broker].", "Vérifiez password_file dans [broker]."),
         ) from error
     return ExternalBroker(list(section.urls), Login(section.username, password), section.users_file)

@@ -18,6 +18,7 @@ from farm.bus.messages import Envelope
 from farm.bus.topics import DELIVERY, Stream, topic
 from farm.bus.transport import parse_url
 from farm.errors import ConfigurationError, FarmError
+from gcode.texts import Bilingual
 
 __all__ = ["BrokerState", "EveryBroker"]
 
@@ -59,7 +60,10 @@ class EveryBroker:
     ) -> None:
         self._addresses = list(dict.fromkeys(parse_url(url) for url in urls))
         if not self._addresses:
-            raise ConfigurationError("There must be at least one broker URL.", next_step="List it in the configuration.")
+            raise ConfigurationError(
+                Bilingual("There must be at least one broker URL.", "Il faut au moins une URL de courtier."),
+                next_step=Bilingual("List it in the configuration.", "Écrivez-la dans la configuration."),
+            )
         self._callbacks = callbacks
         self._some = asyncio.Event()
         self._slow: set[asyncio.Task[bool]] = set()

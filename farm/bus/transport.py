@@ -15,8 +15,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from farm.errors import ConfigurationError, NotAllowedError, UnreachableError
+from gcode.texts import Bilingual
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+CHECK_THE_WAY: Final = Bilingual(
+    "Check that the farm runs, the address, and the network.", "Vérifiez que la ferme fonctionne, l'adresse et le réseau."
+)
 
 
 class CertificateError(UnreachableError):
@@ -61,12 +65,19 @@ def parse_url(url: str) -> Address:
         address = Address(parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "mqtts")
     except (KeyError, ValueError) as error:
         raise ConfigurationError(
-            f"{url!r} is not the URL of a broker.", next_step="Write mqtt://HOST:1883 or mqtts://HOST:8883."
+            Bilingual(f"{url!r} is not the URL of a broker.", f"{url!r} n'est pas l'URL d'un courtier."),
+            next_step=Bilingual("Write mqtt://HOST:1883 or mqtts://HOST:8883.", "Écrivez mqtt://HÔTE:1883 ou mqtts://HÔTE:8883."),
         ) from error
     if not address.host or parts.username is not None or parts.path.strip("/"):
         raise ConfigurationError(
-            f"The broker URL must name a host and port only (it begins {parts.scheme}://{address.host}).",
-            next_step="Write mqtt://HOST:1883 or mqtts://HOST:8883; the password belongs into a file.",
+            Bilingual(
+                f"The broker URL must name a host and port only (it begins {parts.scheme}://{address.host}).",
+                f"L'URL du courtier ne doit nommer qu'une machine et un port (elle commence par {parts.scheme}://{address.host}).",
+            ),
+            next_step=Bilingual(
+                "Write mqtt://HOST:1883 or mqtts://HOST:8883; the password belongs into a file.",
+                "Écrivez mqtt://HÔTE:1883 ou mqtts://HÔTE:8883 ; le mot de passe va dans un fichier.",
+            ),
         )
     return address
 
@@ -82,28 +93,59 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
-            f"{ca_file} cannot be read as a certificate: {error}.", next_step="Join the farm again, or restore that file."
+            Bilingual(
+                f"{ca_file} cannot be read as a certificate: {error}.",
+                f"Impossible de lire {ca_file} comme un certificat : {error}.",
+            ),
+            next_step=Bilingual(
+                "Join the farm again, or restore that file.", "Rejoignez la ferme de nouveau, ou restaurez ce fichier."
+            ),
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
+_STEPS_OF_A_CERTIFICATE: Final = {  # by the numbers of OpenSSL's x509_vfy.h
+    9: Bilingual(  # X509_V_ERR_CERT_NOT_YET_VALID
+        "Set the clock of this machine (it is behind the farm's), then try again.",
+        "Réglez l'horloge de cette machine (elle retarde sur celle de la ferme), puis réessayez.",
+    ),
+    10: Bilingual(  # ..._HAS_EXPIRED
+        "Restart the farm's daemon: it renews its certificate. Check the clock of this machine too.",
+        "Redémarrez le démon de la ferme : il renouvelle son certificat. Vérifiez aussi l'horloge de cette machine.",
+    ),
+    62: Bilingual(  # ..._HOSTNAME_MISMATCH
+        "Add this host name to names in [http] of the farm's farm.toml and restart it.",
+        "Ajoutez ce nom de machine à names dans [http] du farm.toml de la ferme et redémarrez-la.",
+    ),
+    64: Bilingual(  # ..._IP_ADDRESS_MISMATCH
+        "Add this address to names in [http] of the farm's farm.toml and restart it.",
+        "Ajoutez cette adresse à names dans [http] du farm.toml de la ferme et redémarrez-la.",
+    ),
+}
+_SOMEBODY_ELSE: Final = Bilingual(
+    "Somebody else answers there, or the farm has a new authority: join it again.",
+    "Quelqu'un d'autre répond là-bas, ou la ferme a une nouvelle autorité : rejoignez-la de nouveau.",
+)
+
+
 def explain_tls(error: ssl.SSLError, where: str) -> CertificateError:
     """Translate a failed handshake with `where`; a wrong clock is the likely cause of a certificate that is not valid *yet*."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        steps = {
-            9: "Set the clock of this machine (it is behind the farm's), then try again.",  # X509_V_ERR_CERT_NOT_YET_VALID
-            10: "Restart the farm's daemon: it renews its certificate. Check the clock of this machine too.",  # ..._HAS_EXPIRED
-            62: "Add this host name to names in [http] of the farm's farm.toml and restart it.",  # ..._HOSTNAME_MISMATCH
-            64: "Add this address to names in [http] of the farm's farm.toml and restart it.",  # ..._IP_ADDRESS_MISMATCH
-        }
         return CertificateError(
-            f"The certificate of {where} is not accepted: {error.verify_message}.",
-            next_step=steps.get(error.verify_code, "Somebody else answers there, or the farm has a new authority: join it again."),
+            Bilingual(
+                f"The certificate of {where} is not accepted: {error.verify_message}.",
+                f"Le certificat de {where} n'est pas accepté : {error.verify_message}.",
+            ),
+            next_step=_STEPS_OF_A_CERTIFICATE.get(error.verify_code, _SOMEBODY_ELSE),
         )
+    why = error.reason or error
     return CertificateError(
-        f"{where} does not speak TLS as expected: {error.reason or error}.",
-        next_step="Check the port: mqtts:// needs the TLS port of the farm's broker.",
+        Bilingual(f"{where} does not speak TLS as expected: {why}.", f"{where} ne parle pas TLS comme attendu : {why}."),
+        next_step=Bilingual(
+            "Check the port: mqtts:// needs the TLS port of the farm's broker.",
+            "Vérifiez le port : mqtts:// demande le port TLS du courtier de la ferme.",
+        ),
     )
 
 
@@ -118,9 +160,10 @@ def open_socket(address: Address, context: ssl.SSLContext | None, timeout_s: flo
     try:
         raw = socket.create_connection((address.host, address.port), timeout=timeout_s)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        why = getattr(error, "strerror", None) or error
         raise UnreachableError(
-            f"No broker answers at {address}: {getattr(error, 'strerror', None) or error}.",
-            next_step="Check that the farm runs, the address, and the network.",
+            Bilingual(f"No broker answers at {address}: {why}.", f"Aucun courtier ne répond à {address} : {why}."),
+            next_step=CHECK_THE_WAY,
             code="broker-unreachable",
         ) from error
     try:
@@ -131,8 +174,12 @@ def open_socket(address: Address, context: ssl.SSLContext | None, timeout_s: flo
         raise explain_tls(error, str(address)) from error
     except OSError as error:
         raw.close()
+        why = error.strerror or error
         raise UnreachableError(
-            f"{address} closed the connection: {error.strerror or error}.",
-            next_step="Check the port, and that the farm's broker runs.",
+            Bilingual(f"{address} closed the connection: {why}.", f"{address} a fermé la connexion : {why}."),
+            next_step=Bilingual(
+                "Check the port, and that the farm's broker runs.",
+                "Vérifiez le port, et que le courtier de la ferme fonctionne.",
+            ),
             code="broker-unreachable",
         ) from error

@@ -7,6 +7,7 @@ from typing import Final
 
 from farm.errors import InvalidError
 from farm.keys import hash_password, is_password_hash, write_private
+from gcode.texts import Bilingual
 
 MAX_USERS: Final = 10_000  # measured up to here: 16 MB, reload within 21 ms
 _USERNAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,7 +30,12 @@ def checked(username: str, *, daemon: str) -> str:
     """The name, if a node may have it. InvalidError."""
     if username == daemon or not _USERNAME.fullmatch(username):
         raise InvalidError(
-            f"{username!r} cannot be a user of the broker.", next_step="Use letters, digits, dot, dash and underscore."
+            Bilingual(
+                f"{username!r} cannot be a user of the broker.", f"{username!r} ne peut pas être un utilisateur du courtier."
+            ),
+            next_step=Bilingual(
+                "Use letters, digits, dot, dash and underscore.", "Utilisez des lettres, chiffres, points, tirets et soulignés."
+            ),
         )
     return username
 
