@@ -4,7 +4,7 @@ English words are those of the API, so that a person and a program speak of the 
 `scheduler.model` and `drivers.base` find them too, and nothing of the farm is loaded for a word.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gcode.texts import Bilingual
@@ -18,9 +18,8 @@ def _words(**french: str) -> Words:
 
 ORDER_STATES: Final = _words(open="ouverte", met="honorée", cancelled="annulée")
 JOB_STATES: Final = _words(running="en cours", ended="terminée", collected="collectée")
-OUTCOMES: Final = _words(
-    printed="est finie", failed="a échoué", cancelled="a été annulée", interrupted="a été interrompue"
-)  # it ...
+# In French it is said of an impression: "elle a échoué".
+OUTCOMES: Final = _words(printed="est finie", failed="a échoué", cancelled="a été annulée", interrupted="a été interrompue")
 PRINTER_STATES: Final = _words(
     unknown="inconnu",
     offline="hors ligne",
@@ -53,6 +52,7 @@ def word(words: Words, name: str) -> Bilingual:
     return words.get(name, Bilingual(str(name), str(name)))
 
 
-def listed(texts: list[Bilingual], between: str = " ") -> Bilingual:
+def joined(texts: Iterable[Bilingual], between: str = " ") -> Bilingual:
     """Several texts as one."""
+    texts = list(texts)
     return Bilingual(between.join(text.en for text in texts), between.join(text.fr for text in texts))

@@ -25,7 +25,7 @@ class Farm:
     url: str
     server: BackgroundServer
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, *arguments: str, locale: str = "C.UTF-8") -> Result:
         """Run `farm ARGUMENTS` against this farm."""
         app = typer.Typer()
         orders.register(app)
@@ -34,7 +34,13 @@ class Farm:
         library.register(app)
         printers.register(app)
         answer.register(app)
-        return CliRunner().invoke(app, list(arguments), env={"FARM_URL": self.url, "COLUMNS": "160"})
+        return CliRunner().invoke(app, list(arguments), env={"FARM_URL": self.url, "COLUMNS": "160", "LC_ALL": locale})
+
+    def french(self, *arguments: str) -> str:
+        """What a person with a French terminal is shown."""
+        result = self.run(*arguments, locale="fr_FR.UTF-8")
+        assert result.exit_code == 0, result.output
+        return result.stdout
 
     def json(self, *arguments: str) -> Any:
         """Run a command with --json and read what it prints."""
