@@ -39,6 +39,7 @@ from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.control import Control
 from farm.errors import ConfigurationError, FarmError
+from gcode.texts import Bilingual
 
 PREFIX: Final = "/api/v1"
 
@@ -111,8 +112,11 @@ def create_app(
                 raise
             except OSError as error:
                 app.state.start_failure = failure = ConfigurationError(
-                    f"The daemon could not start: {error}.",
-                    next_step="Check the disk, and that this user may write the data folder.",
+                    Bilingual(f"The daemon could not start: {error}.", f"Le démon n'a pas pu démarrer : {error}."),
+                    next_step=Bilingual(
+                        "Check the disk, and that this user may write the data folder.",
+                        "Vérifiez le disque, et que cet utilisateur peut écrire dans le dossier de données.",
+                    ),
                 )
                 raise failure from error
             app.state.control, app.state.people = running, makers

@@ -34,6 +34,7 @@ from farm.addresses import is_loopback
 from farm.config import OPERATOR_FILE
 from farm.errors import ConfigurationError, FarmError, NotAllowedError
 from farm.log import get_logger
+from gcode.texts import Bilingual
 
 COOKIE: Final = "__Host-farm"  # browsers take this prefix only with Secure, Path=/ and without Domain
 SESSION_IDLE_S: Final = 12 * 3600.0
@@ -175,28 +176,58 @@ def operator_token(data: Path) -> str:
         token = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"The operator token {path} cannot be made or read: {error}.", next_step="Check the owner of the folder."
+            Bilingual(
+                f"The operator token {path} cannot be made or read: {error}.",
+                f"Le jeton d'opérateur {path} ne peut être ni créé ni lu : {error}.",
+            ),
+            next_step=Bilingual("Check the owner of the folder.", "Vérifiez à qui appartient le dossier."),
         ) from error
     if len(token) < 32:
-        raise ConfigurationError(f"{path} holds no operator token.", next_step="Remove the file; the next start makes a new one.")
+        raise ConfigurationError(
+            Bilingual(f"{path} holds no operator token.", f"{path} ne contient pas de jeton d'opérateur."),
+            next_step=Bilingual(
+                "Remove the file; the next start makes a new one.",
+                "Supprimez le fichier ; le prochain démarrage en crée un nouveau.",
+            ),
+        )
     return token
 
 
 # access -> (what is wrong, what to do, challenge)
 _REFUSALS: Final = {
     Access.OPERATOR: (
-        "This needs a credential, and none that is valid was given.",
-        "The operator's is in operator.token in the daemon's data folder: send it as a bearer token, or sign in.",
+        Bilingual(
+            "This needs a credential, and none that is valid was given.",
+            "Il faut s'identifier pour cela, et aucun jeton valable n'a été donné.",
+        ),
+        Bilingual(
+            "The operator's is in operator.token in the daemon's data folder: send it as a bearer token, or sign in.",
+            "Celui de l'opérateur est dans operator.token, dans le dossier de données du démon : "
+            "envoyez-le comme jeton « Bearer », ou connectez-vous.",
+        ),
         'Bearer realm="farm"',
     ),
     Access.NODE: (
-        "This needs the id and password of a node, and none that are valid were given.",
-        "A node gets them with `farm node join`; one that was removed must join again.",
+        Bilingual(
+            "This needs the id and password of a node, and none that are valid were given.",
+            "Il faut pour cela l'identifiant et le mot de passe d'un nœud, et aucun qui soit valable n'a été donné.",
+        ),
+        Bilingual(
+            "A node gets them with `farm node join`; one that was removed must join again.",
+            "Un nœud les reçoit par `farm node join` ; celui qui a été supprimé doit rejoindre la ferme de nouveau.",
+        ),
         'Basic realm="farm nodes"',
     ),
     Access.MAKER: (
-        "This needs a maker's token, and none that is valid was given.",
-        "It was told once, when the maker was added. Ask the people of the farm to add you again: that makes a new one.",
+        Bilingual(
+            "This needs a maker's token, and none that is valid was given.",
+            "Il faut pour cela le jeton d'un maker, et aucun qui soit valable n'a été donné.",
+        ),
+        Bilingual(
+            "It was told once, when the maker was added. Ask the people of the farm to add you again: that makes a new one.",
+            "Il a été dit une fois, quand le maker a été ajouté. "
+            "Demandez aux gens de la ferme de vous ajouter de nouveau : cela en crée un autre.",
+        ),
         'Bearer realm="makers"',
     ),
 }
@@ -263,8 +294,11 @@ class Guard:
     def _check_host(self, host: str) -> None:
         if host_name(host) not in _LOOPBACK_NAMES | {name.lower() for name in self.names}:
             raise WrongHostError(
-                "The Host header is not a name of this daemon.",
-                next_step="Open http://127.0.0.1 with the daemon's port, or add the name to `names` under [http] in farm.toml.",
+                Bilingual("The Host header is not a name of this daemon.", "L'en-tête Host n'est pas un nom de ce démon."),
+                next_step=Bilingual(
+                    "Open http://127.0.0.1 with the daemon's port, or add the name to `names` under [http] in farm.toml.",
+                    "Ouvrez http://127.0.0.1 avec le port du démon, ou ajoutez le nom à `names` sous [http] dans farm.toml.",
+                ),
             )
 
     def _is_operator(self, scope: Scope, headers: Headers) -> bool:
@@ -281,8 +315,14 @@ class Guard:
         right = hmac.compare_digest(hash_of(token), hash_of(self.token))
         if not right and self.makers is not None and self.makers.authenticate(token) is not None:
             raise NotAllowedError(
-                "This is a maker's token, and this is for the operator alone.",
-                next_step="A maker's token opens /api/v1/me/jobs. What concerns the whole farm, ask its operator.",
+                Bilingual(
+                    "This is a maker's token, and this is for the operator alone.",
+                    "C'est le jeton d'un maker, et ceci est pour l'opérateur seul.",
+                ),
+                next_step=Bilingual(
+                    "A maker's token opens /api/v1/me/jobs. What concerns the whole farm, ask its operator.",
+                    "Le jeton d'un maker ouvre /api/v1/me/jobs. Pour ce qui concerne toute la ferme, demandez à son opérateur.",
+                ),
             )
         if not right:
             self._failed((address, Access.OPERATOR))
@@ -313,8 +353,14 @@ class Guard:
     def _wait(self, key: tuple[str, str]) -> None:
         if (wait_s := self.throttle.wait_s(key)) > 0:
             raise ThrottledError(
-                "Too many wrong credentials came from your address.",
-                next_step=f"Wait {wait_s:.0f} s and check the credential.",
+                Bilingual(
+                    "Too many wrong credentials came from your address.",
+                    "Trop de jetons ou de mots de passe faux sont venus de votre adresse.",
+                ),
+                next_step=Bilingual(
+                    f"Wait {wait_s:.0f} s and check the credential.",
+                    f"Attendez {wait_s:.0f} s et vérifiez le jeton ou le mot de passe.",
+                ),
                 headers={"Retry-After": str(int(wait_s) + 1)},
             )
 
@@ -350,8 +396,11 @@ def check_origin(headers: Headers) -> None:
     origin = headers.get("origin")
     if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
         raise ForeignOriginError(
-            "A page of another origin may not do this.",
-            next_step="Use the page that this daemon serves. A reverse proxy must pass the Host header on unchanged.",
+            Bilingual("A page of another origin may not do this.", "Une page d'une autre origine n'a pas le droit de faire cela."),
+            next_step=Bilingual(
+                "Use the page that this daemon serves. A reverse proxy must pass the Host header on unchanged.",
+                "Utilisez la page que sert ce démon. Un mandataire inverse doit transmettre l'en-tête Host tel quel.",
+            ),
         )
 
 

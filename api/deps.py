@@ -11,6 +11,7 @@ from api.hub import Hub
 from farm.control import Control
 from farm.errors import NotFoundError
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from gcode.texts import Bilingual
 
 
 class People(Protocol):
@@ -68,8 +69,11 @@ def _people(connection: HTTPConnection) -> People:
     people: People | None = connection.app.state.people
     if people is None:
         raise NotFoundError(
-            "This farm has no people's node.",
-            next_step="It is there when the farm was started with `farm serve`.",
+            Bilingual("This farm has no people's node.", "Cette ferme n'a pas de nœud des makers."),
+            next_step=Bilingual(
+                "It is there when the farm was started with `farm serve`.",
+                "Il est là quand la ferme a été démarrée avec `farm serve`.",
+            ),
             code="no-people",
         )
     return people

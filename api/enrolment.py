@@ -8,6 +8,7 @@ from api.deps import ControlDep
 from api.problems import documented
 from farm.errors import NotFoundError
 from farm.views import EnrolmentClaim, EnrolmentGrant, InviteRequest, InviteView
+from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/enrolments", tags=["enrolments"])
 
@@ -20,8 +21,15 @@ async def authority(control: ControlDep) -> Response:
     """The farm's own certificate authority. Nodes compare it with the pin in their code before they trust it."""
     if control.authority_pem is None:
         raise NotFoundError(
-            "This farm has no certificate authority of its own.",
-            next_step="It has one when its daemon listens beyond loopback; behind a proxy the proxy's certificate counts.",
+            Bilingual(
+                "This farm has no certificate authority of its own.",
+                "Cette ferme n'a pas d'autorité de certification à elle.",
+            ),
+            next_step=Bilingual(
+                "It has one when its daemon listens beyond loopback; behind a proxy the proxy's certificate counts.",
+                "Elle en a une quand son démon écoute au-delà de cette machine ; "
+                "derrière un mandataire, c'est le certificat du mandataire qui compte.",
+            ),
             code="no-authority",
         )
     return Response(control.authority_pem, media_type=PEM)

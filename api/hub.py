@@ -20,6 +20,7 @@ from farm.control import Control
 from farm.errors import FarmError, UnreachableError
 from farm.log import get_logger
 from farm.views import FarmView, NodeView
+from gcode.texts import Bilingual
 
 MAX_CLIENTS: Final = 256
 QUEUE_LENGTH: Final = 64  # at five changes a second: a client may sleep for 12 s
@@ -133,7 +134,11 @@ class Hub:
 
         """
         if len(self._clients) >= MAX_CLIENTS:
-            raise UnreachableError(f"{MAX_CLIENTS} pages are open already.", next_step="Close some of them.", code="too-many-pages")
+            raise UnreachableError(
+                Bilingual(f"{MAX_CLIENTS} pages are open already.", f"{MAX_CLIENTS} pages sont déjà ouvertes."),
+                next_step=Bilingual("Close some of them.", "Fermez-en quelques-unes."),
+                code="too-many-pages",
+            )
         self._look()  # so that the others hear of what this one will not be told as a change
         client = Client()
         client.tell(self._mirror.whole())

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import refuse
 from farm.errors import TooLargeError
+from gcode.texts import Bilingual
 
 MAX_BODY_BYTES: Final = 64 * 1024
 FORM_SLACK_BYTES: Final = 64 * 1024  # fields and boundaries around an uploaded file
@@ -56,7 +57,11 @@ class SecurityHeaders:
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(
-        f"The body is larger than {limit} bytes.", next_step="Send less, or raise the limit in farm.toml ([http] max_upload_bytes)."
+        Bilingual(f"The body is larger than {limit} bytes.", f"Le corps de la requête dépasse {limit} octets."),
+        next_step=Bilingual(
+            "Send less, or raise the limit in farm.toml ([http] max_upload_bytes).",
+            "Envoyez moins, ou élevez la limite dans farm.toml ([http] max_upload_bytes).",
+        ),
     )
 
 

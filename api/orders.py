@@ -11,6 +11,7 @@ from api.problems import documented
 from farm.control import Control
 from farm.errors import InvalidError
 from farm.views import JobView, OrderChange, OrderRequest, OrderView
+from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -42,7 +43,11 @@ class PlacedOrders:
                 self._placed.popitem(last=False)
         if known[0] != request:
             raise InvalidError(
-                "This Idempotency-Key was used for another order.", next_step="Use a new key for a new order.", code="key-reused"
+                Bilingual(
+                    "This Idempotency-Key was used for another order.", "Cette Idempotency-Key a servi pour une autre commande."
+                ),
+                next_step=Bilingual("Use a new key for a new order.", "Utilisez une nouvelle clé pour une nouvelle commande."),
+                code="key-reused",
             )
         return await asyncio.shield(known[1])
 

@@ -7,6 +7,7 @@ from api.problems import documented
 from api.programs import program_file
 from farm.errors import ConflictError, NotFoundError
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from gcode.texts import Bilingual
 
 router = APIRouter(tags=["people"])
 
@@ -46,10 +47,17 @@ async def download(job: str, people: PeopleDep, who: PrincipalDep, request: Requ
     """The G-code of an accepted job."""
     mine = next((row for row in people.jobs(who.id) if row.job == job), None)
     if mine is None:
-        raise NotFoundError("You have no such job.", next_step="GET /api/v1/me/jobs lists yours.")
+        raise NotFoundError(
+            Bilingual("You have no such job.", "Vous n'avez pas cette impression."),
+            next_step=Bilingual("GET /api/v1/me/jobs lists yours.", "GET /api/v1/me/jobs donne les vôtres."),
+        )
     if mine.state != "accepted":
         raise ConflictError(
-            "This job is not accepted.", next_step="Accept it first; then its file is there for you.", code="not-accepted"
+            Bilingual("This job is not accepted.", "Cette impression n'est pas acceptée."),
+            next_step=Bilingual(
+                "Accept it first; then its file is there for you.", "Acceptez-la d'abord ; son fichier est alors là pour vous."
+            ),
+            code="not-accepted",
         )
     return await program_file(people.program_file(who.id, job), mine.program, request)
 

@@ -34,6 +34,7 @@ from farm.errors import (
     UnreachableError,
 )
 from farm.library_views import FindingView
+from farm.wrong_values import said_of
 from gcode.texts import Bilingual, Told
 from scheduler.model import Verdict
 
@@ -44,7 +45,7 @@ _MAX_INSTANCE: Final = 300  # characters of the path that are said back
 class Problem(BaseModel):
     """The body of every error. `code` is stable; `detail` and `next_step` are for people; `errors` name the fields of a 422.
 
-    `detail_fr` and `next_step_fr` say the same in French; empty where only the English is known.
+    `detail_fr` and `next_step_fr` say the same in French, also in `errors`.
     `findings` say what is wrong with a program that does not pass its checks (code `gcode-rejected`), `verdicts` what is said of it
     for all profiles.
     """
@@ -136,8 +137,13 @@ class NotReadyError(RequestError):
     status = 503
 
     def __init__(self, checks: dict[str, str]) -> None:
-        failing = ", ".join(name for name, result in checks.items() if not result.startswith("ok")) or "the daemon"
-        super().__init__(f"Not ready: {failing}.", next_step="Look at the checks, and at the log of the daemon.")
+        failing = ", ".join(name for name, result in checks.items() if not result.startswith("ok"))
+        super().__init__(
+            Bilingual(f"Not ready: {failing or 'the daemon'}.", f"Pas prêt : {failing or 'le démon'}."),
+            next_step=Bilingual(
+                "Look at the checks, and at the log of the daemon.", "Regardez les contrôles, et le journal du démon."
+            ),
+        )
         self.checks = checks
 
 
@@ -159,23 +165,24 @@ CODE_STATUSES: Final = {
 }  # farm errors whose code says more than their class
 
 TITLES: Final = {
-    400: "The request cannot be read",
-    401: "A credential is needed",
-    403: "Not allowed",
-    404: "There is no such thing",
-    405: "This cannot be done to it",
-    408: "The request took too long",
-    409: "Its state does not allow this",
-    413: "Too large",
-    415: "This kind of content is not understood",
-    416: "There is no such part of the file",
-    421: "This is not the machine you asked for",
-    422: "A value is not acceptable",
-    429: "Too many attempts",
-    500: "An error inside the farm",
-    503: "Not ready",
-    507: "The disk of the farm is full",
+    400: Bilingual("The request cannot be read", "La requête ne peut pas être lue"),
+    401: Bilingual("A credential is needed", "Il faut s'identifier"),
+    403: Bilingual("Not allowed", "Ce n'est pas permis"),
+    404: Bilingual("There is no such thing", "Cela n'existe pas"),
+    405: Bilingual("This cannot be done to it", "Cela ne peut pas se faire ici"),
+    408: Bilingual("The request took too long", "La requête a pris trop de temps"),
+    409: Bilingual("Its state does not allow this", "Son état ne le permet pas"),
+    413: Bilingual("Too large", "C'est trop grand"),
+    415: Bilingual("This kind of content is not understood", "Cette sorte de contenu n'est pas comprise"),
+    416: Bilingual("There is no such part of the file", "Le fichier n'a pas cette partie"),
+    421: Bilingual("This is not the machine you asked for", "Ce n'est pas la machine que vous demandez"),
+    422: Bilingual("A value is not acceptable", "Une valeur n'est pas acceptable"),
+    429: Bilingual("Too many attempts", "Trop d'essais"),
+    500: Bilingual("An error inside the farm", "Une erreur de la ferme elle-même"),
+    503: Bilingual("Not ready", "Pas prêt"),
+    507: Bilingual("The disk of the farm is full", "Le disque de la ferme est plein"),
 }
+_FAILED: Final = Bilingual("The request failed", "La requête a échoué")
 _HTTP_CODES: Final = {
     400: "malformed",
     401: "unauthenticated",
@@ -185,11 +192,18 @@ _HTTP_CODES: Final = {
     413: "too-large",
 }
 _HTTP_NEXT_STEPS: Final = {
-    400: "Send JSON as the documentation of the API (docs/api.md) says.",
-    404: "Check the address; docs/api.md lists all of them.",
-    405: "Use one of the methods that the Allow header names.",
-    413: "Send less: only a program may be larger than 64 KiB.",
+    400: Bilingual(
+        "Send JSON as the documentation of the API (docs/api.md) says.",
+        "Envoyez du JSON comme le dit la documentation de l'API (docs/api.md).",
+    ),
+    404: Bilingual("Check the address; docs/api.md lists all of them.", "Vérifiez l'adresse ; docs/api.md les donne toutes."),
+    405: Bilingual("Use one of the methods that the Allow header names.", "Utilisez une des méthodes que nomme l'en-tête Allow."),
+    413: Bilingual(
+        "Send less: only a program may be larger than 64 KiB.", "Envoyez moins : seul un programme peut dépasser 64 Kio."
+    ),
 }
+_DOCUMENTED: Final = Bilingual("See docs/api.md.", "Voyez docs/api.md.")
+_UNREADABLE: Final = {"pointer": "#", "detail": "unreadable", "detail_fr": "illisible"}
 
 
 def status_of(error: FarmError) -> int:
@@ -205,8 +219,8 @@ def problem_response(  # noqa: PLR0913 - the fields of the RFC
     *,
     status: int,
     code: str,
-    detail: str,
-    next_step: str,
+    detail: Bilingual,
+    next_step: Bilingual,
     instance: str,
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, Any] | None = None,
@@ -214,11 +228,13 @@ def problem_response(  # noqa: PLR0913 - the fields of the RFC
     """An error as an answer."""
     body = {
         "type": f"urn:essaim:problem:{code}",
-        "title": TITLES.get(status, "The request failed"),
+        "title": TITLES.get(status, _FAILED).en,
         "status": status,
-        "detail": detail,
+        "detail": detail.en,
+        "detail_fr": detail.fr,
         "code": code,
-        "next_step": next_step,
+        "next_step": next_step.en,
+        "next_step_fr": next_step.fr,
         "instance": instance[:_MAX_INSTANCE],
         **(extra or {}),
     }
@@ -230,18 +246,12 @@ def from_error(error: FarmError, instance: str) -> Response:
     return problem_response(
         status=status_of(error),
         code=error.code,
-        detail=error.detail,
-        next_step=error.next_step,
+        detail=Bilingual(error.detail, error.detail_fr),
+        next_step=Bilingual(error.next_step, error.next_step_fr),
         instance=instance,
         headers=error.headers if isinstance(error, RequestError) else None,
-        extra={**_french(error), **_more(error)},
+        extra=_more(error),
     )
-
-
-def _french(error: FarmError) -> dict[str, str]:
-    if error.detail_fr == error.detail:  # one who reads French is told in it by `code`, or not at all
-        return {}
-    return {"detail_fr": error.detail_fr, "next_step_fr": error.next_step_fr}
 
 
 def _more(error: FarmError) -> dict[str, Any]:
@@ -252,24 +262,26 @@ def _more(error: FarmError) -> dict[str, Any]:
 
 def _field(problem: Mapping[str, Any]) -> dict[str, str]:
     place, *path = problem["loc"] or ("body",)
-    detail = str(problem["msg"])
+    said = said_of(problem)
+    told = {"detail": said.en, "detail_fr": said.fr}
     if place in {"query", "path", "header", "cookie"}:
-        return {"parameter": ".".join(str(level) for level in path), "detail": detail}
+        return {"parameter": ".".join(str(level) for level in path), **told}
     if problem["type"] == "json_invalid":
-        return {"pointer": "#", "detail": detail}
+        return {"pointer": "#", **told}
     steps = (str(level).replace("~", "~0").replace("/", "~1") for level in path)
-    return {"pointer": "#/" + "/".join(steps) if path else "#", "detail": detail}
+    return {"pointer": "#/" + "/".join(steps) if path else "#", **told}
 
 
 def from_validation(problems: Sequence[Any], instance: str) -> Response:
     """Translate what pydantic found: each field by JSON pointer or parameter name. What was sent is not said back."""
     fields = [_field(problem) for problem in problems]
-    first = fields[0] if fields else {"pointer": "#", "detail": "unreadable"}
+    first = fields[0] if fields else _UNREADABLE
+    place = first.get("parameter") or first.get("pointer")
     return problem_response(
         status=422,
         code="invalid",
-        detail=f"{first.get('parameter') or first.get('pointer')}: {first['detail']}.",
-        next_step="Correct the fields that `errors` names.",
+        detail=Bilingual(f"{place}: {first['detail']}.", f"{place} : {first['detail_fr']}."),
+        next_step=Bilingual("Correct the fields that `errors` names.", "Corrigez les champs que nomme `errors`."),
         instance=instance,
         extra={"errors": fields},
     )
@@ -278,11 +290,12 @@ def from_validation(problems: Sequence[Any], instance: str) -> Response:
 def from_http(error: HTTPException, instance: str, headers: Mapping[str, str] | None = None) -> Response:
     """Translate an error of the web framework."""
     status = error.status_code
+    title, where = TITLES.get(status, _FAILED), instance[:_MAX_INSTANCE]
     return problem_response(
         status=status,
         code=_HTTP_CODES.get(status, f"http-{status}"),
-        detail=f"{TITLES.get(status, 'The request failed')}: {instance[:_MAX_INSTANCE]}.",
-        next_step=_HTTP_NEXT_STEPS.get(status, "See docs/api.md."),
+        detail=Bilingual(f"{title.en}: {where}.", f"{title.fr} : {where}."),
+        next_step=_HTTP_NEXT_STEPS.get(status, _DOCUMENTED),
         instance=instance,
         headers={**(error.headers or {}), **(headers or {})},
     )
@@ -293,8 +306,11 @@ def internal(instance: str) -> Response:
     return problem_response(
         status=500,
         code="internal",
-        detail="The daemon made an error. It is in its log.",
-        next_step="Try again; if it happens again, send the log of the daemon with a bug report.",
+        detail=Bilingual("The daemon made an error. It is in its log.", "Le démon a fait une erreur. Elle est dans son journal."),
+        next_step=Bilingual(
+            "Try again; if it happens again, send the log of the daemon with a bug report.",
+            "Réessayez ; si cela se reproduit, envoyez le journal du démon avec un rapport d'erreur.",
+        ),
         instance=instance,
     )
 
@@ -341,4 +357,4 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def described(status: int) -> dict[str, Any]:
     """One problem of a route for OpenAPI."""
-    return {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {"description": TITLES[status].en, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}

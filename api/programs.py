@@ -15,6 +15,7 @@ from api.problems import RangeError, ThrottledError, documented
 from api.uploads import FILE_FIELD, uploaded
 from farm.library_views import ProfileView, ProgramDetail, Reason, ReleaseRequest, SignedRequest, UploadLimits
 from farm.views import Name, ProgramRequest, ProgramView, UploadView
+from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/programs", tags=["programs"])
 uploads_router = APIRouter(prefix="/uploads", tags=["programs"])
@@ -64,7 +65,9 @@ async def add_program(
     state = request.app.state
     if state.uploads.locked():
         raise ThrottledError(
-            f"{MAX_UPLOADS} files are being uploaded already.", next_step="Wait for one of them.", headers={"Retry-After": "10"}
+            Bilingual(f"{MAX_UPLOADS} files are being uploaded already.", f"{MAX_UPLOADS} fichiers arrivent déjà."),
+            next_step=Bilingual("Wait for one of them.", "Attendez que l'un d'eux soit là, puis envoyez le vôtre de nouveau."),
+            headers={"Retry-After": "10"},
         )
     async with (
         state.uploads,
@@ -136,8 +139,8 @@ def _whole_file(request: Request, size_bytes: int, etag: str) -> bool:
         return True
     if (int(first) >= size_bytes) if first is not None else int(suffix) == 0:
         raise RangeError(
-            f"The file has {size_bytes} bytes.",
-            next_step="Fetch the whole file again.",
+            Bilingual(f"The file has {size_bytes} bytes.", f"Le fichier a {size_bytes} octets."),
+            next_step=Bilingual("Fetch the whole file again.", "Téléchargez de nouveau tout le fichier."),
             headers={"Content-Range": f"bytes */{size_bytes}"},
         )
     return False

@@ -22,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import MalformedError, StalledError
 from farm.errors import StoreFullError, TooLargeError
+from gcode.texts import Bilingual
 
 FILE_FIELD: Final = "file"
 MAX_FIELDS: Final = 16
@@ -29,12 +30,17 @@ MAX_FIELD_BYTES: Final = 4 * 1024
 STALL_S: Final = 60.0
 _WRITE_BYTES: Final = 256 * 1024  # is collected before a thread is asked to write it
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_AS_DOCUMENTED: Final = Bilingual(
+    "Send multipart/form-data with the fields and one part named file; see docs/api.md.",
+    "Envoyez du multipart/form-data avec les champs et une partie nommée file ; voyez docs/api.md.",
+)
+_AGAIN: Final = Bilingual(
+    "Send the file again, over a better connection.", "Envoyez le fichier de nouveau, par une meilleure connexion."
+)
 
 
-def _malformed(detail: str, code: str = "malformed") -> MalformedError:
-    return MalformedError(
-        detail, next_step="Send multipart/form-data with the fields and one part named file; see docs/api.md.", code=code
-    )
+def _malformed(detail: Bilingual, code: str = "malformed") -> MalformedError:
+    return MalformedError(detail, next_step=_AS_DOCUMENTED, code=code)
 
 
 @dataclass
@@ -70,11 +76,14 @@ class _Form:
         _, options = parse_options_header(self._headers.get("content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         if not self._name:
-            raise _malformed("A part of the form has no name.")
+            raise _malformed(Bilingual("A part of the form has no name.", "Une partie du formulaire n'a pas de nom."))
         if self._name in self.fields or (self._name == FILE_FIELD and self.file_seen):
-            raise _malformed("The form has a field twice.")
+            raise _malformed(Bilingual("The form has a field twice.", "Le formulaire a deux fois le même champ."))
         if len(self.fields) >= MAX_FIELDS:
-            raise TooLargeError(f"The form has more than {MAX_FIELDS} fields.", next_step="Send only the fields of docs/api.md.")
+            raise TooLargeError(
+                Bilingual(f"The form has more than {MAX_FIELDS} fields.", f"Le formulaire a plus de {MAX_FIELDS} champs."),
+                next_step=Bilingual("Send only the fields of docs/api.md.", "N'envoyez que les champs de docs/api.md."),
+            )
         self.file_seen = self.file_seen or self._name == FILE_FIELD
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -85,14 +94,22 @@ class _Form:
             return
         self._content += data[start:end]
         if len(self._content) > MAX_FIELD_BYTES:
-            raise TooLargeError(f"A field of the form is larger than {MAX_FIELD_BYTES} bytes.", next_step="Shorten it.")
+            raise TooLargeError(
+                Bilingual(
+                    f"A field of the form is larger than {MAX_FIELD_BYTES} bytes.",
+                    f"Un champ du formulaire dépasse {MAX_FIELD_BYTES} octets.",
+                ),
+                next_step=Bilingual("Shorten it.", "Raccourcissez-le."),
+            )
 
     def on_part_end(self) -> None:
         if self._name != FILE_FIELD:
             try:
                 self.fields[self._name] = self._content.decode()
             except UnicodeDecodeError as error:
-                raise _malformed("A field of the form is not UTF-8.") from error
+                raise _malformed(
+                    Bilingual("A field of the form is not UTF-8.", "Un champ du formulaire n'est pas en UTF-8.")
+                ) from error
 
     def on_end(self) -> None:
         self.complete = True
@@ -100,8 +117,14 @@ class _Form:
     def _check_file_size(self) -> None:
         if self.file_bytes > self.max_file_bytes:
             raise TooLargeError(
-                f"The file is larger than {self.max_file_bytes} bytes.",
-                next_step="Slice it into fewer parts, or raise max_upload_bytes under [http] in farm.toml.",
+                Bilingual(
+                    f"The file is larger than {self.max_file_bytes} bytes.",
+                    f"Le fichier dépasse {self.max_file_bytes} octets.",
+                ),
+                next_step=Bilingual(
+                    "Slice it into fewer parts, or raise max_upload_bytes under [http] in farm.toml.",
+                    "Tranchez moins de pièces à la fois, ou élevez max_upload_bytes sous [http] dans farm.toml.",
+                ),
             )
 
 
@@ -109,7 +132,7 @@ def _parser(content_type: str, form: _Form) -> MultipartParser:
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
-        raise _malformed("The body is not multipart/form-data.")
+        raise _malformed(Bilingual("The body is not multipart/form-data.", "Le corps n'est pas du multipart/form-data."))
     return MultipartParser(
         boundary,
         {
@@ -133,7 +156,7 @@ async def _pieces(request: Request, stall_s: float) -> AsyncIterator[bytes]:
                 piece = await anext(stream, None)
         except TimeoutError as error:
             raise StalledError(
-                f"Nothing came for {stall_s:.0f} s.", next_step="Send the file again, over a better connection."
+                Bilingual(f"Nothing came for {stall_s:.0f} s.", f"Rien n'est arrivé pendant {stall_s:.0f} s."), next_step=_AGAIN
             ) from error
         if piece is None:
             return
@@ -158,11 +181,20 @@ class _Room:
         usage = await asyncio.to_thread(shutil.disk_usage, self.folder)
         if usage.free - coming_bytes < self.reserve_bytes:
             raise StoreFullError(
-                f"The disk of the farm is nearly full: {usage.free // 1024**2} MiB are free, "
-                f"and {self.reserve_bytes // 1024**2} MiB are kept for its database.",
-                next_step="Make room on it, then send the file again (upload_reserve_bytes under [http] in farm.toml).",
+                _nearly_full(usage.free // 1024**2, self.reserve_bytes // 1024**2),
+                next_step=Bilingual(
+                    "Make room on it, then send the file again (upload_reserve_bytes under [http] in farm.toml).",
+                    "Faites-y de la place, puis envoyez le fichier de nouveau (upload_reserve_bytes sous [http] dans farm.toml).",
+                ),
                 code="disk-nearly-full",
             )
+
+
+def _nearly_full(free_mib: int, reserve_mib: int) -> Bilingual:
+    return Bilingual(
+        f"The disk of the farm is nearly full: {free_mib} MiB are free, and {reserve_mib} MiB are kept for its database.",
+        f"Le disque de la ferme est presque plein : {free_mib} Mio sont libres, et {reserve_mib} Mio sont gardés pour sa base.",
+    )
 
 
 def _announced_bytes(request: Request) -> int:
@@ -180,16 +212,30 @@ async def _read(request: Request, file: IO[bytes], form: _Form, stall_s: float, 
                 await room.require(len(form.unwritten))
                 await _write(file, form)
     except FormParserError as error:
-        raise _malformed("The form cannot be read.") from error
+        raise _malformed(Bilingual("The form cannot be read.", "Le formulaire ne peut pas être lu.")) from error
     except ClientDisconnect as error:
-        raise _malformed("The connection was lost in the middle of the upload.", "truncated") from error
+        lost = Bilingual("The connection was lost in the middle of the upload.", "La connexion a été perdue au milieu de l'envoi.")
+        raise _malformed(lost, "truncated") from error
     except HTTPException as error:  # the whole body is over the limit
-        raise TooLargeError("The form is too large.", next_step="Send only the file and the fields of docs/api.md.") from error
-    if not form.complete:
-        raise _malformed("The upload ends in the middle: its closing boundary is missing.", "truncated")
-    if not form.file_seen or form.file_bytes == 0:
-        raise _malformed("The form has no file, or an empty one.", "no-file")
+        raise TooLargeError(
+            Bilingual("The form is too large.", "Le formulaire est trop grand."),
+            next_step=Bilingual(
+                "Send only the file and the fields of docs/api.md.", "N'envoyez que le fichier et les champs de docs/api.md."
+            ),
+        ) from error
+    _require_whole(form)
     await _write(file, form)
+
+
+def _require_whole(form: _Form) -> None:
+    if not form.complete:
+        cut = Bilingual(
+            "The upload ends in the middle: its closing boundary is missing.", "L'envoi s'arrête au milieu : sa fin manque."
+        )
+        raise _malformed(cut, "truncated")
+    if not form.file_seen or form.file_bytes == 0:
+        empty = Bilingual("The form has no file, or an empty one.", "Le formulaire n'a pas de fichier, ou un fichier vide.")
+        raise _malformed(empty, "no-file")
 
 
 @asynccontextmanager
@@ -221,5 +267,8 @@ async def uploaded(
         if error.errno not in _FULL:
             raise
         raise StoreFullError(
-            "The disk of the farm is full.", next_step="Make room on it; nothing was kept of this upload."
+            Bilingual("The disk of the farm is full.", "Le disque de la ferme est plein."),
+            next_step=Bilingual(
+                "Make room on it; nothing was kept of this upload.", "Faites-y de la place ; rien n'a été gardé de cet envoi."
+            ),
         ) from error

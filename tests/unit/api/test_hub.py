@@ -20,6 +20,7 @@ from api.testing import MemoryControl
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import ConflictError, UnreachableError
 from farm.views import AlarmView, CollectRequest, OrderRequest
+from gcode.texts import told
 from tests.patience import PATIENCE_S
 from tests.unit.api.serving import TOKEN, served, until
 
@@ -175,7 +176,7 @@ async def test_a_farm_that_fails_for_a_moment_is_asked_again(control: MemoryCont
     def changes() -> AsyncIterator[None]:
         if failures:
             failures.pop()
-            raise ConflictError("Not now.", next_step="Later.")
+            raise ConflictError(told("Not now."), next_step=told("Later."))
         return whole()
 
     monkeypatch.setattr(control, "changes", changes)
