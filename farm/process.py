@@ -97,6 +97,9 @@ class Child:
                 if error.errno not in NO_ROOM:
                     await child.stop(0.0)
                     raise
+            except asyncio.CancelledError:
+                await child.stop(0.0)  # who asked for it will never have it
+                raise
         return child
 
     @property

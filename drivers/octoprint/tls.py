@@ -2,7 +2,7 @@
 
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from drivers.errors import AddressError, Bilingual, UnreachableError
 from drivers.octoprint.reach import hurry
@@ -62,6 +62,13 @@ class LimitedTlsSocket(ssl.SSLSocket):
         count = super().recv_into(buffer, nbytes, flags)
         self.left_bytes -= count
         return count
+
+    def getpeername(self) -> Any:
+        """Its address, None when it has gone away: then the handshake fails, which closes us. ssl asks before, and would not."""
+        try:
+            return super().getpeername()
+        except OSError:
+            return None
 
 
 def context_for(ca_file: Path | None) -> ssl.SSLContext:

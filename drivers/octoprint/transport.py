@@ -164,12 +164,14 @@ class Transport:
     def _open(self) -> urllib3.HTTPConnectionPool:
         if self._pool is None:
             host, _, port = self.authority.rpartition(":")
+            pool: urllib3.HTTPConnectionPool
             if self._scheme == "https":
-                self._pool = urllib3.HTTPSConnectionPool(host, int(port), maxsize=2, ssl_context=self.context(), retries=False)
-                self._pool.ConnectionCls = type("Encrypted", (_Encrypted,), {"place": self._place})
+                pool = urllib3.HTTPSConnectionPool(host, int(port), maxsize=2, ssl_context=self.context(), retries=False)
+                pool.ConnectionCls = type("Encrypted", (_Encrypted,), {"place": self._place})
             else:
-                self._pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=2, retries=False)
-                self._pool.ConnectionCls = type("Plain", (_Placed,), {"place": self._place})
+                pool = urllib3.HTTPConnectionPool(host, int(port), maxsize=2, retries=False)
+                pool.ConnectionCls = type("Plain", (_Placed,), {"place": self._place})
+            self._pool = pool  # when it is whole: the other thread may take it at once
         return self._pool
 
     def close(self) -> None:

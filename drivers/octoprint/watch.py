@@ -115,6 +115,7 @@ class Watch:
         task: asyncio.Task[None] = asyncio.create_task(_quietly(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _task: coroutine.close())  # nothing, unless `close` came before it began
 
     def now_s(self) -> float:
         """The clock of the machine's times."""

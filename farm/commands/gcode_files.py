@@ -74,17 +74,17 @@ def readable(path: Path) -> BinaryIO:
 
 
 def _copied(pipe: BinaryIO) -> BinaryIO:
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
-    with pipe:
+    with pipe, ExitStack() as unless_whole:
+        copy = unless_whole.enter_context(tempfile.TemporaryFile())
         while chunk := pipe.read(_CHUNK_BYTES):
             copy.write(chunk)
             if copy.tell() > PLAIN_BYTES:
-                copy.close()
                 raise TooLargeError(
                     Bilingual("What comes through the pipe is larger than 1 GiB.", "Ce qui vient par le tube dépasse 1 Gio."),
                     next_step=Bilingual("Give the file itself.", "Donnez le fichier lui-même."),
                 )
-    copy.seek(0)
+        copy.seek(0)
+        unless_whole.pop_all()  # its reader closes it
     return cast("BinaryIO", copy)
 
 

@@ -193,7 +193,7 @@ async def inspect_apart(
     finally:
         if child.returncode is None:
             child.kill()
-            await child.wait()
+        await child.communicate()  # what was not read would keep its pipe open
     if found.checked is None and child.returncode == NO_ROOM:
         raise NoRoomError("the disk is full")
     if found.checked is None:

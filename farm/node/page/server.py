@@ -127,6 +127,8 @@ class Server:
         task = asyncio.create_task(self._serve(reader, writer), name="page-request")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        # nothing, unless it was cancelled before it began, or the other side does not take the rest of its answer
+        task.add_done_callback(lambda _task: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
