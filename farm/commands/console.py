@@ -14,6 +14,7 @@ import typer
 
 from drivers.base import Capability, Console, Driver, PrinterState
 from drivers.errors import Bilingual, DriverError, PrinterBusyError
+from farm.commands.asking import UnansweredError, agreed
 from farm.commands.device import connected, errors_as_json, temperatures
 from farm.commands.overview import plain
 from farm.errors import InvalidError
@@ -175,8 +176,8 @@ class ConsoleSession:
 
 def _confirm() -> bool:
     try:
-        return typer.confirm(spoken(_SURE), err=True)
-    except typer.Abort:
+        return agreed(_SURE)
+    except (typer.Abort, UnansweredError):
         return False
 
 

@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import typer
 
+from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.manage import Yes, make_sure, recall
+from farm.commands.manage import recall
 from farm.commands.overview import number_of, plain, say, say_json
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.commands.asking import Yes, make_sure
 from farm.commands.node_limits import limits
 from farm.config import NodeSettings, load
 from farm.errors import ConflictError, as_typed, command_name
@@ -270,17 +271,22 @@ def transcripts(
         typer.echo("None yet: one is kept when a printer that records its wire fails.")
 
 
+_GO_ON_ALL_THE_SAME = Bilingual(
+    "It may make parts too many: the farm may have given this work to others. Go on?",
+    "Il peut se faire des pièces en trop : la ferme a peut-être donné ce travail à d'autres. Continuer ?",
+)
+
+
 @node_app.command("go-on")
 def go_on(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for scripts.")] = False,
+    yes: Yes = False,
     config: _Config = None,
     data: _Data = None,
     as_json: _AsJson = False,
 ) -> None:
     """Have this node go on without the farm for one autonomy more. It may make parts too many."""
     client = _page(config, data)
-    if not yes:
-        typer.confirm("It may make parts too many: the farm may have given this work to others. Go on?", abort=True, err=True)
+    make_sure(_GO_ON_ALL_THE_SAME, yes=yes)
     farm = client.post("go-on", {"sure": True, "by": "farm node go-on"})["farm"]
     if as_json:
         _say_json({"goes_on_s": farm["goes_on_s"], "jobs": farm["waiting"]})

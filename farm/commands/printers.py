@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from farm.commands.add_printer import add
+from farm.commands.asking import Yes, make_sure
 from farm.commands.client import FarmClient, on_daemon
 from farm.commands.console import console
-from farm.commands.manage import Yes, make_sure
 from farm.commands.orders import find_printer
 from farm.commands.overview import say
 from farm.commands.probe import probe

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
+from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
-from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, plain, say, say_json
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
 from farm.language import speaks_french

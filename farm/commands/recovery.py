@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, farm_client, on_daemon
-from farm.commands.manage import Yes, make_sure
 from farm.commands.overview import duration, number_of, say, say_json
 from farm.config import DaemonSettings, load
 from farm.errors import ConfigurationError, command_name
