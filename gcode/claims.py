@@ -94,6 +94,12 @@ def _duration_s(text: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in parts) if parts else None
 
 
+def time_claim(seconds: float) -> str:
+    """A time as PrusaSlicer writes it, and as `Claims` reads it."""
+    whole = round(seconds)
+    return f"{whole // 3600}h {whole // 60 % 60}m {whole % 60}s" if whole >= 3600 else f"{whole // 60}m {whole % 60}s"
+
+
 def _number(text: str) -> float | None:
     match = _NUMBER.match(text)
     return float(match[0]) if match else None

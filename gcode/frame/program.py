@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Final
 
+from gcode.claims import time_claim
 from gcode.facts import GcodeFacts
 from gcode.frame.design import BED_MARGIN_MM, FrameDesign, default_design
 from gcode.frame.edging import brim, skirt
@@ -242,11 +243,6 @@ def _on_bed(track: Track, placement: Placement) -> Track:
     return [(*placement.point(x, y), width) for x, y, width in track]
 
 
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}h {whole // 60 % 60}m {whole % 60}s" if whole >= 3600 else f"{whole // 60}m {whole % 60}s"
-
-
 def _griffin_header(profile: PrinterProfile, facts: GcodeFacts) -> list[str]:
     """What an Ultimaker's firmware reads before it takes a file (seen in genuine files of Cura 4.4); not tried on a machine."""
     assert facts.extruding is not None
@@ -282,7 +278,7 @@ def _header(design: FrameDesign, plate: Plate, profile: PrinterProfile, facts: G
         f"; {plate.parts} part{'s' if plate.parts > 1 else ''}: {plate.count} on the bed, {plate.stack} high",
         *([f"; revision = {design.revision}"] if design.revision else []),
         f"; printer_profile = {profile.id}",
-        f"; estimated printing time (normal mode) = {_duration(facts.time_s)}",
+        f"; estimated printing time (normal mode) = {time_claim(facts.time_s)}",
         f"; filament used [mm] = {facts.filament_mm:.2f}",
         f"; filament used [cm3] = {facts.filament_cm3:.2f}",
         f"; filament used [g] = {facts.filament_g:.2f}",

@@ -1,5 +1,7 @@
 """Takes a print up again at a layer: a preamble that makes the machine what it was there, and the rest of the file unchanged.
 
+Only what the slicer says there of the whole print is left out, and said anew of the rest (`gcode.resume.totals`).
+
 Z is never homed: the part stands where the nozzle would go. So its height must still be known: the motors held since the print
 stopped, and either the firmware was not reset and knows its position, or a person says at what height the nozzle stands.
 Nothing moves below the top of what stands, and plastic is purged beside the part. `gcode.resume.errors` has what can be refused.
@@ -24,6 +26,7 @@ from gcode.resume.gate import begin_row, check_gate, check_heights, check_nozzle
 from gcode.resume.outcome import Chained, check_outcome
 from gcode.resume.preamble import Heights, clear_height, preamble_lines
 from gcode.resume.state import check_suitable, names_z_first, read_state
+from gcode.resume.totals import WithoutTotals, claiming, totals_lines
 
 __all__ = [
     "LayerError",
@@ -44,7 +47,8 @@ _PIECE: Final = 64 * 1024
 class Resumption:
     """A program that goes on at a layer. Lengths in mm; `layer` counts from 1 and is the first that is printed.
 
-    `offset` is where the unchanged rest begins, in bytes from where the stream stood. `facts` are those of the new program.
+    `offset` is where the unchanged rest begins, in bytes from where the stream stood. `facts` are those of the new program, but
+    that its lines and bytes are counted without those that tell them.
     """
 
     layer: int
@@ -61,7 +65,8 @@ class Resumption:
         """The new program, at most 64 KiB at a time; `stream` is the one that it was planned with."""
         yield self.preamble
         stream.seek(self.begins_at + self.offset)
-        while piece := stream.read(_PIECE):
+        rest = WithoutTotals(stream)
+        while piece := rest.read(_PIECE):
             yield piece
 
 
@@ -107,11 +112,14 @@ def plan_resume(
         # The check is made without G92 Z: our machine takes its start for the height 0, the real one stands where it was said.
         checked = "\n".join(line for line in lines if not line.startswith("G92 Z")) + "\n"
         stream.seek(begins_at + row.offset)
-        after = read_facts(Chained(checked.encode(), stream), profile)  # type: ignore[arg-type]  # it reads and cannot seek
+        chained = Chained(checked.encode(), WithoutTotals(stream))
+        after = read_facts(chained, profile)  # type: ignore[arg-type]  # it reads and seeks, which is all that is asked of it
         check_outcome(facts, after, layer, standing_mm)
     finally:
         stream.seek(begins_at)
-    preamble = ("\n".join(lines) + "\n").encode()
+    totals = totals_lines(after)
+    preamble = ("\n".join([lines[0], *totals, *lines[1:]]) + "\n").encode()
+    after = claiming(after, totals)
     left = facts.layers - layer + 1
     return Resumption(layer, left, standing_mm, clear_mm, after.filament_mm, row.offset, preamble, after, begins_at)
 

@@ -1,29 +1,43 @@
 """Checks what came out with the facts engine: it must be the rest of the file, and never go below what stands."""
 
 from io import BytesIO
-from typing import BinaryIO
 
 from gcode.facts import GcodeFacts
 from gcode.profile import Box
 from gcode.resume.errors import SelfCheckError
 from gcode.resume.gate import SAME_MM
+from gcode.resume.totals import WithoutTotals
 from gcode.texts import Bilingual
 
 
 class Chained:
-    """The new program as one stream, for the facts engine."""
+    """The new program as one stream, for the facts engine, which looks at both ends of it first; `rest` begins where it stands."""
 
-    def __init__(self, first: bytes, rest: BinaryIO) -> None:
+    def __init__(self, first: bytes, rest: WithoutTotals) -> None:
         self._first = BytesIO(first)
+        self._first_bytes = len(first)
         self._rest = rest
+        self._begins_at = rest.tell()
 
     def read(self, size: int = -1, /) -> bytes:
         """First the preamble, then the rest."""
         return self._first.read(size) or self._rest.read(size)
 
     def seekable(self) -> bool:
-        """It cannot go back."""
-        return False
+        """It can go back."""
+        return True
+
+    def tell(self) -> int:
+        """Where it stands, with what is left out of the rest."""
+        return self._first.tell() + self._rest.tell() - self._begins_at
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to `offset` from the beginning, or (`whence` 2) from the end."""
+        if whence == 2:
+            offset += self._first_bytes + self._rest.seek(0, 2) - self._begins_at
+        self._first.seek(min(offset, self._first_bytes))
+        self._rest.seek(self._begins_at + max(0, offset - self._first_bytes))
+        return offset
 
 
 def _failed(what: str) -> SelfCheckError:
