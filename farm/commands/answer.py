@@ -1,6 +1,6 @@
 """`farm answer`: what a machine asks, and a person's answer to it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -9,20 +9,23 @@ from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.orders import find_printer
 from farm.commands.overview import plain, say, say_json
 from farm.errors import ConflictError, InvalidError
+from farm.language import spoken
 from farm.views import FarmView
+from gcode.texts import Bilingual
 
 Choice = Annotated[str, typer.Argument(help="The number or the words of a choice; what is asked is shown if left out.")]
-_GO_ON = "go on"
+_GO_ON: Final = Bilingual("go on", "continuer")
 
 
 def choices_of(prompt: PromptNote) -> list[str]:
-    """The choices in words; without any there is one."""
-    return list(prompt.choices) or [_GO_ON]
+    """The choices in words, which are the machine's; without any there is one, in the person's language."""
+    return list(prompt.choices) or [spoken(_GO_ON)]
 
 
 def question(name: str, prompt: PromptNote) -> list[str]:
     """A question with its choices, one a line, numbered from 1."""
-    return [f"{name} asks: {prompt.text}", *(f"  {number}. {words}" for number, words in enumerate(choices_of(prompt), 1))]
+    asks = spoken(Bilingual(f"{name} asks: {prompt.text}", f"{name} demande : {prompt.text}"))
+    return [asks, *(f"  {number}. {words}" for number, words in enumerate(choices_of(prompt), 1))]
 
 
 def chosen(prompt: PromptNote, wanted: str) -> int:
@@ -33,19 +36,30 @@ def chosen(prompt: PromptNote, wanted: str) -> int:
 
     """
     words = choices_of(prompt)
+    if not prompt.choices and wanted.strip().casefold() in _GO_ON:
+        return 0
     found = [index for index, choice in enumerate(words) if choice.strip().casefold() == wanted.strip().casefold()]
     if not found and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(words):
         found = [int(wanted) - 1]
     if len(found) != 1:
         named = ", ".join(f"{number} ({choice})" for number, choice in enumerate(words, 1))
-        raise InvalidError(f"{plain(wanted)!r} is no choice of this question.", next_step=plain(f"Choose one of: {named}."))
+        raise InvalidError(
+            Bilingual(
+                f"{plain(wanted)!r} is no choice of this question.", f"{plain(wanted)!r} n'est pas un choix de cette question."
+            ),
+            next_step=Bilingual(plain(f"Choose one of: {named}."), plain(f"Choisissez parmi : {named}.")),
+        )
     return found[0]
 
 
 def asked(name: str, prompt: PromptNote | None) -> PromptNote:
     """What a printer asks. ConflictError: nothing."""
     if prompt is None:
-        raise ConflictError(f"{plain(name)} asks nothing.", next_step="There is nothing to answer.", code="nothing-asked")
+        raise ConflictError(
+            Bilingual(f"{plain(name)} asks nothing.", f"{plain(name)} ne demande rien."),
+            next_step=Bilingual("There is nothing to answer.", "Il n'y a rien à répondre."),
+            code="nothing-asked",
+        )
     return prompt
 
 
@@ -76,7 +90,13 @@ def answer(
     if as_json:
         say_json({**sent, **body})
     else:
-        say(f"{view.name}: answered {choices_of(prompt)[body['choice']]!r}. It goes on as soon as its node has heard it.")
+        words = choices_of(prompt)[body["choice"]]
+        say(
+            Bilingual(
+                f"{view.name}: answered {words!r}. It goes on as soon as its node has heard it.",
+                f"{view.name} : répondu {words!r}. Elle continue dès que son nœud l'a entendu.",
+            )
+        )
 
 
 def register(app: typer.Typer) -> None:

@@ -1,13 +1,17 @@
 """Which printers the farm knows, for commands that work without it too."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
 from farm.commands.client import FarmClient, ProblemError
 from farm.errors import FarmError, UnreachableError
 from farm.views import FarmView, NodeView, PrinterView
+from gcode.texts import Bilingual
+
+_ANOTHER_VERSION: Final = Bilingual("The daemon there is of another version.", "Ce démon est d'une autre version.")
+_SAME_VERSION: Final = Bilingual("Bring both to the same version.", "Mettez les deux à la même version.")
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,7 @@ class Fleet:
         except (UnreachableError, ProblemError) as error:
             return cls(unknown=error)
         except ValidationError:
-            newer = UnreachableError("The daemon there is of another version.", next_step="Bring both to the same version.")
-            return cls(unknown=newer)
+            return cls(unknown=UnreachableError(_ANOTHER_VERSION, next_step=_SAME_VERSION))
         return cls(tuple(farm.printers), tuple(farm.nodes))
 
     def called(self, name: str, driver: str) -> list[PrinterView]:

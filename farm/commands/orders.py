@@ -1,13 +1,15 @@
 """What people ask of a running farm: `farm order`, `status`, `collect`, `clear-bed` and `invite`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.overview import overview, plain, say, say_json
+from farm.commands.overview import number_of, overview, plain, plural_fr, say, say_json
+from farm.commands.vocabulary import OUTCOMES, word
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView
+from gcode.texts import NOTHING, Bilingual
 from scheduler.model import JobOutcome
 
 # --- farm order
@@ -33,7 +35,13 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
         say_json(answer)
         return
     view = OrderView.model_validate(answer)
-    say(f"{view.id}: {view.quantity} x {view.revision}; {view.expected} being made already. Watch it with: {command_name()} status")
+    of, command = f"{view.quantity} x {view.revision}", f"{command_name()} status"
+    say(
+        Bilingual(
+            f"{view.id}: {of}; {view.expected} being made already. Watch it with: {command}",
+            f"{view.id} : {of} ; {view.expected} déjà en cours. Suivez-la avec : {command}",
+        )
+    )
 
 
 # --- farm status
@@ -67,10 +75,17 @@ def find_printer(farm: FarmView, wanted: str) -> PrinterView:
     found = [view for view in farm.printers if view.id == wanted]
     found = found or [view for view in farm.printers if view.name.casefold() == wanted.casefold()]
     if not found:
-        raise NotFoundError(f"There is no printer {plain(wanted)}.", next_step="`farm status` lists them.")
+        raise NotFoundError(
+            Bilingual(f"There is no printer {plain(wanted)}.", f"Il n'y a pas d'imprimante {plain(wanted)}."),
+            next_step=Bilingual("`farm status` lists them.", "`farm status` les montre."),
+        )
     if len(found) > 1:
         ids = ", ".join(view.id for view in found)
-        raise ConflictError(f"{len(found)} printers are called {plain(wanted)}.", next_step=f"Name it by its id: {ids}.")
+        many = f"{len(found)} printers are called {plain(wanted)}."
+        raise ConflictError(
+            Bilingual(many, f"{len(found)} imprimantes s'appellent {plain(wanted)}."),
+            next_step=Bilingual(f"Name it by its id: {ids}.", f"Nommez-la par son identifiant : {ids}."),
+        )
     return found[0]
 
 
@@ -86,7 +101,10 @@ def share(parts: int, good: int | None, scrap: int | None) -> tuple[int, int]:
     if scrap is None:
         scrap = parts - good
     if good < 0 or scrap < 0 or good + scrap > parts:
-        raise InvalidError(f"There are only {parts} parts on the bed.", next_step="Count again.")
+        raise InvalidError(
+            Bilingual(f"There are only {parts} parts on the bed.", f"Il n'y a que {number_of(parts, 'part').fr} sur le plateau."),
+            next_step=Bilingual("Count again.", "Comptez de nouveau."),
+        )
     return good, scrap
 
 
@@ -104,10 +122,19 @@ def collect(
     on_bed = view.occupation
     if on_bed is None or on_bed.job is None:
         raise ConflictError(
-            f"No job of ours is on the bed of {plain(view.name)}.", next_step="`farm clear-bed` frees a bed of anything else."
+            Bilingual(
+                f"No job of ours is on the bed of {plain(view.name)}.",
+                f"Aucune de nos impressions n'est sur le plateau de {plain(view.name)}.",
+            ),
+            next_step=Bilingual(
+                "`farm clear-bed` frees a bed of anything else.", "`farm clear-bed` libère un plateau de toute autre chose."
+            ),
         )
     if on_bed.running:
-        raise ConflictError(f"{plain(view.name)} is still printing.", next_step="Wait for its end.")
+        raise ConflictError(
+            Bilingual(f"{plain(view.name)} is still printing.", f"{plain(view.name)} imprime encore."),
+            next_step=Bilingual("Wait for its end.", "Attendez sa fin."),
+        )
     if good is None and scrap is None:
         _check_printed(view, on_bed)
     good_parts, scrap_parts = share(on_bed.good_at_most, good, scrap)
@@ -115,23 +142,46 @@ def collect(
     if as_json:
         say_json({**answer, "job": on_bed.job, "good": good_parts, "scrap": scrap_parts})
         return
-    assumed = " (all of them, because you gave no numbers)" if good is None and scrap is None else ""
-    say(f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed}.{_when(view)}")
+    assumed = _ALL_OF_THEM if good is None and scrap is None else NOTHING
+    when, good_fr = _when(view), f"{good_parts} {plural_fr(good_parts, 'bonne')}"
+    say(
+        Bilingual(
+            f"{view.name}: {good_parts} good, {scrap_parts} scrap noted{assumed.en}.{when.en}",
+            f"{view.name} : {good_fr}, {scrap_parts} au rebut, noté{assumed.fr}.{when.fr}",
+        )
+    )
+
+
+_ALL_OF_THEM: Final = Bilingual(
+    " (all of them, because you gave no numbers)", " (toutes bonnes, car vous n'avez pas donné de nombres)"
+)
 
 
 def _check_printed(view: PrinterView, on_bed: OccupationView) -> None:
     """Only of a print that came to its end may be assumed that all its parts are good. ConflictError."""
     if on_bed.outcome is not JobOutcome.PRINTED:
         answer = f"{command_name()} collect {view.id} --good 0 --scrap {on_bed.good_at_most}"
+        ended = word(OUTCOMES, on_bed.outcome).fr if on_bed.outcome is not None else "n'est pas finie"
         raise ConflictError(
-            f"The job on {plain(view.name)} was not printed to its end: {on_bed.outcome}.",
-            next_step=f"Say how many of its parts can be used, such as: {answer}",
+            Bilingual(
+                f"The job on {plain(view.name)} was not printed to its end: {on_bed.outcome}.",
+                f"L'impression sur {plain(view.name)} n'est pas allée à son terme : elle {ended}.",
+            ),
+            next_step=Bilingual(
+                f"Say how many of its parts can be used, such as: {answer}",
+                f"Dites combien de ses pièces sont utilisables, par exemple : {answer}",
+            ),
             code="count-needed",
         )
 
 
-def _when(view: PrinterView) -> str:
-    return "" if view.online else " Its node is away: this counts when the node is back."
+_WHEN_BACK: Final = Bilingual(
+    " Its node is away: this counts when the node is back.", " Son nœud est absent : cela compte quand le nœud est de retour."
+)
+
+
+def _when(view: PrinterView) -> Bilingual:
+    return NOTHING if view.online else _WHEN_BACK
 
 
 @on_daemon
@@ -143,9 +193,13 @@ def clear_bed(
     """Say that a bed is clear, whatever was on it; no parts are counted."""
     view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
     if view.occupation is None:
-        raise ConflictError(f"Nothing is on the bed of {plain(view.name)}.", next_step="There is nothing to clear.")
+        raise ConflictError(
+            Bilingual(f"Nothing is on the bed of {plain(view.name)}.", f"Il n'y a rien sur le plateau de {plain(view.name)}."),
+            next_step=Bilingual("There is nothing to clear.", "Il n'y a rien à libérer."),
+        )
     client.post(f"/printers/{view.id}/clear-bed", {"occupation": view.occupation.id, "by": by})
-    say(f"{view.name}: noted that the bed is clear.{_when(view)}")
+    when = _when(view)
+    say(Bilingual(f"{view.name}: noted that the bed is clear.{when.en}", f"{view.name} : noté que le plateau est libre.{when.fr}"))
 
 
 # --- farm invite
@@ -163,8 +217,8 @@ def invite(
         say_json(answer)
         return
     view = InviteView.model_validate(answer)
-    say(f"Code: {view.code}")
-    say(f"The maker types, once: {view.command}")
+    say(Bilingual(f"Code: {view.code}", f"Code : {view.code}"))
+    say(Bilingual(f"The maker types, once: {view.command}", f"Le maker tape, une fois : {view.command}"))
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Final, NamedTuple
 
 from farm.bus.messages import FaultNote, ReasonNote
-from farm.commands.speech import duration, number_of, plain, say, say_json
+from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import BED_STATES, ORDER_STATES, OUTCOMES, PRINTER_STATES, RECOVERIES, joined, word
 from farm.errors import as_typed, command_name
 from farm.language import spoken
@@ -22,6 +22,7 @@ __all__ = [
     "number_of",
     "overview",
     "plain",
+    "plural_fr",
     "rejected",
     "rejections",
     "say",
@@ -179,7 +180,7 @@ def rejected(node: NodeView) -> Bilingual:
     why = ", ".join(f"{reason} {count}" for reason, count in sorted(node.rejected.items()) if count)
     total = sum(node.rejected.values())
     messages = number_of(total, "message")
-    return Bilingual(f"{messages} rejected ({why})", f"{messages.fr} {'rejetés' if total > 1 else 'rejeté'} ({why})")
+    return Bilingual(f"{messages} rejected ({why})", f"{messages.fr} {plural_fr(total, 'rejeté')} ({why})")
 
 
 def _silence(node: NodeView) -> Bilingual:

@@ -9,6 +9,7 @@ from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import say, say_json
 from farm.errors import as_typed
 from farm.views import SetAsideView
+from gcode.texts import Bilingual
 
 
 @on_daemon
@@ -26,12 +27,19 @@ def set_aside(
         return
     for view in [SetAsideView.model_validate(row) for row in answer]:
         at = datetime.fromtimestamp(view.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
-        say(f"{view.id}  {at}  {view.node_name}, fact {view.number}: {view.reason}")
+        said = f"{view.id}  {at}  {view.node_name}"
+        say(Bilingual(f"{said}, fact {view.number}: {view.reason}", f"{said}, fait {view.number} : {view.reason}"))
         say(f"    {view.content}")
     if answer:
-        say(as_typed("When you have counted by hand what they were about: farm set-aside --seen ID"))
+        command = as_typed("farm set-aside --seen ID")
+        say(
+            Bilingual(
+                f"When you have counted by hand what they were about: {command}",
+                f"Quand vous avez compté à la main ce dont ils parlaient : {command}",
+            )
+        )
     else:
-        say("No fact is set aside.")
+        say(Bilingual("No fact is set aside.", "Aucun fait n'est mis de côté."))
 
 
 def register(app: typer.Typer) -> None:

@@ -54,6 +54,11 @@ def number_of(count: int, thing: str) -> Told:
     return Told("count", f"{count} {thing}{'' if count == 1 else 's'}", f"{count} {one if abs(count) < 2 else many}")
 
 
+def plural_fr(count: int, french: str) -> str:
+    """A regular French word in the number of what is counted: 1 rejeté, 2 rejetés."""
+    return french if abs(count) < 2 else f"{french}s"
+
+
 def duration(seconds: float) -> Told:
     """A time span for people: 40 s, 12 min, 3 h 5 min, 2 d 4 h (2 j 4 h)."""
     minutes = int(seconds // 60)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.commands.speech import duration, number_of, plain, say, say_json
+from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
 from gcode.texts import Bilingual
 
 COMMANDS = Path(__file__).parents[4] / "farm" / "commands"
@@ -54,6 +54,10 @@ def test_json_keeps_every_letter(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_count_has_its_noun(count: int, thing: str, text: str, french: str) -> None:
     told = number_of(count, thing)
     assert (told, told.fr) == (text, french)
+
+
+def test_french_words_agree_with_a_count() -> None:
+    assert [plural_fr(count, "rejeté") for count in (0, 1, 2)] == ["rejeté", "rejeté", "rejetés"]
 
 
 def counted_things() -> Iterator[str]:
