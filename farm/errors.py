@@ -39,18 +39,20 @@ class FarmError(Exception):
     """Something a person must know: `detail` says what is wrong and where, `next_step` what to do about it.
 
     Both in English and, with `_fr`, in French: a text in one language is a type error here. `code` is stable and machine-readable
-    (kebab-case); people's texts may change, it does not.
+    (kebab-case); people's texts may change, it does not. Given on as a string, either text still knows its French (`Told`).
     """
 
     code = "farm-error"
     exit_code = 1
 
     def __init__(self, detail: Bilingual | Told, *, next_step: Bilingual | Told, code: str | None = None) -> None:
-        self.detail, self.detail_fr = both(detail)
-        self.next_step, self.next_step_fr = both(next_step)
-        super().__init__(self.detail)
         if code is not None:
             self.code = code
+        said, step = both(detail), both(next_step)
+        self.detail: str = Told(self.code, *said)
+        self.next_step: str = Told(self.code, *step)
+        self.detail_fr, self.next_step_fr = said.fr, step.fr
+        super().__init__(said.en)
 
     @property
     def bilingual(self) -> Bilingual:

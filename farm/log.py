@@ -1,6 +1,7 @@
 """Logs: one line an event, each with an action key that can be searched for (`node.lost`, `journal.poisoned`).
 
-Secrets never get here: `redact` is the last processor and replaces the value of every key that names one.
+Secrets never get here: `redact` replaces the value of every key that names one.
+Keys and names of events are the same for everybody; a text for people (`gcode.texts.Told`) is in the language of who reads the log.
 """
 
 import logging
@@ -9,6 +10,8 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 
 import structlog
+
+from gcode.texts import Told
 
 _SECRET_KEYS: Final = frozenset({"password", "key", "api_key", "token", "code", "secret", "authorization"})
 
@@ -20,8 +23,19 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
-def configure(*, level: str = "info", json: bool = False) -> None:
-    """Send logs to standard error: coloured text for a terminal, JSON lines for machines. Safe to call twice."""
+def in_french(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say in French what knows its French."""
+    for key, value in event.items():
+        if isinstance(value, Told):
+            event[key] = value.fr
+    return event
+
+
+def configure(*, level: str = "info", json: bool = False, french: bool = False) -> None:
+    """Send logs to standard error: coloured text for a terminal, JSON lines for machines. Safe to call twice.
+
+    `french` is for people; JSON lines are in English whoever starts the process.
+    """
     renderer: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[
@@ -30,6 +44,7 @@ def configure(*, level: str = "info", json: bool = False) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             redact,
+            *([in_french] if french and not json else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from farm.errors import UnreachableError
 from farm.log import configure, get_logger, redact
+from gcode.texts import Bilingual
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,21 @@ def test_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "bus.connected" in text
     assert "farm:1883" in text
     assert "\x1b[" not in text  # no terminal, no colours
+
+
+def test_a_text_for_people_is_in_the_language_of_who_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    said = UnreachableError(Bilingual("Nobody answers.", "Personne ne répond."), next_step=Bilingual("Wait.", "Attendez."))
+    for french, json_lines in ((False, False), (True, False), (True, True)):
+        configure(french=french, json=json_lines)
+        get_logger("farm.bus").warning("bus.unreachable", detail=said.detail, next_step=said.next_step, broker="farm:1883")
+    english, french_line, machine = capsys.readouterr().err.splitlines()
+    assert "detail='Nobody answers.'" in english
+    assert "next_step=Wait." in english
+    assert "detail='Personne ne répond.'" in french_line
+    assert "next_step=Attendez." in french_line
+    assert "bus.unreachable" in french_line
+    assert "broker=farm:1883" in french_line
+    assert json.loads(machine)["detail"] == "Nobody answers.", "what machines read stays the same everywhere"
 
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("error", 1)])
