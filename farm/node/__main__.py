@@ -18,7 +18,8 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # None is how Py
 from drivers.errors import DriverError  # noqa: E402 - after the line above
 from farm import log  # noqa: E402 - after the line above
 from farm.config import NodeSettings, load  # noqa: E402
-from farm.errors import FarmError  # noqa: E402
+from farm.errors import FarmError, as_typed  # noqa: E402
+from farm.language import speaks_french, told  # noqa: E402
 from farm.node import memory  # noqa: E402 - after the line above
 from farm.node.agent import Agent  # noqa: E402
 from farm.node.checking import FILE_NAME  # noqa: E402 - after the line above
@@ -87,15 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(NodeSettings, chosen.config)
         if chosen.data is not None:
             settings = settings.model_copy(update={"data": chosen.data})
-        log.configure(level=settings.log.level, json=settings.log.json_lines)
+        log.configure(level=settings.log.level, json=settings.log.json_lines, french=speaks_french())
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(serve(settings, Path() if chosen.config is None else chosen.config.parent))
-    except FarmError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except DriverError as error:
-        sys.stderr.write(f"{error}\n")
-        return _CANNOT_START
+    except (FarmError, DriverError) as error:
+        sys.stderr.write(f"{as_typed(told(error))}\n")
+        return getattr(error, "exit_code", _CANNOT_START)
     return 0
 
 

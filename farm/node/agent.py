@@ -41,6 +41,7 @@ from farm.node.parts import Parts, check_profile, check_setup
 from farm.node.speaker import Bus, Speaker
 from farm.node.transcripts import Transcripts
 from farm.node.work import Work
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 _TICK_S: Final = 1.0  # farm time; a fast clock ticks 20 times a real second at most
@@ -53,6 +54,7 @@ _PRUNE_EVERY_S: Final = 3600.0  # farm time
 _PRUNE_AT_LEAST_S: Final = 60.0
 _QUIET_AT_LEAST_S: Final = 120.0  # real time: a daemon that is restarted is back sooner
 _REPORTS_IN_VAIN: Final = 5
+_CHECK_BEDS: Final = Told("bed-unknown", "Check every bed, then clear it.", "Vérifiez chaque plateau, puis videz-le.")
 _MAX_HANDLING: Final = 2_000  # messages that wait for their turn; the daemon repeats what is dropped
 
 
@@ -163,7 +165,7 @@ class Agent:
 
         await self._keeper.begin(recover)
         if remembered.is_of_another(owner):
-            _log.warning("ledger.of-another", node=owner, other=remembered.owner, next_step="Check every bed, then clear it.")
+            _log.warning("ledger.of-another", node=owner, other=remembered.owner, next_step=_CHECK_BEDS)
         self._folder = folder
         self._start_programs(folder)
         self._start_bus()
@@ -224,7 +226,9 @@ class Agent:
         """The driver of a printer. NotFoundError."""
         hand = self._hands.get(printer)
         if hand is None:
-            raise NotFoundError(f"There is no printer {printer} at this node.", next_step="Look at the list of printers.")
+            says = Bilingual(f"There is no printer {printer} at this node.", f"Il n'y a pas d'imprimante {printer} sur ce nœud.")
+            step = Bilingual("Look at the list of printers.", "Regardez la liste des imprimantes.")
+            raise NotFoundError(says, next_step=step)
         return hand.driver
 
     async def collect(self, printer: str, job: str, good: int, scrap: int, *, by: str) -> None:
@@ -251,12 +255,13 @@ class Agent:
 
     def _make_printer(self, printer: str, section: PrinterSection) -> PrinterSetup:
         if printer in self._hands:
-            raise ConflictError(f"The printer {section.name!r} is there already.", next_step="Give it another name.")
+            says = Bilingual(f"The printer {section.name!r} is there already.", f"L'imprimante {section.name!r} est déjà là.")
+            raise ConflictError(says, next_step=Bilingual("Give it another name.", "Donnez-lui un autre nom."))
         answers = Answers(self._on_driver, self._on_trouble)
         try:
             hand = Hand(printer, lambda listener: self._parts.open_printer(section.url, listener), answers)
         except DriverError as error:
-            raise ConfigurationError(f"Printer {section.name!r}: {error.detail}", next_step=error.next_step) from error
+            raise _unusable(section.name, error) from error
         setup = PrinterSetup(
             id=printer,
             name=section.name,
@@ -461,6 +466,11 @@ class Agent:
             return lambda state, now: core.on_desired(state, content, now)
         assert isinstance(content, Command)
         return lambda state, now: core.on_command(state, content, now)
+
+
+def _unusable(name: str, error: DriverError) -> ConfigurationError:
+    says = Bilingual(f"Printer {name!r}: {error.detail}", f"Imprimante {name!r} : {error.detail_fr}")
+    return ConfigurationError(says, next_step=Bilingual(error.next_step, error.next_step_fr))
 
 
 def _by_hand(content: Envelope) -> bool:

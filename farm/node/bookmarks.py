@@ -18,9 +18,14 @@ from zlib import crc32
 from drivers.base import BOOKMARK_CHARACTERS, Bookmark
 from farm.log import get_logger
 from farm.node.core import NodeState
+from gcode.texts import Told
 
 _log = get_logger(__name__)
 RECORD_BYTES: Final = 4_096  # a page of the page cache: written whole, and never a second one
+_FREE_SOME: Final = Told("disk-full", "Free some space.", "Libérez de la place.")
+_LOST_AT_THE_END: Final = Told(
+    "no-bookmarks", "no print goes on after this process dies", "si ce programme s'arrête, aucune impression ne pourra continuer"
+)
 _GAP_S: Final = 0.2  # real time: a driver gives two a second; whatever it gives, no more rounds than these are written
 
 
@@ -117,7 +122,7 @@ class Bookmarks:
         if written:
             _log.info("bookmarks.kept-again")
         else:
-            _log.warning("bookmarks.not-kept", note="no print goes on after this process dies", next_step="Free some space.")
+            _log.warning("bookmarks.not-kept", note=_LOST_AT_THE_END, next_step=_FREE_SOME)
 
 
 def _remove(paths: Iterable[Path]) -> None:

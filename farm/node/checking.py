@@ -23,7 +23,7 @@ from farm.node.core.state import QuietHours
 from farm.node.keeper import Keeper
 from farm.process import bound_to_us
 from gcode.limits import MAX_FILE_BYTES, Limits, LimitsError, OwnerLimits, as_record, limits_of_nobody, parse_limits
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 FILE_NAME: Final = "limits.toml"
@@ -33,7 +33,10 @@ _LOOK_EVERY_S: Final = 5.0  # real: how soon a changed limits.toml is noticed
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 _MAX_RULE: Final = 80
 _KEPT_ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-_CORRECT_IT: Final = "Correct the file: `farm node limits` checks it, configs/limits.toml shows every key."
+_CORRECT_IT: Final = Bilingual(
+    "Correct the file: `farm node limits` checks it, configs/limits.toml shows every key.",
+    "Corrigez le fichier : `farm node limits` le vérifie, configs/limits.toml montre chaque clé.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class ProcessCheck:
         finally:
             if child.returncode is None:
                 child.kill()
-                await child.wait()
+                await child.communicate()  # what was not read would keep its pipe open
         if child.returncode != 0 or len(said) > _MAX_ANSWER_BYTES:
             raise ValueError(f"the process ended with code {child.returncode}")
         return said
@@ -204,7 +207,7 @@ class Checking:
         try:
             await self._read()
         except LimitsError as error:
-            raise ConfigurationError(str(error), next_step=_CORRECT_IT, code=error.code) from error
+            raise ConfigurationError(error.bilingual, next_step=_CORRECT_IT, code=error.code) from error
 
     def know(self, printer: str, name: str, profile: str, quiet_hours: QuietHours) -> QuietHours:
         """A printer is there; return when it is quiet: by node.toml, and by its owner's limits."""
@@ -263,11 +266,8 @@ class Checking:
         note = None
         if trouble is not None:
             said = trouble.bilingual
-            note = core.limits_note(
-                f"{said.en} {_CORRECT_IT}",
-                f"{said.fr} Corrigez le fichier : `farm node limits` le vérifie, configs/limits.toml montre chaque clé.",
-            )
-            _log.error("limits.unusable", detail=said.en, next_step=_CORRECT_IT)
+            note = core.limits_note(f"{said.en} {_CORRECT_IT.en}", f"{said.fr} {_CORRECT_IT.fr}")
+            _log.error("limits.unusable", detail=Told(trouble.code, *said), next_step=Told(trouble.code, *_CORRECT_IT))
         elif not first:
             _log.info("limits.changed", revision=revision)
         await self._keeper.apply_surely(lambda state, _now: core.on_limits(state, revision, quiet, note), key="limits")
@@ -282,7 +282,8 @@ class Checking:
             return
         checked = await self._check(Request(program, task.program, known.profile, self._limits.of(known.name)))
         if checked.refused is not None:
-            _log.warning("program.refused", program=task.program[:12], printer=task.printer, detail=checked.refused.en)
+            refused = Told(checked.refused.code, checked.refused.en, checked.refused.fr)
+            _log.warning("program.refused", program=task.program[:12], printer=task.printer, detail=refused)
 
         def event(state: NodeState, _now: core.Moment) -> core.Step:
             return core.on_checked(state, task, checked, revision)

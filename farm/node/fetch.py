@@ -22,10 +22,14 @@ from urllib.parse import urlsplit
 from farm.bus.transport import tls_context
 from farm.errors import ConfigurationError, FarmError, NotAllowedError, NotFoundError, TooLargeError, UnreachableError
 from farm.node.unpacking import PACKING_OVERHEAD_BYTES, PackedPart, UnpackError, can_unpack
+from gcode.texts import NOTHING, Bilingual
 
 _CHUNK_BYTES: Final = 64 * 1024
 _SOCKET_TIMEOUT_S: Final = 10.0  # between two chunks; also the longest that an ending agent waits for this thread
 _WHOLE_TIMEOUT_S: Final = 3600.0  # of one attempt; what has arrived is kept for the next
+_LATER: Final = Bilingual("It is asked for again later.", "Il sera redemandé plus tard.")
+_GOES_ON: Final = Bilingual("It goes on from there.", "Il reprendra de là.")
+_ANEW: Final = Bilingual("It is fetched again from the beginning.", "Il est téléchargé de nouveau depuis le début.")
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})  # never said by a socket
 
 
@@ -55,7 +59,10 @@ class Source:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ConfigurationError(
-                f"{self.url!r} is not the address of a farm.", next_step="Join again with its http(s):// address."
+                Bilingual(f"{self.url!r} is not the address of a farm.", f"{self.url!r} n'est pas l'adresse d'une ferme."),
+                next_step=Bilingual(
+                    "Join again with its http(s):// address.", "Rejoignez-la de nouveau avec son adresse en http(s)://."
+                ),
             )
         if parts.scheme == "http":
             plain = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=self.timeout_s)
@@ -83,10 +90,30 @@ def hash_of(path: Path, stop: Event) -> str:
 
 def _refusal(status: int, sha256: str) -> FarmError:
     if status in {401, 403}:
-        return NotAllowedError("The farm refuses this node's password.", next_step="Join again with a new code.")
+        return NotAllowedError(
+            Bilingual("The farm refuses this node's password.", "La ferme refuse le mot de passe de ce nœud."),
+            next_step=Bilingual("Join again with a new code.", "Rejoignez-la de nouveau avec un nouveau code."),
+        )
+    program = sha256[:12]
     if status == 404:
-        return NotFoundError(f"The farm has no program {sha256[:12]}.", next_step="It is asked for again later.")
-    return UnreachableError(f"The farm answered {status} for program {sha256[:12]}.", next_step="It is asked for again later.")
+        says = Bilingual(f"The farm has no program {program}.", f"La ferme n'a pas le programme {program}.")
+        return NotFoundError(says, next_step=_LATER)
+    says = Bilingual(
+        f"The farm answered {status} for program {program}.", f"La ferme a répondu {status} pour le programme {program}."
+    )
+    return UnreachableError(says, next_step=_LATER)
+
+
+def _broke_off(english: str, french: str) -> UnreachableError:
+    says = Bilingual(f"The transfer broke off after {english}.", f"Le téléchargement s'est interrompu après {french}.")
+    return UnreachableError(says, next_step=_GOES_ON)
+
+
+def _damaged(sha256: str, why: Bilingual = NOTHING) -> DamagedError:
+    more, more_fr = (f": {why.en}", f" : {why.fr}") if why.en else ("", "")
+    program = sha256[:12]
+    says = Bilingual(f"Program {program} arrived damaged{more}.", f"Le programme {program} est arrivé abîmé{more_fr}.")
+    return DamagedError(says, next_step=_ANEW)
 
 
 def _accepted_offset(response: http.client.HTTPResponse, asked: int, sha256: str) -> int:
@@ -107,7 +134,13 @@ def _receive(response: http.client.HTTPResponse, part: Path, offset: int, most_b
             offset += len(chunk)
             if offset > most_bytes:
                 file.truncate(0)
-                raise TooLargeError(f"The farm sent more than the {most_bytes} bytes of the program.", next_step="Report this.")
+                raise TooLargeError(
+                    Bilingual(
+                        f"The farm sent more than the {most_bytes} bytes of the program.",
+                        f"La ferme a envoyé plus que les {most_bytes} octets du programme.",
+                    ),
+                    next_step=Bilingual("Report this.", "Signalez-le."),
+                )
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
@@ -185,7 +218,7 @@ def _ask(order: _Order) -> None:
     if packed.whole and not order.stop.is_set():
         _unpack(order, packed)
     elif packed.have and not order.stop.is_set():
-        raise UnreachableError(f"The transfer broke off after {packed.have} packed bytes.", next_step="It goes on from there.")
+        raise _broke_off(f"{packed.have} packed bytes", f"{packed.have} octets compressés")
 
 
 def _unpack(order: _Order, packed: PackedPart) -> None:
@@ -194,9 +227,7 @@ def _unpack(order: _Order, packed: PackedPart) -> None:
     except UnpackError as error:
         packed.forget()
         order.part.unlink(missing_ok=True)
-        raise DamagedError(
-            f"Program {order.sha256[:12]} arrived damaged: {error}.", next_step="It is fetched again from the beginning."
-        ) from error
+        raise _damaged(order.sha256, error.text) from error
 
 
 def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Event, *, plain: bool = False) -> None:
@@ -219,16 +250,18 @@ def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Even
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK):
             raise
+        why = str(error) or type(error).__name__
         raise UnreachableError(
-            f"The farm at {source.url} does not answer ({str(error) or type(error).__name__}).", next_step="It is asked again."
+            Bilingual(f"The farm at {source.url} does not answer ({why}).", f"La ferme sur {source.url} ne répond pas ({why})."),
+            next_step=Bilingual("It is asked again.", "Elle sera de nouveau interrogée."),
         ) from error
     if stop.is_set():
         return
     if (have := part.stat().st_size if part.exists() else 0) < size_bytes:
-        raise UnreachableError(f"The transfer broke off after {have} of {size_bytes} bytes.", next_step="It goes on from there.")
+        raise _broke_off(f"{have} of {size_bytes} bytes", f"{have} octets sur {size_bytes}")
     if hash_of(part, stop) != sha256:
         if stop.is_set():
             return
         part.unlink()
-        raise DamagedError(f"Program {sha256[:12]} arrived damaged.", next_step="It is fetched again from the beginning.")
+        raise _damaged(sha256)
     part.rename(target)

@@ -19,11 +19,13 @@ from farm.errors import FarmError, TooLargeError
 from farm.log import get_logger
 from farm.node.ballast import free_bytes
 from farm.node.fetch import DamagedError, Source, fetch, hash_of
+from gcode.texts import Bilingual
 
 _log = get_logger(__name__)
 _THREADS: Final = 2  # one file does not wait behind a slow one; more would only share a home's line
 _FIRST_RETRY_S: Final = 1.0  # real time: this is about the network
 _LAST_RETRY_S: Final = 60.0
+_FREE_SOME: Final = Bilingual("Free some space.", "Libérez de la place.")
 _jitter = random.SystemRandom()
 
 
@@ -159,9 +161,8 @@ class Programs:
             self._failed(sha256, error)
             return False
         except OSError as error:
-            self._failed(
-                sha256, FarmError(f"The cache of programs: {error.strerror}.", next_step="Free some space.", code="cache-disk")
-            )
+            says = Bilingual(f"The cache of programs: {error.strerror}.", f"Le cache des programmes : {error.strerror}.")
+            self._failed(sha256, FarmError(says, next_step=_FREE_SOME, code="cache-disk"))
             return False
         if not transfer.stop.is_set():
             recovered = self.problems.pop(sha256, None) is not None
@@ -217,13 +218,19 @@ class Programs:
     def _check_room(self, over: int, short: int) -> None:
         if over > 0:
             raise TooLargeError(
-                f"The programs that are needed now take {self._max_bytes + over} bytes; the cache may have {self._max_bytes}.",
-                next_step="Raise [cache] max_bytes in node.toml.",
+                Bilingual(
+                    f"The programs that are needed now take {self._max_bytes + over} bytes; the cache may have {self._max_bytes}.",
+                    f"Les programmes nécessaires prennent {self._max_bytes + over} octets ; le cache peut en avoir "
+                    f"{self._max_bytes}.",
+                ),
+                next_step=Bilingual("Raise [cache] max_bytes in node.toml.", "Augmentez max_bytes dans [cache] de node.toml."),
             )
         if short > 0:
-            raise FarmError(
-                f"The disk has {short} bytes too few for the next program.", next_step="Free some space.", code="cache-disk"
+            says = Bilingual(
+                f"The disk has {short} bytes too few for the next program.",
+                f"Il manque {short} octets sur le disque pour le prochain programme.",
             )
+            raise FarmError(says, next_step=_FREE_SOME, code="cache-disk")
 
     def _part(self, sha256: str) -> Path:
         return self.path(sha256).with_name(f"{sha256}.gcode.part")

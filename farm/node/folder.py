@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import ConfigurationError
+from gcode.texts import Bilingual
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - owner and name are checked in `read_seen`
@@ -49,16 +50,28 @@ class DataFolder:
             descriptor = os.open(self.path / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
-                f"The data folder {self.path} cannot be written: {error.strerror}.",
-                next_step="Give the agent's user that folder, or set another one with `data` in node.toml.",
+                Bilingual(
+                    f"The data folder {self.path} cannot be written: {error.strerror}.",
+                    f"Impossible d'écrire dans le dossier de données {self.path} : {error.strerror}.",
+                ),
+                next_step=Bilingual(
+                    "Give the agent's user that folder, or set another one with `data` in node.toml.",
+                    "Donnez ce dossier à l'utilisateur de l'agent, ou indiquez-en un autre avec `data` dans node.toml.",
+                ),
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
             raise ConfigurationError(
-                f"Another agent uses the data folder {self.path}.",
-                next_step="End that one first, or give this one a folder of its own.",
+                Bilingual(
+                    f"Another agent uses the data folder {self.path}.",
+                    f"Un autre agent utilise le dossier de données {self.path}.",
+                ),
+                next_step=Bilingual(
+                    "End that one first, or give this one a folder of its own.",
+                    "Arrêtez d'abord celui-là, ou donnez à celui-ci un dossier à lui.",
+                ),
                 code="already-running",
             ) from error
         return descriptor

@@ -12,6 +12,7 @@ from farm.log import get_logger
 from farm.node.core import Act, ActKind, StartJob, TraceJob
 from farm.node.core.refusals import ANSWER_THERE, Refusal
 from farm.node.core.state import UNSEEN
+from gcode.texts import Told
 
 _log = get_logger(__name__)
 _FIRST_RETRY_S: Final = 1.0  # real time: cables and networks
@@ -25,6 +26,11 @@ _NOT_BEGUN: Final = (PrinterBusyError, TransferError, FirmwareError)
 def in_words(error: DriverError) -> Refusal:
     """What a driver says, in both languages, under its stable code."""
     return Refusal(error.code, error.bilingual.en, error.bilingual.fr)
+
+
+def _in_log(error: DriverError) -> dict[str, Told]:
+    detail = Told(error.code, error.detail, error.detail_fr)
+    return {"detail": detail, "next_step": Told(error.code, error.next_step, error.next_step_fr)}
 
 
 class DriverBugError(DriverError):
@@ -82,7 +88,8 @@ class Hand:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await _guarded(self.driver.close())
         except (DriverError, TimeoutError) as error:
-            _log.warning("printer.close-failed", printer=self.printer, detail=str(error))
+            detail = in_words(error) if isinstance(error, DriverError) else str(error)
+            _log.warning("printer.close-failed", printer=self.printer, detail=detail)
 
     async def _stay_connecting(self) -> None:
         """Drivers reconnect by themselves once `connect` was called; asking again renews the reason that people see."""
@@ -94,7 +101,7 @@ class Hand:
             except DriverError as error:
                 if trouble != str(error):
                     trouble = in_words(error)
-                    _log.warning("printer.unreachable", printer=self.printer, detail=error.detail, next_step=error.next_step)
+                    _log.warning("printer.unreachable", printer=self.printer, **_in_log(error))
                     self._answers.on_trouble(self.printer, trouble)
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
@@ -119,7 +126,7 @@ class Hand:
         try:
             trace: JobTrace = await _guarded(self.driver.trace(asked.job, program=program, bookmark=bookmark))
         except DriverError as error:
-            _log.info("job.untraced", job=asked.job, detail=error.detail)
+            _log.info("job.untraced", job=asked.job, detail=in_words(error))
             return None
         return trace
 

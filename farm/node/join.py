@@ -11,7 +11,7 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,7 @@ from farm.addresses import is_loopback
 from farm.bus.messages import Id
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, certificate_pin, read_code, write_private
+from gcode.texts import NOTHING, Bilingual, both
 
 if TYPE_CHECKING:
     from farm.views import EnrolmentGrant
@@ -29,6 +30,46 @@ AUTHORITY: Final = "ca.pem"
 _TIMEOUT_S: Final = 15.0
 _MAX_ANSWER_BYTES: Final = 65_536
 _API: Final = "/api/v1/enrolments"
+_MAX_TEXT: Final = 500
+_DAMAGED: Final = Bilingual("it is damaged", "il est abîmé")
+_COPY_ADDRESS: Final = Bilingual(
+    "Copy it from the invitation: https://HOST:PORT.", "Copiez-la de l'invitation : https://HÔTE:PORT."
+)
+_ASK_OPERATOR: Final = Bilingual("Ask the farm's operator.", "Demandez à l'opérateur de la ferme.")
+# X509_V_ERR_* of OpenSSL: what is wrong in French (English has OpenSSL's own words), and what to do
+_NOT_YET_VALID: Final = 9
+_CERTIFICATE_FR: Final = {
+    _NOT_YET_VALID: "il n'est pas encore valable",
+    10: "il n'est plus valable",
+    18: "il ne vient pas d'une autorité connue",
+    19: "il ne vient pas d'une autorité connue",
+    20: "il ne vient pas d'une autorité connue",
+    62: "il est pour un autre nom",
+    64: "il est pour une autre adresse",
+}
+_CERTIFICATE_STEPS: Final = {
+    _NOT_YET_VALID: Bilingual(
+        "The clock of this machine is behind: set it, then try again.",
+        "L'horloge de cette machine retarde : mettez-la à l'heure, puis recommencez.",
+    ),
+    10: Bilingual(
+        "Check the clock of this machine; if it is right, restart the farm's daemon, which renews its certificate.",
+        "Vérifiez l'horloge de cette machine ; si elle est à l'heure, faites redémarrer le démon de la ferme : "
+        "il renouvelle son certificat.",
+    ),
+    62: Bilingual(
+        "Use the name of the invitation, or have this one added to names in [http] of the farm's farm.toml.",
+        "Prenez le nom de l'invitation, ou faites ajouter celui-ci à names dans [http] du farm.toml de la ferme.",
+    ),
+    64: Bilingual(
+        "Use the address of the invitation, or have this one added to names in [http] of the farm's farm.toml.",
+        "Prenez l'adresse de l'invitation, ou faites ajouter celle-ci à names dans [http] du farm.toml de la ferme.",
+    ),
+}
+_WHOLE_CODE: Final = Bilingual(
+    "Copy the whole code, with what follows its dot: it says which farm to trust.",
+    "Copiez tout le code, avec ce qui suit son point : c'est ce qui dit à quelle ferme se fier.",
+)
 
 
 class Identity(BaseModel):
@@ -75,8 +116,14 @@ def join(url: str, code: str, data_folder: Path, name: str, *, again: bool = Fal
     identity_file = data_folder / IDENTITY
     if identity_file.exists() and not again:
         raise ConflictError(
-            f"{data_folder} belongs to a node that has joined a farm.",
-            next_step="Give another folder with --data, or --again to replace that node's identity (it cannot be brought back).",
+            Bilingual(
+                f"{data_folder} belongs to a node that has joined a farm.",
+                f"{data_folder} est à un nœud qui a déjà rejoint une ferme.",
+            ),
+            next_step=Bilingual(
+                "Give another folder with --data, or --again to replace that node's identity (it cannot be brought back).",
+                "Donnez un autre dossier avec --data, ou --again pour remplacer l'identité de ce nœud (elle sera perdue).",
+            ),
             code="already-joined",
         )
     _try_folder(data_folder)
@@ -107,14 +154,24 @@ def load_identity(data_folder: Path) -> Identity:
         identity = Identity.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"This node has not joined a farm: there is no {path}.",
-            next_step="Ask the farm for an invitation (farm invite), then: farm node join URL CODE --data FOLDER.",
+            Bilingual(
+                f"This node has not joined a farm: there is no {path}.",
+                f"Ce nœud n'a rejoint aucune ferme : {path} n'existe pas.",
+            ),
+            next_step=Bilingual(
+                "Ask the farm for an invitation (farm invite), then: farm node join URL CODE --data FOLDER.",
+                "Demandez une invitation à la ferme (farm invite), puis : farm node join URL CODE --data DOSSIER.",
+            ),
             code="not-joined",
         ) from error
     except (OSError, ValidationError) as error:
+        why = both(error.strerror or "") if isinstance(error, OSError) else _DAMAGED
         raise ConfigurationError(
-            f"{path} cannot be used: {error.strerror if isinstance(error, OSError) else 'it is damaged'}.",
-            next_step="Restore it from a backup, or join again with a new code and --again.",
+            Bilingual(f"{path} cannot be used: {why.en}.", f"{path} est inutilisable : {why.fr}."),
+            next_step=Bilingual(
+                "Restore it from a backup, or join again with a new code and --again.",
+                "Reprenez-le d'une sauvegarde, ou rejoignez de nouveau la ferme avec un nouveau code et --again.",
+            ),
         ) from error
     return identity.model_copy(update={"ca_file": data_folder / AUTHORITY if identity.ca_file else None})
 
@@ -129,18 +186,27 @@ def _read_url(url: str) -> _Farm:
             parts.scheme == "https",
         )
     except (KeyError, ValueError) as error:
-        raise InvalidError(
-            f"{url!r} is not the address of a farm.", next_step="Copy it from the invitation: https://HOST:PORT."
-        ) from error
+        raise _no_address(url) from error
     if not farm.host or parts.username is not None:
-        raise InvalidError(f"{url!r} is not the address of a farm.", next_step="Copy it from the invitation: https://HOST:PORT.")
+        raise _no_address(url)
     if not farm.tls and not is_loopback(farm.host):
         raise InvalidError(
-            f"{url!r} is not encrypted, so the node's password could be read on the way.",
-            next_step="Use the https:// address of the invitation; http:// is for a farm on this machine only.",
+            Bilingual(
+                f"{url!r} is not encrypted, so the node's password could be read on the way.",
+                f"{url!r} n'est pas chiffrée : le mot de passe du nœud pourrait être lu en chemin.",
+            ),
+            next_step=Bilingual(
+                "Use the https:// address of the invitation; http:// is for a farm on this machine only.",
+                "Prenez l'adresse en https:// de l'invitation ; http:// ne vaut que pour une ferme sur cette machine.",
+            ),
             code="not-encrypted",
         )
     return farm
+
+
+def _no_address(url: str) -> InvalidError:
+    says = Bilingual(f"{url!r} is not the address of a farm.", f"{url!r} n'est pas l'adresse d'une ferme.")
+    return InvalidError(says, next_step=_COPY_ADDRESS)
 
 
 def _try_folder(folder: Path) -> None:
@@ -150,8 +216,14 @@ def _try_folder(folder: Path) -> None:
         (folder / ".try").unlink()
     except OSError as error:
         raise ConfigurationError(
-            f"The folder {folder} cannot be written: {os.strerror(error.errno or 0)}.",
-            next_step="Give another one with --data, or the right to write there. The code was not used.",
+            Bilingual(
+                f"The folder {folder} cannot be written: {os.strerror(error.errno or 0)}.",
+                f"Impossible d'écrire dans le dossier {folder} : {os.strerror(error.errno or 0)}.",
+            ),
+            next_step=Bilingual(
+                "Give another one with --data, or the right to write there. The code was not used.",
+                "Donnez-en un autre avec --data, ou le droit d'y écrire. Le code n'a pas été utilisé.",
+            ),
         ) from error
 
 
@@ -174,8 +246,14 @@ def _trust(farm: _Farm, code: JoinCode) -> tuple[ssl.SSLContext | None, str | No
         raise _not_a_farm(farm)
     if pin != code.pin:
         raise UnreachableError(
-            f"{farm} is not the farm that made this code: its authority is another.",
-            next_step="Check the address and copy the whole code again. If both are right, somebody stands in between.",
+            Bilingual(
+                f"{farm} is not the farm that made this code: its authority is another.",
+                f"{farm} n'est pas la ferme qui a fait ce code : son autorité est une autre.",
+            ),
+            next_step=Bilingual(
+                "Check the address and copy the whole code again. If both are right, somebody stands in between.",
+                "Vérifiez l'adresse et recopiez tout le code. Si les deux sont justes, quelqu'un s'est mis entre vous et la ferme.",
+            ),
             code="wrong-pin",
         )
     return ssl.create_default_context(cadata=pem), pem
@@ -187,7 +265,9 @@ def _claim(farm: _Farm, context: ssl.SSLContext | None, code: JoinCode, name: st
     try:
         claim = EnrolmentClaim(code=code.code, name=name)
     except ValidationError as error:
-        raise InvalidError("A node's name has 1 to 80 characters.", next_step="Give another one with --name.") from error
+        says = Bilingual("A node's name has 1 to 80 characters.", "Le nom d'un nœud a de 1 à 80 caractères.")
+        step = Bilingual("Give another one with --name.", "Donnez-en un autre avec --name.")
+        raise InvalidError(says, next_step=step) from error
     status, body = _ask(farm, context, "POST", f"{_API}/claim", claim.model_dump_json().encode())
     if status >= http.HTTPStatus.BAD_REQUEST:
         raise _refusal(farm, status, body)
@@ -201,29 +281,47 @@ def _refusal(farm: _Farm, status: int, body: bytes) -> FarmError:
     """The daemon's problem details (RFC 9457) as an error of ours."""
     try:
         problem = json.loads(body)
-        code, detail = str(problem.get("code", "")), str(problem.get("detail", ""))[:500]
+        code, detail = str(problem.get("code", "")), _text_of(problem, "detail")
     except (ValueError, AttributeError):
         return _not_a_farm(farm)
-    if not code or not detail:
+    if not code or not detail.en:
         return _not_a_farm(farm)
     if status == http.HTTPStatus.NOT_FOUND:
         return NotFoundError(
-            "The farm does not know this code: it is mistyped, was used already, or is too old.",
-            next_step="Ask the farm for a new invitation.",
+            Bilingual(
+                "The farm does not know this code: it is mistyped, was used already, or is too old.",
+                "La ferme ne connaît pas ce code : il est mal recopié, a déjà servi, ou est trop vieux.",
+            ),
+            next_step=Bilingual("Ask the farm for a new invitation.", "Demandez une nouvelle invitation à la ferme."),
             code="unknown-code",
         )
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return UnreachableError(
-            "The farm has had too many attempts.", next_step="Wait a few minutes, then try again.", code="too-many"
+            Bilingual("The farm has had too many attempts.", "La ferme a reçu trop d'essais."),
+            next_step=Bilingual("Wait a few minutes, then try again.", "Attendez quelques minutes, puis recommencez."),
+            code="too-many",
         )
-    return FarmError(
-        f"The farm refuses: {detail}", next_step=str(problem.get("next_step", "Ask the farm's operator."))[:500], code=code
-    )
+    says = Bilingual(f"The farm refuses: {detail.en}", f"La ferme refuse : {detail.fr}")
+    return FarmError(says, next_step=_text_of(problem, "next_step", _ASK_OPERATOR), code=code)
+
+
+def _text_of(problem: dict[str, Any], key: str, instead: Bilingual = NOTHING) -> Bilingual:
+    """A text of the farm's; an older farm says it in English only."""
+    if not problem.get(key):
+        return instead
+    english = str(problem[key])[:_MAX_TEXT]
+    return Bilingual(english, str(problem.get(f"{key}_fr") or english)[:_MAX_TEXT])
 
 
 def _not_a_farm(farm: _Farm) -> ConfigurationError:
     return ConfigurationError(
-        f"What answers at {farm} is not an Essaim daemon.", next_step="Check host and port with the invitation.", code="not-a-farm"
+        Bilingual(
+            f"What answers at {farm} is not an Essaim daemon.", f"Ce qui répond à l'adresse {farm} n'est pas une ferme Essaim."
+        ),
+        next_step=Bilingual(
+            "Check host and port with the invitation.", "Comparez l'adresse, avec son numéro de port, à celle de l'invitation."
+        ),
+        code="not-a-farm",
     )
 
 
@@ -245,25 +343,24 @@ def _ask(farm: _Farm, context: ssl.SSLContext | None, method: str, path: str, bo
     except http.client.HTTPException as error:
         raise _not_a_farm(farm) from error
     except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UnreachableError(
-            f"No farm answers at {farm}: {getattr(error, 'strerror', None) or error}.",
-            next_step="Check that the farm runs, the address, and the network.",
+            Bilingual(f"No farm answers at {farm}: {why}.", f"Aucune ferme ne répond à l'adresse {farm} : {why}."),
+            next_step=Bilingual(
+                "Check that the farm runs, the address, and the network.",
+                "Vérifiez que la ferme fonctionne, l'adresse, et le réseau.",
+            ),
         ) from error
     finally:
         connection.close()
 
 
 def _untrusted(farm: _Farm, error: ssl.SSLCertVerificationError) -> UnreachableError:
-    steps = {
-        9: "The clock of this machine is behind: set it, then try again.",  # X509_V_ERR_CERT_NOT_YET_VALID
-        10: "Check the clock of this machine; if it is right, restart the farm's daemon, which renews its certificate.",
-        62: "Use the name of the invitation, or have this one added to names in [http] of the farm's farm.toml.",
-        64: "Use the address of the invitation, or have this one added to names in [http] of the farm's farm.toml.",
-    }
+    why, why_fr = error.verify_message, _CERTIFICATE_FR.get(error.verify_code, error.verify_message)
     return UnreachableError(
-        f"The certificate of {farm} is not accepted: {error.verify_message}.",
-        next_step=steps.get(error.verify_code, "Copy the whole code, with what follows its dot: it says which farm to trust."),
-        code="clock-wrong" if error.verify_code == 9 else "certificate",
+        Bilingual(f"The certificate of {farm} is not accepted: {why}.", f"Le certificat de {farm} n'est pas accepté : {why_fr}."),
+        next_step=_CERTIFICATE_STEPS.get(error.verify_code, _WHOLE_CODE),
+        code="clock-wrong" if error.verify_code == _NOT_YET_VALID else "certificate",
     )
 
 
@@ -274,6 +371,12 @@ def _keep(identity: Identity, authority: str | None, folder: Path) -> None:
         write_private(folder / IDENTITY, identity.model_dump_json(indent=2) + "\n")
     except OSError as error:
         raise ConfigurationError(
-            f"The identity cannot be written to {folder}: {os.strerror(error.errno or 0)}.",
-            next_step="Free some space there, then join again with a new code: this one is used.",
+            Bilingual(
+                f"The identity cannot be written to {folder}: {os.strerror(error.errno or 0)}.",
+                f"L'identité du nœud n'a pas pu être écrite dans {folder} : {os.strerror(error.errno or 0)}.",
+            ),
+            next_step=Bilingual(
+                "Free some space there, then join again with a new code: this one is used.",
+                "Libérez-y de la place, puis recommencez avec un nouveau code : celui-ci a servi.",
+            ),
         ) from error

@@ -24,13 +24,23 @@ from farm.node import core
 from farm.node.ballast import Ballast
 from farm.node.core import Changes, JournalPlace, Moment, NodeState, Remembered, Step
 from farm.node.ledger import Ledger, LedgerWriteError
+from gcode.texts import Told
 
 _log = get_logger(__name__)
 # of what may give way; what a job came to never does, and is bounded by the beds: nothing starts on one until it is written
 _MAX_OWED: Final = 1_000
 _PRUNE_BATCH: Final = 500  # facts, and counters: a short transaction on an SD card
-_OLD_LEDGER: Final = "The card was written back from an image: look at the beds. Everything is told to the farm anew."
-_FREE_SOME: Final = "Free some space: nothing new is started until then."
+_OLD_LEDGER: Final = Told(
+    "ledger-old",
+    "The card was written back from an image: look at the beds. Everything is told to the farm anew.",
+    "La carte a été réécrite depuis une image : regardez les plateaux. Tout est redit à la ferme.",
+)
+_FREE_SOME: Final = Told(
+    "disk-full",
+    "Free some space: nothing new is started until then.",
+    "Libérez de la place : rien de nouveau n'est lancé d'ici là.",
+)
+_GIVES_WAY: Final = Told("ballast", "the ballast gives way", "la réserve du disque est entamée")
 _Result = TypeVar("_Result")
 
 Event = Callable[[NodeState, Moment], Step]
@@ -299,7 +309,7 @@ class Keeper:
         if not error.full or self._ballast is None or not await self.in_thread(self._ballast.give):
             return False
         if self._state is None or not self._state.nearly_full:
-            _log.error("disk.full", detail=error.detail, action="the ballast gives way", next_step=_FREE_SOME)
+            _log.error("disk.full", detail=error.detail, action=_GIVES_WAY, next_step=_FREE_SOME)
         if self._state is not None:
             self._take(replace(self._state, nearly_full=True))
         return True

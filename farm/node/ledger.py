@@ -19,6 +19,7 @@ from farm.ids import new_id
 from farm.node.ballast import is_full
 from farm.node.core import Changes, JournalPlace, Occupied, Remembered
 from farm.node.core.state import KEEP_COMMANDS
+from gcode.texts import Bilingual, Told, both, told
 from scheduler.model import JobOutcome, OccupationKind
 
 _VERSION: Final = 2
@@ -49,12 +50,18 @@ _ALLOCATIONS: Final = TypeAdapter(dict[str, tuple[AllocationOrder, ...]])
 _MAX_BATCH_BYTES: Final = 180_000  # of facts; the packet's limit is 256 kB
 
 
+_FREE_SOME: Final = Bilingual(
+    "Free some space; nothing new is started until then.", "Libérez de la place ; rien de nouveau n'est lancé d'ici là."
+)
+_CHECK_DISK: Final = Bilingual("Check the disk and the folder's owner.", "Vérifiez le disque, et à qui est le dossier.")
+
+
 class LedgerWriteError(FarmError):
     """A step could not be written: nothing of it has happened. `full`: the disk has no room."""
 
     code = "ledger-unwritable"
 
-    def __init__(self, detail: str, *, next_step: str, full: bool) -> None:
+    def __init__(self, detail: Bilingual | Told, *, next_step: Bilingual | Told, full: bool) -> None:
         super().__init__(detail, next_step=next_step)
         self.full = full
 
@@ -63,25 +70,48 @@ def _no_room(path: Path | str) -> bool:
     return is_full(Path(path).parent)
 
 
-def _unusable(path: Path | str, why: str) -> FarmError:
+def _unusable(path: Path | str, why: Bilingual | Told) -> FarmError:
+    said = both(why)
     if _no_room(path):
         return LedgerWriteError(
-            f"The disk with the ledger {path} is full ({why}).",
-            next_step="Free some space and start the agent again. Nothing is lost: it goes on from what the ledger holds.",
+            Bilingual(
+                f"The disk with the ledger {path} is full ({said.en}).",
+                f"Le disque où se trouve le registre {path} est plein ({said.fr}).",
+            ),
+            next_step=Bilingual(
+                "Free some space and start the agent again. Nothing is lost: it goes on from what the ledger holds.",
+                "Libérez de la place et relancez l'agent. Rien n'est perdu : il reprend là où en est le registre.",
+            ),
             full=True,
         )
     return ConfigurationError(
-        f"The ledger {path} cannot be used: {why}.",
-        next_step="Check the folder's owner and free space. If the file is damaged, move it away and check every bed before the "
-        "next start: the node then begins a new ledger.",
+        Bilingual(f"The ledger {path} cannot be used: {said.en}.", f"Le registre {path} est inutilisable : {said.fr}."),
+        next_step=Bilingual(
+            "Check the folder's owner and free space. If the file is damaged, move it away and check every bed before the "
+            "next start: the node then begins a new ledger.",
+            "Vérifiez à qui est le dossier, et la place libre. Si le fichier est abîmé, mettez-le de côté et vérifiez chaque "
+            "plateau avant de relancer : le nœud commence alors un nouveau registre.",
+        ),
         code="ledger-unusable",
     )
 
 
+def _newer(version: int) -> Bilingual:
+    return Bilingual(
+        f"it was written by a newer agent (version {version})", f"il a été écrit par un agent plus récent (version {version})"
+    )
+
+
+def _unreadable(error: Exception, what: str, what_fr: str) -> Bilingual:
+    kind = type(error).__name__
+    return Bilingual(f"{what} cannot be read ({kind})", f"{what_fr} est illisible ({kind})")
+
+
 def _write_error(path: Path | str, error: sqlite3.Error) -> LedgerWriteError:
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or _no_room(path)
-    next_step = "Free some space; nothing new is started until then." if full else "Check the disk and the folder's owner."
-    return LedgerWriteError(f"The ledger {path} could not be written: {error}.", next_step=next_step, full=full)
+    french = f"Le disque où se trouve le registre {path} est plein" if full else f"Le registre {path} n'a pas pu être écrit"
+    says = Bilingual(f"The ledger {path} could not be written: {error}.", f"{french} ({error}).")
+    return LedgerWriteError(says, next_step=_FREE_SOME if full else _CHECK_DISK, full=full)
 
 
 class Ledger:
@@ -103,13 +133,13 @@ class Ledger:
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         except sqlite3.Error as error:
-            raise _unusable(path, str(error)) from error
+            raise _unusable(path, told(str(error))) from error
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma).close()
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if version > _VERSION:
-                raise _unusable(path, f"it was written by a newer agent (version {version})")
+                raise _unusable(path, _newer(version))
             if version < _VERSION:
                 steps = _SCHEMA + _AGES if version == 0 else _AGES
                 connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;").close()
@@ -118,7 +148,7 @@ class Ledger:
             connection.execute("ROLLBACK").close()
         except sqlite3.Error as error:
             connection.close()
-            raise _unusable(path, str(error)) from error
+            raise _unusable(path, told(str(error))) from error
         except FarmError:
             connection.close()
             raise
@@ -140,7 +170,7 @@ class Ledger:
         try:
             return self._load()
         except (sqlite3.Error, ValidationError, ValueError, KeyError, TypeError) as error:
-            raise _unusable(self._path, f"its content cannot be read ({type(error).__name__})") from error
+            raise _unusable(self._path, _unreadable(error, "its content", "son contenu")) from error
 
     def _rows(self, query: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with closing(self._connection.execute(query, arguments)) as cursor:
@@ -181,9 +211,9 @@ class Ledger:
         try:
             lived_s = self._age_s()
         except (sqlite3.Error, ValueError) as error:
-            raise _unusable(self._path, f"its age cannot be read ({type(error).__name__})") from error
+            raise _unusable(self._path, _unreadable(error, "its age", "son âge")) from error
         if not 0.0 <= lived_s < inf:
-            raise _unusable(self._path, f"its age cannot be {lived_s} s")
+            raise _unusable(self._path, Bilingual(f"its age cannot be {lived_s} s", f"son âge ne peut pas être de {lived_s} s"))
         return lived_s
 
     def _age_s(self) -> float:
@@ -201,7 +231,7 @@ class Ledger:
         try:
             rows = self._rows(query, after + place.base, limit)
         except sqlite3.Error as error:
-            raise _unusable(self._path, str(error)) from error
+            raise _unusable(self._path, told(str(error))) from error
         found: list[RawFact] = []
         room_bytes = _MAX_BATCH_BYTES
         for position, body in rows:
@@ -236,7 +266,7 @@ class Ledger:
             written = self._rows(facts, place.oldest + place.base, limit)
             return [row[0] for row in written], [row[0] for row in self._rows(counters, before_lived_s, limit)]
         except sqlite3.Error as error:
-            raise _unusable(self._path, str(error)) from error
+            raise _unusable(self._path, told(str(error))) from error
 
     def told_of(self, place: JournalPlace, after: int, allocations: frozenset[str]) -> frozenset[str]:
         """Those of `allocations` of which facts after sequence number `after` tell.
@@ -251,7 +281,7 @@ class Ledger:
         try:
             return allocations & {row[0] for row in self._rows(query, after + place.base)}
         except sqlite3.Error as error:
-            raise _unusable(self._path, str(error)) from error
+            raise _unusable(self._path, told(str(error))) from error
 
     def printer_ids(self, names: list[str]) -> dict[str, str]:
         """The ids of printers by their configured names; a new name gets an id, once and for ever.

@@ -14,18 +14,19 @@ from farm.node.core import DriverAction, Step
 from farm.node.core.refusals import refusal_of
 from farm.node.hands import Hand
 from farm.node.keeper import Event, Keeper
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
-_LOOK_AGAIN: Final = "Look at the printer again."
+_TOO_MANY: Final = Told("too-many", "parts may be made too many", "il peut y avoir des pièces en trop")
+_LOOK_AGAIN: Final = Bilingual("Look at the printer again.", "Regardez de nouveau l'imprimante.")
 
 
 class RefusedError(ConflictError):
-    """A hand is refused; `detail_fr` says why in French."""
+    """A hand is refused."""
 
     def __init__(self, refused: str) -> None:
         said = refusal_of(refused)
-        super().__init__(str(said), next_step=_LOOK_AGAIN, code=said.code)
-        self.detail_fr = said.fr
+        super().__init__(said, next_step=_LOOK_AGAIN, code=said.code)
 
 
 class OnSite:
@@ -67,7 +68,10 @@ class OnSite:
         """
         hand = self._hand_of(action.printer)
         if hand is None:
-            raise NotFoundError(f"There is no printer {action.printer} at this node.", next_step=_LOOK_AGAIN)
+            says = Bilingual(
+                f"There is no printer {action.printer} at this node.", f"Il n'y a pas d'imprimante {action.printer} sur ce nœud."
+            )
+            raise NotFoundError(says, next_step=_LOOK_AGAIN)
         refused = core.why_not_act(self._keeper.state, action)
         if refused is None:
             act = core.act_of(self._keeper.state, action)
@@ -84,7 +88,7 @@ class OnSite:
 
         """
         await self._do(core.on_go_on)
-        _log.warning("person.go-on", by=by, note="parts may be made too many")
+        _log.warning("person.go-on", by=by, note=_TOO_MANY)
 
     async def _do(self, event: Event) -> Step:
         step = await self._keeper.apply(event, precious=True)

@@ -22,6 +22,7 @@ from farm.node.files import ProgramCache, Programs
 from farm.node.join import Identity
 from farm.node.speaker import Bus
 from farm.profiles import bundled_ids, own_profiles
+from gcode.texts import Bilingual
 
 BusFactory = Callable[[Identity, Callbacks], Bus]
 DriverFactory = Callable[[str, EventListener], Driver]
@@ -90,7 +91,11 @@ def by_name(sections: Iterable[PrinterSection]) -> dict[str, PrinterSection]:
     for section in sections:
         if section.name in found:
             raise ConfigurationError(
-                f"Two printers are called {section.name!r}.", next_step="Give each printer of node.toml a name of its own."
+                Bilingual(f"Two printers are called {section.name!r}.", f"Deux imprimantes s'appellent {section.name!r}."),
+                next_step=Bilingual(
+                    "Give each printer of node.toml a name of its own.",
+                    "Donnez à chaque imprimante de node.toml un nom à elle.",
+                ),
             )
         found[section.name] = section
     return found
@@ -118,9 +123,13 @@ def check_profile(section: PrinterSection, folder: Path | None = None) -> None:
     if section.profile in known:
         return
     near = get_close_matches(section.profile, known, n=len(known), cutoff=0.3)
-    ordered = [*near, *(profile for profile in known if profile not in near)]
+    ordered = ", ".join([*near, *(profile for profile in known if profile not in near)])
     raise ConfigurationError(
-        f"Printer {section.name!r}: there is no profile {section.profile!r}.", next_step=f"Use one of: {', '.join(ordered)}."
+        Bilingual(
+            f"Printer {section.name!r}: there is no profile {section.profile!r}.",
+            f"Imprimante {section.name!r} : il n'y a pas de profil {section.profile!r}.",
+        ),
+        next_step=Bilingual(f"Use one of: {ordered}.", f"Prenez l'un de ceux-ci : {ordered}."),
     )
 
 
@@ -136,7 +145,13 @@ def check_setup(setup: PrinterSetup) -> None:
         PrinterReport.model_validate({**values, "state": "offline", "bed": "unknown"})
     except ValidationError as error:
         where = str(error.errors()[0]["loc"][0])
+        what = f"{where} = {values.get(where, '')!r}"
         raise ConfigurationError(
-            f"Printer {setup.name!r}: {where} = {values.get(where, '')!r} cannot be used.",
-            next_step="Use letters, digits, points and dashes, such as generic-210.",
+            Bilingual(
+                f"Printer {setup.name!r}: {what} cannot be used.", f"Imprimante {setup.name!r} : {what} ne peut pas être utilisé."
+            ),
+            next_step=Bilingual(
+                "Use letters, digits, points and dashes, such as generic-210.",
+                "Prenez des lettres, des chiffres, des points et des tirets, comme generic-210.",
+            ),
         ) from error

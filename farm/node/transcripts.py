@@ -20,6 +20,7 @@ from farm.errors import NotFoundError
 from farm.log import get_logger
 from farm.node.ballast import free_bytes
 from farm.node.core import NodeState, Step
+from gcode.texts import Bilingual, Told
 from scheduler.model import JobOutcome
 
 FOLDER: Final = "transcripts"
@@ -29,6 +30,7 @@ MAX_FILES: Final = 64
 _BAD: Final = frozenset({JobOutcome.FAILED, JobOutcome.INTERRUPTED})
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}-\d{8}T\d{6}Z\.txt")
 _GAP_S: Final = 10.0  # real time: one trouble is told in several steps (the job fails, then the machine shows its fault)
+_FREE_SOME: Final = Told("disk-full", "Free some space on this computer.", "Libérez de la place sur cet ordinateur.")
 _log = get_logger(__name__)
 
 
@@ -82,16 +84,17 @@ class Transcripts:
                 continue
             self._written_s[occasion.printer] = now_s
             if step.state.nearly_full or not step.state.writable:
-                _log.warning("transcript.not-kept", printer=occasion.printer, next_step="Free some space on this computer.")
+                _log.warning("transcript.not-kept", printer=occasion.printer, next_step=_FREE_SOME)
                 continue
             self._thread.submit(self._write, file_name(occasion.printer, at_s), _head(step.state, occasion), lines)
 
     def _write(self, name: str, head: list[str], lines: list[str]) -> None:
         kept = write(self._folder, name, composed(head, lines), reserve_bytes=self._reserve_bytes)
         if kept:
-            _log.info("transcript.kept", name=name, next_step=f"Look at it: farm node transcripts {name}")
+            command = f"farm node transcripts {name}"
+            _log.info("transcript.kept", name=name, next_step=Told("", f"Look at it: {command}", f"Lisez-la : {command}"))
         else:
-            _log.warning("transcript.not-kept", name=name, next_step="Free some space on this computer.")
+            _log.warning("transcript.not-kept", name=name, next_step=_FREE_SOME)
 
 
 def _head(state: NodeState, occasion: Occasion) -> list[str]:
@@ -171,5 +174,10 @@ def read(data: Path, name: str) -> str:
     """One transcript. NotFoundError: there is none of this name."""
     path = data / FOLDER / name
     if _NAME.fullmatch(name) is None or not path.is_file():
-        raise NotFoundError(f"There is no transcript {name!r}.", next_step="`farm node transcripts` names those that are here.")
+        raise NotFoundError(
+            Bilingual(f"There is no transcript {name!r}.", f"Il n'y a pas de transcription {name!r}."),
+            next_step=Bilingual(
+                "`farm node transcripts` names those that are here.", "`farm node transcripts` nomme celles qui sont ici."
+            ),
+        )
     return path.read_text("utf-8", "replace")

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
+from gcode.texts import Bilingual, Told, both, told
+
 PACKING_OVERHEAD_BYTES: Final = 64 * 1024  # what packing may add to what does not pack at all
 _MAX_WINDOW_BYTES: Final = 8 * 1024**2  # the farm uses 2 MiB
 _CHUNK_BYTES: Final = 64 * 1024
@@ -18,7 +20,11 @@ _ETAG: Final = re.compile(r'"([0-9a-z-]{1,120})"')
 
 
 class UnpackError(Exception):
-    """The packed form is damaged, or more than it should be."""
+    """The packed form is damaged, or more than it should be; `text` says which."""
+
+    def __init__(self, text: Bilingual | Told) -> None:
+        self.text = both(text)
+        super().__init__(self.text.en)
 
 
 def can_unpack() -> bool:
@@ -84,14 +90,23 @@ class PackedPart:
                 while not stop.is_set() and (chunk := reader.read(_CHUNK_BYTES)):
                     written += len(chunk)
                     if written > size_bytes:
-                        raise UnpackError(f"it unpacks to more than {size_bytes} bytes")
+                        raise UnpackError(
+                            Bilingual(
+                                f"it unpacks to more than {size_bytes} bytes", f"décompressé, il fait plus de {size_bytes} octets"
+                            )
+                        )
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
         except zstandard.ZstdError as error:
-            raise UnpackError(str(error)) from error
+            raise UnpackError(told(str(error))) from error
         if written < size_bytes and not stop.is_set():
-            raise UnpackError(f"it unpacks to only {written} of {size_bytes} bytes")
+            raise UnpackError(
+                Bilingual(
+                    f"it unpacks to only {written} of {size_bytes} bytes",
+                    f"décompressé, il ne fait que {written} octets sur {size_bytes}",
+                )
+            )
         if not stop.is_set():
             self.forget()
 

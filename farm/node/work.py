@@ -50,7 +50,7 @@ class Work:
     async def _act(self, hand: Hand | None, act: Act) -> None:
         why_not = _REMOVED if hand is None else await hand.act(act)
         if why_not is not None:
-            _log.warning("command.failed", printer=act.printer, act=str(act.kind), detail=str(why_not))
+            _log.warning("command.failed", printer=act.printer, act=str(act.kind), detail=why_not)
         key = f"act {act.command}"
         await self._keeper.apply_surely(lambda state, now: core.on_act_done(state, act, why_not, now), key=key)
 
@@ -79,7 +79,7 @@ class Work:
             await self._keeper.apply_surely(lambda state, now: core.on_started(state, start, now))
             return
         reason, certain = failure
-        _log.warning("job.not-started", job=start.job, printer=start.printer, detail=str(reason), certain=certain)
+        _log.warning("job.not-started", job=start.job, printer=start.printer, detail=reason, certain=certain)
         if certain:
             await self._not_begun(start, reason, JobOutcome.FAILED)
         else:

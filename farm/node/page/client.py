@@ -9,8 +9,15 @@ from farm.addresses import is_loopback
 from farm.config import NodeSettings
 from farm.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError
 from farm.node.page.local_page import noted_address, read_token, token_path, url_of
+from gcode.texts import Bilingual
 
 _TIMEOUT_S: Final = 95.0
+_NO_PAGE: Final = Bilingual("This agent has no page.", "Cet agent n'a pas de page.")
+_WITH_PAGE: Final = Bilingual("Set [page] enabled = true in its node.toml.", "Mettez enabled = true dans [page] de son node.toml.")
+_START_IT: Final = Bilingual(
+    "Start it with `farm node`, or give its --config.", "Lancez-le avec `farm node`, ou donnez son --config."
+)
+_LOOK: Final = Bilingual("Look at `farm node status`.", "Regardez `farm node status`.")
 _ANYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
 
 
@@ -19,7 +26,7 @@ class PageClient:
 
     def __init__(self, settings: NodeSettings) -> None:
         if not settings.page.enabled:
-            raise ConfigurationError("This agent has no page.", next_step="Set [page] enabled = true in its node.toml.")
+            raise ConfigurationError(_NO_PAGE, next_step=_WITH_PAGE)
         noted = noted_address(settings.data)
         self.host, self.port = noted or (settings.page.host, settings.page.port)
         self.token = None if is_loopback(self.host) else read_token(token_path(settings))
@@ -51,8 +58,11 @@ class PageClient:
         """A printer by name or id. NotFoundError."""
         found = [one for one in state["printers"] if name in {one["id"], one["name"]}]
         if not found:
-            names = ", ".join(str(one["name"]) for one in state["printers"]) or "none"
-            raise NotFoundError(f"There is no printer {name!r} at this node.", next_step=f"Its printers: {names}.")
+            names = ", ".join(str(one["name"]) for one in state["printers"])
+            raise NotFoundError(
+                Bilingual(f"There is no printer {name!r} at this node.", f"Il n'y a pas d'imprimante {name!r} sur ce nœud."),
+                next_step=Bilingual(f"Its printers: {names or 'none'}.", f"Ses imprimantes : {names or 'aucune'}."),
+            )
         printer: dict[str, Any] = found[0]
         return printer
 
@@ -67,15 +77,23 @@ class PageClient:
             answer = connection.getresponse()
             content: dict[str, Any] = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
+            url = url_of(host, self.port)
             raise UnreachableError(
-                f"No agent answers at {url_of(host, self.port)}.", next_step="Start it with `farm node`, or give its --config."
+                Bilingual(f"No agent answers at {url}.", f"Aucun agent ne répond sur {url}."), next_step=_START_IT
             ) from error
         finally:
             connection.close()
         if answer.status != 200:
-            detail = content.get("detail") or f"The agent refuses: {content.get('code')}."
-            raise ConflictError(str(detail), next_step="Look at `farm node status`.", code=str(content.get("code")))
+            raise ConflictError(_refusal(content), next_step=_LOOK, code=str(content.get("code")))
         return content
+
+
+def _refusal(content: dict[str, Any]) -> Bilingual:
+    """What the agent says; an older one says some of it in English only."""
+    code, detail = content.get("code"), content.get("detail")
+    if not detail:
+        return Bilingual(f"The agent refuses: {code}.", f"L'agent refuse : {code}.")
+    return Bilingual(str(detail), str(content.get("detail_fr") or detail))
 
 
 def _outgoing_address() -> list[str]:

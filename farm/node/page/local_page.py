@@ -17,9 +17,19 @@ from farm.log import get_logger
 from farm.node.page.gate import Gate
 from farm.node.page.server import Server
 from farm.node.page.service import Node, Service
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 _RETRY_S: Final = 30.0  # real time: until another program lets go of the port, or the disk has room for the token
+_ASK_ADDRESS: Final = Told(
+    "ask", "`farm node page` shows the address with its token", "`farm node page` montre l'adresse avec son jeton"
+)
+_OPEN_HERE: Final = Told("open", "open it on this computer", "ouvrez-la sur cet ordinateur")
+_OTHER_PORT: Final = Told(
+    "port-in-use",
+    "Set another [page] port or host in node.toml, or enabled = false. It is tried again.",
+    "Mettez un autre port ou host dans [page] de node.toml, ou enabled = false. Un nouvel essai suivra.",
+)
 _ADDRESS: Final = "page.json"
 _MAX_TOKEN_BYTES: Final = 1_000
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{20,500}")  # what needs no quoting in a URL
@@ -44,10 +54,15 @@ def read_token(path: Path) -> str | None:
         return None
     except OSError as error:
         raise ConfigurationError(
-            f"The page's token {path} cannot be read: {error.strerror}.", next_step="Give the agent's user that file."
+            Bilingual(
+                f"The page's token {path} cannot be read: {error.strerror}.",
+                f"Impossible de lire le jeton de la page {path} : {error.strerror}.",
+            ),
+            next_step=Bilingual("Give the agent's user that file.", "Donnez ce fichier à l'utilisateur de l'agent."),
         ) from error
     if _TOKEN.fullmatch(text) is None:
-        raise ConfigurationError(f"{path} holds no token of 20 letters or more.", next_step="Delete it: a new one is made.")
+        says = Bilingual(f"{path} holds no token of 20 letters or more.", f"{path} ne contient pas de jeton de 20 lettres ou plus.")
+        raise ConfigurationError(says, next_step=Bilingual("Delete it: a new one is made.", "Supprimez-le : un nouveau sera fait."))
     return text
 
 
@@ -70,8 +85,14 @@ def token_of(path: Path) -> str:
         with suppress(OSError):
             path.unlink()
         raise ConfigurationError(
-            f"The page's token {path} cannot be written: {error.strerror}.",
-            next_step="Free some space, or set another [page] token_file.",
+            Bilingual(
+                f"The page's token {path} cannot be written: {error.strerror}.",
+                f"Impossible d'écrire le jeton de la page {path} : {error.strerror}.",
+            ),
+            next_step=Bilingual(
+                "Free some space, or set another [page] token_file.",
+                "Libérez de la place, ou indiquez un autre token_file dans [page].",
+            ),
         ) from error
     return token
 
@@ -120,7 +141,8 @@ class LocalPage:
             except (ConfigurationError, OSError) as error:
                 if trouble != str(error):
                     trouble = str(error)
-                    _log.warning("page.closed", detail=trouble, next_step=_next_step(error))
+                    detail = error.detail if isinstance(error, ConfigurationError) else trouble
+                    _log.warning("page.closed", detail=detail, next_step=_next_step(error))
                 await asyncio.sleep(_RETRY_S)
                 continue
             try:
@@ -137,12 +159,11 @@ class LocalPage:
         port = await server.listen(page.host, page.port)
         await asyncio.to_thread(_note_address, self._settings.data, page.host, port)
         self.port = port  # not before its address can be found
-        how = "`farm node page` shows the address with its token" if beyond else "open it on this computer"
-        _log.info("page.open", url=url_of(page.host, port), how=how)
+        _log.info("page.open", url=url_of(page.host, port), how=_ASK_ADDRESS if beyond else _OPEN_HERE)
         return server
 
 
 def _next_step(error: Exception) -> str:
     if isinstance(error, ConfigurationError):
         return error.next_step
-    return "Set another [page] port or host in node.toml, or enabled = false. It is tried again."
+    return _OTHER_PORT

@@ -15,6 +15,8 @@ from farm.node.onsite import OnSite, RefusedError
 from farm.node.page.gate import Gate
 from farm.node.page.server import Answer, Request
 from farm.node.page.view import view
+from farm.wrong_values import said_of
+from gcode.texts import NOTHING, Bilingual, both
 
 _BY: Final = "the node's page"
 _FILES: Final = {
@@ -25,11 +27,20 @@ _FILES: Final = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _REFUSALS: Final = {
-    "wrong-host": (
+    "wrong-host": Bilingual(
         "This name is not one of this computer's. Open the page by its address, or add the name to [page] names in node.toml.",
         "Ce nom n'est pas celui de cet ordinateur. Ouvrez la page par son adresse, ou ajoutez-le à [page] names dans node.toml.",
-    )
+    ),
+    "foreign-origin": Bilingual(
+        "A page of another site asked for this. Open this computer's own page.",
+        "C'est la page d'un autre site qui le demande. Ouvrez la page de cet ordinateur.",
+    ),
+    "token-needed": Bilingual(
+        "This page wants its token. On the computer beside the printers, `farm node page` shows it.",
+        "Cette page demande son jeton. Sur l'ordinateur à côté des imprimantes, `farm node page` le montre.",
+    ),
 }
+_IN_A_BROWSER: Final = frozenset({"wrong-host"})
 _ByHand = TypeVar("_ByHand", CollectAction, ClearBedAction)
 _STATUS: Final = ((NotFoundError, 404), (ConflictError, 409), (LedgerWriteError, 507))
 
@@ -68,9 +79,10 @@ class Node(Protocol):
         ...
 
 
-def problem(status: int, code: str, detail: str = "", detail_fr: str = "") -> Answer:
-    """An error as JSON, in both languages where there are two."""
-    return _json({"code": code, "detail": detail, "detail_fr": detail_fr or detail}, status)
+def problem(status: int, code: str, detail: Bilingual = NOTHING, next_step: Bilingual = NOTHING) -> Answer:
+    """An error as JSON, in both languages."""
+    steps = {"next_step": next_step.en, "next_step_fr": next_step.fr}
+    return _json({"code": code, "detail": detail.en, "detail_fr": detail.fr, **steps}, status)
 
 
 def _json(content: Any, status: int = 200) -> Answer:
@@ -79,10 +91,10 @@ def _json(content: Any, status: int = 200) -> Answer:
 
 def _refusal(request: Request, status: int, code: str) -> Answer:
     """A sentence where there is one: as text to who opens the page in a browser."""
-    english, french = _REFUSALS.get(code, ("", ""))
-    if not english or request.path.startswith("/api/"):
-        return problem(status, code, english, french)
-    chosen = french if language(request.headers.get("accept-language", "")) == "fr" else english
+    says = _REFUSALS.get(code, NOTHING)
+    if code not in _IN_A_BROWSER or request.path.startswith("/api/"):
+        return problem(status, code, says)
+    chosen = says.spoken(language(request.headers.get("accept-language", "")))
     return Answer(status, f"{chosen}\n".encode(), "text/plain; charset=utf-8")
 
 
@@ -139,19 +151,14 @@ class Service:
             await self._actions[request.path](request.body)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            return problem(422, "invalid", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+            where, why = ".".join(map(str, first["loc"])), said_of(first)
+            return problem(422, "invalid", Bilingual(f"{where}: {why.en}", f"{where} : {why.fr}"))
         except FarmError as error:
             status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-            return problem(status, error.code, error.detail, _in_french(error))
+            # a hand's refusal says all there is to do: look
+            step = NOTHING if isinstance(error, RefusedError) else both(error.next_step)
+            return problem(status, error.code, both(error.detail), step)
         return _json(self._view())
-
-
-def _in_french(error: FarmError) -> str:
-    if isinstance(error, RefusedError):
-        return error.detail_fr
-    if isinstance(error, LedgerWriteError):
-        return "Rien n'a pu être noté : le disque est-il plein ? Libérez de la place et recommencez."
-    return "Cette imprimante n'est pas ici." if isinstance(error, NotFoundError) else ""
 
 
 def _by_page(action: _ByHand) -> _ByHand:

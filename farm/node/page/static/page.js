@@ -67,7 +67,8 @@ function refusal(error) {
   const problem = error.problem;
   if (!problem) return word("failed");
   if (problem.code === "wrong-host") return word("wrong_host");
-  return (language() === "fr" ? problem.detail_fr : problem.detail) || problem.code;
+  const told = language() === "fr" ? [problem.detail_fr, problem.next_step_fr] : [problem.detail, problem.next_step];
+  return told.filter(Boolean).join(" ") || problem.code;
 }
 
 async function look() {

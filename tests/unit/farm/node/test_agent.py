@@ -20,6 +20,7 @@ from farm.node.core.state import FIRST_ASK_S
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import Parts
 from farm.node.speaker import _REPORT_GAP_S
+from gcode.texts import told
 from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import FAULT
 from tests.unit.farm.node.fake_farm import GCODE, GCODE_SHA, IDENTITY, FakeFarm, Workshop, order, printing, until, workshop
@@ -460,7 +461,7 @@ async def test_a_printer_that_could_not_be_written_can_be_added_again(tmp_path: 
         section = PrinterSection(name="Anna", url="scripted://late", profile="generic-210")
 
         async def full(_event: object) -> None:
-            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+            raise LedgerWriteError(told("No room."), next_step=told("Make some."), full=True)
 
         with monkeypatch.context() as patch:
             patch.setattr(shop.agent._keeper, "apply", full)

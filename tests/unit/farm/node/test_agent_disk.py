@@ -15,12 +15,15 @@ from farm.bus.messages import Report
 from farm.node.agent import Agent
 from farm.node.core import Changes
 from farm.node.ledger import LedgerWriteError
+from gcode.texts import Bilingual
 from scheduler.model import BedState, JobOutcome
 from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import GCODE_SHA, Workshop, order, printing, until, workshop
 from tests.unit.farm.node.full_disk import MIB, small_disk
 
 ROOT = Path(__file__).parents[4]
+_NO_ROOM = Bilingual("No room.", "Le disque est plein.")
+_MAKE_SOME = Bilingual("Make some.", "Libérez de la place.")
 
 
 def said(report: Report) -> str:
@@ -41,7 +44,7 @@ async def test_a_full_disk_starts_nothing_loses_nothing_and_recovers(tmp_path: P
 
         def commit_if_there_is_room(changes: Changes) -> None:
             if full:
-                raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+                raise LedgerWriteError(_NO_ROOM, next_step=_MAKE_SOME, full=True)
             commit(changes)
 
         monkeypatch.setattr(ledger, "commit", commit_if_there_is_room)
@@ -68,7 +71,7 @@ class FullDisk:
 
     def commit_if_there_is_room(self, changes: Changes) -> None:
         if self.full:
-            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+            raise LedgerWriteError(_NO_ROOM, next_step=_MAKE_SOME, full=True)
         self.commit(changes)
 
 

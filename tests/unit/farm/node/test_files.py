@@ -13,6 +13,7 @@ import structlog.testing
 from farm.errors import TooLargeError
 from farm.node.fetch import DamagedError, Source
 from farm.node.files import Programs
+from gcode.texts import told
 from tests.unit.farm.node.fake_farm import until
 
 BODY = os.urandom(200_000)
@@ -183,7 +184,7 @@ async def test_after_a_damaged_one_the_plain_form_is_asked_for(cache: Cache, far
     def damaged(*_: object, plain: bool) -> None:
         asked.append(plain)
         if not plain:
-            raise DamagedError("It arrived damaged.", next_step="Again.")
+            raise DamagedError(told("It arrived damaged."), next_step=told("Again."))
 
     monkeypatch.setattr("farm.node.files.fetch", damaged)
     one = farm.add(BODY)

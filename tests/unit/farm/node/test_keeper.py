@@ -13,6 +13,7 @@ from farm.node import core
 from farm.node.core import Moment, NodeState, StartJob, Step
 from farm.node.keeper import Event, Keeper
 from farm.node.ledger import Ledger, LedgerWriteError
+from gcode.texts import told
 from scheduler.model import BedState, JobOutcome
 from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
 
@@ -48,7 +49,7 @@ class Kept:
 
         def commit(ledger: Ledger, changes: core.Changes) -> None:
             if self.full:
-                raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+                raise LedgerWriteError(told("No room."), next_step=told("Make some."), full=True)
             self.commits += 1
             original(ledger, changes)
 

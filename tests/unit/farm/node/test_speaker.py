@@ -17,6 +17,7 @@ from farm.node import core
 from farm.node.core import Moment, NodeState, Step
 from farm.node.keeper import Keeper
 from farm.node.speaker import Speaker, agent_version
+from gcode.texts import told
 from tests.unit.farm.node.bench import A, setup
 from tests.unit.farm.node.fake_farm import NODE, FakeFarm, until
 
@@ -137,7 +138,7 @@ async def test_what_is_too_large_for_a_packet_does_not_end_the_loop(tmp_path: Pa
 
         async def refuse(node: str, stream: Stream, message: Envelope) -> bool:
             if stream is Stream.REPORT:
-                raise TooLargeError("too large", next_step=".")
+                raise TooLargeError(told("too large"), next_step=told("."))
             return await say(node, stream, message)
 
         monkeypatch.setattr(speaking.farm, "say", refuse)

@@ -16,6 +16,7 @@ from farm.config import NodeSettings, PageSection
 from farm.errors import ConfigurationError
 from farm.node.page import local_page as module
 from farm.node.page.local_page import LocalPage, noted_address, read_token, token_of, token_path, url_of
+from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import until, workshop
 
 
@@ -35,7 +36,7 @@ async def opened(folder: Path, **section: Any) -> AsyncIterator[LocalPage]:
 def get(port: int, path: str = "/api/state", host: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
     asked = urllib.request.Request(f"http://{host}:{port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

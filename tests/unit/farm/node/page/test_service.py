@@ -133,9 +133,10 @@ async def test_what_cannot_be_understood_is_refused(beside: Beside, body: bytes)
     for action in ("collect", "clear", "act", "stop", "go-on"):
         status, problem = await beside.send(f"/api/{action}", body)
         if action == "stop" and b'"p"' in body:
-            assert status == 404
+            assert (status, problem["detail_fr"]) == (404, "Il n'y a pas d'imprimante p sur ce nœud.")
             continue
         assert (status, problem["code"]) == (422, "invalid")
+        assert problem["detail_fr"] not in {"", problem["detail"]}
     assert beside.driver.calls[-1][0] == "start"
 
 
@@ -145,7 +146,7 @@ async def test_a_full_disk_is_told_as_such(beside: Beside, monkeypatch: pytest.M
     disk = FullDisk(beside.shop.agent, monkeypatch)
     status, problem = await beside.post("collect", printer=beside.printer, job=beside.job, good=2, scrap=0)
     assert (status, problem["code"]) == (507, "ledger-unwritable")
-    assert "disque" in problem["detail_fr"]
+    assert (problem["detail_fr"], problem["next_step_fr"]) == ("Le disque est plein.", "Libérez de la place.")
     disk.full = False
 
 
@@ -155,7 +156,9 @@ async def test_what_is_not_there_or_not_so_is_refused(beside: Beside) -> None:
     assert (await beside.get("/api/collect")).status == 405
     assert (await beside.send("/api/state", b"{}"))[0] == 404
     foreign = Request("POST", "/api/stop", {**HOST, "content-type": "application/json", "origin": "http://evil"}, b"{}")
-    assert (await beside.service.answer(foreign)).status == 403
+    refused = await beside.service.answer(foreign)
+    assert refused.status == 403
+    assert "autre site" in json.loads(refused.content)["detail_fr"]
 
 
 async def test_its_files_are_served_in_the_readers_language(beside: Beside) -> None:
