@@ -1,28 +1,31 @@
 """`farm orders`, `farm nodes` and `farm recall`: what was attempted, and what is gone."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.overview import duration, number_of, plain, rejected, say, say_json
+from farm.commands.overview import duration, number_of, plain, plural_fr, rejected, say, say_json
+from farm.commands.vocabulary import JOB_STATES, NODE_STATES, ORDER_STATES, OUTCOMES, word
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.language import spoken
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
-from gcode.texts import Bilingual
+from gcode.texts import NOTHING, Bilingual
 
 orders_app = typer.Typer(help="Orders, and every attempt to print them.", no_args_is_help=True)
 nodes_app = typer.Typer(help="Nodes of the farm.", no_args_is_help=True)
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: for scripts.")]
-_MOST_ATTEMPTS = 1_000
-
-
-def make_sure(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be taken back; no answer is no."""
-    if not yes:
-        typer.confirm(plain(question), abort=True, err=True)
+_MOST_ATTEMPTS: Final = 1_000
+_KNOWS_NONE: Final = Bilingual("The farm knows none yet.", "La ferme n'en connaît encore aucune.")
+_TELL_WHO_HAS_IT: Final = Bilingual(
+    "  Its revision was recalled: tell who has its parts; nothing more of it is made.",
+    "  Sa révision a été rappelée : prévenez qui en a les pièces ; on n'en fait plus.",
+)
+_SET_ASIDE: Final = Bilingual(
+    "; its revision was recalled: set the parts aside", " ; sa révision a été rappelée : mettez les pièces de côté"
+)
 
 
 # --- farm orders
@@ -38,11 +41,24 @@ def list_orders(client: FarmClient, as_json: AsJson = False) -> None:
         return
     views = [OrderView.model_validate(row) for row in answer]
     for view in views:
-        destination = f" for {view.destination}" if view.destination else ""
-        recalled = ", recalled" if view.recalled else ""
-        say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}{destination}, {view.state}{recalled}")
+        say(_listed(view))
     if not views:
-        say("No orders yet.")
+        say(Bilingual("No orders yet.", "Aucune commande."))
+
+
+def _made(view: OrderView) -> Bilingual:
+    """How far an order is."""
+    of = f"{view.quantity} x {view.revision}"
+    return Bilingual(f"{view.good} of {of}", f"{view.good} sur {of}")
+
+
+def _listed(view: OrderView) -> Bilingual:
+    made, state = _made(view), word(ORDER_STATES, view.state)
+    whom = Bilingual(f" for {view.destination}", f" pour {view.destination}") if view.destination else NOTHING
+    recalled = Bilingual(", recalled", ", rappelée") if view.recalled else NOTHING
+    return Bilingual(
+        f"{view.id}: {made.en}{whom.en}, {state.en}{recalled.en}", f"{view.id} : {made.fr}{whom.fr}, {state.fr}{recalled.fr}"
+    )
 
 
 @orders_app.command()
@@ -62,19 +78,25 @@ def show(
     _show_order(OrderView.model_validate(view))
     jobs = [JobView.model_validate(row) for row in reversed(attempts)]
     for number, job in enumerate(jobs, 1):
-        say(f"{number:>4}. {_attempt(job, names.get(job.printer, job.printer))}")
+        say(f"{number:>4}. {spoken(_attempt(job, names.get(job.printer, job.printer)))}")
     if not jobs:
-        say("Nothing was started for it yet.")
+        say(Bilingual("Nothing was started for it yet.", "Rien n'a encore été lancé pour elle."))
 
 
 def _show_order(view: OrderView) -> None:
-    scrap = f", {view.scrap} scrap" if view.scrap else ""
-    say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}{scrap}; {view.expected} being made; {view.state}")
+    made, state = _made(view), word(ORDER_STATES, view.state)
+    scrap = Bilingual(f", {view.scrap} scrap", f", {view.scrap} au rebut") if view.scrap else NOTHING
+    say(
+        Bilingual(
+            f"{view.id}: {made.en}{scrap.en}; {view.expected} being made; {state.en}",
+            f"{view.id} : {made.fr}{scrap.fr} ; {view.expected} en cours ; {state.fr}",
+        )
+    )
     if view.recalled:
-        say("  Its revision was recalled: tell who has its parts; nothing more of it is made.")
+        say(_TELL_WHO_HAS_IT)
     for reason in view.why_waiting:
         if reason.code != "revision-recalled":
-            say(f"  {reason.en}")
+            say(Bilingual(f"  {reason.en}", f"  {reason.fr}"))
 
 
 @orders_app.command()
@@ -89,14 +111,29 @@ def change(
     """Change how many parts an open order wants, or how urgent it is."""
     wish = {key: value for key, value in (("quantity", quantity), ("priority", priority)) if value is not None}
     if not wish:
-        raise InvalidError("Nothing was to be changed.", next_step="Give --quantity or --priority.")
+        raise InvalidError(
+            Bilingual("Nothing was to be changed.", "Rien n'était à changer."),
+            next_step=Bilingual("Give --quantity or --priority.", "Donnez --quantity ou --priority."),
+        )
     answer = client.patch(f"/orders/{order}", wish)
     if as_json:
         say_json(answer)
         return
     view = OrderView.model_validate(answer)
-    less = f" ({quantity} were asked for, and {view.good} are good already)" if quantity not in {None, view.quantity} else ""
-    say(f"{view.id}: {view.good} of {view.quantity} x {view.revision}, priority {view.priority}, {view.state}{less}")
+    say(_changed(view, quantity))
+
+
+def _changed(view: OrderView, wanted: int | None) -> Bilingual:
+    made, state, less = _made(view), word(ORDER_STATES, view.state), NOTHING
+    if wanted not in {None, view.quantity}:
+        less = Bilingual(
+            f" ({wanted} were asked for, and {view.good} are good already)",
+            f" ({wanted} {plural_fr(wanted or 0, 'demandée')}, et {view.good} déjà {plural_fr(view.good, 'bonne')})",
+        )
+    return Bilingual(
+        f"{view.id}: {made.en}, priority {view.priority}, {state.en}{less.en}",
+        f"{view.id} : {made.fr}, priorité {view.priority}, {state.fr}{less.fr}",
+    )
 
 
 @orders_app.command()
@@ -109,27 +146,56 @@ def cancel(
 ) -> None:
     """Take an order back. This cannot be undone; place it again instead."""
     view = OrderView.model_validate(client.get(f"/orders/{order}"))
-    named = f"{view.id} ({view.good} of {view.quantity} x {view.revision})"
-    make_sure(f"Cancel {named}? What is printing goes on and becomes stock.", yes=yes)
+    made = _made(view)
+    question = Bilingual(
+        f"Cancel {view.id} ({made.en})? What is printing goes on and becomes stock.",
+        f"Annuler {view.id} ({made.fr}) ? Ce qui imprime continue et va au stock.",
+    )
+    make_sure(question, yes=yes)
     answer = client.post(f"/orders/{order}/cancel")
     if as_json:
         say_json(answer)
         return
-    say(f"{view.id} is cancelled: nothing more is started for it.")
+    say(
+        Bilingual(
+            f"{view.id} is cancelled: nothing more is started for it.",
+            f"{view.id} est annulée : plus rien n'est lancé pour elle.",
+        )
+    )
 
 
-def _attempt(job: JobView, printer: str) -> str:
+def _attempt(job: JobView, printer: str) -> Bilingual:
     begun = datetime.fromtimestamp(job.started_at).astimezone().strftime("%Y-%m-%d %H:%M")
-    took = f" after {duration(job.ended_at - job.started_at)}" if job.ended_at is not None else ""
-    ended = f"{job.outcome}{took}" if job.outcome is not None else "collected" if job.state == "collected" else "running"
-    said = spoken(Bilingual(job.detail, job.detail_fr or job.detail))
-    detail = f" ({said})" if said else ""
+    ended, came = _ended(job), _came(job)
+    detail = Bilingual(
+        f" ({job.detail})" if job.detail else "", f" ({job.detail_fr or job.detail})" if job.detail_fr or job.detail else ""
+    )
+    recalled = _SET_ASIDE if job.recalled else NOTHING
+    return Bilingual(
+        f"{begun}  {printer}: {ended.en}{detail.en}; {came.en}{recalled.en}",
+        f"{begun}  {printer} : {ended.fr}{detail.fr} ; {came.fr}{recalled.fr}",
+    )
+
+
+def _ended(job: JobView) -> Bilingual:
+    """How a job ended, or what it does."""
+    if job.outcome is None:
+        return word(JOB_STATES, "collected" if job.state == "collected" else "running")
+    outcome, took = word(OUTCOMES, job.outcome), duration((job.ended_at or 0.0) - job.started_at)
+    return Bilingual(f"{outcome.en} after {took}", f"{outcome.fr} après {took.fr}") if job.ended_at is not None else outcome
+
+
+def _came(job: JobView) -> Bilingual:
+    """What came of a job."""
     if job.state == "collected":
-        came = f"{job.good} good, {job.scrap} scrap, by {job.collected_by}"
-    else:
-        came = "not expected any more" if job.written_off else f"{number_of(job.parts, 'part')} expected"
-    recalled = "; its revision was recalled: set the parts aside" if job.recalled else ""
-    return f"{begun}  {printer}: {ended}{detail}; {came}{recalled}"
+        return Bilingual(
+            f"{job.good} good, {job.scrap} scrap, by {job.collected_by}",
+            f"{job.good} {plural_fr(job.good, 'bonne')}, {job.scrap} au rebut, par {job.collected_by}",
+        )
+    if job.written_off:
+        return Bilingual("not expected any more", "on ne l'attend plus")
+    parts = number_of(job.parts, "part")
+    return Bilingual(f"{parts} expected", f"{parts.fr} {plural_fr(job.parts, 'attendue')}")
 
 
 # --- farm nodes
@@ -144,10 +210,18 @@ def list_nodes(client: FarmClient, as_json: AsJson = False) -> None:
         say_json(answer)
         return
     for view in [NodeView.model_validate(row) for row in answer]:
-        state = "connected" if view.online else "not connected" if view.silent_s is not None else "not heard yet"
-        untold = "" if view.told else ", has not told everything yet"
-        refused = f", {rejected(view)}" if any(view.rejected.values()) else ""
-        say(f"{view.id}: {view.name}, {state}, {number_of(len(view.printers), 'printer')}{untold}{refused}")
+        say(_of_node(view))
+
+
+def _of_node(view: NodeView) -> Bilingual:
+    state = NODE_STATES["online" if view.online else "away" if view.silent_s is not None else "never"]
+    printers, refused = number_of(len(view.printers), "printer"), rejected(view)
+    untold = NOTHING if view.told else Bilingual(", has not told everything yet", ", n'a pas encore tout raconté")
+    more = Bilingual(f", {refused.en}", f", {refused.fr}") if any(view.rejected.values()) else NOTHING
+    return Bilingual(
+        f"{view.id}: {view.name}, {state.en}, {printers}{untold.en}{more.en}",
+        f"{view.id} : {view.name}, {state.fr}, {printers.fr}{untold.fr}{more.fr}",
+    )
 
 
 def find_node(nodes: list[NodeView], wanted: str) -> NodeView:
@@ -161,10 +235,16 @@ def find_node(nodes: list[NodeView], wanted: str) -> NodeView:
     found = [view for view in nodes if view.id == wanted]
     found = found or [view for view in nodes if view.name.casefold() == wanted.casefold()]
     if not found:
-        raise NotFoundError(f"There is no node {plain(wanted)}.", next_step="`farm nodes list` names them.")
+        raise NotFoundError(
+            Bilingual(f"There is no node {plain(wanted)}.", f"Il n'y a pas de nœud {plain(wanted)}."),
+            next_step=Bilingual("`farm nodes list` names them.", "`farm nodes list` les nomme."),
+        )
     if len(found) > 1:
         ids = ", ".join(view.id for view in found)
-        raise ConflictError(f"{len(found)} nodes are called {plain(wanted)}.", next_step=f"Name it by its id: {ids}.")
+        raise ConflictError(
+            Bilingual(f"{len(found)} nodes are called {plain(wanted)}.", f"{len(found)} nœuds s'appellent {plain(wanted)}."),
+            next_step=Bilingual(f"Name it by its id: {ids}.", f"Nommez-le par son identifiant : {ids}."),
+        )
     return found[0]
 
 
@@ -180,10 +260,27 @@ def remove(
     farm = FarmView.model_validate(client.get("/farm"))
     view = find_node(farm.nodes, node)
     running = sum(printer.node == view.id and printer.occupation is not None for printer in farm.printers)
-    beds = f" On {number_of(running, 'bed')} of it something lies: what is not collected there yet is lost." if running else ""
-    make_sure(f"Remove {view.name} ({view.id}) with {number_of(len(view.printers), 'printer')} for good?{beds}", yes=yes)
+    make_sure(_remove_question(view, running), yes=yes)
     client.delete(f"/nodes/{view.id}", also_last=str(last).lower())
-    say(f"{view.name} is removed. What it was to print is made by others once its lease has ended.")
+    say(
+        Bilingual(
+            f"{view.name} is removed. What it was to print is made by others once its lease has ended.",
+            f"{view.name} est retiré. Ce qu'il devait imprimer est fait par d'autres une fois son bail terminé.",
+        )
+    )
+
+
+def _remove_question(view: NodeView, occupied: int) -> Bilingual:
+    printers, beds, lies = number_of(len(view.printers), "printer"), number_of(occupied, "bed"), NOTHING
+    if occupied:
+        lies = Bilingual(
+            f" On {beds} of it something lies: what is not collected there yet is lost.",
+            f" Il y a quelque chose sur {beds.fr} : ce qui n'y est pas encore collecté est perdu.",
+        )
+    return Bilingual(
+        f"Remove {view.name} ({view.id}) with {printers} for good?{lies.en}",
+        f"Retirer définitivement {view.name} ({view.id}), avec {printers.fr} ?{lies.fr}",
+    )
 
 
 # --- farm recall
@@ -199,9 +296,16 @@ def recall(
     """Recall a revision: nothing more of it is started, counted or given out. This cannot be taken back."""
     known = [key for design in client.get("/designs") for key in design["revisions"]]
     if revision not in known:
-        near = f"Known revisions: {', '.join(known[:10])}." if known else "The farm knows none yet."
-        raise NotFoundError(f"There is no revision {plain(revision)}.", next_step=near)
-    make_sure(f"Recall {revision}? Its parts will not count any more, wherever they are. This cannot be taken back.", yes=yes)
+        near = ", ".join(known[:10])
+        raise NotFoundError(
+            Bilingual(f"There is no revision {plain(revision)}.", f"Il n'y a pas de révision {plain(revision)}."),
+            next_step=Bilingual(f"Known revisions: {near}.", f"Révisions connues : {near}.") if known else _KNOWS_NONE,
+        )
+    question = Bilingual(
+        f"Recall {revision}? Its parts will not count any more, wherever they are. This cannot be taken back.",
+        f"Rappeler {revision} ? Ses pièces ne compteront plus, où qu'elles soient. On ne peut pas revenir en arrière.",
+    )
+    make_sure(question, yes=yes)
     answer = client.post(f"/revisions/{revision}/recall")
     if as_json:
         say_json(answer)
@@ -210,15 +314,42 @@ def recall(
 
 
 def _show_recall(view: RecallView) -> None:
-    say(f"{view.revision} is recalled: {number_of(view.withdrawn_jobs, 'job')} withdrawn, nothing more of it is started.")
+    jobs, stock = number_of(view.withdrawn_jobs, "job"), number_of(view.stock_set_aside, "part")
+    say(
+        Bilingual(
+            f"{view.revision} is recalled: {jobs} withdrawn, nothing more of it is started.",
+            f"{view.revision} est rappelée : {jobs.fr} {plural_fr(view.withdrawn_jobs, 'retirée')}, plus rien n'en est lancé.",
+        )
+    )
     for job in view.running:
-        say(f"  {job.id} prints on {job.printer}: cancel it on the page, or let it end and set its parts aside.")
+        say(
+            Bilingual(
+                f"  {job.id} prints on {job.printer}: cancel it on the page, or let it end and set its parts aside.",
+                f"  {job.id} imprime sur {job.printer} : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.",
+            )
+        )
     if view.stock_set_aside:
-        say(f"  {number_of(view.stock_set_aside, 'part')} in stock: set aside, not given to any order.")
+        say(
+            Bilingual(
+                f"  {stock} in stock: set aside, not given to any order.",
+                f"  {stock.fr} en stock : de côté, pour aucune commande.",
+            )
+        )
     if view.open_orders:
-        named = ", ".join(view.open_orders)
-        say(f"  {number_of(len(view.open_orders), 'open order')} of it: {named}. Order the new revision instead.")
-    say(f"Tell who has its parts already: `{command_name()} orders list` names the destinations.")
+        named, orders = ", ".join(view.open_orders), number_of(len(view.open_orders), "open order")
+        say(
+            Bilingual(
+                f"  {orders} of it: {named}. Order the new revision instead.",
+                f"  {orders.fr} de cette révision : {named}. Commandez plutôt la nouvelle.",
+            )
+        )
+    command = f"`{command_name()} orders list`"
+    say(
+        Bilingual(
+            f"Tell who has its parts already: {command} names the destinations.",
+            f"Prévenez qui en a déjà des pièces : {command} nomme les destinations.",
+        )
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -64,3 +64,20 @@ def test_words_win_over_numbers_and_two_alike_need_a_number() -> None:
 def test_a_question_without_choices_has_one_answer() -> None:
     knob = PromptNote(id="p", text="Press the knob")
     assert (chosen(knob, "1"), chosen(knob, "Go on")) == (0, 0)
+
+
+def test_a_french_terminal_is_asked_and_answered_in_french(asking: Farm) -> None:
+    assert asking.french("answer", "prn-1") == "Atelier 1 demande : Load\ufffd[31m filament\n  1. Continue\n  2. Cancel\n"
+    error = asking.run("answer", "prn-1", "3").exception
+    assert isinstance(error, InvalidError)
+    assert error.bilingual.fr == "'3' n'est pas un choix de cette question. Choisissez parmi : 1 (Continue), 2 (Cancel)."
+    said = asking.french("answer", "prn-1", "cancel")
+    assert said == "Atelier 1 : répondu 'Cancel'. Elle continue dès que son nœud l'a entendu.\n"
+
+
+def test_a_knob_is_pressed_in_both_languages(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    knob = PromptNote(id="prompt-1", text="Press the knob")
+    farm.server.call(farm.control.change_printer, "prn-1", state=PrinterState.ATTENTION, prompt=knob)
+    assert farm.french("answer", "prn-1").endswith("\n  1. continuer\n")
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert [chosen(knob, typed) for typed in ("1", "Continuer", "go on")] == [0, 0, 0]

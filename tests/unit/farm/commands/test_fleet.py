@@ -45,3 +45,4 @@ def test_an_answer_of_another_version_is_none(farm: Farm, monkeypatch: pytest.Mo
         error = Fleet.ask(client).unknown
     assert error is not None
     assert "another version" in error.detail
+    assert error.bilingual.fr == "Ce démon est d'une autre version. Mettez les deux à la même version."

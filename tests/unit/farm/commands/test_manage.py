@@ -150,3 +150,52 @@ def test_a_recall_says_what_it_found(farm: Farm, order: str) -> None:
     error = farm.run("recall", "visor-frame-r9", "--yes").exception
     assert isinstance(error, NotFoundError)
     assert "visor-frame-r1" in error.next_step
+
+
+def test_a_french_terminal_sees_orders_in_french(farm: Farm, order: str) -> None:
+    assert farm.french("orders", "list") == f"{order} : 2 sur 9 x visor-frame-r1 pour CHU, ouverte\n"
+    lines = farm.french("orders", "show", order).splitlines()
+    assert lines[0].startswith(f"{order} : 2 sur 9 x visor-frame-r1 ; ")
+    assert lines[0].endswith(" en cours ; ouverte")
+    assert lines[1].endswith("Atelier 1 : a échoué après 0 s (Heating failed) ; on ne l'attend plus")
+    assert lines[2].endswith("Atelier 1 : est finie après 0 s ; 2 bonnes, 0 au rebut, par operator")
+    assert lines[3].endswith("Atelier 1 : en cours ; 2 pièces attendues")
+    changed = farm.french("orders", "change", order, "--quantity", "1")
+    assert changed == f"{order} : 2 sur 2 x visor-frame-r1, priorité 0, honorée (1 demandée, et 2 déjà bonnes)\n"
+    asked = farm.run("orders", "cancel", order, locale="fr_FR.UTF-8")
+    assert asked.exit_code == 1
+    assert f"Annuler {order} (2 sur 2 x visor-frame-r1) ? Ce qui imprime continue et va au stock." in asked.output
+
+
+def test_a_french_terminal_sees_a_cancelled_order_and_none_in_french(farm: Farm, order: str) -> None:
+    assert farm.french("orders", "cancel", order, "--yes") == f"{order} est annulée : plus rien n'est lancé pour elle.\n"
+    farm.control.order_rows.clear()
+    assert farm.french("orders", "list") == "Aucune commande.\n"
+
+
+def test_a_french_terminal_sees_nodes_in_french(farm: Farm) -> None:
+    row = farm.control.add_node("nod-2", name="garage")
+    unheard = {"told": False, "online": False, "silent_s": None, "rejected": {"late": 1}}
+    farm.control.node_rows["nod-2"] = row.model_copy(update=unheard)
+    assert farm.french("nodes", "list").splitlines() == [
+        "nod-2 : garage, aucune nouvelle, 0 imprimante, n'a pas encore tout raconté, 1 message rejeté (late 1)",
+        "nod-1 : nod-1, connecté, 1 imprimante",
+    ]
+    removed = farm.french("nodes", "remove", "garage", "--yes")
+    assert removed == "garage est retiré. Ce qu'il devait imprimer est fait par d'autres une fois son bail terminé.\n"
+    error = farm.run("nodes", "remove", "garage").exception
+    assert isinstance(error, NotFoundError)
+    assert error.bilingual.fr == "Il n'y a pas de nœud garage. `farm nodes list` les nomme."
+
+
+def test_a_french_terminal_sees_a_recall_in_french(farm: Farm, order: str) -> None:
+    farm.control.stock_rows["visor-frame-r1"] = StockView(revision="visor-frame-r1", parts=4)
+    lines = farm.french("recall", "visor-frame-r1", "--yes").splitlines()
+    assert lines[0].startswith("visor-frame-r1 est rappelée : ")
+    assert lines[0].endswith("plus rien n'en est lancé.")
+    assert lines[1].endswith(" imprime sur prn-1 : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.")
+    assert lines[2] == "  4 pièces en stock : de côté, pour aucune commande."
+    assert lines[3] == f"  1 commande ouverte de cette révision : {order}. Commandez plutôt la nouvelle."
+    assert lines[4] == "Prévenez qui en a déjà des pièces : `farm orders list` nomme les destinations."
+    assert farm.french("orders", "list").endswith(", ouverte, rappelée\n")
+    assert "  Sa révision a été rappelée : prévenez qui en a les pièces" in farm.french("orders", "show", order)

@@ -161,3 +161,36 @@ def test_printers_are_found_by_id_or_by_a_name_that_only_one_has(tmp_path: Path)
         find_printer(farm, "Ender")
     with pytest.raises(NotFoundError):
         find_printer(farm, "Prusa")
+
+
+def test_a_french_terminal_is_told_of_orders_and_beds_in_french(farm: Farm, visor: str) -> None:
+    ordered = farm.french("order", "visor-frame", "9")
+    assert ordered.endswith(" : 9 x visor-frame-r1 ; 2 déjà en cours. Suivez-la avec : farm status\n")
+    farm.server.call(farm.control.finish, "prn-1")
+    assert "> Atelier 1 : 2 pièces à collecter : farm collect prn-1" in farm.french("status")
+    collected = farm.french("collect", "prn-1")
+    assert collected == "Atelier 1 : 2 bonnes, 0 au rebut, noté (toutes bonnes, car vous n'avez pas donné de nombres).\n"
+    unknown = OccupationView(id="occ-1", kind=OccupationKind.UNKNOWN)
+    farm.server.call(farm.control.change_printer, "prn-1", online=False, bed=BedState.UNKNOWN, occupation=unknown)
+    cleared = farm.french("clear-bed", "prn-1")
+    assert cleared == "Atelier 1 : noté que le plateau est libre. Son nœud est absent : cela compte quand le nœud est de retour.\n"
+    code, typed = farm.french("invite").splitlines()
+    assert code.startswith("Code : ")
+    assert typed.startswith("Le maker tape, une fois : farm node join ")
+
+
+def test_errors_of_a_hand_are_told_in_french(farm: Farm, visor: str) -> None:
+    def refused(*arguments: str) -> str:
+        error = farm.run(*arguments).exception
+        assert isinstance(error, FarmError)
+        return error.bilingual.fr
+
+    assert refused("collect", "prn-9") == "Il n'y a pas d'imprimante prn-9. `farm status` les montre."
+    farm.run("order", "visor-frame", "9")
+    assert refused("collect", "prn-1") == "Atelier 1 imprime encore. Attendez sa fin."
+    farm.server.call(farm.control.finish, "prn-1", JobOutcome.CANCELLED)
+    assert refused("collect", "prn-1") == (
+        "L'impression sur Atelier 1 n'est pas allée à son terme : elle a été annulée. "
+        "Dites combien de ses pièces sont utilisables, par exemple : farm collect prn-1 --good 0 --scrap 2"
+    )
+    assert refused("collect", "prn-1", "--good", "3") == "Il n'y a que 2 pièces sur le plateau. Comptez de nouveau."

@@ -218,3 +218,77 @@ def test_stock_is_shown_by_revision_and_what_was_recalled_of_it(control: MemoryC
         "r2": StockView(revision="r2", parts=1),
     }
     assert "Stock: 4 x r1 (recalled: set aside), 1 x r2" in shown(control.snapshot())
+
+
+# --- in French
+
+
+@pytest.fixture
+def french(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+
+
+@pytest.mark.usefixtures("french")
+def test_a_french_terminal_sees_the_whole_status_in_french(control: MemoryControl) -> None:
+    control.add_printer("prn-1", "Ender", state=PrinterState.PRINTING, progress=0.5, why_not=WHY)
+    control.order_rows["ord-1"] = order(why_waiting=WHY, recalled=True)
+    control.stock_rows = {"r1": StockView(revision="r1", parts=4, recalled=True)}
+    alarm = AlarmView(
+        code="disk-low", text="Little.", next_step="Make room.", since=1.0, text_fr="Peu.", next_step_fr="Tapez : farm backup"
+    )
+    control.alarm_rows = [alarm, AlarmView(code="odd", text="Only English.", next_step="Look.", since=1.0)]
+    row = control.add_node("nod-9", name="garage")
+    control.node_rows["nod-9"] = row.model_copy(update={"rejected": {"late": 2}, "online": False, "silent_s": 200_000.0})
+    assert shown(control.snapshot(), 120) == [
+        "Essaim : 1 sur 1 imprimante en ligne, 380 pièces à faire",
+        "! Peu. Tapez : farm backup",
+        "! Only English. Look.",
+        "- Nœud garage : non connecté depuis 2 j 7 h.",
+        "- Nœud garage : 2 messages rejetés (late 2). Le journal du démon en dit plus.",
+        "",
+        "Commandes                  bonnes  voulues  à faire  fait  état",
+        "visor-frame-r3 (rappelée)     120      500      380   24%  ouverte",
+        "    Pour CHU de Nantes. x y",
+        "",
+        "En stock : 4 x r1 (rappelée : à mettre de côté)",
+        "",
+        "Imprimantes  état     fait  buse   plateau  occupation",
+        "Ender        imprime   50%  21/0°  21/0°    libre",
+        "    x y",
+    ]
+
+
+@pytest.mark.usefixtures("french")
+def test_what_is_to_be_done_is_told_in_french(control: MemoryControl) -> None:
+    fault = FaultNote(code="x", text="Error:x", meaning_en="Hot.", meaning_fr="Chaud.", action_fr="Attendez.", recovery="by-hand")
+    prompt = PromptNote(id="prompt-1", text="Filament?", choices=["Continue"])
+    control.add_printer("prn-1", "one", state=PrinterState.FAULT, fault=fault, prompt=prompt, ready=False)
+    foreign = OccupationView(id="occ-1", kind=OccupationKind.FOREIGN)
+    control.add_printer("prn-2", "two", bed=BedState.OCCUPIED, occupation=foreign, ready=False)
+    running = OccupationView(id="occ-1", kind=OccupationKind.JOB, job="job-7", running=True, recalled=True)
+    control.add_printer("prn-3", "three", bed=BedState.OCCUPIED, occupation=running, ready=False)
+    assert hands(control.snapshot()) == [
+        "one : Chaud. Attendez. Elle a besoin d'une main.",
+        "one demande : Filament? Répondez-lui : farm answer prn-1",
+        "three : elle imprime une révision rappelée : annulez l'impression, ou mettez ses pièces de côté.",
+        "two : le plateau n'est pas libre : farm clear-bed prn-2",
+    ]
+
+
+@pytest.mark.usefixtures("french")
+@pytest.mark.parametrize(
+    ("bed", "said"),
+    [
+        (on_bed(), "1 pièce à collecter : farm collect prn-1"),
+        (
+            on_bed(JobOutcome.FAILED, 2),
+            "l'impression a échoué, comptez ce qui est utilisable sur 2 pièces : farm collect prn-1 --good 0",
+        ),
+        (
+            on_bed(parts=2).model_copy(update={"recalled": True}),
+            "2 pièces d'une révision rappelée, à mettre de côté : farm collect prn-1 --good 0",
+        ),
+    ],
+)
+def test_what_is_to_be_collected_is_told_in_french(control: MemoryControl, bed: OccupationView, said: str) -> None:
+    assert hands(farm_with(control, bed, noted=False)) == [f"one : {said}"]

@@ -15,10 +15,10 @@ def add(farm: Farm, key: str, content: str = "{}") -> None:
     )
 
 
-def run(farm: Farm, *arguments: str) -> Result:
+def run(farm: Farm, *arguments: str, locale: str = "C.UTF-8") -> Result:
     app = typer.Typer()
     set_aside.register(app)
-    return CliRunner().invoke(app, list(arguments), env={"FARM_URL": farm.url})
+    return CliRunner().invoke(app, list(arguments), env={"FARM_URL": farm.url, "LC_ALL": locale})
 
 
 def test_nothing_is_said_to_be_nothing(farm: Farm) -> None:
@@ -45,3 +45,11 @@ def test_what_was_looked_at_is_taken_off(farm: Farm) -> None:
     error = run(farm, "--seen", "f1").exception
     assert isinstance(error, FarmError)
     assert error.code == "not-found"
+
+
+def test_a_french_terminal_is_told_in_french(farm: Farm) -> None:
+    assert run(farm, locale="fr_FR.UTF-8").stdout == "Aucun fait n'est mis de côté.\n"
+    add(farm, "f1")
+    lines = run(farm, locale="fr_FR.UTF-8").stdout.splitlines()
+    assert lines[0].endswith("garage, fait 7 : odd")
+    assert lines[2] == "Quand vous avez compté à la main ce dont ils parlaient : farm set-aside --seen ID"
