@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from farm.config import PrinterSection
 from farm.process import bound_to_us
+from tests.patience import PATIENCE_S
 
 _START_TIMEOUT_S = 60.0
 _STATE_DELAY_S = 0.6  # the state is written five times a second
@@ -45,7 +46,7 @@ class VirtualPrinters:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
         self._process.stdin.close()
         self._process.stdout.close()
 

@@ -65,12 +65,12 @@ class Unit(Workshop):
 
     def __enter__(self) -> "Unit":
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(PATIENCE_S)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
         self._loop.close()
 
     def does(self, function: Any, *arguments: Any, **more: Any) -> None:
@@ -80,14 +80,14 @@ class Unit(Workshop):
             function(*arguments, **more)
             await self.agent.settle()
 
-        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(on_loop(), self._loop).result(PATIENCE_S)
 
     def allocate(self, jobs: int = 3) -> None:
         """The farm gives work to all of them, and they begin."""
         work = {self.printer(name): [order(f"alloc-{number}", jobs=jobs)] for number, name in enumerate(NAMES)}
         self.does(self.farm.want, work)
         waiting = until(lambda: all(driver.status.job for driver in self.drivers.values()))
-        asyncio.run_coroutine_threadsafe(waiting, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(waiting, self._loop).result(PATIENCE_S)
 
     @property
     def url(self) -> str:
@@ -345,6 +345,6 @@ def test_what_this_node_refuses_is_said_with_its_reason(eyes: Eyes) -> None:
     task = core.Task(eyes.unit.printer("Ada"), "ab" * 32)
     checked = core.Checked(core.refusal(f"Too hot {MARKUP}", "Trop chaud"))
     step = eyes.unit.agent._keeper.apply(lambda state, _now: core.on_checked(state, task, checked, state.limits))
-    asyncio.run_coroutine_threadsafe(step, eyes.unit._loop).result(10)
+    asyncio.run_coroutine_threadsafe(step, eyes.unit._loop).result(PATIENCE_S)
     eyes.wait(lambda: "Not printed here (abababababab): Too hot <img" in eyes.text(f"{eyes.card('Ada')} .refused"))
     assert eyes.text(f"{eyes.card('Blaise')} .refused") == ""

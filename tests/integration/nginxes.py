@@ -13,6 +13,7 @@ from typing import Final
 from farm.addresses import free_port
 from farm.certificates import ensure_certificates
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 
 _START_TIMEOUT_S: Final = 30.0
 _CONFIG: Final = """\
@@ -73,7 +74,7 @@ def nginx_before(target: int, folder: Path) -> Iterator[Proxy]:
         yield Proxy(port, keys.authority)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
 
 
 def _listens(port: int) -> bool:

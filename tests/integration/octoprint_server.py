@@ -17,6 +17,7 @@ import requests
 
 from farm.addresses import free_port
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 
 ROOT: Final = Path(__file__).parent.parent.parent
 OCTOPRINT: Final = ROOT / ".venv-octoprint" / "bin" / "octoprint"
@@ -143,7 +144,7 @@ class OctoPrintServer:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
@@ -152,7 +153,7 @@ class OctoPrintServer:
         """Pull its plug (SIGKILL)."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def remove(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.command_line import ROOT, run_farm
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.xdist_group("chain")]
 
@@ -35,14 +36,14 @@ def start_demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for_children(folder: Path) -> None:
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + PATIENCE_S
     while not any("mosquitto" in command or "embedded" in command for command in processes_of(folder)):
         assert time.monotonic() < deadline_s
         time.sleep(0.2)
 
 
 def assert_nothing_left(folder: Path) -> None:
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + PATIENCE_S
     while (left := processes_of(folder)) and time.monotonic() < deadline_s:
         time.sleep(0.2)
     assert left == []

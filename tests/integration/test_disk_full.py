@@ -91,7 +91,7 @@ class Page:
 
     def close(self) -> None:
         self._socket.close()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from farm.commands.local_farm import Child, LocalFarm
 from farm.node.join import IDENTITY
 from tests.integration.real import require
 from tests.integration.small_program import small_program
+from tests.patience import PATIENCE_S
 from tests.virtual_printers import VirtualPrinters
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("packed")]
@@ -40,7 +41,7 @@ class Between:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(PATIENCE_S)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -59,7 +60,7 @@ class Between:
                     outer.sendall(piece)
             with suppress(OSError):
                 outer.shutdown(socket.SHUT_RDWR)
-            back.join(20)
+            back.join(PATIENCE_S)
 
     def _answers(self, outer: socket.socket, inner: socket.socket) -> None:
         packed, carried = False, 0

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from api import packing
 from api.packing import MAX_PACKINGS, Packing, takes_zstd
 from api.testing import MemoryControl
+from tests.patience import PATIENCE_S
 from tests.unit.api.serving import GCODE, add_visor
 from tests.unit.api.test_problems import check
 
@@ -122,7 +123,7 @@ async def test_a_program_that_takes_long_to_pack_is_sent_as_it_is(
     app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(packing, "pack", lambda _path, **_: go_on.wait(10) and None)
+    monkeypatch.setattr(packing, "pack", lambda _path, **_: go_on.wait(PATIENCE_S) and None)
     app.state.packing = Packing(patience_s=0.01)
     answer, body = await raw(client, **ZSTD)
     assert "content-encoding" not in answer.headers
@@ -137,11 +138,11 @@ async def test_who_asks_for_the_same_program_waits_for_the_same_packing(monkeypa
 
     def pack(path: Path, **_: object) -> Path:
         asked.append(path)
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
         return path.with_suffix(".zst")
 
     monkeypatch.setattr(packing, "pack", pack)
-    busy = Packing(patience_s=10)
+    busy = Packing(patience_s=PATIENCE_S)
     paths = [Path(f"{number}.gcode") for number in range(MAX_PACKINGS)]
     waiting = [asyncio.create_task(busy.packed(path)) for path in (*paths, *paths)]
     await asyncio.sleep(0)  # all of them have asked

@@ -15,6 +15,7 @@ from gcode.interpreter import read_facts
 from gcode.profile import bundled_profiles
 from gcode.slicers import ModelError, SettingsError, SliceOptions, SlicerLimitError, SlicerMissingError, SlicerRefusedError
 from tests.integration.real import require
+from tests.patience import PATIENCE_S
 from tests.unit.gcode.models import box_3mf, box_stl
 
 PROFILE = bundled_profiles()["creality-ender3"]
@@ -109,7 +110,7 @@ async def test_who_cancels_leaves_no_process(tmp_path: Path, model: Path) -> Non
     slicer = stand_in(tmp_path, "echo '10 => begun'; while :; do sleep 0.05; done").rename(tmp_path / mark)
     begun = asyncio.Event()
     task = asyncio.create_task(slice_model(model, PROFILE, tmp_path / "x.gcode", slicer=slicer, on_progress=lambda *_: begun.set()))
-    await asyncio.wait_for(begun.wait(), 30)
+    await asyncio.wait_for(begun.wait(), PATIENCE_S)
     assert running(mark)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

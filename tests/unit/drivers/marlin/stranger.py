@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from drivers.virtual.firmware import Firmware
+from tests.patience import PATIENCE_S
 
 _TCGETS2: Final = 0x802C542A  # asm-generic (x86, ARM): struct termios2, the two speeds are its last words
 _SPEED_OFFSET: Final = 40
@@ -106,7 +107,7 @@ class StrictPort:
 
     def __exit__(self, *_exception: object) -> None:
         self._closing.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         os.close(self._master)
 
     def _serve(self) -> None:

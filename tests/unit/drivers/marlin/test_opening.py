@@ -17,6 +17,7 @@ from drivers.marlin.printer import MarlinPrinter
 from drivers.marlin.transcript import Transcript
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.devices import CH340, Machine
 from tests.unit.drivers.marlin.stranger import Printing, SpokenTo, StrictPort
 
@@ -100,11 +101,11 @@ async def test_plugging_in_ends_the_wait(tmp_path: Path) -> None:
     opener = PortOpener(str(link), 115_200, Transcript())
     with pytest.raises(UnreachableError):
         await _open(opener)
-    waiting = asyncio.create_task(opener.wait(60.0))
+    waiting = asyncio.create_task(opener.wait(2 * PATIENCE_S))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     link.symlink_to("/dev/null")
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 async def test_noise_after_a_found_speed_makes_it_search_again() -> None:
@@ -173,6 +174,6 @@ async def test_a_driver_opens_again_as_soon_as_its_port_is_there(tmp_path: Path,
         await driver.connect()
     with _printer(115_200) as port:
         link.symlink_to(port.path)
-        await asyncio.wait_for(driver.connect(), 30)
+        await asyncio.wait_for(driver.connect(), PATIENCE_S)
         assert driver.status.state is PrinterState.IDLE
         await driver.close()

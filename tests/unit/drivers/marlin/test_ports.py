@@ -7,6 +7,7 @@ import pytest
 
 from drivers.marlin import ports
 from drivers.marlin.ports import SerialPort, Tree, advice, mark, port_of, scan, stable_name, until_plugged
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.devices import CH340, CP2102, PRUSA, Adapter, Machine
 
 
@@ -167,11 +168,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_plug_ends_the_wait(tmp_path: Path, quick: None) -> None:
     link = tmp_path / "by-path"
-    waiting = asyncio.create_task(until_plugged(str(link), None, 60.0))
+    waiting = asyncio.create_task(until_plugged(str(link), None, 2 * PATIENCE_S))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     link.symlink_to("/dev/null")
-    assert await asyncio.wait_for(waiting, 10)
+    assert await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 async def test_what_was_there_all_the_time_does_not(tmp_path: Path, quick: None) -> None:
@@ -184,8 +185,8 @@ async def test_a_replug_under_another_number_ends_the_wait(tmp_path: Path, quick
     link.symlink_to("/dev/null")
     before = mark(str(link))
     link.unlink()
-    waiting = asyncio.create_task(until_plugged(str(link), before, 60.0))
+    waiting = asyncio.create_task(until_plugged(str(link), before, 2 * PATIENCE_S))
     await asyncio.sleep(0.1)
     link.symlink_to("/dev/zero")
-    assert await asyncio.wait_for(waiting, 10)
+    assert await asyncio.wait_for(waiting, PATIENCE_S)
     assert link.stat().st_rdev == Path("/dev/zero").stat().st_rdev

@@ -20,6 +20,7 @@ from drivers.virtual.firmware import Firmware
 from drivers.virtual.heaters import Sensor
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.world import HEATED, moves
 
 SPEED = 200.0
@@ -37,7 +38,7 @@ class Ear(Heard):
         return states
 
 
-async def until(done: Callable[[], bool], *, limit_s: float = 30.0) -> None:
+async def until(done: Callable[[], bool], *, limit_s: float = PATIENCE_S) -> None:
     end_s = asyncio.get_running_loop().time() + limit_s
     while not done():
         assert asyncio.get_running_loop().time() < end_s

@@ -18,6 +18,7 @@ from drivers.marlin.search import RATES, BaudSearch, forget, remember, remembere
 from drivers.marlin.transcript import Transcript
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.stranger import Answering, Printing, SpokenTo, StrictPort, Talking, line_speed
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ async def test_what_no_printer_says_ends_the_search_at_once(quick: None, monkeyp
     monkeypatch.setattr(search, "TEXT_PATIENCE_S", 600.0)
     monkeypatch.setattr(search, "TOTAL_S", 600.0)
     with StrictPort(Answering(_modem)) as port, pytest.raises(NotAPrinterError, match="modem"):
-        await asyncio.wait_for(_search(port.path), 30)
+        await asyncio.wait_for(_search(port.path), PATIENCE_S)
 
 
 async def test_a_port_that_goes_away_meanwhile_is_unreachable(quick: None) -> None:
@@ -179,7 +180,7 @@ async def test_a_port_that_goes_away_meanwhile_is_unreachable(quick: None) -> No
     os.close(slave)
     os.close(master)
     with pytest.raises(UnreachableError):
-        await asyncio.wait_for(searching, 20)
+        await asyncio.wait_for(searching, PATIENCE_S)
 
 
 def test_a_speed_that_the_port_refuses_is_a_typed_error() -> None:
@@ -208,7 +209,7 @@ async def test_the_whole_search_has_an_end(quick: None, monkeypatch: pytest.Monk
     monkeypatch.setattr(search, "TOTAL_S", 0.3)
     monkeypatch.setattr(search, "PATIENCE_S", (600.0,))
     with StrictPort(SpokenTo()) as port, pytest.raises(NotAPrinterError):
-        await asyncio.wait_for(_search(port.path), 20)
+        await asyncio.wait_for(_search(port.path), PATIENCE_S)
 
 
 def test_the_time_limits_add_up_to_less_than_a_person_waits() -> None:

@@ -45,7 +45,7 @@ def server(behave: Behaviour) -> Iterator[Transport]:
         finally:
             client.close()
             ended.set()
-            thread.join(10)
+            thread.join(PATIENCE_S)
 
 
 def failure(client: Transport) -> DriverError:
@@ -181,7 +181,7 @@ def test_a_port_where_nobody_listens_is_not_called_slow() -> None:
 
 def test_an_answer_that_does_not_come_is_called_slow() -> None:
     def waits(_: socket.socket, ended: threading.Event) -> None:
-        ended.wait(20)
+        ended.wait(PATIENCE_S)
 
     with server(waits) as client, pytest.raises(UnreachableError) as caught:
         client.request("GET", "/", headers={}, timeout_s=(1.0, 0.2))

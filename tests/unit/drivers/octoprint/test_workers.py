@@ -8,6 +8,7 @@ import pytest
 from drivers.errors import UnreachableError
 from drivers.octoprint import workers
 from drivers.octoprint.workers import PER_PRINTER, THREADS, URGENT_THREADS, Workers
+from tests.patience import PATIENCE_S
 
 
 async def test_fifty_printers_share_a_bounded_number_of_threads() -> None:
@@ -28,7 +29,7 @@ async def test_a_printer_that_answers_nothing_keeps_no_other_waiting() -> None:
         nonlocal running
         with lock:
             running += 1
-        release.wait(20)
+        release.wait(PATIENCE_S)
 
     stuck = [asyncio.create_task(silent.run(hang)) for _ in range(THREADS * 2)]
     try:
@@ -52,7 +53,7 @@ async def test_the_last_one_ends_the_threads() -> None:
     assert await second.run(lambda: 1) == 1
     second.close()
     assert workers._Pools.current is None
-    await asyncio.to_thread(thread.join, 10)
+    await asyncio.to_thread(thread.join, PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -67,7 +68,7 @@ async def test_a_closed_share_runs_nothing() -> None:
 
 async def test_who_waits_while_it_is_closed_is_told_so_and_not_cancelled() -> None:
     printer, release = Workers(), threading.Event()
-    busy = [asyncio.create_task(printer.run_urgently(release.wait, 20)) for _ in range(URGENT_THREADS)]
+    busy = [asyncio.create_task(printer.run_urgently(release.wait, PATIENCE_S)) for _ in range(URGENT_THREADS)]
     waiting = asyncio.create_task(printer.run_urgently(lambda: 1))
     await asyncio.sleep(0.05)
     printer.close()
@@ -81,7 +82,7 @@ async def test_who_waits_while_it_is_closed_is_told_so_and_not_cancelled() -> No
 
 async def test_who_is_cancelled_is_cancelled() -> None:
     printer, release = Workers(), threading.Event()
-    task = asyncio.create_task(printer.run(release.wait, 20))
+    task = asyncio.create_task(printer.run(release.wait, PATIENCE_S))
     await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -15,8 +15,8 @@ import serial
 from drivers.virtual.control import FAULTS
 from drivers.virtual.printer import setting_names
 from drivers.virtual.record import digest
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
 Start = Callable[..., "subprocess.Popen[str]"]
 
 

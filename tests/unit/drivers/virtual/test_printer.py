@@ -10,6 +10,7 @@ from drivers.errors import AddressError, UnreachableError
 from drivers.registry import open_driver
 from drivers.virtual.control import obey, snapshot
 from drivers.virtual.printer import VirtualPrinter, from_url, make_port, read_settings
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.virtual.test_firmware import PROGRAM
 from tests.unit.drivers.virtual.test_port import eventually
 
@@ -146,7 +147,7 @@ async def test_prints_through_the_ordinary_marlin_driver(printer: VirtualPrinter
     assert printer.status.state is PrinterState.IDLE
     assert printer.port is not None
     await printer.start(program, "job-1")
-    ended = await asyncio.wait_for(listener.ended.get(), 60)
+    ended = await asyncio.wait_for(listener.ended.get(), PATIENCE_S)
     assert (ended.job, ended.end) == ("job-1", PrintEnd.DONE)
     truth = printer.port.call(snapshot)
     assert truth["extruded_mm"] == pytest.approx(19.5)
@@ -164,7 +165,7 @@ async def test_cancelled_print_is_no_finished_part(printer: VirtualPrinter, list
     port = printer.port
     assert await asyncio.to_thread(eventually, lambda: bool(port.call(snapshot)["parts"]))
     await printer.cancel("job-2")
-    ended = await asyncio.wait_for(listener.ended.get(), 60)
+    ended = await asyncio.wait_for(listener.ended.get(), PATIENCE_S)
     assert ended.end is PrintEnd.CANCELLED
     truth = printer.port.call(snapshot)
     assert truth["parts_finished"] == 0
@@ -188,7 +189,7 @@ async def test_kill_of_the_firmware_reaches_the_driver(printer: VirtualPrinter, 
     await printer.connect()
     assert printer.port is not None
     obey(printer.port, {"fault": "thermal-runaway"})
-    await asyncio.wait_for(listener.faulty.wait(), 30)
+    await asyncio.wait_for(listener.faulty.wait(), PATIENCE_S)
     assert printer.status.fault is not None
 
 
@@ -200,4 +201,4 @@ async def test_driver_comes_back_when_the_printer_is_plugged_in_again(printer: V
     obey(port, {"fault": "unplug"})
     assert await asyncio.to_thread(eventually, lambda: printer.status.state is PrinterState.OFFLINE)
     obey(port, {"fault": "replug"})
-    await asyncio.wait_for(listener.idle.wait(), 60)
+    await asyncio.wait_for(listener.idle.wait(), PATIENCE_S)

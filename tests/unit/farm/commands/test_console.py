@@ -17,6 +17,7 @@ from drivers.errors import PrinterBusyError
 from farm.cli import build
 from farm.commands.console import MAX_LINE_CHARACTERS, ConsoleSession, word_of
 from farm.errors import InvalidError
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.scripted import BUSY, Bench
 
 
@@ -166,7 +167,7 @@ def test_as_a_person_types(tmp_path: Path) -> None:
                     break  # it has closed its side
             if typed and seen.count(b"> ") > 2 - len(typed):
                 os.write(master, typed.pop(0))
-        assert process.wait(30) == 0, seen.decode(errors="replace")
+        assert process.wait(PATIENCE_S) == 0, seen.decode(errors="replace")
     finally:
         process.kill()
         process.wait()

@@ -19,6 +19,7 @@ from farm.errors import InvalidError, TooLargeError
 from gcode.frame import make_frame
 from gcode.profile import bundled_profiles
 from gcode.texts import told
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.test_gcode_read import failed, run
 
 MEBIBYTE = 1024**2
@@ -77,7 +78,7 @@ def test_a_thread_has_the_limit_of_memory_alone() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert seen[0] != resource.RLIM_INFINITY
 
 

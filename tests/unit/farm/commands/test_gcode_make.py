@@ -14,6 +14,7 @@ import configs
 from farm.errors import InvalidError
 from gcode.frame import frame_options, make_frame
 from gcode.profile import bundled_profiles
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.test_gcode_read import FRENCH, failed, run
 
 
@@ -152,7 +153,7 @@ def test_what_is_no_plain_file_is_written_and_never_replaced(tmp_path: Path) -> 
     reader = threading.Thread(target=lambda: heard.append(pipe.read_bytes()))
     reader.start()
     assert run("frame", "-p", "generic-210", "-o", pipe).exit_code == 0
-    reader.join(30)
+    reader.join(PATIENCE_S)
     assert heard[0] == make_frame(bundled_profiles()["generic-210"])
     assert pipe.is_fifo()
 

@@ -18,6 +18,7 @@ from farm.commands import gcode, gcode_told
 from farm.errors import FarmError, InvalidError, NotFoundError
 from gcode.frame import make_frame
 from gcode.profile import bundled_profiles
+from tests.patience import PATIENCE_S
 
 ENGLISH = {"LC_ALL": "C.UTF-8", "COLUMNS": "200"}
 FRENCH = {**ENGLISH, "LC_ALL": "fr_FR.UTF-8"}
@@ -237,7 +238,7 @@ def test_a_program_through_a_pipe(frame: Path, tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_bytes, args=(frame.read_bytes(),))
     writer.start()
     found = answer("facts", pipe)
-    writer.join(30)
+    writer.join(PATIENCE_S)
     assert found["layers"] == answer("facts", frame)["layers"]
 
 

@@ -67,7 +67,7 @@ class Beside:
             self.shop.drivers["left"].finishes()
             await self.shop.agent.settle()
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(PATIENCE_S)
 
     def asks(self, text: str, *choices: str) -> None:
         async def ask() -> None:
@@ -75,7 +75,7 @@ class Beside:
             self.shop.drivers["left"].asks(text, *choices)
             await self.shop.agent.settle()
 
-        asyncio.run_coroutine_threadsafe(ask(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(ask(), self._loop).result(PATIENCE_S)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Person:
         self.readers = 0
 
     def read(self) -> str:
-        return self.lines.get(timeout=30)
+        return self.lines.get(timeout=PATIENCE_S)
 
     def questions(self) -> Questions:
         return Questions(lambda prompt, choice: self.answers.append((prompt.id, choice)), can_ask=True, read=self.read)
