@@ -38,4 +38,6 @@ class PromptServer(uvicorn.Server):
         except TimeoutError:
             for task in self.server_state.tasks:
                 task.cancel()
+            for connection in list(self.server_state.connections):  # whose other side does not take the rest
+                connection.transport.abort()
         await self.lifespan.shutdown()

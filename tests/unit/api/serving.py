@@ -39,19 +39,18 @@ async def add_visor(control: MemoryControl, content: bytes, **fields: Any) -> st
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Serve an application on a free port of loopback; yields its host and port as `127.0.0.1:port`."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = PromptServer(app)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    try:
-        while not server.started:
-            await asyncio.sleep(0.01)
-            if task.done():
-                task.result()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.end()
-        await task
-        listening.close()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = PromptServer(app)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+                if task.done():
+                    task.result()
+            yield f"127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.end()
+            await task
 
 
 async def until(met: Callable[[], bool]) -> None:

@@ -76,8 +76,7 @@ async def test_beyond_loopback_it_asks_for_a_token_that_only_its_user_can_read(t
 
 async def test_a_port_in_use_is_told_once_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_S", 0.02)
-    other = socket.create_server(("127.0.0.1", 0))
-    with structlog.testing.capture_logs() as logs:
+    with socket.create_server(("127.0.0.1", 0)) as other, structlog.testing.capture_logs() as logs:
         async with opened(tmp_path, port=other.getsockname()[1]) as page:
             await until(lambda: any(line["event"] == "page.closed" for line in logs))
             await asyncio.sleep(0.1)
