@@ -14,9 +14,10 @@ from api.testing.library import MemoryLibrary, found
 from api.testing.nodes import MemoryNodes
 from api.testing.questions import MemoryQuestions
 from api.testing.recovery import MemoryRecovery
+from api.testing.texts import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK, disk_full
 from drivers.base import PrinterState
 from farm.bus.messages import ReasonNote
-from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError, StoreFullError
+from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from farm.ids import new_id
 from farm.views import (
     AlarmView,
@@ -38,6 +39,7 @@ from farm.views import (
     PrinterView,
     ProgramView,
 )
+from gcode.texts import Bilingual, told
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 _Row = TypeVar("_Row")
@@ -125,7 +127,7 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
         """The job on this printer ends: its parts wait on the bed."""
         row = self.printer(printer)
         if row.occupation is None or row.occupation.job is None:
-            raise ConflictError("Nothing is printing there.", next_step="Order something first.")
+            raise ConflictError(told("Nothing is printing there."), next_step=told("A test orders something first."))
         job = self.job_rows[row.occupation.job]
         self.job_rows[job.id] = job.model_copy(update={"state": "ended", "outcome": outcome, "ended_at": self.now})
         occupation = row.occupation.model_copy(update={"running": False, "outcome": outcome})
@@ -247,7 +249,10 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
         self._check_disk()
         row = self.order(order)
         if row.state != "open":
-            raise ConflictError(f"The order is {row.state}.", next_step="Place a new one.")
+            raise ConflictError(
+                Bilingual(f"Order {order} is met or cancelled.", f"La commande {order} est honorée ou annulée."),
+                next_step=Bilingual("Place a new order.", "Passez une nouvelle commande."),
+            )
         wish = change.model_dump(exclude_none=True)
         if "quantity" in wish:
             wish["quantity"] = max(row.good, wish["quantity"])
@@ -260,7 +265,10 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
         """Take an order back."""
         self._check_disk()
         if self.order(order).state == "met":
-            raise ConflictError("The order is met.", next_step="There is nothing to take back.")
+            raise ConflictError(
+                Bilingual(f"Order {order} is met already.", f"La commande {order} est déjà honorée."),
+                next_step=Bilingual("Nothing is left to cancel.", "Il ne reste rien à annuler."),
+            )
         self.order_rows[order] = self.order(order).model_copy(update={"state": "cancelled", "to_allocate": 0, "owed": 0})
         self.touch()
         return self.order_rows[order]
@@ -269,14 +277,26 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
 
     async def collect(self, printer: str, request: CollectRequest) -> CommandAccepted:
         """Count the parts and free the bed."""
-        occupation = self.printer(printer).occupation
-        if occupation is None or occupation.job != request.job:
-            raise ConflictError("That job is not on this bed.", next_step="Look again: it may be collected already.", code="stale")
+        occupation = self._occupation(printer)
+        if occupation.job != request.job:
+            name = self.printer(printer).name
+            other = Bilingual(
+                f"Job {request.job} is not on the bed of {name}.", f"L'impression {request.job} n'est pas sur le plateau de {name}."
+            )
+            raise ConflictError(other, next_step=LOOK, code="not-on-this-bed")
         if occupation.running:
-            raise ConflictError("That job still runs.", next_step="Wait for its end, or cancel it.")
+            runs = Bilingual(f"Job {request.job} still runs.", f"L'impression {request.job} est encore en cours.")
+            raise ConflictError(runs, next_step=CANCEL_OR_WAIT, code="job-runs")
         job = self.job_rows[request.job]
         if request.good + request.scrap > job.parts:
-            raise InvalidError(f"The job has {job.parts} parts.", next_step="Count again.", code="too-many-parts")
+            good, scrap, parts = request.good, request.scrap, job.parts
+            raise InvalidError(
+                Bilingual(
+                    f"{good} good and {scrap} scrap are more than the {parts} parts of this job.",
+                    f"{good} bonnes et {scrap} au rebut, c'est plus que les {parts} pièces de cette impression.",
+                ),
+                next_step=COUNT_AGAIN,
+            )
         collected = {"state": "collected", "good": request.good, "scrap": request.scrap, "collected_at": self.now}
         self.job_rows[job.id] = job.model_copy(update={**collected, "collected_by": request.by})
         self._clear(printer)
@@ -286,11 +306,14 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
 
     async def clear_bed(self, printer: str, request: ClearBedRequest) -> CommandAccepted:
         """Free the bed without counting anything."""
-        occupation = self.printer(printer).occupation
-        if occupation is None or occupation.id != request.occupation:
-            raise ConflictError("That is not on this bed.", next_step="Look again: the bed may be clear already.", code="stale")
+        occupation = self._occupation(printer)
+        if occupation.id != request.occupation:
+            name = self.printer(printer).name
+            other = Bilingual(f"That is not on the bed of {name} any more.", f"Cela n'est plus sur le plateau de {name}.")
+            raise ConflictError(other, next_step=LOOK, code="not-on-this-bed")
         if occupation.running:
-            raise ConflictError("A job runs there.", next_step="Wait for its end, or cancel it.")
+            runs = Bilingual("A job runs on this bed.", "Une impression est en cours sur ce plateau.")
+            raise ConflictError(runs, next_step=CANCEL_OR_WAIT, code="job-runs")
         if occupation.job is not None:
             self.job_rows[occupation.job] = self.job_rows[occupation.job].model_copy(update={"state": "collected"})
         self._clear(printer)
@@ -301,7 +324,8 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
         """Pause, resume or cancel."""
         row = found(self.job_rows, job, "job")
         if row.state != "running":
-            raise ConflictError("The job does not run.", next_step="There is nothing to do.")
+            ended = Bilingual(f"Job {job} has ended.", f"L'impression {job} est terminée.")
+            raise ConflictError(ended, next_step=LOOK, code="job-ended")
         if action == "cancel":
             self.finish(row.printer, JobOutcome.CANCELLED)
         else:
@@ -325,10 +349,18 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
     async def claim(self, claim: EnrolmentClaim) -> EnrolmentGrant:
         """Redeem a code, once."""
         if self.wrong_codes >= MAX_CLAIMS:
-            raise NotAllowedError("Too many wrong codes.", next_step="Wait a minute.", code="throttled")
+            raise NotAllowedError(
+                Bilingual("Too many codes were tried.", "Trop de codes ont été essayés."),
+                next_step=Bilingual("Wait a minute, then try again.", "Attendez une minute, puis réessayez."),
+                code="throttled",
+            )
         if self.invites.pop(claim.code, None) is None:
             self.wrong_codes += 1
-            raise NotFoundError("This code is not valid.", next_step="Ask for a new one.", code="unknown-code")
+            raise NotFoundError(
+                Bilingual("This code does not work.", "Ce code ne marche pas."),
+                next_step=Bilingual("Ask the farm for a new invitation.", "Demandez une nouvelle invitation à la ferme."),
+                code="unknown-code",
+            )
         node, password = new_id("nod"), new_id("pw")
         self.add_node(node, name=claim.name, password=password)
         return EnrolmentGrant(
@@ -343,7 +375,14 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
 
     def _check_disk(self) -> None:
         if self.full:
-            raise StoreFullError("The disk of the farm is full.", next_step="Make room on it.")
+            raise disk_full()
+
+    def _occupation(self, printer: str) -> OccupationView:
+        row = self.printer(printer)
+        if row.occupation is None:
+            clear = Bilingual(f"The bed of {row.name} is clear.", f"Le plateau de {row.name} est libre.")
+            raise ConflictError(clear, next_step=LOOK, code="bed-is-clear")
+        return row.occupation
 
     def _clear(self, printer: str) -> None:
         self.change_printer(printer, occupation=None, bed=BedState.CLEAR, ready=True, why_not=[], order=None)

@@ -7,6 +7,18 @@ import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
+from api.testing.texts import (
+    draft,
+    missing,
+    no_approval,
+    no_design,
+    no_revision,
+    not_approved,
+    other_hash,
+    program_used,
+    recalled,
+    requester_in_use,
+)
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, RejectedError
 from farm.ids import new_id
 from farm.library_views import (
@@ -29,15 +41,17 @@ from farm.library_views import (
 )
 from farm.views import DesignView, JobView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
 from gcode.profile import bundled_profiles
+from gcode.texts import Bilingual
 from scheduler.model import Verdict
 
 _Row = TypeVar("_Row")
+_PROBLEM_FIELDS = ("code", "detail", "detail_fr", "next_step", "next_step_fr")
 
 
 def found(rows: dict[str, _Row], key: str, noun: str) -> _Row:
     """The row with this id, or NotFoundError."""
     if key not in rows:
-        raise NotFoundError(f"There is no such {noun}.", next_step=f"GET /api/v1/{noun}s lists them all.")
+        raise missing(noun, key)
     return rows[key]
 
 
@@ -137,14 +151,25 @@ class MemoryLibrary:
         content = upload.read_bytes()  # noqa: ASYNC240 - small files of tests
         sha256 = hashlib.sha256(content).hexdigest()
         if request.sha256 not in {None, sha256}:
-            raise InvalidError("The file has not the promised hash.", next_step="Send it again.", code="hash-mismatch")
+            raise other_hash(sha256, request.sha256)
         if b"G1" not in content:
-            raise InvalidError("The file is no G-code.", next_step="Export G-code from a slicer.", code="not-gcode")
+            raise InvalidError(
+                Bilingual("The file is no G-code.", "Le fichier n'est pas du G-code."),
+                next_step=Bilingual("Export G-code from a slicer.", "Exportez du G-code depuis un trancheur."),
+                code="not-gcode",
+            )
         if b"M502" in content:
             findings = [finding.model_dump() for finding in findings_of(content)]
             verdicts = dict.fromkeys(bundled_profiles(), Verdict.REJECT.value)
+            first = findings_of(content)[0]
             raise RejectedError(
-                "The file does not pass the checks.", next_step="Remove the line.", findings=findings, verdicts=verdicts
+                Bilingual(
+                    f"The file does not pass the checks of profile {request.profile}: {first.explanation.en}",
+                    f"Le fichier ne passe pas les contrôles du profil {request.profile} : {first.explanation.fr}",
+                ),
+                next_step=Bilingual(first.fix.en, first.fix.fr),
+                findings=findings,
+                verdicts=verdicts,
             )
         upload.rename(self.program_file_path(sha256))  # noqa: ASYNC240
         if sha256 not in self.program_rows:
@@ -200,7 +225,7 @@ class MemoryLibrary:
             view = await self.add_program(upload, request)
             end: dict[str, Any] = {"state": "ready", "program": view.sha256, "new": view.sha256 not in known}
         except FarmError as error:
-            problem: dict[str, Any] = {"code": error.code, "detail": error.detail, "next_step": error.next_step}
+            problem: dict[str, Any] = {name: getattr(error, name) for name in _PROBLEM_FIELDS}
             if isinstance(error, RejectedError):
                 problem |= {"findings": error.findings, "verdicts": error.verdicts}
             end = {"state": "refused", "problem": problem}
@@ -242,7 +267,12 @@ class MemoryLibrary:
         found(self.program_rows, sha256, "program")
         path = self._picture_path(sha256, name)
         if not path.is_file():
-            raise NotFoundError(f"There is no {name} of this program.", next_step="Its G-code has none.")
+            raise NotFoundError(
+                Bilingual(f"There is no {name} of this program.", f"Il n'y a pas d'image de ce programme ({name})."),
+                next_step=Bilingual(
+                    "Its G-code has none, or is not drawn yet.", "Son G-code n'en a pas, ou elle n'est pas encore dessinée."
+                ),
+            )
         return path
 
     async def release_program(self, sha256: str, request: ReleaseRequest) -> ProgramView:
@@ -250,9 +280,17 @@ class MemoryLibrary:
         self._check_disk()
         row = found(self.program_rows, sha256, "program")
         if row.verdict is Verdict.PASS:
-            raise ConflictError("The program passes all checks.", next_step="It needs no release.", code="release-not-needed")
+            raise ConflictError(
+                Bilingual("The program passes all checks.", "Le programme passe tous les contrôles."),
+                next_step=Bilingual("It needs no release.", "Il n'a pas besoin d'être validé."),
+                code="release-not-needed",
+            )
         if row.released_by:
-            raise ConflictError(f"{row.released_by} has released it.", next_step="Withdraw that.", code="released-already")
+            raise ConflictError(
+                Bilingual(f"{row.released_by} has released the program.", f"{row.released_by} a validé le programme."),
+                next_step=Bilingual("Withdraw that release first.", "Retirez d'abord cette validation."),
+                code="released-already",
+            )
         release = {"released_by": request.by, "released_at": self.now, "release_reason": request.reason, "usable": True}
         self.program_rows[sha256] = row.model_copy(update=release)
         self._note(request.by, "program.release", sha256, request.reason, " ".join(row.trust))
@@ -264,7 +302,11 @@ class MemoryLibrary:
         self._check_disk()
         row = found(self.program_rows, sha256, "program")
         if not row.released_by:
-            raise ConflictError("Nobody has released the program.", next_step="There is nothing to withdraw.", code="not-released")
+            raise ConflictError(
+                Bilingual("Nobody has released the program.", "Personne n'a validé le programme."),
+                next_step=Bilingual("There is nothing to withdraw.", "Il n'y a rien à retirer."),
+                code="not-released",
+            )
         nobody = {"released_by": "", "released_at": None, "release_reason": "", "usable": False}
         self.program_rows[sha256] = row.model_copy(update=nobody)
         self._note(request.by, "program.withdraw", sha256, request.reason)
@@ -276,7 +318,7 @@ class MemoryLibrary:
         self._check_disk()
         row = found(self.program_rows, sha256, "program")
         if any(job.program == sha256 for job in self.job_rows.values()):
-            raise ConflictError("Something was printed of it.", next_step="Recall its revision.", code="program-used")
+            raise program_used(row.revision)
         del self.program_rows[sha256]
         self.program_file_path(sha256).unlink()
         what = f"{row.name}: {row.parts} x {row.revision} for {row.profile}"
@@ -306,7 +348,7 @@ class MemoryLibrary:
         """One revision."""
         mine = [row for row in self.program_rows.values() if row.revision == revision]
         if not mine:
-            raise NotFoundError(f"There is no revision {revision}.", next_step="GET /api/v1/designs lists them all.")
+            raise no_revision(revision)
         state: RevisionState = "recalled" if revision in self.recalled else "draft" if revision in self.drafts else "released"
         takers = [row.id for row in self.requester_rows.values() if any(item.revision == revision for item in row.approvals)]
         return RevisionView(
@@ -322,7 +364,8 @@ class MemoryLibrary:
     async def release_revision(self, revision: str, request: SignedRequest) -> RevisionView:
         """It is no draft any more."""
         if self.revision(revision).state == "recalled":
-            raise ConflictError(f"Revision {revision} was recalled.", next_step="Give the new one another name.", code="recalled")
+            another = Bilingual("Give the new revision another name.", "Donnez un autre nom à la nouvelle révision.")
+            raise ConflictError(recalled(revision), next_step=another, code="recalled")
         self._check_disk()
         if revision in self.drafts:
             self.drafts.discard(revision)
@@ -335,15 +378,16 @@ class MemoryLibrary:
         """What an order means. NotFoundError; ConflictError: recalled, a draft, or not approved."""
         design = next((row for row in self.designs() if request.revision in row.revisions or row.id == request.design), None)
         if design is None:
-            raise NotFoundError("There is no such design.", next_step="Add a program that prints it: farm program add FILE.")
+            raise no_design(request, [row.name for row in self.designs()])
         requester = self.requester(request.requester) if request.requester is not None else None
         revision = request.revision or design.revisions[0]
         if revision in self.recalled:
-            raise ConflictError("This revision was recalled.", next_step="Order the newest revision of its design.")
+            newest = Bilingual("Order the newest revision of its design.", "Commandez la révision la plus récente de son modèle.")
+            raise ConflictError(recalled(revision), next_step=newest)
         if revision in self.drafts:
-            raise ConflictError("This revision is a draft.", next_step="Release it first.", code="revision-draft")
+            raise draft(revision)
         if requester is not None and requester.approves and all(item.revision != revision for item in requester.approvals):
-            raise ConflictError("It has not approved this revision.", next_step="Record its approval.", code="not-approved")
+            raise not_approved(requester, revision)
         return design, revision, requester
 
     # --- requesters
@@ -363,7 +407,11 @@ class MemoryLibrary:
         """Add one."""
         self._check_disk()
         if any(row.name == request.name for row in self.requester_rows.values()):
-            raise ConflictError("There is one of this name.", next_step="Take another name.", code="name-taken")
+            raise ConflictError(
+                Bilingual(f"There is a requester {request.name!r} already.", f"Il y a déjà un demandeur {request.name!r}."),
+                next_step=Bilingual("Take another name.", "Prenez un autre nom."),
+                code="name-taken",
+            )
         row = RequesterView(
             id=new_id("requester"), name=request.name, approves=request.approves, approvals=[], open_orders=0, created_at=self.now
         )
@@ -387,7 +435,7 @@ class MemoryLibrary:
         """Forget one."""
         row = self.requester(requester)
         if row.open_orders:
-            raise ConflictError("It has open orders.", next_step="Cancel them.", code="requester-in-use")
+            raise requester_in_use(row.name)
         self._check_disk()
         del self.requester_rows[row.id]
         self._note(by, "requester.remove", row.id)
@@ -396,7 +444,8 @@ class MemoryLibrary:
         """It takes a revision."""
         row = self.requester(requester)
         if self.revision(request.revision).state == "recalled":
-            raise ConflictError("This revision was recalled.", next_step="Approve the one that follows it.", code="recalled")
+            following = Bilingual("Approve the one that follows it.", "Approuvez celle qui la suit.")
+            raise ConflictError(recalled(request.revision), next_step=following, code="recalled")
         self._check_disk()
         if all(item.revision != request.revision for item in row.approvals):
             approval = ApprovalView(revision=request.revision, approved_by=request.by, approved_at=self.now, note=request.note)
@@ -409,7 +458,7 @@ class MemoryLibrary:
         row = self.requester(requester)
         kept = [item for item in row.approvals if item.revision != revision]
         if len(kept) == len(row.approvals):
-            raise NotFoundError("It has not approved this revision.", next_step="GET /api/v1/requesters shows what it has.")
+            raise no_approval(row.name, revision)
         self._check_disk()
         self.requester_rows[row.id] = row.model_copy(update={"approvals": kept})
         self._note(request.by, "approval.withdraw", row.id, request.reason, revision)

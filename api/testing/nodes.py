@@ -1,7 +1,9 @@
 """The nodes of a farm in memory, and the facts of theirs that were set aside."""
 
+from api.testing.texts import missing
 from farm.errors import NotFoundError
 from farm.views import NodeView, SetAsideView
+from gcode.texts import Bilingual
 
 
 class MemoryNodes:
@@ -17,7 +19,7 @@ class MemoryNodes:
     def node(self, node: str) -> NodeView:
         """One node. NotFoundError."""
         if node not in self.node_rows:
-            raise NotFoundError(f"There is no node {node}.", next_step="Look at the list.")
+            raise missing("node", node)
         return self.node_rows[node]
 
     def set_aside(self, *, limit: int = 200, offset: int = 0) -> list[SetAsideView]:
@@ -28,4 +30,7 @@ class MemoryNodes:
     async def look_at_set_aside(self, fact: str) -> None:
         """Somebody has looked at it. NotFoundError."""
         if self.set_aside_rows.pop(fact, None) is None:
-            raise NotFoundError(f"No fact {fact} is set aside.", next_step="Look at the list.")
+            raise NotFoundError(
+                Bilingual(f"No fact {fact} is set aside.", f"Aucun fait {fact} n'est mis de côté."),
+                next_step=Bilingual("`farm set-aside` lists them.", "`farm set-aside` en donne la liste."),
+            )

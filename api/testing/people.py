@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.testing.library import found
+from api.testing.texts import COUNT_AGAIN
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.ids import new_id
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from gcode.texts import Bilingual
+
+_LIST_AGAIN = Bilingual("Look at your list again.", "Regardez de nouveau votre liste.")
 
 
 class MemoryPeople:
@@ -60,7 +64,9 @@ class MemoryPeople:
         """The maker will print it; accepting twice is no error."""
         row = self._mine(printer, job)
         if row.state == "reported":
-            raise ConflictError("This job is reported.", next_step="There is nothing to accept.")
+            raise ConflictError(
+                Bilingual("That batch was taken back.", "Ce lot a été repris."), next_step=_LIST_AGAIN, code="taken-back"
+            )
         self.offers[job] = row.model_copy(update={"state": "accepted"})
         return self.offers[job]
 
@@ -68,15 +74,25 @@ class MemoryPeople:
         """What came of it."""
         row = self._mine(printer, job)
         if row.state != "accepted":
-            raise ConflictError("This job is not accepted.", next_step="Accept it first.")
+            raise ConflictError(
+                Bilingual("That batch was not accepted.", "Ce lot n'a pas été accepté."),
+                next_step=Bilingual("Accept it first.", "Acceptez-le d'abord."),
+                code="not-accepted",
+            )
         if report.good + report.scrap > row.parts:
-            raise InvalidError(f"The job has {row.parts} parts.", next_step="Count again.", code="too-many-parts")
+            raise InvalidError(
+                Bilingual(
+                    f"The batch has {row.parts} parts; {report.good} good and {report.scrap} scrap are more.",
+                    f"Le lot a {row.parts} pièces ; {report.good} bonnes et {report.scrap} au rebut, c'est plus.",
+                ),
+                next_step=COUNT_AGAIN,
+            )
         self.reports[job] = report
         self.offers[job] = row.model_copy(update={"state": "reported"})
         return self.offers[job]
 
     def _mine(self, printer: str, job: str) -> ManualJobView:
-        row = found(self.offers, job, "job")
-        if row.printer != printer:
-            raise NotFoundError("There is no such job.", next_step="GET /api/v1/me/jobs lists yours.")
+        row = self.offers.get(job)
+        if row is None or row.printer != printer:
+            raise NotFoundError(Bilingual("You have no such batch.", "Vous n'avez pas ce lot."), next_step=_LIST_AGAIN)
         return row

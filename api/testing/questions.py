@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from api.testing.texts import LOOK
 from drivers.base import PrinterState
 from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
 from farm.views import AnswerRequest, CommandAccepted, PrinterView
+from gcode.texts import Bilingual
 
 
 class MemoryQuestions:
@@ -23,11 +25,16 @@ class MemoryQuestions:
 
     async def answer(self, printer: str, request: AnswerRequest) -> CommandAccepted:
         """The machine goes on."""
-        asked = self.printer(printer).prompt
+        row = self.printer(printer)
+        asked = row.prompt
         if asked is None or asked.id != request.prompt:
-            raise ConflictError("It does not ask that any more.", next_step="Look again.", code="prompt-gone")
+            gone = Bilingual(f"{row.name} does not ask that any more.", f"{row.name} ne demande plus cela.")
+            raise ConflictError(gone, next_step=LOOK, code="prompt-gone")
         if request.choice >= max(1, len(asked.choices)):
-            raise InvalidError("The question has no such choice.", next_step="Choose one that is shown.")
+            raise InvalidError(
+                Bilingual(f"The question has no choice {request.choice}.", f"La question n'a pas de choix {request.choice}."),
+                next_step=Bilingual("Choose one of those that are shown.", "Choisissez l'un de ceux qui sont affichés."),
+            )
         self.answers.append((printer, request.prompt, request.choice))
         self.change_printer(printer, prompt=None, state=PrinterState.PRINTING)
         return CommandAccepted(command=new_id("cmd"))

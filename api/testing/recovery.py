@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from farm.errors import ConflictError, NotFoundError, StoreFullError
+from api.testing.texts import disk_full, missing, no_revision
+from farm.errors import ConflictError, NotFoundError
 from farm.ids import new_id
 from farm.library_views import AuditView, SignedRequest
 from farm.views import (
@@ -19,6 +20,7 @@ from farm.views import (
     StockView,
     TakeOverView,
 )
+from gcode.texts import Bilingual
 
 
 class MemoryRecovery:
@@ -63,7 +65,11 @@ class MemoryRecovery:
     async def finish_healing(self) -> None:
         """The farm has healed."""
         if self.fence is not None:
-            raise ConflictError("This daemon only watches.", next_step="`farm status` says why.", code="fenced")
+            raise ConflictError(
+                Bilingual("This daemon only watches.", "Ce démon ne fait que regarder."),
+                next_step=Bilingual("`farm status` says why.", "`farm status` dit pourquoi."),
+                code="fenced",
+            )
         if (now := self.healing) is not None:
             self.healed = HealedView(
                 why=now.why, since=now.since, ended=self.now, nodes=now.nodes, told=now.told, missing=now.missing, found=now.found
@@ -81,7 +87,10 @@ class MemoryRecovery:
         for view in await self.backups():
             if view.name == name:
                 return Path(view.path)
-        raise NotFoundError(f"There is no backup {name}.", next_step="GET /api/v1/backups lists them all.")
+        raise NotFoundError(
+            Bilingual(f"There is no backup {name}.", f"Il n'y a pas de sauvegarde {name}."),
+            next_step=Bilingual("GET /api/v1/backups lists them all.", "GET /api/v1/backups les donne toutes."),
+        )
 
     async def backup(self) -> BackupView:
         """A file that stands for a copy of the database."""
@@ -94,11 +103,32 @@ class MemoryRecovery:
     async def remove_node(self, node: str, *, also_last: bool = False) -> None:
         """It and its printers are gone."""
         if node not in self.node_rows:
-            raise NotFoundError(f"There is no node {node}.", next_step="`farm nodes list` names them.")
+            raise missing("node", node)
         if node == "people":
-            raise ConflictError("The people's node belongs to the farm.", next_step="Remove single makers.", code="people-node")
+            raise ConflictError(
+                Bilingual(
+                    "The people's node belongs to the farm: makers who print by hand need it.",
+                    "Le nœud des makers fait partie de la ferme : les makers qui impriment à la main en ont besoin.",
+                ),
+                next_step=Bilingual(
+                    "Remove single makers: DELETE /api/v1/makers/{printer}.",
+                    "Retirez les makers un par un : DELETE /api/v1/makers/{printer}.",
+                ),
+                code="people-node",
+            )
         if len(set(self.node_rows) - {"people"}) == 1 and not also_last:
-            raise ConflictError("It is the last node.", next_step="Say that you mean it: --last.", code="last-node")
+            name = self.node_rows[node].name
+            raise ConflictError(
+                Bilingual(
+                    f"{name} is the last node: nothing would print any more.",
+                    f"{name} est le dernier nœud : plus rien n'imprimerait.",
+                ),
+                next_step=Bilingual(
+                    "Invite another one first, or say that you mean it: farm nodes remove NAME --last.",
+                    "Invitez-en d'abord un autre, ou confirmez-le : farm nodes remove NAME --last.",
+                ),
+                code="last-node",
+            )
         del self.node_rows[node]
         self.passwords.pop(node, None)
         self.printer_rows = {key: row for key, row in self.printer_rows.items() if row.node != node}
@@ -107,16 +137,27 @@ class MemoryRecovery:
     async def remove_printer(self, printer: str) -> None:
         """It is gone, unless it is online."""
         if printer not in self.printer_rows:
-            raise NotFoundError("There is no such printer.", next_step="GET /api/v1/printers lists them all.")
+            raise NotFoundError(
+                Bilingual(f"There is no printer {printer}.", f"Il n'y a pas d'imprimante {printer}."),
+                next_step=Bilingual("`farm status` lists them.", "`farm status` en donne la liste."),
+            )
+        name = self.printer_rows[printer].name
         if self.printer_rows[printer].online:
-            raise ConflictError("Its node reports it.", next_step="Take it out of node.toml.", code="printer-in-use")
+            raise ConflictError(
+                Bilingual(f"{name} is reported by its node.", f"{name} est annoncée par son nœud."),
+                next_step=Bilingual(
+                    "Take it out of node.toml there and start that node again; or remove the whole node: farm nodes remove.",
+                    "Enlevez-la de node.toml là-bas et relancez ce nœud ; ou retirez tout le nœud : farm nodes remove.",
+                ),
+                code="printer-in-use",
+            )
         del self.printer_rows[printer]
         self.touch()
 
     async def recall_revision(self, revision: str, request: SignedRequest) -> RecallView:
         """Flag its jobs, set its stock aside."""
         if all(row.revision != revision for row in self.program_rows.values()):
-            raise NotFoundError(f"There is no revision {revision}.", next_step="GET /api/v1/designs lists them all.")
+            raise no_revision(revision)
         self._room()
         if revision not in self.recalled:
             made = AuditView(
@@ -156,4 +197,4 @@ class MemoryRecovery:
 
     def _room(self) -> None:
         if self.full:
-            raise StoreFullError("The disk of the farm is full.", next_step="Make room on it.")
+            raise disk_full()

@@ -49,7 +49,7 @@ def test_an_answer_that_comes_too_late_says_so_and_the_next_question_has_buttons
     late = page.control.printer("prn-1").model_copy(update={"prompt": PROMPT.model_copy(update={"id": "prompt-2"})})
     page.control.printer_rows["prn-1"] = late  # nobody was told yet
     page.one("[data-printer=prn-1] .question button").click()
-    page.wait(lambda: "It does not ask that any more." in page.text("[data-printer=prn-1] .question .said"))
+    page.wait(lambda: "Atelier 1 does not ask that any more." in page.text("[data-printer=prn-1] .question .said"))
     page.does(page.control.touch)
     page.wait(lambda: page.text("[data-printer=prn-1] .question .said") == "")
     page.one("[data-printer=prn-1] .question button").click()

@@ -28,11 +28,11 @@ async def test_a_batch_is_accepted_downloaded_and_reported(
     path = f"/api/v1/me/jobs/{offer.job}"
     assert (await client.get("/api/v1/me/jobs", headers=headers)).json() == [offer.model_dump()]
     check(await client.get(f"{path}/file", headers=headers), 409, "not-accepted")
-    check(await client.post(f"{path}/report", json={"good": 2}, headers=headers), 409, "conflict")
+    check(await client.post(f"{path}/report", json={"good": 2}, headers=headers), 409, "not-accepted")
     assert (await client.post(f"{path}/accept", headers=headers)).json()["state"] == "accepted"
     part = await client.get(f"{path}/file", headers={**headers, "Range": "bytes=0-2"})
     assert (part.status_code, part.content) == (206, GCODE[:3])
-    check(await client.post(f"{path}/report", json={"good": 2, "scrap": 1}, headers=headers), 422, "too-many-parts")
+    check(await client.post(f"{path}/report", json={"good": 2, "scrap": 1}, headers=headers), 422, "invalid")
     assert (await client.post(f"{path}/report", json={"good": 1, "scrap": 1}, headers=headers)).json()["state"] == "reported"
     assert people.reports[offer.job].good == 1
     check(await client.get(f"{path}/file", headers=headers), 409, "not-accepted")

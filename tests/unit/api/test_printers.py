@@ -23,15 +23,15 @@ async def test_parts_are_collected_once_and_by_their_job(client: httpx.AsyncClie
     job = control.printer("prn-1").occupation
     assert job is not None
     path, body = "/api/v1/printers/prn-1/collect", {"job": job.id, "good": 1, "scrap": 1, "by": "Karim"}
-    check(await client.post(path, json=body), 409, "conflict")  # it still prints
+    check(await client.post(path, json=body), 409, "job-runs")  # it still prints
     control.finish("prn-1")
-    check(await client.post(path, json={**body, "job": "job-other"}), 409, "stale")
-    check(await client.post(path, json={**body, "good": 2}), 422, "too-many-parts")
+    check(await client.post(path, json={**body, "job": "job-other"}), 409, "not-on-this-bed")
+    check(await client.post(path, json={**body, "good": 2}), 422, "invalid")
     check(await client.post(path, json={**body, "good": -1}), 422, "invalid")
     answer = await client.post(path, json=body)
     assert (answer.status_code, list(answer.json())) == (202, ["command"])
     assert (control.order(order.id).good, control.order(order.id).scrap) == (1, 1)
-    check(await client.post(path, json=body), 409, "stale")  # a second click
+    check(await client.post(path, json=body), 409, "not-on-this-bed")  # a second click: the next print is there
     collected = (await client.get(f"/api/v1/jobs/{job.id}")).json()
     assert (collected["state"], collected["collected_by"]) == ("collected", "Karim")
 
@@ -40,7 +40,7 @@ async def test_a_bed_is_cleared_by_name_of_what_was_on_it(client: httpx.AsyncCli
     occupation = OccupationView(id="occ-1", kind=OccupationKind.FOREIGN)
     control.change_printer("prn-1", bed=BedState.OCCUPIED, ready=False, occupation=occupation)
     path = "/api/v1/printers/prn-1/clear-bed"
-    check(await client.post(path, json={"occupation": "occ-2"}), 409, "stale")
+    check(await client.post(path, json={"occupation": "occ-2"}), 409, "not-on-this-bed")
     assert (await client.post(path, json={"occupation": "occ-1"})).status_code == 202
     assert control.printer("prn-1").bed is BedState.CLEAR
 
@@ -75,3 +75,9 @@ async def test_a_printer_that_is_gone_is_forgotten_and_one_that_is_there_is_not(
     control.change_printer("prn-1", online=False)
     assert (await client.delete("/api/v1/printers/prn-1")).status_code == 204
     assert (await client.delete("/api/v1/printers/prn-1")).status_code == 404
+
+
+async def test_a_bed_with_nothing_on_it_needs_no_hand(client: httpx.AsyncClient) -> None:
+    body = check(await client.post("/api/v1/printers/prn-1/clear-bed", json={"occupation": "occ-1"}), 409, "bed-is-clear")
+    assert body["detail_fr"] == "Le plateau de Atelier 1 est libre."
+    assert str(body["next_step_fr"]).startswith("Regardez de nouveau")

@@ -121,7 +121,7 @@ def test_it_reads_changes_and_sends(farm: Farm) -> None:
         with pytest.raises(ProblemError) as caught:
             client.post("/orders", {"design": "nothing", "quantity": 1})
         assert (caught.value.status, caught.value.code) == (404, "not-found")
-        assert str(caught.value).startswith("There is no such design. ")
+        assert str(caught.value).startswith("There is no design 'nothing'. ")
         with pytest.raises(ProblemError) as caught:
             client.patch("/orders/ord-0", {"quantity": 0})
         assert caught.value.code == "invalid"
