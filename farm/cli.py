@@ -102,7 +102,7 @@ def main() -> None:
     try:
         code = _quick(words)
         if code is None:
-            build(words[0] if words else None)(prog_name=command_name())
+            code = _run(words)
     except (FarmError, DriverError) as error:
         sys.stderr.write(f"farm: {as_typed(told(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))
@@ -114,10 +114,28 @@ def main() -> None:
     sys.exit(code)
 
 
+def _run(words: Sequence[str]) -> int | None:
+    """Run a command; gives the exit code. What typer has to say of the command line is said in the person's language."""
+    import typer  # noqa: PLC0415 - as in `build`
+
+    from farm.commands.usage import aborted, tell  # noqa: PLC0415 - needs typer
+
+    try:
+        code: int | None = build(words[0] if words else None)(prog_name=command_name(), standalone_mode=False)
+    except typer.Abort:
+        aborted()
+        return 1
+    except typer.TyperException as error:
+        tell(error)
+        return error.exit_code
+    return code
+
+
 def _of_a_file(error: OSError) -> FarmError:
     """A file or folder that the system refuses us, where the command itself did not expect it."""
+    name, why = os.fsdecode(error.filename), error.strerror
     step = _STEPS.get(error.errno or 0, Bilingual("Look at that file or folder.", "Regardez ce fichier ou ce dossier."))
-    return FarmError(f"{os.fsdecode(error.filename)}: {error.strerror}.", next_step=step, code="file")
+    return FarmError(Bilingual(f"{name}: {why}.", f"{name} : {why}."), next_step=step, code="file")
 
 
 _STEPS: Final = {

@@ -10,14 +10,15 @@ import typer
 from drivers.errors import Bilingual, UnreachableError
 from farm import cli
 from farm.errors import ConfigurationError
+from gcode.texts import told
 
 
 def test_an_error_is_one_line_with_the_command_that_this_person_types(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(*, prog_name: str) -> None:
-        assert prog_name == "./farm.sh"
-        raise ConfigurationError("No daemon.", next_step="Start it with `farm serve`.")
+    def fails(*, prog_name: str, standalone_mode: bool) -> None:
+        assert (prog_name, standalone_mode) == ("./farm.sh", False)
+        raise ConfigurationError(told("No daemon."), next_step=told("Start it with `farm serve`."))
 
     monkeypatch.setattr(cli, "build", lambda _command: fails)
     monkeypatch.setenv("FARM_COMMAND", "./farm.sh")
@@ -31,7 +32,7 @@ def test_an_error_is_one_line_with_the_command_that_this_person_types(
 def test_an_error_of_a_driver_is_told_in_the_language_of_the_locale(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], locale: str, line: str
 ) -> None:
-    def fails(**_keywords: str) -> None:
+    def fails(**_keywords: object) -> None:
         step = Bilingual("Do: farm status.", "Lancez farm status.")
         raise UnreachableError(Bilingual("Nothing.", "Rien."), next_step=step)
 
@@ -73,7 +74,7 @@ def commands_of(app: typer.Typer) -> list[tuple[str, object]]:
 def test_a_file_that_the_system_refuses_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, locale: str, step: str
 ) -> None:
-    def fails(**_keywords: str) -> None:
+    def fails(**_keywords: object) -> None:
         raise OSError(number, os.strerror(number), Path("/var/lib/essaim/essaim.sqlite3"))
 
     monkeypatch.setattr(cli, "build", lambda _command: fails)
@@ -81,11 +82,70 @@ def test_a_file_that_the_system_refuses_is_no_traceback(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
-    assert capsys.readouterr().err == f"farm: /var/lib/essaim/essaim.sqlite3: {os.strerror(number)}. {step}\n"
+    colon = " :" if locale.startswith("fr") else ":"
+    assert capsys.readouterr().err == f"farm: /var/lib/essaim/essaim.sqlite3{colon} {os.strerror(number)}. {step}\n"
+
+
+@pytest.mark.parametrize(("locale", "said"), [("fr_FR.UTF-8", "Abandonné !\n"), ("C", "Aborted!\n")])
+def test_who_says_no_reads_that_it_was_heard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], locale: str, said: str
+) -> None:
+    def refuses(**_keywords: object) -> None:
+        raise typer.Abort
+
+    monkeypatch.setattr(cli, "build", lambda _command: refuses)
+    monkeypatch.setenv("LC_ALL", locale)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("fr_FR.UTF-8", "Erreur : l'option --x n'existe pas."), ("C", "Error: No such option: --x")]
+)
+def test_a_command_line_that_cannot_be_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], locale: str, said: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["farm", "status", "--x"])
+    monkeypatch.setenv("LC_ALL", locale)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("code", [0, 3, 130])
+def test_a_command_ends_with_the_code_that_it_chose(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def end() -> None:
+        raise typer.Exit(code)
+
+    monkeypatch.setattr("sys.argv", ["farm"])
+    monkeypatch.setattr(cli, "build", lambda _command: app)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == code
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["farm"])
+    monkeypatch.setattr(cli, "build", lambda _command: app)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
 
 
 def test_a_mistake_of_ours_shows_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(**_keywords: str) -> None:
+    def fails(**_keywords: object) -> None:
         raise OSError("no file of a person")
 
     monkeypatch.setattr(cli, "build", lambda _command: fails)

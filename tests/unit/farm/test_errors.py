@@ -4,6 +4,7 @@ import pytest
 
 from farm.errors import InvalidError, as_typed, command_name
 from gcode.texts import Bilingual
+from gcode.texts import told as words
 
 
 @pytest.mark.parametrize(
@@ -37,5 +38,5 @@ def test_an_error_is_told_in_english_and_keeps_the_french() -> None:
 
 
 def test_english_alone_stands_for_both_and_without_a_next_step_nothing_trails() -> None:
-    error = InvalidError("Too long.", next_step="")
+    error = InvalidError(words("Too long."), next_step=words(""))
     assert error.bilingual == Bilingual("Too long.", "Too long.")

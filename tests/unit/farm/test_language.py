@@ -5,6 +5,7 @@ import pytest
 from drivers.errors import Bilingual, UnreachableError
 from farm.errors import InvalidError
 from farm.language import speaks_french, spoken, told
+from gcode.texts import told as words
 
 TEXT = Bilingual("Good.", "Bien.")
 
@@ -36,7 +37,7 @@ def test_an_error_is_told_in_this_persons_language_where_it_has_it(monkeypatch: 
     silent = UnreachableError(Bilingual("Nobody.", "Personne."), next_step=Bilingual("Look.", "Regardez."))
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert told(silent) == "Personne. Regardez."
-    assert told(InvalidError("Too long.", next_step="Cut it.")) == "Too long. Cut it."
+    assert told(InvalidError(words("Too long."), next_step=words("Cut it."))) == "Too long. Cut it."
     ours = InvalidError(Bilingual("Too long.", "Trop long."), next_step=Bilingual("Cut it.", "Coupez."))
     assert told(ours) == "Trop long. Coupez."
     assert told(ValueError("no")) == "no"

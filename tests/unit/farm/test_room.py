@@ -7,10 +7,11 @@ import pytest
 
 from farm.errors import ConfigurationError, StoreFullError
 from farm.room import is_for_want_of_room
+from gcode.texts import told
 
 
 def caused(by: BaseException) -> ConfigurationError:
-    error = ConfigurationError("It cannot be written.", next_step="Make room.")
+    error = ConfigurationError(told("It cannot be written."), next_step=told("Make room."))
     error.__cause__ = by
     return error
 
@@ -33,7 +34,7 @@ def test_a_full_disk_is_found_behind_any_error(number: int) -> None:
 
 
 def test_the_store_and_sqlite_say_it_in_their_own_words() -> None:
-    assert is_for_want_of_room(StoreFullError("Full.", next_step="Make room."))
+    assert is_for_want_of_room(StoreFullError(told("Full."), next_step=told("Make room.")))
     (error,) = sqlite_full()
     assert is_for_want_of_room(caused(error))
 
