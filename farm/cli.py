@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
-from farm.language import told
+from farm.language import spoken, told
 from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _MODULES: Final = {
     "gcode": "gcode",
 }
 
+_ABORTED: Final = Bilingual("Aborted!", "Abandonné !")
 _HELP: Final = "Essaim: one queue for a whole network of 3D printers."
 
 
@@ -118,14 +119,14 @@ def _run(words: Sequence[str]) -> int | None:
     """Run a command; gives the exit code. What typer has to say of the command line is said in the person's language."""
     import typer  # noqa: PLC0415 - as in `build`
 
-    from farm.commands.usage import aborted, tell  # noqa: PLC0415 - needs typer
-
     try:
         code: int | None = build(words[0] if words else None)(prog_name=command_name(), standalone_mode=False)
     except typer.Abort:
-        aborted()
+        sys.stderr.write(f"{spoken(_ABORTED)}\n")
         return 1
     except typer.TyperException as error:
+        from farm.commands.usage import tell  # noqa: PLC0415 - loads pydantic
+
         tell(error)
         return error.exit_code
     return code

@@ -11,11 +11,9 @@ from typing import Any, Final, Protocol, cast
 import typer
 from pydantic import ValidationError
 
-from farm.language import speaks_french, spoken
+from farm.language import speaks_french
 from farm.wrong_values import said_of
-from gcode.texts import Bilingual
 
-ABORTED: Final = Bilingual("Aborted!", "Abandonné !")
 _TRY: Final = "Essayez `{command} {option}` pour l'aide."
 
 # typer's sentence, whole -> ours; the groups are a person's own words, names of options and the like
@@ -106,8 +104,3 @@ def _translated(english: str, sentences: tuple[tuple[re.Pattern[str], str], ...]
         if pattern.fullmatch(english) is not None:
             return pattern.sub(french, english)
     return None
-
-
-def aborted() -> None:
-    """Say that a person said no, or stopped the command, before it did anything."""
-    sys.stderr.write(f"{spoken(ABORTED)}\n")
