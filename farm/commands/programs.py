@@ -10,12 +10,13 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
-from farm.commands.overview import duration, number_of, plain, say, say_json
+from farm.commands.speech import duration, number_of, plain, say, say_json
+from farm.commands.vocabulary import SEVERITIES, VERDICTS, word
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
-from farm.language import speaks_french
+from farm.language import spoken
 from farm.library_views import FindingView, ProgramDetail, ReportView
 from farm.views import ProgramView, UploadView
-from gcode.texts import Bilingual
+from gcode.texts import NOTHING, Bilingual
 from scheduler.model import Verdict
 
 if TYPE_CHECKING:
@@ -29,13 +30,22 @@ _LOOK_MOST_S: Final = 1.0
 _LOOK_GROWTH: Final = 1.5
 _MOST_HITS: Final = 3
 _SHORTEST: Final = 6  # of a hash that stands for the whole
+_SENDING: Final = Bilingual("sending", "envoi")
 _STEPS: Final = {
-    "waiting": ("waiting for its turn", "attend son tour"),
-    "opening": ("opening", "ouverture"),
-    "checking": ("checking", "contrôle"),
-    "drawing": ("drawing", "dessin"),
-    "saving": ("saving", "enregistrement"),
+    "waiting": Bilingual("waiting for its turn", "attend son tour"),
+    "opening": Bilingual("opening", "ouverture"),
+    "checking": Bilingual("checking", "contrôle"),
+    "drawing": Bilingual("drawing", "dessin"),
+    "saving": Bilingual("saving", "enregistrement"),
 }
+_NOT_CHECKED: Final = Bilingual(
+    "  Not checked by this version yet: it counts as it was judged before.",
+    "  Pas encore contrôlé par cette version : il compte comme il a été jugé avant.",
+)
+_REJECTED_LATER: Final = Bilingual(
+    "    rejected by a later check: nothing more of it is printed; upload a corrected file",
+    "    refusé par un contrôle plus récent : rien de plus n'en est imprimé ; envoyez un fichier corrigé",
+)
 
 Program = Annotated[str, typer.Argument(help="Its SHA-256, or the beginning of it.")]
 By = Annotated[str, typer.Option(help="The person who answers for it.")]
@@ -81,7 +91,8 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
         say_json(view)
         return
     found = ProgramDetail.model_validate(view)
-    say(f"{_line(found)}, {found.filament_g:.0f} g")
+    line, grams = _line(found), f", {found.filament_g:.0f} g"
+    say(Bilingual(line.en + grams, line.fr + grams))
     _say_standing(found)
 
 
@@ -122,7 +133,7 @@ class _Bar:
         self._size_bytes = size_bytes
         self._task: TaskID | None = None
         if progress is not None:
-            self._task = progress.add_task("envoi" if speaks_french() else "sending", total=size_bytes)
+            self._task = progress.add_task(spoken(_SENDING), total=size_bytes)
 
     def watched(self, stream: BinaryIO) -> BinaryIO:
         """The same file, whose reading is shown."""
@@ -134,8 +145,8 @@ class _Bar:
     def step(self, view: UploadView) -> None:
         """What the farm does with it now."""
         if self._progress is not None and self._task is not None:
-            words = _STEPS.get(view.state, (view.state, view.state))
-            self._progress.update(self._task, description=words[speaks_french()], completed=view.done, total=view.of or None)
+            described = spoken(word(_STEPS, view.state))
+            self._progress.update(self._task, description=described, completed=view.done, total=view.of or None)
 
     def close(self) -> None:
         """Leave the line to others."""
@@ -187,8 +198,9 @@ def list_programs(client: FarmClient, as_json: AsJson = False) -> None:
     names = {design["id"]: design["name"] for design in designs}  # people ordered by the name that they gave
     for row in answer:
         view = ProgramView.model_validate(row)
-        draft = ", draft" if view.revision in drafts else ""
-        say(f"{_line(view)}, {view.name}, design {names.get(view.design, view.design)}{draft}")
+        line, design = _line(view), names.get(view.design, view.design)
+        draft = Bilingual(", draft", ", brouillon") if view.revision in drafts else NOTHING
+        say(Bilingual(f"{line.en}, {view.name}, design {design}{draft.en}", f"{line.fr}, {view.name}, modèle {design}{draft.fr}"))
         _say_standing(view)
 
 
@@ -206,20 +218,42 @@ def show(
         say_json(answer)
         return
     view = ProgramDetail.model_validate(answer)
-    say(f"{view.sha256}  {view.name}")
-    say(f"  {number_of(view.parts, 'part')} of {view.revision} on {view.profile}, {view.material}, nozzle {view.nozzle_mm:g} mm")
-    say(f"  {duration(view.estimated_s)}, {view.filament_g:.1f} g, {number_of(view.layers, 'layer')}, {view.size_bytes:,} bytes")
+    _say_what(view)
     for report in view.reports if every else view.reports[:1]:
         _say_report(report)
     if not every:
         _say_verdicts(view.reports[1:])
     _say_standing(view, warnings=False)
     if not view.checked:
-        say("  Not checked by this version yet: it counts as it was judged before.")
+        say(_NOT_CHECKED)
+
+
+def _say_what(view: ProgramDetail) -> None:
+    parts, time_span, layers = number_of(view.parts, "part"), duration(view.estimated_s), number_of(view.layers, "layer")
+    size = f"{view.size_bytes:,}"
+    say(f"{view.sha256}  {view.name}")
+    say(
+        Bilingual(
+            f"  {parts} of {view.revision} on {view.profile}, {view.material}, nozzle {view.nozzle_mm:g} mm",
+            f"  {parts.fr} de {view.revision} pour {view.profile}, {view.material}, buse {view.nozzle_mm:g} mm",
+        )
+    )
+    say(
+        Bilingual(
+            f"  {time_span}, {view.filament_g:.1f} g, {layers}, {size} bytes",
+            f"  {time_span.fr}, {view.filament_g:.1f} g, {layers.fr}, {size.replace(',', ' ')} octets",
+        )
+    )
 
 
 def _say_report(report: ReportView) -> None:
-    say(f"  {report.profile}: {report.verdict} (rules {report.rule_set}, revision {report.profile_revision or '-'})")
+    verdict, revision = word(VERDICTS, report.verdict), report.profile_revision or "-"
+    say(
+        Bilingual(
+            f"  {report.profile}: {verdict.en} (rules {report.rule_set}, revision {revision})",
+            f"  {report.profile} : {verdict.fr} (règles {report.rule_set}, révision {revision})",
+        )
+    )
     for finding in report.findings:
         _say_finding(finding, indent="    ")
 
@@ -231,21 +265,27 @@ def _say_verdicts(reports: Iterable[ReportView]) -> None:
         profiles.setdefault(report.verdict, []).append(report.profile)
     for verdict in (Verdict.PASS, Verdict.TRUSTED_ONLY, Verdict.REJECT):
         if verdict in profiles:
-            say(f"  {verdict} on {', '.join(profiles[verdict])}")
+            said, named = word(VERDICTS, verdict), ", ".join(profiles[verdict])
+            say(Bilingual(f"  {said.en} on {named}", f"  {said.fr} pour {named}"))
 
 
 def _say_finding(finding: FindingView, indent: str = "") -> None:
-    french = speaks_french()
-    said = finding.explanation.fr if french else finding.explanation.en
-    times = f", {finding.count} x" if finding.count > 1 else ""
-    say(f"{indent}{finding.severity} {finding.rule}{times}: {said}")
+    severity, explanation = word(SEVERITIES, finding.severity), finding.explanation
+    named = f"{finding.rule}{f', {finding.count} x' if finding.count > 1 else ''}"
+    say(
+        Bilingual(
+            f"{indent}{severity.en} {named}: {explanation.en}",
+            f"{indent}{severity.fr} {named} : {explanation.fr}",
+        )
+    )
     for hit in finding.hits[:_MOST_HITS]:
         if hit.line:
             detail = "" if hit.detail in {"", hit.text, finding.rule} else f"  ({hit.detail})"
-            say(f"{indent}  {'ligne' if french else 'line'} {hit.line}: {hit.text}{detail}")
+            place = f"{hit.line}: {hit.text}{detail}"
+            say(Bilingual(f"{indent}  line {place}", f"{indent}  ligne {place}"))
         elif hit.detail:
             say(f"{indent}  {hit.detail}")
-    say(f"{indent}  -> {finding.fix.fr if french else finding.fix.en}")
+    say(Bilingual(f"{indent}  -> {finding.fix.en}", f"{indent}  -> {finding.fix.fr}"))
 
 
 # --- farm program release, withdraw, remove
@@ -266,7 +306,13 @@ def release(
         say_json(answer)
         return
     view = ProgramView.model_validate(answer)
-    say(f"{view.sha256[:12]}: {view.released_by} answers for {', '.join(view.trust)}. It may be printed.")
+    short, trust = view.sha256[:12], ", ".join(view.trust)
+    say(
+        Bilingual(
+            f"{short}: {view.released_by} answers for {trust}. It may be printed.",
+            f"{short} : {view.released_by} répond de {trust}. Il peut être imprimé.",
+        )
+    )
 
 
 @program_app.command()
@@ -283,7 +329,13 @@ def withdraw(
     if as_json:
         say_json(answer)
         return
-    say(f"{answer['sha256'][:12]}: nobody answers for it any more; nothing new of it is started.")
+    short = answer["sha256"][:12]
+    say(
+        Bilingual(
+            f"{short}: nobody answers for it any more; nothing new of it is started.",
+            f"{short} : plus personne n'en répond ; rien de plus n'en est lancé.",
+        )
+    )
 
 
 @program_app.command()
@@ -297,10 +349,32 @@ def remove(
 ) -> None:
     """Forget a file that was uploaded by mistake, while nothing was printed of it. Upload it again, rightly."""
     view = ProgramView.model_validate(client.get(f"/programs/{_whole_hash(client, program)}"))
-    named = f"{view.name} ({view.parts} x {view.revision} on {view.profile})"
-    make_sure(f"Remove {named} from the farm? Its file goes too.", yes=yes)
+    if (lost := _orders_without(client, view)) is not None:
+        say(lost, err=True)
+    question = Bilingual(
+        f"Remove {view.name} ({view.parts} x {view.revision} on {view.profile}) from the farm? Its file goes too.",
+        f"Supprimer {view.name} ({view.parts} x {view.revision} pour {view.profile}) de la ferme ? Son fichier disparaît aussi.",
+    )
+    make_sure(question, yes=yes)
     client.delete(f"/programs/{view.sha256}", by=by, reason=reason)
-    say(f"{view.sha256[:12]} is removed.")
+    short = view.sha256[:12]
+    say(Bilingual(f"{short} is removed.", f"{short} est supprimé."))
+
+
+def _orders_without(client: FarmClient, view: ProgramView) -> Bilingual | None:
+    """What becomes of the open orders of its revision, as the page tells it (api/static/removal.js); None: nothing changes."""
+    if any(row["revision"] == view.revision and row["sha256"] != view.sha256 for row in client.get("/programs")):
+        return None
+    orders = client.get("/orders")
+    count = sum(row["revision"] == view.revision and row["state"] == "open" for row in orders)
+    if not count:
+        return None
+    counted = number_of(count, "open order")
+    wait, wait_fr = ("waits", "attend") if count == 1 else ("wait", "attendent")
+    return Bilingual(
+        f"{view.revision} stays, without any program. {counted} {wait} until another program prints it.",
+        f"{view.revision} reste, sans aucun programme. {counted.fr} {wait_fr} qu'un autre programme l'imprime.",
+    )
 
 
 def _whole_hash(client: FarmClient, beginning: str) -> str:
@@ -332,21 +406,33 @@ def _whole_hash(client: FarmClient, beginning: str) -> str:
 
 def _say_standing(view: ProgramView, *, warnings: bool = True) -> None:
     """What people should know of a program beside what it prints."""
-    french = speaks_french()
     if view.verdict is Verdict.REJECT:
-        say("    rejected by a later check: nothing more of it is printed; upload a corrected file")
-    elif view.verdict is Verdict.TRUSTED_ONLY and view.usable:
-        say(f"    released by {view.released_by} ({', '.join(view.trust)}): {view.release_reason}")
+        say(_REJECTED_LATER)
     elif view.verdict is Verdict.TRUSTED_ONLY:
-        say(f"    needs somebody who answers for {', '.join(view.trust)}:")
-        say(f"    {command_name()} program release {view.sha256[:12]} --by NAME --reason WHY")
+        _say_trust(view)
     for warning in view.warnings if warnings else ():
         if warning.code not in view.trust:
-            say(f"    warning: {warning.fr if french else warning.en}")
+            say(Bilingual(f"    warning: {warning.en}", f"    attention : {warning.fr}"))
 
 
-def _line(view: ProgramView) -> str:
-    return f"{view.sha256[:12]}: {view.parts} x {view.revision} on {view.profile}, {view.estimated_s / 60:.0f} min"
+def _say_trust(view: ProgramView) -> None:
+    trust = ", ".join(view.trust)
+    if view.usable:
+        say(
+            Bilingual(
+                f"    released by {view.released_by} ({trust}): {view.release_reason}",
+                f"    validé par {view.released_by} ({trust}) : {view.release_reason}",
+            )
+        )
+        return
+    command = f"    {command_name()} program release {view.sha256[:12]}"
+    say(Bilingual(f"    needs somebody who answers for {trust}:", f"    attend quelqu'un qui réponde de {trust} :"))
+    say(Bilingual(f"{command} --by NAME --reason WHY", f"{command} --by NOM --reason RAISON"))
+
+
+def _line(view: ProgramView) -> Bilingual:
+    short, printed, time_span = view.sha256[:12], f"{view.parts} x {view.revision}", f"{view.estimated_s / 60:.0f} min"
+    return Bilingual(f"{short}: {printed} on {view.profile}, {time_span}", f"{short} : {printed} pour {view.profile}, {time_span}")
 
 
 def register(app: typer.Typer) -> None:

@@ -35,6 +35,12 @@ PRINTER_STATES: Final = _words(
 )
 BED_STATES: Final = _words(clear="libre", occupied="occupé", unknown="inconnu")
 REVISION_STATES: Final = _words(draft="brouillon", released="validée", recalled="rappelée")
+VERDICTS: Final = {
+    "pass": Bilingual("pass", "passe"),
+    "trusted-only": Bilingual("trusted-only", "seulement si quelqu'un en répond"),
+    "reject": Bilingual("reject", "refusé"),
+}
+SEVERITIES: Final = _words(reject="refus", trust="à valider", warn="avertissement")
 NODE_STATES: Final = {
     "online": Bilingual("connected", "connecté"),
     "away": Bilingual("not connected", "non connecté"),

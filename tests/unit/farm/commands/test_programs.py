@@ -11,13 +11,8 @@ from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidErr
 from tests.unit.farm.commands.conftest import Farm
 
 ADD = ("--design", "visor-frame", "--revision", "visor-frame-r1", "--profile", "generic-210", "--parts", "2")
+FRENCH = "fr_FR.UTF-8"
 GCODE = b"G28\nG1 X1\n" * 20_000
-
-
-@pytest.fixture(autouse=True)
-def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def write(folder: Path, content: bytes = GCODE, name: str = "visor.gcode") -> str:
@@ -81,15 +76,14 @@ def test_a_file_that_the_farm_refuses(farm: Farm, tmp_path: Path) -> None:
     assert (error.code, error.exit_code) == ("not-gcode", 1)
 
 
-def test_a_rejected_file_names_line_and_remedy(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejected_file_names_line_and_remedy(farm: Farm, tmp_path: Path) -> None:
     path = write(tmp_path, b"G28\nG1 X1\nM502\n")
     result = farm.run("program", "add", path, *ADD)
     assert isinstance(result.exception, ProblemError)
     assert result.exception.code == "gcode-rejected"
     assert result.stdout.splitlines() == ["reject settings: M502 is used.", "  line 3: M502", "  -> Remove the line."]
-    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
-    assert farm.run("program", "add", path, *ADD).stdout.splitlines() == [
-        "reject settings: M502 est utilisé.",
+    assert farm.run("program", "add", path, *ADD, locale=FRENCH).stdout.splitlines() == [
+        "refus settings : M502 est utilisé.",
         "  ligne 3: M502",
         "  -> Retirez la ligne.",
     ]
@@ -154,8 +148,7 @@ def test_warnings_about_a_program_are_told(farm: Farm, visor: str, monkeypatch: 
     row = {**farm.json("program", "list")[0], "warnings": [warning]}
     monkeypatch.setattr(FarmClient, "get", lambda _client, path: [row] if path == "/programs" else [])
     assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: It heats to 260 °C."
-    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
-    assert farm.run("program", "list").stdout.splitlines()[1] == "    warning: Elle chauffe à 260 °C."
+    assert farm.french("program", "list").splitlines()[1] == "    attention : Elle chauffe à 260 °C."
 
 
 # --- show -------------------------------------------------------------------------------------------------------------------------
@@ -214,6 +207,62 @@ def test_a_file_added_by_mistake_is_removed_once_somebody_means_it(farm: Farm, v
     assert result.stdout == f"{visor[:12]} is removed.\n"
     assert farm.json("program", "list") == []
     assert (farm.control.audit_rows[0].who, farm.control.audit_rows[0].reason) == ("Eve", "wrong parts")
+
+
+def order(farm: Farm, revision: str, destination: str) -> str:
+    return str(farm.json("order", "visor-frame", "4", "--revision", revision, "--destination", destination)["id"])
+
+
+def test_orders_that_nothing_could_be_made_for_are_told_before_a_removal(farm: Farm, visor: str, tmp_path: Path) -> None:
+    said = "visor-frame-r1 stays, without any program. 2 open orders wait until another program prints it."
+    assert "open order" not in farm.run("program", "remove", visor).output
+    order(farm, "visor-frame-r1", "Palaiseau")
+    cancelled = order(farm, "visor-frame-r1", "Orsay")
+    order(farm, "visor-frame-r1", "Massy")
+    assert farm.run("orders", "cancel", cancelled, "--yes").exit_code == 0
+    asked = farm.run("program", "remove", visor).stderr
+    assert asked.startswith(f"{said}\nRemove visor.gcode"), "before the question"
+    other = farm.json("program", "add", write(tmp_path, GCODE + b";2"), *ADD)["sha256"]
+    assert "open order" not in farm.run("program", "remove", visor).stderr, "the other one prints it"
+    farm.run("program", "remove", other, "--yes")
+    assert farm.run("program", "remove", visor, "--yes").stderr == f"{said}\n", "also where nobody is asked"
+
+
+def test_what_a_removal_means_is_told_in_french(farm: Farm, visor: str) -> None:
+    order(farm, "visor-frame-r1", "Palaiseau")
+    asked = farm.run("program", "remove", visor, locale=FRENCH).stderr.splitlines()
+    assert asked[0] == "visor-frame-r1 reste, sans aucun programme. 1 commande ouverte attend qu'un autre programme l'imprime."
+    assert asked[1].startswith("Supprimer visor.gcode (2 x visor-frame-r1 pour generic-210) de la ferme ? Son fichier disparaît")
+
+
+def test_a_removal_is_told_in_french(farm: Farm, visor: str) -> None:
+    assert farm.french("program", "remove", visor, "--yes") == f"{visor[:12]} est supprimé.\n"
+
+
+def test_a_program_from_beginning_to_end_in_french(farm: Farm, trusted: str) -> None:
+    short = trusted[:12]
+    listed = farm.french("program", "list").splitlines()
+    assert listed[0] == f"{short} : 2 x visor-frame-r1 pour generic-210, 60 min, visor.gcode, modèle visor-frame"
+    assert listed[1:3] == [
+        "    attend quelqu'un qui réponde de motor-current :",
+        f"    farm program release {short} --by NOM --reason RAISON",
+    ]
+    shown = farm.french("program", "show", trusted).splitlines()
+    assert shown[1] == "  2 pièces de visor-frame-r1 pour generic-210, PLA, buse 0.4 mm"
+    assert shown[2].endswith(" octets")
+    assert "couche" in shown[2]
+    assert "  generic-210 : seulement si quelqu'un en répond (règles 1, révision 1)" in shown
+    assert "    à valider motor-current : M907 est utilisé." in shown
+    released = farm.french("program", "release", trusted, "--by", "Eve", "--reason", "Nos cartes le supportent.")
+    assert released == f"{short} : Eve répond de motor-current. Il peut être imprimé.\n"
+    assert "    validé par Eve (motor-current) : Nos cartes le supportent." in farm.french("program", "list")
+    assert "plus personne n'en répond" in farm.french("program", "withdraw", trusted)
+
+
+def test_what_names_no_program_is_told_in_french(farm: Farm, visor: str) -> None:
+    error = farm.run("program", "show", "abc").exception
+    assert isinstance(error, NotFoundError)
+    assert error.bilingual.fr == "abc est trop court. Donnez au moins 6 chiffres du SHA-256."
 
 
 def test_a_release_needs_a_person_and_a_reason(farm: Farm, trusted: str) -> None:
