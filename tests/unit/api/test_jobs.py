@@ -43,7 +43,7 @@ async def test_a_running_job_is_commanded(client: httpx.AsyncClient, control: Me
     for action, state in (("pause", "paused"), ("resume", "printing"), ("cancel", "idle")):
         assert (await client.post(path, json={"action": action})).status_code == 202
         assert control.printer("prn-1").state == state
-    check(await client.post(path, json={"action": "pause"}), 409, "conflict")
+    check(await client.post(path, json={"action": "pause"}), 409, "job-ended")
     check(await client.post(path, json={"action": "explode"}), 422, "invalid")
     check(await client.post("/api/v1/jobs/job-0/command", json={"action": "pause"}), 404, "not-found")
     check(await client.get("/api/v1/jobs/job-0"), 404, "not-found")
