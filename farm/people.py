@@ -31,11 +31,27 @@ from farm.node.files import ProgramCache
 from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
+from farm.profiles import unknown_profile, whole_id
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
-from gcode.texts import Told
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 _HAS_LEFT: Final = Told("maker-left", "the maker has left", "la personne est partie")
+_ALL_SERVED: Final = Bilingual(
+    f"The people's node serves {MAX_PRINTERS} makers and has as many.",
+    f"Le nœud des makers en sert {MAX_PRINTERS}, et en a autant.",
+)
+_TO_A_WORKSHOP: Final = Bilingual("Let a node of a workshop take some of them.", "Confiez-en quelques-uns au nœud d'un atelier.")
+_TAKEN_BACK: Final = Bilingual("That batch was taken back.", "Ce lot a été repris.")
+_LOOK_AGAIN: Final = Bilingual("Look at your list again.", "Regardez de nouveau votre liste.")
+_NOT_READY: Final = Bilingual("That batch is not ready yet.", "Ce lot n'est pas encore prêt.")
+_IN_A_MOMENT: Final = Bilingual("Try again in a moment.", "Réessayez dans un instant.")
+_NOT_ACCEPTED: Final = Bilingual("That batch was not accepted.", "Ce lot n'a pas été accepté.")
+_ACCEPT_FIRST: Final = Bilingual("Accept it first.", "Acceptez-le d'abord.")
+_NO_FILE: Final = Bilingual("The file of that batch is not here.", "Le fichier de ce lot n'est pas ici.")
+_IN_A_MINUTE: Final = Bilingual("Try again in a minute.", "Réessayez dans une minute.")
+_NO_SUCH_BATCH: Final = Bilingual("You have no such batch.", "Vous n'avez pas ce lot.")
+_RESTORE: Final = Bilingual("Restore it from a backup, or move it away.", "Restaurez-le d'une sauvegarde, ou déplacez-le.")
 _MAKERS: Final = "makers.json"
 _TOKEN_BYTES: Final = 32
 _BALLAST_BYTES: Final = 1024**2  # makers' words are short
@@ -136,11 +152,14 @@ def _read(path: Path) -> dict[str, Maker]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", next_step="Check its owner.") from error
+        raise ConfigurationError(
+            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {error.strerror}."),
+            next_step=Bilingual("Check its owner.", "Vérifiez à qui il appartient."),
+        ) from error
     try:
         return {maker.key: maker for maker in _Makers.model_validate_json(content).makers}
     except ValidationError as error:
-        raise ConfigurationError(f"{path} is damaged.", next_step="Restore it from a backup, or move it away.") from error
+        raise ConfigurationError(Bilingual(f"{path} is damaged.", f"{path} est abîmé."), next_step=_RESTORE) from error
 
 
 def _write(path: Path, makers: list[Maker]) -> None:
@@ -231,26 +250,13 @@ class PeopleNode:
             StoreFullError: the disk is full; nobody was added.
 
         """
-        if request.profile not in self._profiles:
-            raise InvalidError(
-                f"There is no profile {request.profile!r}.",
-                next_step=f"Known profiles: {', '.join(self._profiles)}.",
-                code="unknown-profile",
-            )
+        profile = whole_id(request.profile, self._profiles)
+        if profile is None:
+            raise unknown_profile(InvalidError, request.profile, self._profiles)
         if len(self._makers) >= MAX_PRINTERS:
-            raise ConflictError(
-                f"The people's node serves {MAX_PRINTERS} makers and has as many.",
-                next_step="Let a node of a workshop take some of them.",
-                code="people-full",
-            )
+            raise ConflictError(_ALL_SERVED, next_step=_TO_A_WORKSHOP, code="people-full")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        maker = Maker(
-            key=new_id("maker"),
-            name=request.name,
-            profile=request.profile,
-            material=request.material,
-            token_sha256=_hash(token),
-        )
+        maker = Maker(key=new_id("maker"), name=request.name, profile=profile, material=request.material, token_sha256=_hash(token))
         await self._keep(maker)
         try:
             self._printers[maker.key] = await self._running.add_printer(self._section(maker), key=maker.key)
@@ -325,9 +331,9 @@ class PeopleNode:
         maker = self._maker(printer)
         occupied, reference = self._on_bed(printer, job)
         if not occupied.running:
-            raise ConflictError("That batch was taken back.", next_step="Look at your list again.", code="taken-back")
+            raise ConflictError(_TAKEN_BACK, next_step=_LOOK_AGAIN, code="taken-back")
         if self._driver(printer).job != job:
-            raise ConflictError("That batch is not ready yet.", next_step="Try again in a moment.", code="not-ready")
+            raise ConflictError(_NOT_READY, next_step=_IN_A_MOMENT, code="not-ready")
         if maker.accepted != job:
             maker = maker.model_copy(update={"accepted": job})
             await self._keep(maker)
@@ -350,7 +356,7 @@ class PeopleNode:
         _, reference = self._on_bed(printer, job)
         _require_parts(report, reference.parts)
         if maker.accepted != job:
-            raise ConflictError("That batch was not accepted.", next_step="Accept it first.", code="not-accepted")
+            raise ConflictError(_NOT_ACCEPTED, next_step=_ACCEPT_FIRST, code="not-accepted")
         self._driver(printer).report_done(job)
         await self._running.settle()
         try:
@@ -367,7 +373,7 @@ class PeopleNode:
         _, reference = self._on_bed(printer, job)
         path = self._running.program(reference.program)
         if path is None:
-            raise NotFoundError("The file of that batch is not here.", next_step="Try again in a minute.")
+            raise NotFoundError(_NO_FILE, next_step=_IN_A_MINUTE)
         return path
 
     # --- inside ------------------------------------------------------------------------------------------------------------
@@ -411,7 +417,10 @@ class PeopleNode:
         for key, found in self._printers.items():
             if found == printer and key in self._makers:
                 return self._makers[key]
-        raise NotFoundError(f"There is no maker {printer}.", next_step="Look at the list of makers.")
+        raise NotFoundError(
+            Bilingual(f"There is no maker {printer}.", f"Il n'y a pas de maker {printer}."),
+            next_step=Bilingual("Look at the list of makers.", "Regardez la liste des makers."),
+        )
 
     def _driver(self, printer: str) -> ManualPrinter:
         driver = self._running.driver(printer)
@@ -421,7 +430,7 @@ class PeopleNode:
     def _on_bed(self, printer: str, job: str) -> tuple[Occupied, JobReference]:
         occupied = self._running.state.occupations.get(printer)
         if occupied is None or occupied.job is None or occupied.id != job:
-            raise NotFoundError("You have no such batch.", next_step="Look at your list again.")
+            raise NotFoundError(_NO_SUCH_BATCH, next_step=_LOOK_AGAIN)
         return occupied, occupied.job
 
     def _job_view(self, maker: Maker, printer: str, job: JobReference) -> ManualJobView:
@@ -447,7 +456,11 @@ class PeopleNode:
             await asyncio.to_thread(_write, self._data / _MAKERS, list(makers.values()))
         except OSError as error:
             raise StoreFullError(
-                f"The list of makers could not be written: {error.strerror}.", next_step="Free some space, then try again."
+                Bilingual(
+                    f"The list of makers could not be written: {error.strerror}.",
+                    f"La liste des makers n'a pas pu être écrite : {error.strerror}.",
+                ),
+                next_step=Bilingual("Free some space, then try again.", "Libérez de la place, puis réessayez."),
             ) from error
         self._makers = makers
 
@@ -455,7 +468,11 @@ class PeopleNode:
 def _require_parts(report: ManualReport, parts: int) -> None:
     if report.good + report.scrap > parts:
         raise InvalidError(
-            f"The batch has {parts} parts; {report.good} good and {report.scrap} scrap are more.", next_step="Count again."
+            Bilingual(
+                f"The batch has {parts} parts; {report.good} good and {report.scrap} scrap are more.",
+                f"Le lot a {parts} pièces ; {report.good} bonnes et {report.scrap} au rebut, c'est plus.",
+            ),
+            next_step=Bilingual("Count again.", "Comptez de nouveau."),
         )
 
 
@@ -464,12 +481,18 @@ def _told_again(counted: ManualJobView, report: ManualReport) -> ManualJobView:
     _require_parts(report, counted.parts)
     if (report.good, report.scrap) != (counted.good, counted.scrap):
         raise ConflictError(
-            f"This batch was reported before: {counted.good} good and {counted.scrap} scrap were counted.",
-            next_step="Nothing was changed. Tell the people of the farm when that was wrong.",
+            Bilingual(
+                f"This batch was reported before: {counted.good} good and {counted.scrap} scrap were counted.",
+                f"Ce lot a déjà été annoncé : {counted.good} bonnes et {counted.scrap} au rebut ont été comptées.",
+            ),
+            next_step=Bilingual(
+                "Nothing was changed. Tell the people of the farm when that was wrong.",
+                "Rien n'a été changé. Prévenez les gens de la ferme si c'était faux.",
+            ),
             code="already-reported",
         )
     return counted
 
 
 def _full(error: LedgerWriteError) -> StoreFullError:
-    return StoreFullError(error.detail, next_step=error.next_step)
+    return StoreFullError(Bilingual(error.detail, error.detail_fr), next_step=Bilingual(error.next_step, error.next_step_fr))

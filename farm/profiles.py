@@ -6,23 +6,50 @@ name, and an update of Essaim would change which of them is meant.
 
 import os
 import re
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from farm.errors import ConfigurationError
-from gcode.profile import PrinterProfile, ProfileError, bundled_profiles, parse_profile
+from farm.errors import ConfigurationError, FarmError
+from gcode.profile import PrinterProfile, ProfileError, bundled_by_end, bundled_profiles, parse_profile
+from gcode.texts import NOTHING, Bilingual
 
 MAX_OWN_PROFILES: Final = 200
 MAX_PROFILE_BYTES: Final = 64 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as farm.bus.messages.Id
-_EXAMPLES: Final = "configs/printers has examples, docs/gcode.md every key."
+_Error = TypeVar("_Error", bound=FarmError)
+_EXAMPLES: Final = Bilingual(
+    "configs/printers has examples, docs/gcode.md every key.", "configs/printers a des exemples, docs/gcode.md toutes les clés."
+)
 
 
 def bundled_ids() -> list[str]:
     """The ids of the bundled profiles: the names of their files, so that an agent need not read them."""
     entries = files("configs").joinpath("printers").iterdir()
     return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+
+
+def whole_id(name: str, known: Collection[str]) -> str | None:
+    """What a person who writes `name` means of the ids that are `known`: that one, or the bundled one that ends so (`ender3`).
+
+    None: none of them, or several.
+    """
+    found = name if name in known else bundled_by_end(name)
+    return found if found in known else None
+
+
+def unknown_profile(kind: type[_Error], name: str, known: Collection[str], *, more: Bilingual = NOTHING) -> _Error:
+    """The error of that `kind` when nobody knows what profile `name` is. `more`: what else can be done than to take a known one."""
+    ids = ", ".join(sorted(known))
+    return kind(
+        Bilingual(f"There is no profile {name!r}.", f"Il n'y a pas de profil {name!r}."),
+        next_step=Bilingual(
+            f"Known profiles: {ids}. {more.en}".rstrip(),
+            f"Profils connus : {ids}. {more.fr}".rstrip(),
+        ),
+        code="unknown-profile",
+    )
 
 
 def own_profiles(folder: Path | None) -> dict[str, PrinterProfile]:
@@ -39,12 +66,21 @@ def own_profiles(folder: Path | None) -> dict[str, PrinterProfile]:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml" and not path.name.startswith("."))
     except OSError as error:
         raise ConfigurationError(
-            f"profiles_folder: {folder} cannot be read: {os.strerror(error.errno or 0)}.",
-            next_step="Make the folder, or take profiles_folder out of the configuration.",
+            Bilingual(
+                f"profiles_folder: {folder} cannot be read: {os.strerror(error.errno or 0)}.",
+                f"profiles_folder : {folder} ne peut pas être lu : {os.strerror(error.errno or 0)}.",
+            ),
+            next_step=Bilingual(
+                "Make the folder, or take profiles_folder out of the configuration.",
+                "Créez le dossier, ou enlevez profiles_folder de la configuration.",
+            ),
         ) from error
     if len(paths) > MAX_OWN_PROFILES:
         raise ConfigurationError(
-            f"profiles_folder: {folder} has {len(paths)} profiles.", next_step=f"Leave {MAX_OWN_PROFILES} of them at most."
+            Bilingual(
+                f"profiles_folder: {folder} has {len(paths)} profiles.", f"profiles_folder : {folder} a {len(paths)} profils."
+            ),
+            next_step=Bilingual(f"Leave {MAX_OWN_PROFILES} of them at most.", f"Laissez-en {MAX_OWN_PROFILES} au plus."),
         )
     taken = frozenset(bundled_ids())
     return {path.stem: _own(path, taken) for path in paths}
@@ -62,31 +98,57 @@ def all_profiles(folder: Path | None) -> dict[str, PrinterProfile]:
 
 def _own(path: Path, taken: frozenset[str]) -> PrinterProfile:
     if not path.is_file():  # a pipe would keep us waiting for ever
-        raise ConfigurationError(f"{path} is no file.", next_step="Move it out of profiles_folder.")
+        raise ConfigurationError(
+            Bilingual(f"{path} is no file.", f"{path} n'est pas un fichier."),
+            next_step=Bilingual("Move it out of profiles_folder.", "Sortez-le de profiles_folder."),
+        )
     try:
         with path.open("rb") as file:
             content = file.read(MAX_PROFILE_BYTES + 1)
         if len(content) > MAX_PROFILE_BYTES:
-            raise ProfileError(f"the file is larger than {MAX_PROFILE_BYTES // 1024} kB")
+            raise ProfileError(
+                Bilingual(
+                    f"the file is larger than {MAX_PROFILE_BYTES // 1024} kB",
+                    f"le fichier dépasse {MAX_PROFILE_BYTES // 1024} ko",
+                )
+            )
         profile = parse_profile(content)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read: {os.strerror(error.errno or 0)}.", next_step="Check its owner."
+            Bilingual(
+                f"{path} cannot be read: {os.strerror(error.errno or 0)}.",
+                f"{path} ne peut pas être lu : {os.strerror(error.errno or 0)}.",
+            ),
+            next_step=Bilingual("Check its owner.", "Vérifiez à qui il appartient."),
         ) from error
     except ProfileError as error:
-        raise ConfigurationError(f"{path}: {error}.", next_step=_EXAMPLES) from error
+        why = error.bilingual
+        raise ConfigurationError(Bilingual(f"{path}: {why.en}.", f"{path} : {why.fr}."), next_step=_EXAMPLES) from error
     if profile.id != path.stem:
         raise ConfigurationError(
-            f"{path}: id is {profile.id!r}; it must be the name of the file.", next_step=f"Call the file {profile.id}.toml."
+            Bilingual(
+                f"{path}: id is {profile.id!r}; it must be the name of the file.",
+                f"{path} : id est {profile.id!r} ; ce doit être le nom du fichier.",
+            ),
+            next_step=Bilingual(f"Call the file {profile.id}.toml.", f"Appelez le fichier {profile.id}.toml."),
         )
     if not _ID.fullmatch(profile.id):
         raise ConfigurationError(
-            f"{path}: id {profile.id!r} cannot be used.",
-            next_step="Use letters, digits, points and dashes, such as ender3-atelier.",
+            Bilingual(f"{path}: id {profile.id!r} cannot be used.", f"{path} : id {profile.id!r} ne peut pas servir."),
+            next_step=Bilingual(
+                "Use letters, digits, points and dashes, such as ender3-atelier.",
+                "Prenez des lettres, des chiffres, des points et des tirets, comme ender3-atelier.",
+            ),
         )
     if profile.id in taken:
         raise ConfigurationError(
-            f"{path}: the id {profile.id} is that of a profile of Essaim.",
-            next_step=f"Give it another id and name, such as {profile.id}-own.toml.",
+            Bilingual(
+                f"{path}: the id {profile.id} is that of a profile of Essaim.",
+                f"{path} : l'id {profile.id} est celui d'un profil d'Essaim.",
+            ),
+            next_step=Bilingual(
+                f"Give it another id and name, such as {profile.id}-own.toml.",
+                f"Donnez-lui un autre id et un autre nom, comme {profile.id}-own.toml.",
+            ),
         )
     return profile

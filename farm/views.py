@@ -408,7 +408,10 @@ class JobCommandRequest(RequestBody):
 
 
 class ProgramRequest(RequestBody):
-    """What is said about an uploaded G-code file. `by` uploads it, and so releases a new revision, unless `draft` is said."""
+    """What is said about an uploaded G-code file. `by` uploads it, and so releases a new revision, unless `draft` is said.
+
+    `profile` may be the end of a bundled one's id: `ender3` is `creality-ender3`.
+    """
 
     design: Name
     revision: Id
@@ -480,7 +483,7 @@ class ManualReport(RequestBody):
 
 
 class MakerRequest(RequestBody):
-    """A maker without an always-on computer: becomes a printer of the people's node."""
+    """A maker without an always-on computer: becomes a printer of the people's node. `profile` as in `ProgramRequest`."""
 
     name: Name
     profile: Id

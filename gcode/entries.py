@@ -6,43 +6,48 @@ The bounds are our own: wide enough for any desktop printer, narrow enough that 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from gcode.texts import Bilingual
+
 _SHOWN_CHARACTERS: Final = 40
 _MAX_ITEMS: Final = 200
 _REACH_MM: Final = 2000.0
 
 Accepts = Callable[[Any], bool]
-Entry = tuple[Accepts, str]  # whether a value is good, and what it may be
+Entry = tuple[Accepts, Bilingual]  # whether a value is good, and what it may be
 
 
 def number(low: float, high: float) -> Entry:
     """A number from `low` to `high`, both included; never nan, inf, true or a text."""
-    return (lambda value: _is_number(value) and low <= value <= high), f"a number from {low:g} to {high:g}"
+    what = Bilingual(f"a number from {low:g} to {high:g}", f"un nombre de {low:g} à {high:g}")
+    return (lambda value: _is_number(value) and low <= value <= high), what
 
 
 def whole(low: int, high: int) -> Entry:
     """A number without a fraction."""
-    return (lambda value: type(value) is int and low <= value <= high), f"a whole number from {low} to {high}"
+    what = Bilingual(f"a whole number from {low} to {high}", f"un nombre entier de {low} à {high}")
+    return (lambda value: type(value) is int and low <= value <= high), what
 
 
 def text(most: int, least: int = 0) -> Entry:
     """A text of so many characters."""
-    return (lambda value: isinstance(value, str) and least <= len(value) <= most), f"a text of {least} to {most} characters"
+    what = Bilingual(f"a text of {least} to {most} characters", f"un texte de {least} à {most} caractères")
+    return (lambda value: isinstance(value, str) and least <= len(value) <= most), what
 
 
 def listed(entry: Entry, least: int = 0, most: int = _MAX_ITEMS) -> Entry:
     """A list of such values."""
     accepts, what = entry
-    count = str(least) if least == most else f"{least} to {most}"
+    to, a = ("", "") if least == most else (f" to {most}", f" à {most}")
     return (
         lambda value: isinstance(value, list) and least <= len(value) <= most and all(accepts(one) for one in value)
-    ), f"a list of {count} values, each {what}"
+    ), Bilingual(f"a list of {least}{to} values, each {what.en}", f"une liste de {least}{a} valeurs, chacune {what.fr}")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-FLAG: Final[Entry] = ((lambda value: isinstance(value, bool)), "true or false")
+FLAG: Final[Entry] = ((lambda value: isinstance(value, bool)), Bilingual("true or false", "true ou false"))
 _TEMPERATURE: Final = {"nozzle": number(0, 500), "bed": number(0, 200)}
 _SPEED: Final = number(0.1, 2000)  # mm/s
 _ACCELERATION: Final = number(1, 100_000)  # mm/s2
@@ -103,7 +108,7 @@ ENTRIES: Final[dict[str, Entry]] = {
 _TABLES: Final = {"volume", "purge", "heat", "motion", "motion.limits", "gcode", "allowed", "time"}
 
 
-def wrong_entries(table: Mapping[str, Any], place: str = "") -> Iterator[str]:
+def wrong_entries(table: Mapping[str, Any], place: str = "") -> Iterator[Bilingual]:
     """What is wrong with the values of a profile: sentences of the key, the value and what it may be. Unknown keys pass."""
     for name, value in table.items():
         key = f"{place}{name}"
@@ -117,26 +122,26 @@ def wrong_entries(table: Mapping[str, Any], place: str = "") -> Iterator[str]:
                 yield _wrong(key, value, what)
 
 
-def _of_table(key: str, value: object) -> Iterator[str]:
+def _of_table(key: str, value: object) -> Iterator[Bilingual]:
     if isinstance(value, dict):
         yield from wrong_entries(value, f"{key}.")
     else:
-        yield _wrong(key, value, "a table")
+        yield _wrong(key, value, Bilingual("a table", "une table"))
 
 
-def _of_boxes(key: str, value: object) -> Iterator[str]:
+def _of_boxes(key: str, value: object) -> Iterator[Bilingual]:
     if not isinstance(value, list) or len(value) > _MAX_ITEMS:
-        yield _wrong(key, value, f"a list of 0 to {_MAX_ITEMS} tables")
+        yield _wrong(key, value, Bilingual(f"a list of 0 to {_MAX_ITEMS} tables", f"une liste de 0 à {_MAX_ITEMS} tables"))
         return
     for box in value:
         if isinstance(box, dict) and box.keys() == {"min", "max"}:
             yield from wrong_entries(box, f"{key}.")
         else:
-            yield _wrong(key, box, "a table of min and max")
+            yield _wrong(key, box, Bilingual("a table of min and max", "une table de min et max"))
 
 
-def _wrong(key: str, value: object, what: str) -> str:
+def _wrong(key: str, value: object, what: Bilingual) -> Bilingual:
     shown = repr(value)
     if len(shown) > _SHOWN_CHARACTERS:
         shown = f"{shown[:_SHOWN_CHARACTERS]}..."
-    return f"{key} is {shown}; it must be {what}"
+    return Bilingual(f"{key} is {shown}; it must be {what.en}", f"{key} est {shown} ; ce doit être {what.fr}")

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import Any, Final, cast, get_args
 
 from gcode.entries import wrong_entries
 from gcode.kinematics import Junction, MotionLimits
+from gcode.texts import Bilingual, BilingualError, both
 
 _REVISION_DIGITS: Final = 12
 _CORNERS: Final = frozenset({"min", "max"})
@@ -37,8 +39,10 @@ _KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
 FLAVOURS: Final = ("marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin")
 
 
-class ProfileError(ValueError):
+class ProfileError(BilingualError):
     """A profile file is wrong; the message names the key."""
+
+    code = "bad-profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,18 @@ def _junction(table: dict[str, Any]) -> Junction:
     for known in get_args(Junction):
         if name == known:
             return cast("Junction", known)
-    raise ProfileError(f"motion.limits.junction is {name!r}; it must be one of {', '.join(get_args(Junction))}")
+    raise _not_one_of("motion.limits.junction", name, get_args(Junction))
+
+
+def _not_one_of(key: str, value: str, allowed: Sequence[str]) -> ProfileError:
+    listed = ", ".join(allowed)
+    return ProfileError(
+        Bilingual(f"{key} is {value!r}; it must be one of {listed}", f"{key} est {value!r} ; il faut l'un de ceux-ci : {listed}")
+    )
+
+
+def _unreadable(why: Bilingual) -> ProfileError:
+    return ProfileError(Bilingual(f"the profile cannot be read: {why.en}", f"le profil ne peut pas être lu : {why.fr}"))
 
 
 def _limits(motion: dict[str, Any]) -> MotionLimits | None:
@@ -169,11 +184,11 @@ def parse_profile(content: bytes) -> PrinterProfile:
         profile = _profile(table)
         _require_known(table)
     except KeyError as error:
-        raise ProfileError(f"the key {error} is missing") from error
+        raise ProfileError(Bilingual(f"the key {error} is missing", f"la clé {error} manque")) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, ProfileError):
             raise
-        raise ProfileError(f"the profile cannot be read: {error}") from error
+        raise _unreadable(both(str(error))) from error
     _require_sense(profile)
     return profile
 
@@ -190,20 +205,27 @@ def _require_known(table: dict[str, Any]) -> None:
         for name in place:
             inside = inside.get(name, {})
         if not isinstance(inside, dict):
-            raise ProfileError(f"the profile cannot be read: {'.'.join(place)} must be a table")
+            name = ".".join(place)
+            raise _unreadable(Bilingual(f"{name} must be a table", f"{name} doit être une table"))
         unknown = set(inside) - keys
         if unknown:
-            raise ProfileError(f"the key {'.'.join((*place, min(unknown)))} is unknown")
+            key = ".".join((*place, min(unknown)))
+            raise ProfileError(Bilingual(f"the key {key} is unknown", f"la clé {key} est inconnue"))
 
 
 def _require_sense(profile: PrinterProfile) -> None:
     if profile.flavour not in FLAVOURS:
-        raise ProfileError(f"flavour is {profile.flavour!r}; it must be one of {', '.join(FLAVOURS)}")
+        raise _not_one_of("flavour", profile.flavour, FLAVOURS)
     for name, box in (("volume", profile.volume), ("purge", profile.purge), *(("keep_out", one) for one in profile.keep_out)):
         if not (box.min_x < box.max_x and box.min_y < box.max_y and box.min_z < box.max_z):
-            raise ProfileError(f"{name}: each max must be above its min")
+            raise ProfileError(Bilingual(f"{name}: each max must be above its min", f"{name} : chaque max doit dépasser son min"))
     if profile.nozzle_c > profile.max_nozzle_c or profile.bed_c > profile.max_bed_c:
-        raise ProfileError("heat: nozzle_c and bed_c must not be above max_nozzle_c and max_bed_c")
+        raise ProfileError(
+            Bilingual(
+                "heat: nozzle_c and bed_c must not be above max_nozzle_c and max_bed_c",
+                "heat : nozzle_c et bed_c ne doivent pas dépasser max_nozzle_c et max_bed_c",
+            )
+        )
 
 
 def _profile(table: dict[str, Any]) -> PrinterProfile:

@@ -172,16 +172,12 @@ def check_new(path: Path, url: str, name: str, profile: str) -> str:
         ConfigurationError: the file, or a profile of its profiles_folder, is wrong.
 
     """
-    from farm.profiles import all_profiles  # noqa: PLC0415 - only here
-    from gcode.profile import bundled_by_end  # noqa: PLC0415
+    from farm.profiles import all_profiles, unknown_profile, whole_id  # noqa: PLC0415 - only here
 
     profiles = all_profiles(load(NodeSettings, path).profiles_folder if path.exists() else None)
-    whole = profile if profile in profiles else bundled_by_end(profile)
+    whole = whole_id(profile, profiles)
     if whole is None:
-        raise NotFoundError(
-            Bilingual(f"There is no profile {profile}.", f"Il n'y a pas de profil {profile}."),
-            next_step=Bilingual(f"There are: {', '.join(profiles)}.", f"Il y a : {', '.join(profiles)}."),
-        )
+        raise unknown_profile(NotFoundError, profile, profiles)
     own = OwnPrinters.read(path) if path.exists() else OwnPrinters()
     if own.named(name):
         raise ConflictError(

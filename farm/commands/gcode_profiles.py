@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from farm.errors import ConfigurationError, InvalidError, NotFoundError
-from farm.profiles import all_profiles, own_profiles
-from gcode.profile import PrinterProfile, ProfileError, bundled_by_end, bundled_ids, bundled_profile, parse_profile
-from gcode.texts import Bilingual
+from farm.profiles import all_profiles, own_profiles, unknown_profile, whole_id
+from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
+from gcode.texts import Bilingual, both
 
 if TYPE_CHECKING:
     from farm.config import FileSettings
 
 MAX_PROFILE_BYTES: Final = 256 * 1024
+_OR_A_FILE: Final = Bilingual(
+    "A file of your own that ends in .toml does as well.", "Un fichier à vous qui finit par .toml convient aussi."
+)
 NODE_PLACES: Final = (Path("node.toml"), Path("/etc/essaim/node.toml"))  # as farm.commands.owned
 
 
@@ -80,22 +83,10 @@ def profile_named(name: str, folder: Path | None = None) -> PrinterProfile:
     own = own_profiles(own_folder(folder))
     if name in own:
         return own[name]
-    whole = bundled_by_end(name)
+    whole = whole_id(name, bundled)
     if whole is None:
-        raise _unknown(name, [*bundled, *own])
+        raise unknown_profile(NotFoundError, name, [*bundled, *own], more=_OR_A_FILE)
     return bundled_profile(whole)
-
-
-def _unknown(name: str, known: Sequence[str]) -> NotFoundError:
-    ids = ", ".join(sorted(known))
-    return NotFoundError(
-        Bilingual(f"There is no profile {name!r}.", f"Il n'y a pas de profil {name!r}."),
-        next_step=Bilingual(
-            f"Use one of: {ids}; or a file of your own that ends in .toml.",
-            f"Prenez l'un de ceux-ci : {ids} ; ou un fichier à vous qui finit par .toml.",
-        ),
-        code="unknown-profile",
-    )
 
 
 def _in_file(path: Path) -> PrinterProfile:
@@ -103,8 +94,9 @@ def _in_file(path: Path) -> PrinterProfile:
         with path.open("rb") as file:
             return parse_profile(file.read(MAX_PROFILE_BYTES))
     except (ProfileError, OSError) as error:
+        why = error.bilingual if isinstance(error, ProfileError) else both(str(error))
         raise InvalidError(
-            Bilingual(f"{path}: {error}.", f"{path} : {error}."),
+            Bilingual(f"{path}: {why.en}.", f"{path} : {why.fr}."),
             next_step=Bilingual("configs/printers has examples.", "configs/printers a des exemples."),
             code="bad-profile",
         ) from error

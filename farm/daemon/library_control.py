@@ -90,6 +90,7 @@ class LibraryControl:
 
         InvalidError: not G-code, fails the checks of the profile, or not the promised hash. Idempotent by content.
         """
+        request = self._programs.spelled_out(request)
         size_bytes = (await asyncio.to_thread(upload.stat)).st_size
         view, _ = await self._uploads.follow(request, size_bytes, lambda tell: self._take(upload, request, tell))
         return view
@@ -97,6 +98,7 @@ class LibraryControl:
     async def begin_program(self, upload: Path, request: ProgramRequest) -> UploadView:
         """The same in the background: `upload` tells how far it is. FarmError (throttled): too many wait."""
         self._uploads.require_room()
+        request = self._programs.spelled_out(request)
         own = upload.with_name(f"{new_id('upload')}.part")  # the request that brought it ends, and removes what it wrote
         await asyncio.to_thread(upload.rename, own)
         try:

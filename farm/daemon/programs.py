@@ -27,7 +27,8 @@ from farm.daemon.orders import find_design
 from farm.daemon.turns import Turns
 from farm.errors import ConflictError, FarmError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
-from farm.store.library import Library, sha256_of
+from farm.profiles import unknown_profile, whole_id
+from farm.store.library import Library, promised_hash
 from farm.views import ProgramRequest
 from gcode.profile import PrinterProfile
 from gcode.texts import LANGUAGES, Bilingual
@@ -48,6 +49,7 @@ _MAX_FINDINGS: Final = 5
 _NOZZLES_MM: Final = (0.05, 5.0)  # what a file may claim, as the messages of nodes have it
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENSITY_G_CM3: Final = {"PLA": 1.24, "PETG": 1.27, "ABS": 1.04, "ASA": 1.07, "TPU": 1.21, "PC": 1.20, "PA": 1.14, "PP": 0.90}
+_PUT_BACK: Final = Bilingual("Put it back into profiles_folder.", "Remettez-le dans profiles_folder.")
 PICTURES: Final = {Kind.PREVIEW: "preview", Kind.THUMBNAIL: "thumbnail"}
 
 
@@ -149,6 +151,11 @@ class Programs:
         self.bounds = bounds
         self._turns = Turns()
 
+    def spelled_out(self, request: ProgramRequest) -> ProgramRequest:
+        """The same with the whole id of its profile, of which the end is enough when it is bundled; an unknown one stays."""
+        whole = whole_id(request.profile, self.profiles)
+        return request if whole is None else request.model_copy(update={"profile": whole})
+
     async def take(
         self,
         upload: Path,
@@ -171,16 +178,9 @@ class Programs:
         try:
             profile = self.profiles.get(request.profile)
             if profile is None:
-                raise InvalidError(
-                    Bilingual(f"There is no profile {request.profile!r}.", f"Il n'y a pas de profil {request.profile!r}."),
-                    next_step=Bilingual(
-                        f"Known profiles: {', '.join(sorted(self.profiles))}.",
-                        f"Profils connus : {', '.join(sorted(self.profiles))}.",
-                    ),
-                    code="unknown-profile",
-                )
+                raise unknown_profile(InvalidError, request.profile, self.profiles)
             _require_material(profile, request.material)
-            uploaded = await asyncio.to_thread(_promised, upload, request.sha256)
+            uploaded = await asyncio.to_thread(promised_hash, upload, request.sha256)
             program = known(uploaded)
             if program is not None and await asyncio.to_thread(self.library.path(program.sha256).is_file):
                 return Incoming(program.sha256, uploaded, None)
@@ -271,9 +271,7 @@ class Programs:
         """
         profile = self.profiles.get(program.profile)
         if profile is None:
-            raise InvalidError(
-                f"There is no profile {program.profile!r} any more.", next_step="Put it back.", code="unknown-profile"
-            )
+            raise unknown_profile(InvalidError, program.profile, self.profiles, more=_PUT_BACK)
         profile = replace(profile, house_blocks=False)  # judged as it lies there, which is how it is printed
         checked, pictures = await self._turns.in_background(lambda: self._read_again(program, profile, niceness))
         with suppress(OSError):  # the disk is full: the pictures of before stay, and the verdict counts
@@ -313,24 +311,6 @@ def _store_full() -> StoreFullError:
 def _purpose(profile: str, material: str) -> str:
     """What else an inspection depends on: the profile gives limits of motion, the material grams."""
     return f"{profile} {density_g_cm3(material):g}"
-
-
-def _promised(upload: Path, promised_sha256: str | None) -> str:
-    """The hash of an upload. InvalidError: it is not the promised one."""
-    sha256 = sha256_of(upload)
-    if promised_sha256 not in {None, sha256}:
-        raise InvalidError(
-            Bilingual(
-                f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
-                f"Le fichier reçu a le SHA-256 {sha256}, mais {promised_sha256} était annoncé.",
-            ),
-            next_step=Bilingual(
-                "The transfer was damaged or cut: send the file again.",
-                "Le transfert a été abîmé ou coupé : envoyez de nouveau le fichier.",
-            ),
-            code="hash-mismatch",
-        )
-    return sha256
 
 
 def uploaded_as(farm: Farm, uploaded_sha256: str) -> Program | None:

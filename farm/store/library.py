@@ -8,6 +8,7 @@ from typing import Final
 
 from farm.errors import InvalidError, NotFoundError
 from farm.store.packed import packed_path
+from gcode.texts import Bilingual
 
 _CHUNK_BYTES: Final = 1024**2
 
@@ -48,7 +49,10 @@ class Library:
         """
         path = self.path(sha256)
         if not path.is_file():
-            raise NotFoundError(f"The library has no program {sha256}.", next_step="Upload it: farm program add FILE.")
+            raise NotFoundError(
+                Bilingual(f"The library has no program {sha256}.", f"La bibliothèque n'a pas de programme {sha256}."),
+                next_step=Bilingual("Upload it: farm program add FILE.", "Envoyez-le : farm program add FILE."),
+            )
         return path
 
     def picture(self, sha256: str, name: str) -> Path:
@@ -64,7 +68,12 @@ class Library:
         """
         path = self.picture(sha256, name)
         if not path.is_file():
-            raise NotFoundError(f"There is no {name} of this program.", next_step="Its G-code has none, or is not drawn yet.")
+            raise NotFoundError(
+                Bilingual(f"There is no {name} of this program.", f"Il n'y a pas d'image de ce programme ({name})."),
+                next_step=Bilingual(
+                    "Its G-code has none, or is not drawn yet.", "Son G-code n'en a pas, ou elle n'est pas encore dessinée."
+                ),
+            )
         return path
 
     def keep_picture(self, sha256: str, name: str, content: bytes) -> None:
@@ -99,13 +108,7 @@ class Library:
 
         """
         try:
-            sha256 = sha256_of(upload)
-            if promised_sha256 not in {None, sha256}:
-                raise InvalidError(
-                    f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
-                    next_step="The transfer was damaged or cut: send the file again.",
-                    code="hash-mismatch",
-                )
+            sha256 = promised_hash(upload, promised_sha256)
             target = self.path(sha256)
             if not target.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +119,24 @@ class Library:
             return sha256
         finally:
             upload.unlink(missing_ok=True)
+
+
+def promised_hash(upload: Path, promised_sha256: str | None) -> str:
+    """The hash of an upload. InvalidError: it is not the promised one; None: nothing was promised."""
+    sha256 = sha256_of(upload)
+    if promised_sha256 not in {None, sha256}:
+        raise InvalidError(
+            Bilingual(
+                f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
+                f"Le fichier reçu a le SHA-256 {sha256}, mais {promised_sha256} était annoncé.",
+            ),
+            next_step=Bilingual(
+                "The transfer was damaged or cut: send the file again.",
+                "Le transfert a été abîmé ou coupé : envoyez de nouveau le fichier.",
+            ),
+            code="hash-mismatch",
+        )
+    return sha256
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoun
 from farm.node.ledger import LedgerWriteError
 from farm.people import Library, LibraryPrograms, PeopleNode
 from farm.views import MakerRequest, MakerView, ManualReport
+from gcode.texts import told
 from scheduler.model import BedState
 from tests.unit.farm.node.fake_farm import GCODE, GCODE_SHA, IDENTITY, FakeFarm, order, until
 
@@ -35,7 +36,7 @@ class Village:
 
     def find(self, sha256: str) -> Path:
         if sha256 != GCODE_SHA:
-            raise NotFoundError("no such program", next_step=".")
+            raise NotFoundError(told("no such program"), next_step=told("."))
         return self.file
 
     async def offer(self, maker: MakerView, **fields: Any) -> str:
@@ -221,7 +222,7 @@ async def test_a_full_ledger_is_told_and_reporting_again_counts(village: Village
     assert ledger is not None
 
     def full(_changes: object) -> None:
-        raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+        raise LedgerWriteError(told("No room."), next_step=told("Make some."), full=True)
 
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "commit", full)
@@ -244,7 +245,7 @@ async def test_a_full_ledger_adds_nobody_also_after_a_restart(
             assert village.node.makers() == [], "nobody is shown who has no printer yet"
             if list_is_full:
                 patch.setattr(module, "_write", no_room)
-            raise LedgerWriteError("No room.", next_step="Make some.", full=True)
+            raise LedgerWriteError(told("No room."), next_step=told("Make some."), full=True)
 
         def no_room(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")

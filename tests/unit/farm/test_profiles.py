@@ -132,7 +132,7 @@ def test_a_printer_with_one_may_be_added(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text(f'profiles_folder = "{tmp_path / "own"}"\n')
     check_new(path, "virtual://", "left", "atelier-7")
-    with pytest.raises(NotFoundError, match=r"There is no profile atelier-8\. There are: .*atelier-7"):
+    with pytest.raises(NotFoundError, match=r"There is no profile 'atelier-8'\. Known profiles: .*atelier-7"):
         check_new(path, "virtual://", "left", "atelier-8")
     with pytest.raises(NotFoundError):
         check_new(tmp_path / "absent.toml", "virtual://", "left", "atelier-7")

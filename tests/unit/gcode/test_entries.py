@@ -1,6 +1,7 @@
 """Each key of a profile has bounds, and what is outside of them is told with the key, the value and what it may be."""
 
 import math
+import re
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -25,7 +26,7 @@ def nested(key: str, value: object) -> dict[str, Any]:
 
 
 def wrong(key: str, value: object) -> list[str]:
-    return list(wrong_entries(nested(key, value)))
+    return [one.en for one in wrong_entries(nested(key, value))]
 
 
 def test_every_key_of_a_profile_has_its_bounds() -> None:
@@ -39,7 +40,7 @@ def test_the_bundled_profiles_are_within_them(entry: Any) -> None:
     assert list(wrong_entries(tomllib.loads(entry.read_text("utf-8")))) == []
 
 
-@pytest.mark.parametrize("key", [key for key, (_, what) in ENTRIES.items() if what.startswith(NUMBER)])
+@pytest.mark.parametrize("key", [key for key, (_, what) in ENTRIES.items() if what.en.startswith(NUMBER)])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, 10**400, "hot", True, [1], {}])
 def test_a_figure_is_a_finite_number_within_its_bounds(key: str, value: object) -> None:
     (told,) = wrong(key, value)
@@ -94,7 +95,16 @@ def test_a_table_is_a_table(key: str) -> None:
 def test_what_is_kept_out_are_boxes(value: object) -> None:
     told = list(wrong_entries({"keep_out": value}))
     assert len(told) == 1
-    assert told[0].startswith("keep_out is ")
+    assert told[0].en.startswith("keep_out is ")
+    assert told[0].fr.startswith("keep_out est ")
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_what_a_key_may_be_is_told_in_french_too(key: str) -> None:
+    (told,) = wrong_entries(nested(key, None))
+    en, fr = (said.partition("; ")[2] for said in told)
+    assert fr.startswith("ce doit être ")
+    assert re.findall(r"[\d.]+", en) == re.findall(r"[\d.]+", fr), "the same figures"
 
 
 def test_a_long_value_is_cut_and_an_unknown_key_is_left_to_others() -> None:

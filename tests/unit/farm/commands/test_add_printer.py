@@ -183,7 +183,7 @@ def test_names_and_printers_are_there_once(node_file: Path) -> None:
 def test_the_end_of_a_profiles_id_is_enough_and_the_whole_one_is_written(node_file: Path) -> None:
     assert check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "ender3") == "creality-ender3"
     assert check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "generic-210") == "generic-210"
-    with pytest.raises(NotFoundError, match="There is no profile ender4") as refused:
+    with pytest.raises(NotFoundError, match="There is no profile 'ender4'") as refused:
         check_new(node_file, "marlin:///dev/ttyUSB9", "Short", "ender4")
     assert "creality-ender3" in refused.value.next_step_fr
 
