@@ -12,6 +12,7 @@ from typing import Final
 from farm.errors import InvalidError, NotAllowedError, NotFoundError
 from farm.ids import new_id
 from farm.keys import hash_password, hash_token, new_code, new_secret, read_code
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Invite, NodeRecord
 
@@ -38,7 +39,11 @@ class Attempts:
         """
         now_s = self._now_s()
         if len(self._times) == ATTEMPTS and now_s - self._times[0] < ATTEMPTS_EVERY_S:
-            raise NotAllowedError("Too many codes were tried.", next_step="Wait a minute, then try again.", code="throttled")
+            raise NotAllowedError(
+                Bilingual("Too many codes were tried.", "Trop de codes ont été essayés."),
+                next_step=Bilingual("Wait a minute, then try again.", "Attendez une minute, puis réessayez."),
+                code="throttled",
+            )
         self._times.append(now_s)
 
 
@@ -70,7 +75,11 @@ def invite(draft: Draft, name: str, now_s: float, lives_s: float = LIFE_S) -> tu
             draft.forget(Invite, old.id)
     waiting = sum(1 for old in draft.farm.invites.values() if old.claimed_by is None and old.expires_at_s >= now_s)
     if waiting >= MAX_INVITES:
-        raise NotAllowedError(f"{MAX_INVITES} invitations wait already.", next_step="Wait until some expire.", code="throttled")
+        raise NotAllowedError(
+            Bilingual(f"{MAX_INVITES} invitations wait already.", f"{MAX_INVITES} invitations attendent déjà."),
+            next_step=Bilingual("Wait until some expire.", "Attendez que certaines expirent."),
+            code="throttled",
+        )
     code = new_code()
     made = Invite(id=new_id("invite"), code_hash=hash_token(code), name=name, expires_at_s=now_s + lives_s)
     draft.put(made)
@@ -86,7 +95,11 @@ def claim(draft: Draft, typed: str, name: str, now_s: float) -> NewNode:
     """
     found = _find(draft, typed, now_s)
     if found is None:
-        raise NotFoundError("This code does not work.", next_step="Ask the farm for a new invitation.", code="unknown-code")
+        raise NotFoundError(
+            Bilingual("This code does not work.", "Ce code ne marche pas."),
+            next_step=Bilingual("Ask the farm for a new invitation.", "Demandez une nouvelle invitation à la ferme."),
+            code="unknown-code",
+        )
     fresh = new_node(new_id("node"), name, now_s)
     draft.put(fresh.record)
     draft.put(replace(found, claimed_by=fresh.record.id))

@@ -217,7 +217,7 @@ def order_reason(farm: Farm, order: Order) -> Reason | None:
     if revision is not None and revision.recalled:
         return Reason("revision-recalled", "Its revision was recalled.", "Sa révision a été rappelée.")
     if not order.open:
-        return Reason("order-closed", "The order is met or cancelled.", "La commande est remplie ou annulée.")
+        return Reason("order-closed", "The order is met or cancelled.", "La commande est honorée ou annulée.")
     if revision is not None and revision.draft:
         return Reason(
             "revision-draft",

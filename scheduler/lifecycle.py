@@ -103,7 +103,7 @@ class Intake:
             self.notice(
                 "allocation.exceeded",
                 f"Job {reference.job} was started beyond allocation {allocation.id}.",
-                f"Le travail {reference.job} a été lancé au-delà de l'attribution {allocation.id}.",
+                f"L'impression {reference.job} a été lancée au-delà de l'attribution {allocation.id}.",
             )
         self.draft.put(
             replace(

@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from farm.bus.messages import MAX_PACKET_BYTES
 from farm.bus.transport import Address, LoginRefusedError, open_socket
 from farm.errors import NotAllowedError, TooLargeError, UnreachableError
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 KEEPALIVE_S: Final = 30  # less than half of the 60 s after which proxies and home routers cut a quiet connection
 _MISC_EVERY_S: Final = 1.0  # how often paho looks whether a ping is due
@@ -33,6 +33,7 @@ _MAX_PENDING_TOPICS: Final = 4_096  # QoS 0 messages that wait for a slow socket
 _MAX_INCOMING_BYTES: Final = 16 * 1024**2  # up to here a packet that is too large is read and dropped; beyond, the connection is
 _MAX_PACKETS_A_TURN: Final = 64  # that TLS has already decrypted; then the loop gets its turn
 _FIXED_HEADER_BYTES: Final = 9  # MQTT 3.1.1: type 1, remaining length 4 at most, length of the topic 2, packet id 2
+_CLOSED: Final = Told("broker-closed", "the broker closed the connection", "le courtier a fermé la connexion")
 _LOGIN_REFUSED: Final = frozenset({"Bad user name or password", "Not authorized"})  # CONNACK 4 and 5, in paho's words
 
 
@@ -277,7 +278,8 @@ class Connection:
                 return
             self._client.loop_read()
             if self._client.incoming_bytes > _MAX_INCOMING_BYTES:
-                self.abort(f"a packet of {self._client.incoming_bytes} bytes")
+                size_bytes = self._client.incoming_bytes
+                self.abort(Told("packet-too-large", f"a packet of {size_bytes} bytes", f"un paquet de {size_bytes} octets"))
                 return
             if self.lost.done() or not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
                 return
@@ -315,7 +317,7 @@ class Connection:
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         told = str(reason)
-        self._end("the broker closed the connection" if told == "Unspecified error" else told)  # paho's words for an end of file
+        self._end(_CLOSED if told == "Unspecified error" else told)  # paho's words for an end of file
 
     def _subscribed(self, _client: Any, _data: Any, _mid: int, reasons: Sequence[Any], _properties: Any) -> None:
         if not self._granted.done():

@@ -18,14 +18,17 @@ from farm.bus.messages import Envelope
 from farm.bus.topics import DELIVERY, Stream, topic
 from farm.bus.transport import parse_url
 from farm.errors import ConfigurationError, FarmError
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 __all__ = ["BrokerState", "EveryBroker"]
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """One broker of the list, `host:port`. `problem` says why it is not connected; empty when it is, or was not tried yet."""
+    """One broker of the list, `host:port`. `problem` says why it is not connected; empty when it is, or was not tried yet.
+
+    It is a `Told` where its French is known: `both` gives the two.
+    """
 
     broker: str
     connected: bool
@@ -157,7 +160,7 @@ class EveryBroker:
         self._callbacks.on_lost(reason)
 
     def _on_unreachable(self, name: str, error: FarmError) -> None:
-        self._problems[name] = error.detail
+        self._problems[name] = Told(error.code, error.detail, error.detail_fr)
         self._callbacks.on_unreachable(error)
 
 

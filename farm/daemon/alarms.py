@@ -3,9 +3,10 @@
 from collections import OrderedDict
 from typing import Final
 
-from farm.daemon.sayings import Saying, alarm_view
-from farm.errors import FarmError, StoreFullError
+from farm.daemon.sayings import alarm_view
+from farm.errors import FarmError
 from farm.views import AlarmView
+from gcode.texts import Bilingual
 from scheduler.facts import Notice
 
 _MAX_NOTICES: Final = 50
@@ -16,43 +17,37 @@ QUIET: Final = frozenset(
     }
 )
 
-NEXT_STEPS: Final[dict[str, Saying]] = {
-    "journal.skipped": Saying(
+NEXT_STEPS: Final[dict[str, Bilingual]] = {
+    "journal.skipped": Bilingual(
         "The node's journal was pruned before it was heard: count the parts at that place by hand.",
         "Le journal du nœud a été élagué avant d'être entendu : comptez à la main les pièces à cet endroit.",
     ),
-    "ledger.old": Saying(
+    "ledger.old": Bilingual(
         "Look at its beds before it goes on; its jobs since are told anew.",
-        "Regardez ses plateaux avant qu'il continue ; ses travaux depuis sont racontés de nouveau.",
+        "Regardez ses plateaux avant qu'il continue ; ses impressions depuis sont racontées de nouveau.",
     ),
-    "collect.refused": Saying(
+    "collect.refused": Bilingual(
         "Look at the bed of that printer, and collect again what is on it.",
         "Regardez le plateau de cette imprimante, et collectez de nouveau ce qui s'y trouve.",
     ),
-    "collect.by-word": Saying(
+    "collect.by-word": Bilingual(
         "Nothing, if the parts are there. Its node begins a new ledger: check its memory card.",
         "Rien, si les pièces sont là. Son nœud commence un nouveau registre : vérifiez sa carte mémoire.",
     ),
-    "allocation.exceeded": Saying(
+    "allocation.exceeded": Bilingual(
         "A job was started that the farm had given to somebody else: there may be some parts too many.",
-        "Un travail a été lancé que la ferme avait donné à quelqu'un d'autre : il y aura peut-être quelques pièces de trop.",
+        "Une impression a été lancée que la ferme avait donnée à quelqu'un d'autre : il y aura peut-être quelques pièces de trop.",
     ),
-    "revision.recalled": Saying(
+    "revision.recalled": Bilingual(
         "Set these parts aside: their revision was recalled.", "Mettez ces pièces de côté : leur révision a été rappelée."
     ),
 }
-_OTHER_STEP: Final = Saying("Look at the node.", "Regardez le nœud.")
+_OTHER_STEP: Final = Bilingual("Look at the node.", "Regardez le nœud.")
 
 
-def store_trouble(error: FarmError) -> tuple[Saying, Saying]:
+def store_trouble(error: FarmError) -> tuple[Bilingual, Bilingual]:
     """What is wrong with the store, and what to do."""
-    if isinstance(error, StoreFullError):
-        text = "Le disque de la ferme est plein : rien n'est écrit, ni ce que disent les nœuds."
-        step = "Faites de la place. La ferme repart alors toute seule ; d'ici là, les nœuds gardent leurs faits."
-    else:
-        text = f"La base de la ferme ne peut pas être écrite : {error.detail}"
-        step = "Vérifiez le disque (`dmesg`) et que cet utilisateur peut y écrire. La ferme repart toute seule quand il remarche."
-    return Saying(error.detail, text), Saying(error.next_step, step)
+    return Bilingual(error.detail, error.detail_fr), Bilingual(error.next_step, error.next_step_fr)
 
 
 class Alarms:
@@ -62,7 +57,7 @@ class Alarms:
         self._conditions: dict[str, AlarmView] = {}
         self._notices: OrderedDict[tuple[str, str], AlarmView] = OrderedDict()
 
-    def begin(self, code: str, text: Saying, next_step: Saying, now_s: float) -> bool:
+    def begin(self, code: str, text: Bilingual, next_step: Bilingual, now_s: float) -> bool:
         """A condition holds; tell whether that is new."""
         return self.add(alarm_view(code, text, next_step, now_s))
 
@@ -73,7 +68,7 @@ class Alarms:
         self._conditions[alarm.code] = alarm
         return True
 
-    def hold(self, code: str, text: Saying, next_step: Saying, now_s: float) -> None:
+    def hold(self, code: str, text: Bilingual, next_step: Bilingual, now_s: float) -> None:
         """A condition holds, and its text may be another than before."""
         self._conditions[code] = alarm_view(code, text, next_step, now_s)
 
@@ -87,7 +82,7 @@ class Alarms:
             return
         key = (notice.code, notice.node)
         self._notices.pop(key, None)
-        text = Saying(f"{node_name}: {notice.text}", f"{node_name} : {notice.fr or notice.text}")
+        text = Bilingual(f"{node_name}: {notice.text}", f"{node_name} : {notice.fr or notice.text}")
         self._notices[key] = alarm_view(notice.code, text, NEXT_STEPS.get(notice.code, _OTHER_STEP), now_s)
         while len(self._notices) > _MAX_NOTICES:
             self._notices.popitem(last=False)

@@ -5,15 +5,15 @@ from typing import Final, Protocol
 
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
-from farm.daemon.sayings import Saying
 from farm.errors import FarmError
 from farm.log import get_logger
 from farm.store.backup import Backup
+from gcode.texts import Bilingual, both
 
 _log = get_logger(__name__)
 _LEAST_REAL_S: Final = 60.0  # a fast clock does not make SD cards last longer
 ALARM: Final = "backup-failed"
-_STEP_FR: Final = "Regardez le dossier des sauvegardes et la place sur son disque ; la ferme réessaie toute seule."
+_LOOK: Final = Bilingual("Look at the folder of the backups.", "Regardez le dossier des sauvegardes et la place sur son disque.")
 
 
 class Copies(Protocol):
@@ -58,10 +58,10 @@ class BackupKeeper:
                 self._touch()
 
     def _failed(self, error: FarmError | OSError) -> None:
-        detail = error.detail if isinstance(error, FarmError) else str(error)
-        look = "Look at the folder of the backups."
-        step = Saying(error.next_step if isinstance(error, FarmError) else look, _STEP_FR)
-        text = Saying(f"No backup could be made: {detail}", f"Aucune sauvegarde n'a pu être faite : {detail}")
+        detail, step = both(str(error)), _LOOK
+        if isinstance(error, FarmError):
+            detail, step = Bilingual(error.detail, error.detail_fr), Bilingual(error.next_step, error.next_step_fr)
+        text = Bilingual(f"No backup could be made: {detail.en}", f"Aucune sauvegarde n'a pu être faite : {detail.fr}")
         if self._alarms.begin(ALARM, text, step, self._clock.wall_s()):
-            _log.warning("backup.failed", detail=detail)
+            _log.warning("backup.failed", detail=detail.en)
             self._touch()

@@ -9,6 +9,7 @@ from farm.daemon.world import World
 from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.ids import new_id
 from farm.views import AnswerRequest, ClearBedRequest, CollectRequest
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.eligibility import is_suspect
 from scheduler.model import Farm, Job, PendingCollect, PrinterNow, Rules
@@ -16,21 +17,32 @@ from scheduler.model import Farm, Job, PendingCollect, PrinterNow, Rules
 JobAction = Literal["pause", "resume", "cancel"]
 _DEADLINE_S: Final = 30.0
 _DEADLINE_REAL_S: Final = 10.0  # a fast clock does not make the network faster
-_LOOK: Final = "Look again: the farm shows what is on every bed."
+_LOOK: Final = Bilingual(
+    "Look again: the farm shows what is on every bed.", "Regardez de nouveau : la ferme montre ce qu'il y a sur chaque plateau."
+)
+_COUNT_AGAIN: Final = Bilingual("Count again.", "Comptez de nouveau.")
+_CANCEL_OR_WAIT: Final = Bilingual("Cancel it first, or wait.", "Annulez-la d'abord, ou attendez.")
 
 
 def find_printer(farm: Farm, key: str) -> PrinterNow:
     """A printer. NotFoundError."""
     printer = farm.printers.get(key)
     if printer is None:
-        raise NotFoundError(f"There is no printer {key}, or it has not been heard of yet.", next_step="`farm status` lists them.")
+        raise NotFoundError(
+            Bilingual(
+                f"There is no printer {key}, or it has not been heard of yet.",
+                f"Il n'y a pas d'imprimante {key}, ou on n'en a pas encore entendu parler.",
+            ),
+            next_step=Bilingual("`farm status` lists them.", "`farm status` en donne la liste."),
+        )
     return printer
 
 
 def _occupation(world: World, printer: PrinterNow) -> messages.Occupation:
     seen = world.reports[printer.id].occupation
     if seen is None:
-        raise ConflictError(f"The bed of {printer.name} is clear.", next_step=_LOOK, code="bed-is-clear")
+        clear = Bilingual(f"The bed of {printer.name} is clear.", f"Le plateau de {printer.name} est libre.")
+        raise ConflictError(clear, next_step=_LOOK, code="bed-is-clear")
     return seen
 
 
@@ -48,8 +60,11 @@ def collect(world: World, draft: Draft, key: str, request: CollectRequest, now_s
     parts = _parts_on(world, printer, request.job) if lost is None else lost.parts
     if request.good + request.scrap > parts:
         raise InvalidError(
-            f"{request.good} good and {request.scrap} scrap are more than the {parts} parts of this job.",
-            next_step="Count again.",
+            Bilingual(
+                f"{request.good} good and {request.scrap} scrap are more than the {parts} parts of this job.",
+                f"{request.good} bonnes et {request.scrap} au rebut, c'est plus que les {parts} pièces de cette impression.",
+            ),
+            next_step=_COUNT_AGAIN,
         )
     return _note(
         draft,
@@ -70,9 +85,17 @@ def collect(world: World, draft: Draft, key: str, request: CollectRequest, now_s
 def _parts_on(world: World, printer: PrinterNow, job: str) -> int:
     seen = _occupation(world, printer)
     if seen.job is None or seen.job.job != job:
-        raise ConflictError(f"Job {job} is not on the bed of {printer.name}.", next_step=_LOOK, code="not-on-this-bed")
+        raise ConflictError(
+            Bilingual(
+                f"Job {job} is not on the bed of {printer.name}.",
+                f"L'impression {job} n'est pas sur le plateau de {printer.name}.",
+            ),
+            next_step=_LOOK,
+            code="not-on-this-bed",
+        )
     if seen.outcome is None:
-        raise ConflictError(f"Job {job} still runs.", next_step="Cancel it first, or wait.", code="job-runs")
+        runs = Bilingual(f"Job {job} still runs.", f"L'impression {job} est encore en cours.")
+        raise ConflictError(runs, next_step=_CANCEL_OR_WAIT, code="job-runs")
     return seen.job.parts
 
 
@@ -105,9 +128,14 @@ def clear(world: World, draft: Draft, key: str, request: ClearBedRequest, now_s:
     printer = find_printer(world.durable, key)
     seen = _occupation(world, printer)
     if seen.id != request.occupation:
-        raise ConflictError(f"That is not on the bed of {printer.name} any more.", next_step=_LOOK, code="not-on-this-bed")
+        raise ConflictError(
+            Bilingual(f"That is not on the bed of {printer.name} any more.", f"Cela n'est plus sur le plateau de {printer.name}."),
+            next_step=_LOOK,
+            code="not-on-this-bed",
+        )
     if seen.job is not None and seen.outcome is None:
-        raise ConflictError("A job runs on this bed.", next_step="Cancel it first, or wait.", code="job-runs")
+        runs = Bilingual("A job runs on this bed.", "Une impression est en cours sur ce plateau.")
+        raise ConflictError(runs, next_step=_CANCEL_OR_WAIT, code="job-runs")
     return _note(
         draft,
         PendingCollect(
@@ -130,8 +158,13 @@ def _note(draft: Draft, word: PendingCollect) -> str:
             if (before.good, before.scrap, before.clear_only) == (word.good, word.scrap, word.clear_only):
                 return before.id  # the same click twice
             raise ConflictError(
-                "Somebody has already said something else about this bed; its node has not answered yet.",
-                next_step="Wait until the node is heard, then look again.",
+                Bilingual(
+                    "Somebody has already said something else about this bed; its node has not answered yet.",
+                    "Quelqu'un a déjà dit autre chose de ce plateau ; son nœud n'a pas encore répondu.",
+                ),
+                next_step=Bilingual(
+                    "Wait until the node is heard, then look again.", "Attendez que le nœud réponde, puis regardez de nouveau."
+                ),
                 code="collect-pending",
             )
     draft.put(word)
@@ -142,9 +175,13 @@ def running_job(farm: Farm, key: str) -> Job:
     """A job that runs. NotFoundError; ConflictError: it has ended."""
     job = farm.jobs.get(key)
     if job is None:
-        raise NotFoundError(f"There is no running job {key}.", next_step="`farm status` lists what is printed.")
+        raise NotFoundError(
+            Bilingual(f"There is no running job {key}.", f"Il n'y a pas d'impression {key} en cours."),
+            next_step=Bilingual("`farm status` lists what is printed.", "`farm status` donne la liste de ce qui s'imprime."),
+        )
     if job.outcome is not None:
-        raise ConflictError(f"Job {key} has ended.", next_step=_LOOK, code="job-ended")
+        ended = Bilingual(f"Job {key} has ended.", f"L'impression {key} est terminée.")
+        raise ConflictError(ended, next_step=_LOOK, code="job-ended")
     return job
 
 
@@ -158,7 +195,10 @@ def job_command(world: World, job: Job, action: str, clock: Clock, rules: Rules)
     """
     wanted = next((known for known in get_args(JobAction) if known == action), None)
     if wanted is None:
-        raise InvalidError(f"{action!r} is no action on a job.", next_step="Use pause, resume or cancel.")
+        raise InvalidError(
+            Bilingual(f"{action!r} is no action on a job.", f"{action!r} n'est pas une action sur une impression."),
+            next_step=Bilingual("Use pause, resume or cancel.", "Prenez pause, resume ou cancel."),
+        )
     action_on_job = messages.JobAction(kind=wanted, printer=job.printer, job=job.id)
     return _soon(world, job.node, action_on_job, clock, rules)
 
@@ -172,7 +212,14 @@ def _soon(
     node = world.farm(now_s).nodes.get(key)
     if link is None or node is None or is_suspect(node, rules) or link.alive < (0, 0):
         raise UnreachableError(
-            "The node of this printer has not been heard lately.", next_step="Go to the printer, or try again when it is back."
+            Bilingual(
+                "The node of this printer has not been heard lately.",
+                "Le nœud de cette imprimante n'a plus donné de nouvelles ces derniers temps.",
+            ),
+            next_step=Bilingual(
+                "Go to the printer, or try again when it is back.",
+                "Allez à l'imprimante, ou réessayez quand il sera revenu.",
+            ),
         )
     boot, report = link.alive
     patience_s = max(_DEADLINE_S, _DEADLINE_REAL_S * clock.factor)
@@ -198,12 +245,18 @@ def answer_command(world: World, printer: PrinterNow, request: AnswerRequest, cl
     report = world.reports[printer.id]
     asked = report.prompt
     if asked is None or asked.id != request.prompt:
-        raise ConflictError(f"{printer.name} does not ask that any more.", next_step=_LOOK, code="prompt-gone")
+        gone = Bilingual(f"{printer.name} does not ask that any more.", f"{printer.name} ne demande plus cela.")
+        raise ConflictError(gone, next_step=_LOOK, code="prompt-gone")
     if request.choice >= max(1, len(asked.choices)):
-        raise InvalidError(f"The question has no choice {request.choice}.", next_step="Choose one of those that are shown.")
+        raise InvalidError(
+            Bilingual(f"The question has no choice {request.choice}.", f"La question n'a pas de choix {request.choice}."),
+            next_step=Bilingual("Choose one of those that are shown.", "Choisissez l'un de ceux qui sont affichés."),
+        )
     if Capability.PROMPTS not in report.capabilities:
         raise ConflictError(
-            f"{printer.name} is answered at its own screen.", next_step="Go to the printer.", code="answer-at-the-printer"
+            Bilingual(f"{printer.name} is answered at its own screen.", f"C'est à son propre écran qu'on répond à {printer.name}."),
+            next_step=Bilingual("Go to the printer.", "Allez à l'imprimante."),
+            code="answer-at-the-printer",
         )
     action = messages.AnswerAction(printer=printer.id, prompt=asked.id, choice=request.choice)
     return _soon(world, printer.node, action, clock, rules)

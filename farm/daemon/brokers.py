@@ -5,19 +5,19 @@ from typing import Final
 
 from farm.bus.many import BrokerState
 from farm.daemon.alarms import Alarms
-from farm.daemon.sayings import Saying
+from gcode.texts import Bilingual, both
 
 LOST: Final = "broker-lost"
 PARTLY: Final = "broker-partly-lost"
-_LOST_STEP: Final = Saying(
+_LOST_STEP: Final = Bilingual(
     "It is started again by itself; nodes go on with what they hold. Look at its log when this lasts.",
     "Il est relancé tout seul ; les nœuds continuent avec ce qu'ils ont. Regardez son journal si cela dure.",
 )
-_ALL_STEP: Final = Saying(
+_ALL_STEP: Final = Bilingual(
     "Nodes go on with what they hold. Look at the brokers and the network when this lasts.",
     "Les nœuds continuent avec ce qu'ils ont. Regardez les courtiers et le réseau si cela dure.",
 )
-_PARTLY_STEP: Final = Saying(
+_PARTLY_STEP: Final = Bilingual(
     "Nodes use the others, if their list names them. Look at that broker and the network to it.",
     "Les nœuds se servent des autres, si leur liste les nomme. Regardez ce courtier et le réseau qui y mène.",
 )
@@ -34,23 +34,27 @@ def show(alarms: Alarms, brokers: Sequence[BrokerState], now_s: float) -> None:
             alarms.begin(PARTLY, _partly(count, len(brokers), _listed(away)), _PARTLY_STEP, now_s)
     elif away and len(brokers) == 1:
         problem = _sentence(away[0].problem)
-        lost = Saying(f"The connection to the broker was lost: {problem}.", f"La connexion au courtier est perdue : {problem}.")
+        lost = Bilingual(
+            f"The connection to the broker was lost: {problem.en}.", f"La connexion au courtier est perdue : {problem.fr}."
+        )
         alarms.begin(LOST, lost, _LOST_STEP, now_s)
     elif away:
         listed = _listed(away)
-        none = Saying(
-            f"None of {len(brokers)} brokers is connected: {listed}.",
-            f"Aucun des {len(brokers)} courtiers n'est connecté : {listed}.",
+        none = Bilingual(
+            f"None of {len(brokers)} brokers is connected: {listed.en}.",
+            f"Aucun des {len(brokers)} courtiers n'est connecté : {listed.fr}.",
         )
         alarms.begin(LOST, none, _ALL_STEP, now_s)
 
 
-def _partly(count: int, total: int, away: str) -> Saying:
+def _partly(count: int, total: int, away: Bilingual) -> Bilingual:
     if count == 1:
-        return Saying(f"1 of {total} brokers is connected; not {away}.", f"1 courtier sur {total} est connecté ; il manque {away}.")
-    return Saying(
-        f"{count} of {total} brokers are connected; not {away}.",
-        f"{count} courtiers sur {total} sont connectés ; il manque {away}.",
+        return Bilingual(
+            f"1 of {total} brokers is connected; not {away.en}.", f"1 courtier sur {total} est connecté ; il manque {away.fr}."
+        )
+    return Bilingual(
+        f"{count} of {total} brokers are connected; not {away.en}.",
+        f"{count} courtiers sur {total} sont connectés ; il manque {away.fr}.",
     )
 
 
@@ -62,9 +66,14 @@ def check(brokers: Sequence[BrokerState]) -> str:
     return "ok" if count == len(brokers) else f"ok, {count} of {len(brokers)} connected"
 
 
-def _listed(away: Sequence[BrokerState]) -> str:
-    return "; ".join(f"{one.broker} ({_sentence(one.problem)})" for one in away)
+def _listed(away: Sequence[BrokerState]) -> Bilingual:
+    told = [(one.broker, _sentence(one.problem)) for one in away]
+    return Bilingual(
+        "; ".join(f"{broker} ({problem.en})" for broker, problem in told),
+        " ; ".join(f"{broker} ({problem.fr})" for broker, problem in told),
+    )
 
 
-def _sentence(problem: str) -> str:
-    return problem.rstrip(".")
+def _sentence(problem: str) -> Bilingual:
+    en, fr = both(problem)
+    return Bilingual(en.rstrip("."), fr.rstrip("."))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from farm.daemon.presenter import program_view
-from farm.errors import NotFoundError
+from farm.daemon.releases import find_revision
 from farm.library_views import FindingView, ProgramDetail, ReportView, RevisionView
 from farm.views import RevisionState
 from scheduler.model import Farm, Program, ProgramFacts, ProgramReport, Revision
@@ -22,9 +22,7 @@ def state_of(revision: Revision) -> RevisionState:
 
 def revision_view(farm: Farm, key: str) -> RevisionView:
     """A revision with its programs, by profile. NotFoundError."""
-    revision = farm.revisions.get(key)
-    if revision is None:
-        raise NotFoundError(f"There is no revision {key}.", next_step="GET /api/v1/designs lists them all.")
+    revision = find_revision(farm, key)
     variants = [program for program in farm.programs.values() if program.revision == key]
     return RevisionView(
         id=key,

@@ -42,6 +42,7 @@ from farm.views import (
     SetAsideView,
     TakeOverView,
 )
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Job
 
@@ -160,7 +161,10 @@ class DaemonControl(LibraryControl):
         """One job. NotFoundError."""
         known = self._engine.world.durable.jobs.get(job) or (await self._store.find(Job, [job])).get(job)
         if known is None:
-            raise NotFoundError(f"There is no job {job}.", next_step="GET /api/v1/jobs lists them.")
+            raise NotFoundError(
+                Bilingual(f"There is no job {job}.", f"Il n'y a pas d'impression {job}."),
+                next_step=Bilingual("GET /api/v1/jobs lists them.", "GET /api/v1/jobs en donne la liste."),
+            )
         return job_view(known, self._engine.world.durable)
 
     def changes(self) -> AsyncIterator[None]:
@@ -176,7 +180,11 @@ class DaemonControl(LibraryControl):
     async def finish_healing(self) -> None:
         """Wait no longer for nodes that have not told again what they did. ConflictError: this daemon only watches."""
         if self._engine.world.fenced:
-            raise ConflictError("This daemon only watches.", next_step="`farm status` says why.", code="fenced")
+            raise ConflictError(
+                Bilingual("This daemon only watches.", "Ce démon ne fait que regarder."),
+                next_step=Bilingual("`farm status` says why.", "`farm status` dit pourquoi."),
+                code="fenced",
+            )
         await self._engine.finish_healing()
 
     async def backups(self) -> list[BackupView]:
@@ -266,7 +274,12 @@ class DaemonControl(LibraryControl):
 
     async def _command(self, node: str, command: messages.Command) -> CommandAccepted:
         if not await self._bus.say(node, Stream.COMMAND, command):
-            raise UnreachableError("The broker is not connected: nothing was sent.", next_step="Go to the printer, or try again.")
+            raise UnreachableError(
+                Bilingual(
+                    "The broker is not connected: nothing was sent.", "Le courtier n'est pas connecté : rien n'a été envoyé."
+                ),
+                next_step=Bilingual("Go to the printer, or try again.", "Allez à l'imprimante, ou réessayez."),
+            )
         return CommandAccepted(command=command.id)
 
     # --- enrolment ---------------------------------------------------------------------------------------------------------------
@@ -275,8 +288,14 @@ class DaemonControl(LibraryControl):
         """Make a code for one maker. ConflictError: the broker in use cannot serve joined nodes."""
         if not self._reach.mqtt_urls:
             raise ConflictError(
-                f"The broker ({self._broker.describe()}) cannot serve nodes that join by code.",
-                next_step="Use mosquitto ([broker] kind in farm.toml), or make the node's user on that broker by hand.",
+                Bilingual(
+                    f"The broker ({self._broker.describe()}) cannot serve nodes that join by code.",
+                    f"Le courtier ({self._broker.describe()}) ne peut pas servir des nœuds qui rejoignent par un code.",
+                ),
+                next_step=Bilingual(
+                    "Use mosquitto ([broker] kind in farm.toml), or make the node's user on that broker by hand.",
+                    "Prenez mosquitto ([broker] kind dans farm.toml), ou créez à la main l'utilisateur du nœud sur ce courtier.",
+                ),
                 code="broker-cannot-serve",
             )
         lives_s = enrolment.life_s(self._engine.clock.factor)

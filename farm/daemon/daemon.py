@@ -36,6 +36,7 @@ from farm.store.library import Library
 from farm.store.repository import SetMeta, StoredFarm
 from farm.store.writer import Store
 from gcode.profile import PrinterProfile
+from gcode.texts import Bilingual, both
 from scheduler.draft import Draft
 from scheduler.model import Rules
 
@@ -249,10 +250,18 @@ class Daemon:
         except UnreachableError as error:
             if self._settings.broker.kind != "external":
                 raise
-            found = " ".join(one.problem or f"{one.broker} has not answered." for one in bus.brokers)
+            told = [both(one.problem) if one.problem else _not_answered(one.broker) for one in bus.brokers]
+            found, found_fr = " ".join(one.en for one in told), " ".join(one.fr for one in told)
             raise UnreachableError(
-                f"None of the brokers that [broker] urls of farm.toml names can be reached. {found}",
-                next_step="Start one of them, or mend the network to it, then start the daemon again; nodes go on meanwhile.",
+                Bilingual(
+                    f"None of the brokers that [broker] urls of farm.toml names can be reached. {found}",
+                    f"Aucun des courtiers que nomme [broker] urls de farm.toml ne peut être joint. {found_fr}",
+                ),
+                next_step=Bilingual(
+                    "Start one of them, or mend the network to it, then start the daemon again; nodes go on meanwhile.",
+                    "Démarrez l'un d'eux, ou réparez le réseau qui y mène, puis relancez le démon ; "
+                    "les nœuds continuent en attendant.",
+                ),
                 code=error.code,
             ) from error
 
@@ -280,7 +289,14 @@ def people_secret(path: Path) -> str:
             write_private(path, new_secret())
         return path.read_text("ascii").strip()
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be used: {error.strerror}.", next_step="Give this user the right to.") from error
+        raise ConfigurationError(
+            Bilingual(f"{path} cannot be used: {error.strerror}.", f"{path} ne peut pas servir : {error.strerror}."),
+            next_step=Bilingual("Give this user the right to.", "Donnez-en le droit à cet utilisateur."),
+        ) from error
+
+
+def _not_answered(broker: str) -> Bilingual:
+    return Bilingual(f"{broker} has not answered.", f"{broker} n'a pas répondu.")
 
 
 def _own_name(host: str) -> str:

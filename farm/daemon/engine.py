@@ -27,6 +27,7 @@ from farm.errors import FarmError, InvalidError, StoreFullError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.store.repository import Change, Delete, Put, SetMeta
+from gcode.texts import Bilingual
 from scheduler.decisions import carry_out
 from scheduler.draft import Draft, Forgotten
 from scheduler.model import Allocation, DesiredVersion, Durable, Job, Rules, SetAside
@@ -44,7 +45,10 @@ _RECONCILE_MOST_REAL_S: Final = 2.0
 _DECIDING_SHARE: Final = 5  # a big farm's decision takes long: a fifth of the loop's time at most goes into it while messages wait
 _FULL_RETRY_REAL_S: Final = 2.0
 _FULL_RETRY_MOST_REAL_S: Final = 30.0
-_STOPPED: Final = "The daemon is ending, or its loop has failed: nothing was changed."
+_STOPPED: Final = Bilingual(
+    "The daemon is ending, or its loop has failed: nothing was changed.",
+    "Le démon s'arrête, ou sa boucle a échoué : rien n'a été changé.",
+)
 
 
 class Storage(Protocol):
@@ -444,7 +448,12 @@ class Engine:
 
     def _stand_still(self, items: Sequence[Item]) -> None:
         error = FarmError(
-            "This daemon only watches: another one acts, or its database is old.", code="fenced", next_step=_FENCED_STEP
+            Bilingual(
+                "This daemon only watches: another one acts, or its database is old.",
+                "Ce démon ne fait que regarder : un autre agit, ou sa base est ancienne.",
+            ),
+            code="fenced",
+            next_step=_FENCED_STEP,
         )
         for item in items:
             if isinstance(item, Request):
@@ -469,7 +478,10 @@ def _is_forgotten(change: object, kind: type[Durable]) -> bool:
 
 
 def _stopped() -> FarmError:
-    return FarmError(_STOPPED, code="stopped", next_step="Try again when it is back.")
+    return FarmError(_STOPPED, code="stopped", next_step=Bilingual("Try again when it is back.", "Réessayez quand il sera revenu."))
 
 
-_FENCED_STEP: Final = "`farm status` says why. Stop this daemon, or, if it is the right one: farm take-over."
+_FENCED_STEP: Final = Bilingual(
+    "`farm status` says why. Stop this daemon, or, if it is the right one: farm take-over.",
+    "`farm status` dit pourquoi. Arrêtez ce démon ou, si c'est le bon : farm take-over.",
+)

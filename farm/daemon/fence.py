@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from farm.bus.messages import Report
-from farm.daemon.sayings import Saying
+from gcode.texts import Bilingual
 from scheduler.model import NodeRecord
 
 
@@ -72,44 +72,44 @@ def speaks_for_another(report: Report, record: NodeRecord, generation: int, *, l
 
 
 _COUNTED: Final = {
-    Counted.GENERATION: Saying("generation {0} here, {1} there", "génération {0} ici, {1} là-bas"),
-    Counted.PLAN: Saying("version {0} of its plan here, {1} there", "version {0} de son plan ici, {1} là-bas"),
-    Counted.FACTS: Saying("{0} of its facts here, {1} there", "{0} de ses faits ici, {1} là-bas"),
+    Counted.GENERATION: Bilingual("generation {0} here, {1} there", "génération {0} ici, {1} là-bas"),
+    Counted.PLAN: Bilingual("version {0} of its plan here, {1} there", "version {0} de son plan ici, {1} là-bas"),
+    Counted.FACTS: Bilingual("{0} of its facts here, {1} there", "{0} de ses faits ici, {1} là-bas"),
 }
 
 
-def fence_text(fence: Fence, name: str) -> Saying:
+def fence_text(fence: Fence, name: str) -> Bilingual:
     """What a person is told; `name` is that of the node."""
     match fence.why:
         case FenceWhy.TAKEN_OVER:
-            return Saying(
+            return Bilingual(
                 f"{name} obeys generation {fence.heard}, we are {fence.known}: another daemon took over.",
                 f"{name} obéit à la génération {fence.heard}, la nôtre est {fence.known} : un autre démon a pris la main.",
             )
         case FenceWhy.SAME_GENERATION:
-            return Saying(
+            return Bilingual(
                 f"{name} obeys generation {fence.heard} already, and not from us: another daemon was restored like this one.",
                 f"{name} obéit déjà à la génération {fence.heard}, et pas de nous : un autre démon a été restauré comme celui-ci.",
             )
         case FenceWhy.PUT_BACK:
             counted = _COUNTED[fence.counted]
             en, fr = (text.format(fence.known, fence.heard) for text in (counted.en, counted.fr))
-            return Saying(
+            return Bilingual(
                 f"The database is older than what {name} was told ({en}): it was put back.",
                 f"La base est plus ancienne que ce que {name} a appris ({fr}) : une vieille copie a été remise.",
             )
 
 
-def fence_step(fence: Fence) -> Saying:
+def fence_step(fence: Fence) -> Bilingual:
     """What the person should do."""
     if fence.why is FenceWhy.PUT_BACK:
-        return Saying(
+        return Bilingual(
             "Stop this daemon and put the newer database back if there is one. If there is none: farm take-over. "
             "The nodes then tell again what they did since.",
             "Arrêtez ce démon et remettez la base plus récente, s'il y en a une. S'il n'y en a pas : farm take-over. "
             "Les nœuds racontent alors de nouveau ce qu'ils ont fait depuis.",
         )
-    return Saying(
+    return Bilingual(
         "Nothing is decided here until one of the two ends. Stop this daemon, or, if it is the right one: farm take-over.",
         "Rien n'est décidé ici tant que les deux durent. Arrêtez ce démon ou, si c'est le bon : farm take-over.",
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 from farm.errors import ConfigurationError
 from farm.keys import write_private
+from gcode.texts import Bilingual
 
 FILE_NAME: Final = "generation"
 FARTHEST: Final = 10_000  # each restore adds one: what is further above ours is no daemon's but a fault, and must not stop a farm
@@ -51,8 +52,14 @@ class GenerationFile:
             return 0
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"{self.path} cannot be read, or holds no number: {error}.",
-                next_step="Write the highest generation that you know into it (`farm status --json`), or a few more.",
+                Bilingual(
+                    f"{self.path} cannot be read, or holds no number: {error}.",
+                    f"{self.path} ne peut pas être lu, ou ne contient pas de nombre : {error}.",
+                ),
+                next_step=Bilingual(
+                    "Write the highest generation that you know into it (`farm status --json`), or a few more.",
+                    "Écrivez-y la plus haute génération que vous connaissez (`farm status --json`), ou quelques-unes de plus.",
+                ),
             ) from error
 
     def raise_to(self, generation: int) -> None:
@@ -68,5 +75,11 @@ class GenerationFile:
             write_private(self.path, f"{generation}\n")
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path} cannot be written: {error.strerror}.", next_step="Make room there, or give this user the right to."
+                Bilingual(
+                    f"{self.path} cannot be written: {error.strerror}.", f"{self.path} ne peut pas être écrit : {error.strerror}."
+                ),
+                next_step=Bilingual(
+                    "Make room there, or give this user the right to.",
+                    "Libérez-y de la place, ou donnez-en le droit à cet utilisateur.",
+                ),
             ) from error

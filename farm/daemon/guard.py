@@ -9,13 +9,13 @@ from typing import Final
 
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
-from farm.daemon.sayings import Saying
 from farm.log import get_logger
+from gcode.texts import Bilingual
 
 _log = get_logger(__name__)
 _FIRST_REAL_S: Final = 0.5
 _LONGEST_REAL_S: Final = 10.0  # people wait that long for an answer, not longer
-_STEP: Final = Saying(
+_STEP: Final = Bilingual(
     "Report this with the daemon's log; it is tried again by itself. Restart the daemon when it lasts.",
     "Signalez-le avec le journal du démon ; il réessaie tout seul. Redémarrez le démon si cela dure.",
 )
@@ -48,7 +48,7 @@ class Guard:
         self._failures += 1
         self.trouble = f"failing: {error!r}"[:300]
         name_fr = _NAMES_FR.get(self._name, self._name)
-        text = Saying(f"The {self._name} fails: {error!r}."[:500], f"{name_fr} échoue : {error!r}."[:500])
+        text = Bilingual(f"The {self._name} fails: {error!r}."[:500], f"{name_fr} échoue : {error!r}."[:500])
         if self._alarms.begin(self._code, text, _STEP, self._clock.wall_s()):
             _log.error("loop.failed", loop=self._name, error=repr(error), exc_info=error)
             self._touch()

@@ -9,23 +9,24 @@ from farm.clock import Clock
 from farm.daemon.fence import fence_step, fence_text
 from farm.daemon.generation import GenerationFile
 from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, found_again
-from farm.daemon.sayings import Saying, alarm_view
+from farm.daemon.sayings import alarm_view
 from farm.daemon.world import World
 from farm.errors import FarmError
 from farm.log import get_logger
 from farm.store.repository import Change, SetMeta
 from farm.views import AlarmView, HealingView
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 
 _log = get_logger(__name__)
 _MAX_NAMES: Final = 5
 _BEGUN: Final = {
-    "restored": Saying("The farm was restored from a backup.", "La ferme a été restaurée depuis une sauvegarde."),
-    "put-back": Saying(
+    "restored": Bilingual("The farm was restored from a backup.", "La ferme a été restaurée depuis une sauvegarde."),
+    "put-back": Bilingual(
         "The database is older than this folder: it was put back by hand, or a take-over was cut short.",
         "La base est plus ancienne que ce dossier : elle a été remise à la main, ou une prise de main a été interrompue.",
     ),
-    "taken-over": Saying("This daemon took over.", "Ce démon a pris la main."),
+    "taken-over": Bilingual("This daemon took over.", "Ce démon a pris la main."),
 }
 CANNOT_COME_BACK: Final = (
     "Orders that were placed, changed or cancelled after the copy was made, and programs that were added, are not in it."
@@ -209,7 +210,7 @@ def healing_alarm(view: HealingView) -> AlarmView:
         f"La ferme guérit toute seule ; pas encore entendus : {names or 'aucun'}. Allumez ce qui est éteint. "
         "Si un nœud a disparu pour de bon : farm healing --done."
     )
-    return alarm_view("restoring", Saying(text, text_fr), Saying(step, step_fr), view.since)
+    return alarm_view("restoring", Bilingual(text, text_fr), Bilingual(step, step_fr), view.since)
 
 
 def put_back_alarm(healed: Healed | None) -> AlarmView | None:
@@ -221,4 +222,4 @@ def put_back_alarm(healed: Healed | None) -> AlarmView | None:
     begun_fr = "Une base plus ancienne a été remise à la main. Les nœuds ont raconté de nouveau ce qu'ils ont fait."
     text_fr = f"{begun_fr} {_CANNOT_COME_BACK_FR}"
     step_fr = "Parcourez les commandes et passez de nouveau celles qui manquent. Puis : farm healing --done."
-    return alarm_view("put-back", Saying(text, text_fr), Saying(step, step_fr), healed.ended_s)
+    return alarm_view("put-back", Bilingual(text, text_fr), Bilingual(step, step_fr), healed.ended_s)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from farm.bus.client import Received
 from farm.errors import FarmError
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 
 MAX_MESSAGES: Final = 4_000  # the broker's window is far smaller; beyond it nodes repeat what is dropped
@@ -70,7 +71,11 @@ class Inbox:
         if self._closed is not None:
             raise self._closed
         if self._requests >= MAX_REQUESTS:
-            raise FarmError("The daemon has too much to do.", code="throttled", next_step="Try again in a few seconds.")
+            raise FarmError(
+                Bilingual("The daemon has too much to do.", "Le démon a trop à faire."),
+                code="throttled",
+                next_step=Bilingual("Try again in a few seconds.", "Réessayez dans quelques secondes."),
+            )
         request = Request(action)
         self._requests += 1
         self._append(request)

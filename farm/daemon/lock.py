@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import ConfigurationError
+from gcode.texts import Bilingual
 
 FILE_NAME: Final = "daemon.lock"
 
@@ -27,8 +28,14 @@ class DataLock:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigurationError(
-                f"The data folder {folder} cannot be used: {error.strerror}.",
-                next_step="Give this user the right to write there, or name another with `data` in farm.toml or --data.",
+                Bilingual(
+                    f"The data folder {folder} cannot be used: {error.strerror}.",
+                    f"Le dossier des données {folder} ne peut pas servir : {error.strerror}.",
+                ),
+                next_step=Bilingual(
+                    "Give this user the right to write there, or name another with `data` in farm.toml or --data.",
+                    "Donnez à cet utilisateur le droit d'y écrire, ou nommez-en un autre avec `data` dans farm.toml ou --data.",
+                ),
                 code="data-folder",
             ) from error
         _take(self._handle, folder)
@@ -64,7 +71,13 @@ def _take(handle: int, folder: Path) -> None:
         owner = os.read(handle, 20).decode("ascii", "replace").strip()
         os.close(handle)
         raise ConfigurationError(
-            f"Another daemon uses the data folder {folder} (process {owner or 'unknown'}).",
-            next_step="Stop it first, or give this one another folder with --data.",
+            Bilingual(
+                f"Another daemon uses the data folder {folder} (process {owner or 'unknown'}).",
+                f"Un autre démon se sert du dossier des données {folder} (processus {owner or 'inconnu'}).",
+            ),
+            next_step=Bilingual(
+                "Stop it first, or give this one another folder with --data.",
+                "Arrêtez-le d'abord, ou donnez à celui-ci un autre dossier avec --data.",
+            ),
             code="data-folder-in-use",
         ) from error

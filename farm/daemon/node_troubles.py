@@ -6,7 +6,7 @@ from typing import Final
 
 from farm.bus.messages import PrinterReport
 from farm.daemon.alarms import Alarms
-from farm.daemon.sayings import Saying
+from gcode.texts import Bilingual
 from scheduler.model import Farm
 
 _SHOWN: Final = 5  # names of nodes in the alarm
@@ -18,24 +18,24 @@ class Trouble:
 
     alarm: str
     reasons: frozenset[str]
-    of_one: Saying
-    of_many: Saying
-    step: Saying
+    of_one: Bilingual
+    of_many: Bilingual
+    step: Bilingual
 
 
 _TROUBLES: Final = (
     Trouble(
         "node-disk-full",
         frozenset({"ledger-not-writable", "disk-nearly-full"}),
-        Saying(
+        Bilingual(
             "its disk is full: it starts nothing until there is room.",
             "son disque est plein : il ne lance rien tant qu'il n'y a pas de place.",
         ),
-        Saying(
+        Bilingual(
             "their disks are full: they start nothing until there is room.",
             "leurs disques sont pleins : ils ne lancent rien tant qu'il n'y a pas de place.",
         ),
-        Saying(
+        Bilingual(
             "Free some space on the computer beside its printers. It goes on by itself then; what prints there is not lost.",
             "Libérez de la place sur l'ordinateur à côté de ses imprimantes. Il repart alors tout seul ; ce qui s'y imprime n'est "
             "pas perdu.",
@@ -44,15 +44,15 @@ _TROUBLES: Final = (
     Trouble(
         "node-clock-not-set",
         frozenset({"clock-not-set"}),
-        Saying(
+        Bilingual(
             "its clock was never set, so it cannot keep its quiet hours and starts nothing.",
             "son horloge n'a jamais été réglée ; il ne peut pas respecter ses heures de silence et ne lance rien.",
         ),
-        Saying(
+        Bilingual(
             "their clocks were never set, so they cannot keep their quiet hours and start nothing.",
             "leurs horloges n'ont jamais été réglées ; ils ne peuvent pas respecter leurs heures de silence et ne lancent rien.",
         ),
-        Saying(
+        Bilingual(
             "Give that computer the network, so that it gets the time, or set its clock. It goes on by itself then.",
             "Donnez le réseau à cet ordinateur, pour qu'il reçoive l'heure, ou réglez son horloge. Il repart alors tout seul.",
         ),
@@ -60,15 +60,15 @@ _TROUBLES: Final = (
     Trouble(
         "node-limits-unusable",
         frozenset({"limits-unreadable"}),
-        Saying(
+        Bilingual(
             "its owner's limits.toml cannot be used: it starts nothing until it can.",
             "le limits.toml de son propriétaire est inutilisable : il ne lance rien jusque-là.",
         ),
-        Saying(
+        Bilingual(
             "their owners' limits.toml cannot be used: they start nothing until they can.",
             "les limits.toml de leurs propriétaires sont inutilisables : ils ne lancent rien jusque-là.",
         ),
-        Saying(
+        Bilingual(
             "Its printers say what is wrong, and so does `farm node limits` on that computer. Correct the file there: it goes on "
             "by itself then; what prints is not lost.",
             "Ses imprimantes disent ce qui ne va pas, `farm node limits` aussi sur cet ordinateur. Corrigez-y le fichier : il "
@@ -112,7 +112,7 @@ def _names(farm: Farm, nodes: Iterable[str]) -> list[str]:
     return sorted(record.name or node if record is not None else node for node, record in records.items())
 
 
-def _text(trouble: Trouble, names: Sequence[str]) -> Saying:
+def _text(trouble: Trouble, names: Sequence[str]) -> Bilingual:
     listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     what = trouble.of_one if len(names) == 1 else trouble.of_many
-    return Saying(f"{listed}: {what.en}", f"{listed} : {what.fr}")
+    return Bilingual(f"{listed}: {what.en}", f"{listed} : {what.fr}")

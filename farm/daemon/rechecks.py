@@ -13,10 +13,11 @@ from farm.daemon.engine import Engine
 from farm.daemon.inspection import Checked
 from farm.daemon.programs import Programs, judged, remember_findings
 from farm.daemon.releases import find_program, without_release
-from farm.daemon.sayings import Saying, alarm_view
+from farm.daemon.sayings import alarm_view
 from farm.errors import FarmError, StoreFullError
 from farm.log import get_logger
 from farm.views import AlarmView
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Farm, Program, Verdict
 
@@ -78,11 +79,11 @@ def worse_alarm(farm: Farm) -> AlarmView | None:
     more, more_fr = ("", "") if len(found) <= _NAMED else (f" and {len(found) - _NAMED} more", f" et {len(found) - _NAMED} autres")
     return alarm_view(
         "programs-worse",
-        Saying(
+        Bilingual(
             f"A stricter check took programs out of use: {names}{more}. Nothing new of them is printed.",
             f"Un contrôle plus strict a mis des programmes hors service : {names}{more_fr}. Rien de nouveau n'en est imprimé.",
         ),
-        Saying(
+        Bilingual(
             "`farm program show` says what is wrong: release what needs trust, replace what is rejected.",
             "`farm program show` dit ce qui ne va pas : validez ce qui demande confiance, remplacez ce qui est rejeté.",
         ),

@@ -14,7 +14,10 @@ def find_program(farm: Farm, sha256: str) -> Program:
     """A program. NotFoundError."""
     program = farm.programs.get(sha256)
     if program is None:
-        raise NotFoundError("There is no such program.", next_step="GET /api/v1/programs lists them all.")
+        raise NotFoundError(
+            Bilingual("There is no such program.", "Il n'y a pas de tel programme."),
+            next_step=Bilingual("GET /api/v1/programs lists them all.", "GET /api/v1/programs les donne tous."),
+        )
     return program
 
 
@@ -22,7 +25,10 @@ def find_revision(farm: Farm, key: str) -> Revision:
     """A revision. NotFoundError."""
     revision = farm.revisions.get(key)
     if revision is None:
-        raise NotFoundError(f"There is no revision {key}.", next_step="GET /api/v1/designs lists them all.")
+        raise NotFoundError(
+            Bilingual(f"There is no revision {key}.", f"Il n'y a pas de révision {key}."),
+            next_step=Bilingual("GET /api/v1/designs lists them all.", "GET /api/v1/designs les donne toutes."),
+        )
     return revision
 
 
@@ -37,15 +43,27 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
     program = find_program(draft.farm, sha256)
     if program.verdict is Verdict.REJECT:
         raise ConflictError(
-            "The program does not pass the checks of its profile: nobody can release it.",
-            next_step="Upload a corrected file; GET /api/v1/programs/{sha256} says what is wrong with this one.",
+            Bilingual(
+                "The program does not pass the checks of its profile: nobody can release it.",
+                "Le programme ne passe pas les contrôles de son profil : personne ne peut le valider.",
+            ),
+            next_step=Bilingual(
+                "Upload a corrected file; GET /api/v1/programs/{sha256} says what is wrong with this one.",
+                "Envoyez un fichier corrigé ; GET /api/v1/programs/{sha256} dit ce qui ne va pas dans celui-ci.",
+            ),
             code="program-rejected",
         )
     if program.verdict is Verdict.PASS:
-        raise ConflictError("The program passes all checks.", next_step="It needs no release.", code="release-not-needed")
+        raise ConflictError(
+            Bilingual("The program passes all checks.", "Le programme passe tous les contrôles."),
+            next_step=Bilingual("It needs no release.", "Il n'a pas besoin d'être validé."),
+            code="release-not-needed",
+        )
     if program.released:
         raise ConflictError(
-            f"{program.released_by} has released the program.", next_step="Withdraw that release first.", code="released-already"
+            Bilingual(f"{program.released_by} has released the program.", f"{program.released_by} a validé le programme."),
+            next_step=Bilingual("Withdraw that release first.", "Retirez d'abord cette validation."),
+            code="released-already",
         )
     _require_shown(program, request)
     released = replace(
@@ -89,7 +107,11 @@ def withdraw_program(draft: Draft, sha256: str, request: SignedRequest, now_s: f
     """
     program = find_program(draft.farm, sha256)
     if not program.released_by:
-        raise ConflictError("Nobody has released the program.", next_step="There is nothing to withdraw.", code="not-released")
+        raise ConflictError(
+            Bilingual("Nobody has released the program.", "Personne n'a validé le programme."),
+            next_step=Bilingual("There is nothing to withdraw.", "Il n'y a rien à retirer."),
+            code="not-released",
+        )
     draft.put(without_release(program))
     audit.note(draft, request.by, "program.withdraw", sha256, now_s, reason=request.reason, detail=program.released_for)
 
@@ -104,7 +126,11 @@ def release_revision(draft: Draft, key: str, request: SignedRequest, now_s: floa
     """
     revision = find_revision(draft.farm, key)
     if revision.recalled:
-        raise ConflictError(f"Revision {key} was recalled.", next_step="Give the new revision another name.", code="recalled")
+        raise ConflictError(
+            Bilingual(f"Revision {key} was recalled.", f"La révision {key} a été rappelée."),
+            next_step=Bilingual("Give the new revision another name.", "Donnez un autre nom à la nouvelle révision."),
+            code="recalled",
+        )
     if revision.draft:
         draft.put(replace(revision, draft=False, released_by=request.by, released_at_s=now_s))
         audit.note(draft, request.by, "revision.release", key, now_s, reason=request.reason)

@@ -15,6 +15,7 @@ from farm.library_views import (
     RequesterView,
     SignedRequest,
 )
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Approval, Farm, Requester, approval_key
 
@@ -31,24 +32,38 @@ def find_requester(farm: Farm, name: str) -> Requester:
         if requester.name.casefold() == wanted:
             return requester
     raise NotFoundError(
-        f"There is no requester {name.strip()!r}.",
-        next_step="`farm requester list` names them; `farm requester add NAME` adds one.",
+        Bilingual(f"There is no requester {name.strip()!r}.", f"Il n'y a pas de demandeur {name.strip()!r}."),
+        next_step=Bilingual(
+            "`farm requester list` names them; `farm requester add NAME` adds one.",
+            "`farm requester list` en donne les noms ; `farm requester add NAME` en ajoute un.",
+        ),
     )
 
 
 def _require_free(farm: Farm, name: str, *, but: str = "") -> None:
     wanted = name.strip().casefold()
     if not wanted:
-        raise InvalidError("A requester needs a name.", next_step="Give it one.")
+        raise InvalidError(
+            Bilingual("A requester needs a name.", "Un demandeur a besoin d'un nom."),
+            next_step=Bilingual("Give it one.", "Donnez-lui-en un."),
+        )
     if any(known.name.casefold() == wanted and known.id != but for known in farm.requesters.values()):
-        raise ConflictError(f"There is a requester {name.strip()!r} already.", next_step="Take another name.", code="name-taken")
+        raise ConflictError(
+            Bilingual(f"There is a requester {name.strip()!r} already.", f"Il y a déjà un demandeur {name.strip()!r}."),
+            next_step=Bilingual("Take another name.", "Prenez un autre nom."),
+            code="name-taken",
+        )
 
 
 def add(draft: Draft, request: RequesterRequest, now_s: float) -> str:
     """Add a requester; returns its id. ConflictError: the name is taken, or there are too many."""
     _require_free(draft.farm, request.name)
     if len(draft.farm.requesters) >= MAX_REQUESTERS:
-        raise ConflictError(f"There are {MAX_REQUESTERS} requesters.", next_step="Remove some that order nothing.", code="too-many")
+        raise ConflictError(
+            Bilingual(f"There are {MAX_REQUESTERS} requesters.", f"Il y a {MAX_REQUESTERS} demandeurs."),
+            next_step=Bilingual("Remove some that order nothing.", "Retirez-en qui ne commandent rien."),
+            code="too-many",
+        )
     made = Requester(new_id("requester"), request.name.strip(), request.approves, now_s)
     draft.put(made)
     audit.note(draft, request.by, "requester.add", made.id, now_s, detail=made.name)
@@ -76,7 +91,9 @@ def remove(draft: Draft, key: str, by: str, now_s: float) -> None:
     requester = find_requester(draft.farm, key)
     if any(order.open and order.requester == requester.id for order in draft.farm.orders.values()):
         raise ConflictError(
-            f"{requester.name} has open orders.", next_step="Wait until they are met, or cancel them.", code="requester-in-use"
+            Bilingual(f"{requester.name} has open orders.", f"{requester.name} a des commandes ouvertes."),
+            next_step=Bilingual("Wait until they are met, or cancel them.", "Attendez qu'elles soient honorées, ou annulez-les."),
+            code="requester-in-use",
         )
     for approval in [item for item in draft.farm.approvals.values() if item.requester == requester.id]:
         draft.forget(Approval, approval.id)
@@ -94,13 +111,22 @@ def approve(draft: Draft, key: str, request: ApprovalRequest, now_s: float) -> s
     """
     requester, revision = find_requester(draft.farm, key), find_revision(draft.farm, request.revision)
     if revision.recalled:
-        raise ConflictError(f"Revision {revision.id} was recalled.", next_step="Approve the one that follows it.", code="recalled")
+        raise ConflictError(
+            Bilingual(f"Revision {revision.id} was recalled.", f"La révision {revision.id} a été rappelée."),
+            next_step=Bilingual("Approve the one that follows it.", "Approuvez celle qui la suit."),
+            code="recalled",
+        )
     approval = approval_key(requester.id, revision.id)
     if approval in draft.farm.approvals:
         return requester.id
     if sum(1 for item in draft.farm.approvals.values() if item.requester == requester.id) >= MAX_APPROVALS:
         raise ConflictError(
-            f"{requester.name} has approved {MAX_APPROVALS} revisions.", next_step="Withdraw some old ones.", code="too-many"
+            Bilingual(
+                f"{requester.name} has approved {MAX_APPROVALS} revisions.",
+                f"{requester.name} a approuvé {MAX_APPROVALS} révisions.",
+            ),
+            next_step=Bilingual("Withdraw some old ones.", "Retirez-en d'anciennes."),
+            code="too-many",
         )
     draft.put(Approval(approval, requester.id, revision.id, request.by, now_s, request.note))
     audit.note(draft, request.by, "approval.add", requester.id, now_s, reason=request.note, detail=revision.id)
@@ -112,7 +138,10 @@ def withdraw(draft: Draft, key: str, revision: str, request: SignedRequest, now_
     requester = find_requester(draft.farm, key)
     approval = approval_key(requester.id, revision)
     if approval not in draft.farm.approvals:
-        raise NotFoundError(f"{requester.name} has not approved {revision}.", next_step="`farm requester list` shows what it has.")
+        raise NotFoundError(
+            Bilingual(f"{requester.name} has not approved {revision}.", f"{requester.name} n'a pas approuvé {revision}."),
+            next_step=Bilingual("`farm requester list` shows what it has.", "`farm requester list` montre ce qui est approuvé."),
+        )
     draft.forget(Approval, approval)
     audit.note(draft, request.by, "approval.withdraw", requester.id, now_s, reason=request.reason, detail=revision)
     return requester.id

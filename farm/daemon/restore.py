@@ -26,6 +26,7 @@ from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.store import migrations
 from farm.store.backup import connect, copy_database, sync_folder
 from farm.store.writer import FILE_NAME
+from gcode.texts import Bilingual, both
 
 _READY: Final = f"{FILE_NAME}.restoring"
 _ASIDE: Final = "essaim-before-restore-"
@@ -113,7 +114,10 @@ class Restoration:
 
     def __enter__(self) -> "Restoration":
         if not self.backup.is_file():
-            raise NotFoundError(f"There is no file {self.backup}.", next_step="`farm backup --list` names the backups.")
+            raise NotFoundError(
+                Bilingual(f"There is no file {self.backup}.", f"Il n'y a pas de fichier {self.backup}."),
+                next_step=Bilingual("`farm backup --list` names the backups.", "`farm backup --list` nomme les sauvegardes."),
+            )
         self._discard()
         copy_database(self.backup, self._ready)
         try:
@@ -155,14 +159,27 @@ class Restoration:
             version = database.execute("SELECT version_num FROM alembic_version").fetchone() if ours else None
         if version is None:
             raise InvalidError(
-                f"{self.backup} is a database, but none of Essaim.",
-                next_step="Name a file of the folder `backups` in the data folder.",
+                Bilingual(
+                    f"{self.backup} is a database, but none of Essaim.",
+                    f"{self.backup} est une base de données, mais pas d'Essaim.",
+                ),
+                next_step=Bilingual(
+                    "Name a file of the folder `backups` in the data folder.",
+                    "Nommez un fichier du dossier `backups` dans le dossier des données.",
+                ),
                 code="not-a-backup",
             )
         if str(version[0]) > migrations.HEAD:
             raise InvalidError(
-                f"{self.backup} was written by a newer Essaim (version {version[0]}; this one knows {migrations.HEAD}).",
-                next_step="Restore it with that one, or choose an older backup.",
+                Bilingual(
+                    f"{self.backup} was written by a newer Essaim (version {version[0]}; this one knows {migrations.HEAD}).",
+                    f"{self.backup} a été écrit par un Essaim plus récent "
+                    f"(version {version[0]} ; celui-ci connaît {migrations.HEAD}).",
+                ),
+                next_step=Bilingual(
+                    "Restore it with that one, or choose an older backup.",
+                    "Restaurez-la avec celui-là, ou choisissez une sauvegarde plus ancienne.",
+                ),
                 code="newer-schema",
             )
 
@@ -173,8 +190,14 @@ class Restoration:
                 migrations.upgrade(connection)
         except exc.SQLAlchemyError as error:
             raise FarmError(
-                f"{self.backup} could not be brought up to date: {getattr(error, 'orig', error)}.",
-                next_step="Make room on the disk, or choose another backup.",
+                Bilingual(
+                    f"{self.backup} could not be brought up to date: {getattr(error, 'orig', error)}.",
+                    f"{self.backup} n'a pas pu être mis à jour : {getattr(error, 'orig', error)}.",
+                ),
+                next_step=Bilingual(
+                    "Make room on the disk, or choose another backup.",
+                    "Libérez de la place sur le disque, ou choisissez une autre sauvegarde.",
+                ),
                 code="migration-failed",
             ) from error
         finally:
@@ -213,16 +236,22 @@ class Restoration:
                 mode = database.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorname", "") not in _DAMAGED:
-                raise self._in_use(str(error)) from error
+                raise self._in_use(both(str(error))) from error
             self._move_logs_aside()
         else:
             if mode != "delete":
-                raise self._in_use(f"its journal mode stays {mode}")
+                raise self._in_use(Bilingual(f"its journal mode stays {mode}", f"son mode de journal reste {mode}"))
 
-    def _in_use(self, cause: str) -> FarmError:
+    def _in_use(self, cause: Bilingual) -> FarmError:
         return ConflictError(
-            f"{self.database} is used by another program ({cause}): nothing was changed.",
-            next_step="End what has it open (`fuser` names it), then try again.",
+            Bilingual(
+                f"{self.database} is used by another program ({cause.en}): nothing was changed.",
+                f"{self.database} sert à un autre programme ({cause.fr}) : rien n'a été changé.",
+            ),
+            next_step=Bilingual(
+                "End what has it open (`fuser` names it), then try again.",
+                "Arrêtez ce qui l'a ouverte (`fuser` le nomme), puis réessayez.",
+            ),
             code="database-in-use",
         )
 

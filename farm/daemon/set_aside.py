@@ -3,15 +3,15 @@
 from typing import Final
 
 from farm.daemon.alarms import Alarms
-from farm.daemon.sayings import Saying
 from farm.errors import NotFoundError
 from farm.views import SetAsideView
+from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.model import Farm, SetAside
 
 CODE: Final = "fact.set-aside"
 MOST: Final = 1_000  # in one answer
-_STEP: Final = Saying(
+_STEP: Final = Bilingual(
     "Look at them: farm set-aside. Count by hand what they were about.",
     "Regardez-les : farm set-aside. Comptez à la main ce dont ils parlaient.",
 )
@@ -39,7 +39,10 @@ def listed(farm: Farm, limit: int, offset: int) -> list[SetAsideView]:
 def looked_at(draft: Draft, key: str) -> None:
     """Somebody has looked at it. NotFoundError."""
     if key not in draft.farm.set_aside:
-        raise NotFoundError(f"No fact {key} is set aside.", next_step="`farm set-aside` lists them.")
+        raise NotFoundError(
+            Bilingual(f"No fact {key} is set aside.", f"Aucun fait {key} n'est mis de côté."),
+            next_step=Bilingual("`farm set-aside` lists them.", "`farm set-aside` en donne la liste."),
+        )
     draft.forget(SetAside, key)
 
 
@@ -52,15 +55,15 @@ def show(alarms: Alarms, farm: Farm) -> None:
     alarms.hold(CODE, _text(len(rows), list(dict.fromkeys(_name(farm, row) for row in rows))), _STEP, rows[-1].created_at_s)
 
 
-def _text(count: int, names: list[str]) -> Saying:
+def _text(count: int, names: list[str]) -> Bilingual:
     listed = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
     of, du = (f"of node {listed}", f"du nœud {listed}") if len(names) == 1 else (f"of nodes {listed}", f"des nœuds {listed}")
     if count == 1:
-        return Saying(
+        return Bilingual(
             f"1 fact {of} could not be understood; nothing else waits for it.",
             f"1 fait {du} n'a pas pu être compris ; rien d'autre ne l'attend.",
         )
-    return Saying(
+    return Bilingual(
         f"{count} facts {of} could not be understood; nothing else waits for them.",
         f"{count} faits {du} n'ont pas pu être compris ; rien d'autre ne les attend.",
     )

@@ -11,6 +11,7 @@ from farm.errors import FarmError, NotFoundError, RejectedError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.views import ProgramRequest, ProgramView, UploadState, UploadView
+from gcode.texts import Bilingual
 
 _log = get_logger(__name__)
 MAX_KEPT: Final = 32  # that have ended
@@ -49,13 +50,22 @@ class Uploads:
         """One upload. NotFoundError: it never was, or is forgotten."""
         view = self._views.get(upload)
         if view is None:
-            raise NotFoundError(f"There is no upload {upload}.", next_step="GET /api/v1/programs lists what the farm has.")
+            raise NotFoundError(
+                Bilingual(f"There is no upload {upload}.", f"Il n'y a pas d'envoi {upload}."),
+                next_step=Bilingual(
+                    "GET /api/v1/programs lists what the farm has.", "GET /api/v1/programs donne la liste de ce qu'a la ferme."
+                ),
+            )
         return view
 
     def require_room(self) -> None:
         """Refuse one more while many wait. FarmError (throttled)."""
         if len(self._tasks) >= MAX_WAITING:
-            raise FarmError(f"{MAX_WAITING} files wait to be checked.", next_step="Wait for one of them.", code="throttled")
+            raise FarmError(
+                Bilingual(f"{MAX_WAITING} files wait to be checked.", f"{MAX_WAITING} fichiers attendent d'être contrôlés."),
+                next_step=Bilingual("Wait for one of them.", "Attendez que l'un d'eux ait fini."),
+                code="throttled",
+            )
 
     async def follow(self, request: ProgramRequest, size_bytes: int, work: Work) -> tuple[ProgramView, bool]:
         """Do `work` while everybody can see how far it is; return what it returns. FarmError: as `work`."""

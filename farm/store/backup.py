@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import FarmError, InvalidError, NotFoundError, StoreFullError
+from gcode.texts import Bilingual
 
 FOLDER: Final = "backups"
 _PREFIX: Final = "essaim-"
@@ -90,7 +91,11 @@ def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise InvalidError(
-            f"The database {path} is damaged: {found}.", next_step="Use an older backup: farm backup --list shows them."
+            Bilingual(f"The database {path} is damaged: {found}.", f"La base de données {path} est abîmée : {found}."),
+            next_step=Bilingual(
+                "Use an older backup: farm backup --list shows them.",
+                "Prenez une sauvegarde plus ancienne : farm backup --list les montre.",
+            ),
         )
 
 
@@ -101,24 +106,48 @@ def _check_room(source: Path, folder: Path) -> None:
         raise _translate(error, source, folder) from error
     if free < needed:
         raise StoreFullError(
-            f"No room for a copy of the database in {folder}: {needed // 1024} KiB are needed, {free // 1024} KiB are free.",
-            next_step="Make room there, or name another folder with [backup] folder in farm.toml.",
+            Bilingual(
+                f"No room for a copy of the database in {folder}: {needed // 1024} KiB are needed, {free // 1024} KiB are free.",
+                f"Pas de place pour une copie de la base de données dans {folder} : "
+                f"il faut {needed // 1024} Kio, {free // 1024} Kio sont libres.",
+            ),
+            next_step=Bilingual(
+                "Make room there, or name another folder with [backup] folder in farm.toml.",
+                "Libérez-y de la place, ou nommez un autre dossier avec [backup] folder dans farm.toml.",
+            ),
         )
 
 
 def _translate(error: Exception, source: Path, target: Path) -> FarmError:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(error, "errno", None) == 28:  # ENOSPC
-        return StoreFullError(f"The disk with {target.parent} is full: no copy was made.", next_step="Make room on it.")
+        return StoreFullError(
+            Bilingual(
+                f"The disk with {target.parent} is full: no copy was made.",
+                f"Le disque où est {target.parent} est plein : aucune copie n'a été faite.",
+            ),
+            next_step=Bilingual("Make room on it.", "Libérez-y de la place."),
+        )
     if name in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
         return InvalidError(
-            f"{source} is no database, or damaged: {error}.", next_step="Use another backup.", code="not-a-database"
+            Bilingual(
+                f"{source} is no database, or damaged: {error}.",
+                f"{source} n'est pas une base de données, ou est abîmé : {error}.",
+            ),
+            next_step=Bilingual("Use another backup.", "Prenez une autre sauvegarde."),
+            code="not-a-database",
         )
     what = getattr(error, "strerror", None) or str(error)
     return FarmError(
-        f"The database {source} could not be copied to {target}: {what}.",
+        Bilingual(
+            f"The database {source} could not be copied to {target}: {what}.",
+            f"La base de données {source} n'a pas pu être copiée vers {target} : {what}.",
+        ),
         code="backup-failed",
-        next_step="Check that the folder exists, that this user may write it, and that the disk is well.",
+        next_step=Bilingual(
+            "Check that the folder exists, that this user may write it, and that the disk is well.",
+            "Vérifiez que le dossier existe, que cet utilisateur peut y écrire et que le disque va bien.",
+        ),
     )
 
 
@@ -172,7 +201,10 @@ class Backups:
         for backup in self._all():
             if backup.path.name == name:
                 return backup
-        raise NotFoundError(f"There is no backup {name}.", next_step="GET /api/v1/backups lists them all.")
+        raise NotFoundError(
+            Bilingual(f"There is no backup {name}.", f"Il n'y a pas de sauvegarde {name}."),
+            next_step=Bilingual("GET /api/v1/backups lists them all.", "GET /api/v1/backups les donne toutes."),
+        )
 
     def is_due(self, database: Path) -> bool:
         """Whether anything was written since the newest copy."""

@@ -20,6 +20,7 @@ from farm.errors import ConfigurationError, FarmError, InvalidError, StoreFullEr
 from farm.store import migrations, repository
 from farm.store.backup import FOLDER, Backup, Backups
 from farm.store.repository import Change, StoredFarm
+from gcode.texts import Bilingual
 from scheduler.model import AuditEntry, Durable, Job
 
 _Result = TypeVar("_Result")
@@ -167,8 +168,15 @@ class Store:
             if isinstance(error, exc.SQLAlchemyError) and isinstance(found := self._translate(error), StoreFullError):
                 raise found from error
             raise ConfigurationError(
-                f"The database {self._path} cannot be used: {getattr(error, 'orig', error)}.",
-                next_step="Check that the data folder exists and this user may write it, or name another with `data` in farm.toml.",
+                Bilingual(
+                    f"The database {self._path} cannot be used: {getattr(error, 'orig', error)}.",
+                    f"La base de données {self._path} ne peut pas servir : {getattr(error, 'orig', error)}.",
+                ),
+                next_step=Bilingual(
+                    "Check that the data folder exists and this user may write it, or name another with `data` in farm.toml.",
+                    "Vérifiez que le dossier des données existe et que cet utilisateur peut y écrire, "
+                    "ou nommez-en un autre avec `data` dans farm.toml.",
+                ),
             ) from error
 
     def _write(self, work: Callable[[Connection], _Result]) -> _Result:
@@ -194,15 +202,24 @@ class Store:
         full = name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and self._free_bytes() < _NEARLY_FULL_BYTES)
         if full:
             return StoreFullError(
-                f"The disk with {self._path.parent} is full: nothing was written.",
-                next_step="Make room on it. The farm goes on by itself then; nodes keep their facts until it does.",
+                Bilingual(
+                    f"The disk with {self._path.parent} is full: nothing was written.",
+                    f"Le disque où est {self._path.parent} est plein : rien n'a été écrit.",
+                ),
+                next_step=Bilingual(
+                    "Make room on it. The farm goes on by itself then; nodes keep their facts until it does.",
+                    "Libérez-y de la place. La ferme repart alors toute seule ; d'ici là, les nœuds gardent leurs faits.",
+                ),
             )
         if isinstance(error, exc.IntegrityError | exc.DataError):
             return _refused(cause)
         return FarmError(
-            f"The database {self._path} failed: {cause}.",
+            Bilingual(f"The database {self._path} failed: {cause}.", f"La base de données {self._path} a échoué : {cause}."),
             code="store-failed",
-            next_step="Check the disk (`dmesg`) and that this user may write it. The farm goes on by itself when it works again.",
+            next_step=Bilingual(
+                "Check the disk (`dmesg`) and that this user may write it. The farm goes on by itself when it works again.",
+                "Vérifiez le disque (`dmesg`) et que cet utilisateur peut y écrire. La ferme repart toute seule quand il remarche.",
+            ),
         )
 
     def _free_bytes(self) -> int:
@@ -213,4 +230,8 @@ class Store:
 
 
 def _refused(why: object) -> InvalidError:
-    return InvalidError(f"The database refused a row: {why}.", code="store-refused", next_step="Report this.")
+    return InvalidError(
+        Bilingual(f"The database refused a row: {why}.", f"La base de données a refusé une ligne : {why}."),
+        code="store-refused",
+        next_step=Bilingual("Report this.", "Signalez-le."),
+    )

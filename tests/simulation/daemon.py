@@ -20,6 +20,7 @@ from farm.errors import FarmError, StoreFullError
 from farm.store.repository import Change, Put, SetMeta
 from farm.store.schema import metadata
 from farm.store.writer import Store
+from gcode.texts import told
 from scheduler.draft import Draft
 from scheduler.model import BuildSpace, Durable, Rules
 from tests.simulation.network import Network
@@ -52,7 +53,7 @@ class Card(Store):
         if not changes:
             return
         if self.full:
-            raise StoreFullError("full", next_step="wait")
+            raise StoreFullError(told("full"), next_step=told("wait"))
         self.before_commit()
         await super().commit(changes)
         self.after_commit(changes)

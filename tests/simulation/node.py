@@ -22,6 +22,7 @@ from farm.node.core import Changes, NodeState, PrinterSetup, StartJob, Step, Tra
 from farm.node.keeper import Event, Keeper
 from farm.node.ledger import Ledger, LedgerWriteError
 from farm.node.outbox import BATCH, Outbox
+from gcode.texts import told
 from scheduler.model import JobOutcome
 from tests.simulation.machine import Machine, is_foreign
 from tests.simulation.network import Network
@@ -59,7 +60,7 @@ class Disk(Ledger):
         if changes.empty:
             return
         if self.full and changes.boot is None:  # the ballast is there for that
-            raise LedgerWriteError("full", next_step="wait", full=True)
+            raise LedgerWriteError(told("full"), next_step=told("wait"), full=True)
         self.before_commit()
         super().commit(changes)
         self.after_commit()

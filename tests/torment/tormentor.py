@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from farm.commands.client import FarmClient
 from farm.errors import FarmError, UnreachableError
+from gcode.texts import told
 from tests.torment.audit import Evidence, Verdict, audit
 from tests.torment.hands import Hands
 from tests.torment.ledgers import read_books
@@ -236,7 +237,7 @@ class Tormentor:
     def _open_order(self, pick: int) -> dict[str, Any]:
         found = [order for order in self._hands.farm.get("orders", []) if order["state"] == "open"]
         if not found:
-            raise FarmError("no order is open", next_step="Order something.", code="none-open")
+            raise FarmError(told("no order is open"), next_step=told("Order something."), code="none-open")
         order: dict[str, Any] = found[pick % len(found)]
         return order
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from farm.errors import ConfigurationError
+from gcode.texts import Bilingual
 
 HEAD: Final = "0004"  # the newest script in versions/; a test compares
 
@@ -32,8 +33,14 @@ def upgrade(connection: Connection) -> None:
         return
     if version is not None and version > HEAD:
         raise ConfigurationError(
-            f"The database has version {version}; this Essaim knows versions up to {HEAD}.",
-            next_step="Start the newer Essaim again, or restore a backup of this version.",
+            Bilingual(
+                f"The database has version {version}; this Essaim knows versions up to {HEAD}.",
+                f"La base de données est en version {version} ; cet Essaim connaît les versions jusqu'à {HEAD}.",
+            ),
+            next_step=Bilingual(
+                "Start the newer Essaim again, or restore a backup of this version.",
+                "Relancez l'Essaim plus récent, ou restaurez une sauvegarde de cette version.",
+            ),
         )
     from alembic import command  # noqa: PLC0415 - see the module docstring
     from alembic.config import Config  # noqa: PLC0415

@@ -19,6 +19,7 @@ from farm.daemon.world import World
 from farm.errors import StoreFullError
 from farm.store.repository import Change, Put, SetMeta
 from farm.store.writer import FILE_NAME, Store
+from gcode.texts import told
 from scheduler.draft import Draft
 from scheduler.model import (
     BedState,
@@ -267,7 +268,7 @@ class FullStore:
     async def commit(self, changes: Sequence[Change]) -> None:
         self.commits += bool(changes)
         if self.full:
-            raise StoreFullError("full", next_step="make room")
+            raise StoreFullError(told("full"), next_step=told("make room"))
         await self.inner.commit(changes)
 
     def __getattr__(self, name: str) -> Any:

@@ -14,15 +14,15 @@ from farm.daemon import brokers, set_aside
 from farm.daemon.alarms import NEXT_STEPS, QUIET, Alarms, store_trouble
 from farm.daemon.fence import Fence, FenceWhy, fence_step, fence_text
 from farm.daemon.guard import Guard
-from farm.daemon.sayings import Saying
 from farm.errors import FarmError, StoreFullError
+from gcode.texts import Bilingual
 from scheduler.facts import Notice
 from scheduler.model import Farm as Known
 from scheduler.model import SetAside
 
 
-def both(text: str) -> Saying:
-    return Saying(text, f"{text} (fr)")
+def both(text: str) -> Bilingual:
+    return Bilingual(text, f"{text} (fr)")
 
 
 def test_a_condition_begins_once_and_ends_once() -> None:
@@ -94,7 +94,13 @@ def test_brokers_are_told_of_in_both_languages(states: str) -> None:
     check(alarms)
 
 
-@pytest.mark.parametrize("error", [StoreFullError("full", next_step="room"), FarmError("broken", next_step="mend")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreFullError(Bilingual("full", "plein"), next_step=Bilingual("room", "place")),
+        FarmError(Bilingual("broken", "cassé"), next_step=Bilingual("mend", "réparez")),
+    ],
+)
 def test_a_store_is_told_of_in_both_languages(error: FarmError) -> None:
     alarms = Alarms()
     alarms.begin("store", *store_trouble(error), 1.0)

@@ -10,6 +10,7 @@ from farm.daemon.alarms import Alarms
 from farm.daemon.backups import ALARM, BackupKeeper
 from farm.errors import FarmError, StoreFullError
 from farm.store.backup import Backup
+from gcode.texts import Bilingual
 
 
 class Copies:
@@ -47,8 +48,14 @@ async def test_a_copy_is_made_only_when_there_is_something_new(copies: Copies) -
     assert copies.made == 1
 
 
-@pytest.mark.parametrize("error", [StoreFullError("No room.", next_step="Make some."), OSError(13, "Permission denied")])
-async def test_a_failure_is_told_until_a_copy_works_again(copies: Copies, error: Exception) -> None:
+NO_ROOM = StoreFullError(Bilingual("No room.", "Pas de place."), next_step=Bilingual("Make some.", "Faites-en."))
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "step"),
+    [(NO_ROOM, "Pas de place.", "Faites-en."), (OSError(13, "Permission denied"), "[Errno 13] Permission denied", "Regardez")],
+)
+async def test_a_failure_is_told_until_a_copy_works_again(copies: Copies, error: Exception, why: str, step: str) -> None:
     alarms, touched = Alarms(), list[int]()
     keeping = keeper(copies, alarms, touched)
     copies.error = error
@@ -56,8 +63,8 @@ async def test_a_failure_is_told_until_a_copy_works_again(copies: Copies, error:
     await keeping.look()
     (alarm,) = alarms.all()
     assert alarm.code == ALARM
-    assert alarm.text_fr.startswith("Aucune sauvegarde")
-    assert alarm.next_step_fr.startswith("Regardez")
+    assert alarm.text_fr == f"Aucune sauvegarde n'a pu être faite : {why}"
+    assert alarm.next_step_fr.startswith(step)
     assert (error.detail if isinstance(error, FarmError) else "Permission denied") in alarm.text
     assert touched == [1]
     copies.error = None

@@ -30,6 +30,7 @@ from farm.views import (
     ProgramRequest,
 )
 from gcode.profile import bundled_profiles
+from gcode.texts import told
 from scheduler.model import Job, JobOutcome, Revision, Stock
 from tests.integration.small_program import small_program
 from tests.patience import PATIENCE_S
@@ -52,15 +53,15 @@ class Users:
 
     async def remove(self, username: str) -> None:
         if username not in self.known:
-            raise NotFoundError("no such user", next_step="look")
+            raise NotFoundError(told("no such user"), next_step=told("look"))
         del self.known[username]
         if self.slow:
-            raise UnreachableError("slow", next_step="wait")
+            raise UnreachableError(told("slow"), next_step=told("wait"))
 
     async def add(self, username: str, password: str) -> None:
         self.known[username] = password
         if self.slow:
-            raise UnreachableError("slow", next_step="wait")
+            raise UnreachableError(told("slow"), next_step=told("wait"))
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ async def test_what_is_not_there_is_not_found(control: DaemonControl) -> None:
 async def test_health_names_what_is_wrong(farm: Farm, control: DaemonControl) -> None:
     assert control.health().ready
     farm.bus.connected = False
-    farm.engine._became_full(StoreFullError("full", next_step="make room"))
+    farm.engine._became_full(StoreFullError(told("full"), next_step=told("make room")))
     farm.world.fence = Fence(FenceWhy.TAKEN_OVER, "n1", 9, GENERATION)
     health = control.health()
     assert not health.ready

@@ -9,6 +9,7 @@ import pytest
 from farm.bus import messages
 from farm.bus.topics import Stream
 from farm.errors import ConflictError, FarmError, NotFoundError
+from gcode.texts import told
 from scheduler.draft import Draft
 from scheduler.model import Order, Stock
 from tests.patience import PATIENCE_S
@@ -228,7 +229,7 @@ async def test_a_wish_is_answered_after_its_commit(farm: Farm) -> None:
 async def test_a_refused_wish_leaves_nothing_behind(farm: Farm) -> None:
     def half(draft: Draft) -> None:
         draft.put(Stock("r9", 1))
-        raise ConflictError("no", next_step="none")
+        raise ConflictError(told("no"), next_step=told("none"))
 
     with pytest.raises(ConflictError):
         await farm.ask(half)
@@ -269,7 +270,7 @@ async def test_who_still_waits_when_the_loop_ends_is_told(farm: Farm) -> None:
     task = asyncio.create_task(farm.engine.run())
     task.cancel()
     await asyncio.sleep(0)
-    farm.engine._inbox.close(FarmError("ending", next_step="later"))
+    farm.engine._inbox.close(FarmError(told("ending"), next_step=told("later")))
     with pytest.raises(FarmError):
         await waiting
     with pytest.raises(asyncio.CancelledError):
@@ -401,7 +402,7 @@ async def test_the_broker_coming_back_is_told_everything_again(farm: Farm) -> No
 
 async def test_an_unknown_order_is_not_found(farm: Farm) -> None:
     def look(_draft: Draft) -> None:
-        raise NotFoundError("no", next_step="none")
+        raise NotFoundError(told("no"), next_step=told("none"))
 
     with pytest.raises(NotFoundError):
         await farm.ask(look)

@@ -18,6 +18,7 @@ from farm.daemon.healing import LAST, META, Healed, Healing, HealingWhy, read_he
 from farm.daemon.presenter import healed_view, healing_view
 from farm.errors import FarmError
 from farm.store.repository import SetMeta
+from gcode.texts import told
 from scheduler.model import JobOutcome
 from tests.unit.farm.daemon.harness import (
     GENERATION,
@@ -279,7 +280,7 @@ async def test_who_asks_a_loop_that_ends_is_told(farm: Farm) -> None:
     loop = asyncio.create_task(farm.engine.run())
     await asyncio.sleep(0)
     asked: Sequence[asyncio.Future[Any]] = (farm.engine.healer.ask(), farm.engine.healer.ask_to_finish())
-    farm.engine.healer.refuse(FarmError("ending", next_step="wait"))
+    farm.engine.healer.refuse(FarmError(told("ending"), next_step=told("wait")))
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     for one in asked:

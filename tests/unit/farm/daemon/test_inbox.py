@@ -9,6 +9,7 @@ from farm.bus.topics import Stream
 from farm.daemon import inbox as module
 from farm.daemon.inbox import BATCH, BATCH_BYTES, ENOUGH, MAX_BYTES, MAX_MESSAGES, MAX_REQUESTS, Inbox, Request
 from farm.errors import FarmError
+from gcode.texts import told
 from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.harness import Mail
 
@@ -144,7 +145,7 @@ async def test_taken_wishes_make_room_for_others() -> None:
 async def test_closing_refuses_who_still_waits() -> None:
     inbox = Inbox()
     answer = inbox.ask(lambda draft: None)
-    inbox.close(FarmError("ending", next_step="later"))
+    inbox.close(FarmError(told("ending"), next_step=told("later")))
     with pytest.raises(FarmError):
         await answer
     with pytest.raises(FarmError, match="ending"):
@@ -157,5 +158,5 @@ async def test_closing_refuses_who_still_waits() -> None:
 async def test_a_wish_that_nobody_waits_for_is_refused_quietly() -> None:
     request = Request(lambda draft: None)
     request.answer.cancel()
-    request.refuse(FarmError("x", next_step="y"))
+    request.refuse(FarmError(told("x"), next_step=told("y")))
     assert request.answer.cancelled()

@@ -19,6 +19,7 @@ from farm.store.packed import packed_path
 from farm.store.repository import Put
 from farm.views import ProgramRequest
 from gcode.profile import bundled_profiles
+from gcode.texts import told
 from scheduler.model import Job, ProgramFacts, ProgramReport, Requester, Verdict, report_key
 from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.checked import checked
@@ -286,7 +287,7 @@ async def test_what_cannot_be_added_leaves_no_file(control: LibraryControl, farm
 
 
 async def full(_changes: object) -> None:
-    raise StoreFullError("full", next_step="make room")
+    raise StoreFullError(told("full"), next_step=told("make room"))
 
 
 async def test_a_file_that_is_removed_while_it_comes_again_is_not_known_without_its_file(
@@ -316,7 +317,7 @@ async def test_a_file_whose_place_was_taken_by_others_is_not_left_behind(
     monkeypatch.setattr("farm.daemon.uploads.Uploads.require_room", lambda _self: None)
 
     def taken(*_: object) -> None:
-        raise FarmError("16 files wait to be checked.", next_step="Wait.", code="throttled")
+        raise FarmError(told("16 files wait to be checked."), next_step=told("Wait."), code="throttled")
 
     monkeypatch.setattr("farm.daemon.uploads.Uploads.begin", taken)
     with pytest.raises(FarmError):

@@ -9,6 +9,7 @@ from farm.bus.topics import Stream
 from farm.daemon.fence import Fence, FenceWhy
 from farm.daemon.publisher import collect_command
 from farm.errors import TooLargeError
+from gcode.texts import told
 from scheduler.draft import Draft
 from scheduler.model import Allocation, DesiredVersion, NodeRecord, PendingCollect
 from tests.unit.farm.daemon.harness import GENERATION, SHA, Farm, printer_report
@@ -130,7 +131,7 @@ async def test_a_state_that_is_too_large_holds_up_no_other_node(farm: Farm, monk
 
     async def limited(node: str, stream: Stream, message: object) -> bool:
         if node == "n1":
-            raise TooLargeError("too large", next_step="fewer printers")
+            raise TooLargeError(told("too large"), next_step=told("fewer printers"))
         return await say(node, stream, message)  # type: ignore[arg-type] # what was given goes on
 
     monkeypatch.setattr(farm.bus, "say", limited)

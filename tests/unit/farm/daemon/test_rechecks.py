@@ -12,6 +12,7 @@ from farm.daemon.rechecks import NICENESS, Rechecker, Waits, apply, due, worse_a
 from farm.errors import InvalidError, StoreFullError
 from farm.store.library import Library
 from gcode.profile import bundled_profiles
+from gcode.texts import told
 from scheduler.draft import Draft
 from scheduler.model import Farm, Order, Program, Verdict
 from tests.unit.farm.daemon.checked import TRUST, checked
@@ -165,7 +166,7 @@ async def test_each_is_looked_at_once_in_the_background(tmp_path: Path) -> None:
 
 async def test_one_that_cannot_be_read_keeps_its_verdict_until_the_next_start(tmp_path: Path) -> None:
     async with open_farm(tmp_path) as farm:
-        programs = Looker(tmp_path, InvalidError("no", next_step="yes"))
+        programs = Looker(tmp_path, InvalidError(told("no"), next_step=told("yes")))
         rechecker = Rechecker(farm.engine, programs, Waits(between_s=0.5))
         await step(farm, rechecker)
         await step(farm, rechecker)
@@ -175,7 +176,9 @@ async def test_one_that_cannot_be_read_keeps_its_verdict_until_the_next_start(tm
         assert len(programs.asked) == 2
 
 
-@pytest.mark.parametrize("error", [StoreFullError("full", next_step="make room"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize(
+    "error", [StoreFullError(told("full"), next_step=told("make room")), OSError(28, "No space left on device")]
+)
 async def test_a_full_disk_is_waited_for_and_stops_nothing(tmp_path: Path, error: Exception) -> None:
     async with open_farm(tmp_path) as farm:
         programs = Looker(tmp_path, error)

@@ -20,6 +20,7 @@ from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, S
 from farm.store import migrations
 from farm.store.repository import Delete, Put, SetMeta, StoredFarm
 from farm.store.writer import FILE_NAME, Store
+from gcode.texts import told
 from scheduler.model import Approval, Design, Durable, Invite, NodeRecord, Order, Requester, Revision, Verdict, approval_key
 from tests.unit.farm.daemon.harness import PROGRAM
 
@@ -285,7 +286,7 @@ async def test_an_older_backup_is_brought_up_to_date_and_one_that_cannot_be_is_r
 
 async def test_without_room_nothing_changes(backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_source: Path, _target: Path) -> None:
-        raise StoreFullError("full", next_step="make room")
+        raise StoreFullError(told("full"), next_step=told("make room"))
 
     monkeypatch.setattr(module, "copy_database", full)
     with pytest.raises(StoreFullError), Restoration(backup, tmp_path, 0.0):

@@ -12,7 +12,7 @@ from farm.daemon.presenter import program_view
 from farm.daemon.uploads import Uploads
 from farm.errors import FarmError, InvalidError, NotFoundError, RejectedError
 from farm.views import ProgramRequest, ProgramView
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, told
 from scheduler.model import Farm
 from tests.unit.farm.daemon.checked import finding
 from tests.unit.farm.daemon.harness import PROGRAM, SHA
@@ -38,7 +38,7 @@ class Shop:
         return VIEW, True
 
     async def refuse(self, tell: OnProgress) -> tuple[ProgramView, bool]:
-        raise RejectedError("It is bad.", next_step="Mend it.", findings=[finding()])
+        raise RejectedError(told("It is bad."), next_step=told("Mend it."), findings=[finding()])
 
     async def settle(self) -> None:
         for _ in range(5):
@@ -140,7 +140,11 @@ async def test_closing_ends_what_is_under_way() -> None:
 
 
 def test_a_problem_without_findings_has_none() -> None:
-    assert uploads.problem_of(InvalidError("a", next_step="b", code="c")) == {"code": "c", "detail": "a", "next_step": "b"}
+    assert uploads.problem_of(InvalidError(told("a"), next_step=told("b"), code="c")) == {
+        "code": "c",
+        "detail": "a",
+        "next_step": "b",
+    }
 
 
 def test_a_problem_says_it_in_french_where_somebody_knows_how() -> None:
