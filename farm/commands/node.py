@@ -12,13 +12,30 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.node_limits import limits
+from farm.commands.speech import number_of, say
+from farm.commands.vocabulary import BED_STATES, OUTCOMES, PRINTER_STATES, word
 from farm.config import NodeSettings, load
 from farm.errors import ConflictError, as_typed, command_name
-from gcode.texts import Bilingual
+from farm.language import spoken
+from gcode.texts import NOTHING, Bilingual, Told
 
 if TYPE_CHECKING:
     from farm.node.page.client import PageClient
 
+_NO_PRINTERS = Bilingual(
+    "It has no printers yet: list them in a node.toml (configs/node.toml shows how) and name that with --config.",
+    "Il n'a pas encore d'imprimantes : indiquez-les dans un node.toml (configs/node.toml montre comment), et nommez-le avec "
+    "--config.",
+)
+_WAITS_FR, _WAIT_FR = "attend d'être dit", "attendent d'être dits"
+_DISK_FULL = Bilingual(
+    "The disk is full or nearly full: nothing new starts. Free some space.",
+    "Le disque est plein ou presque : rien de nouveau n'est lancé. Libérez de la place.",
+)
+_NO_TRANSCRIPTS = Bilingual(
+    "None yet: one is kept when a printer that records its wire fails.",
+    "Aucune encore : il s'en garde une quand une imprimante qui note ses échanges échoue.",
+)
 node_app = typer.Typer(help="Run the agent beside your printers, or join a farm first.", invoke_without_command=True)
 
 _Config = Annotated[Path | None, typer.Option(help="node.toml; without it the defaults hold.")]
@@ -56,9 +73,15 @@ def join(
     folder = data or settings.data
     identity = join_farm(url, code, folder, name or settings.name or socket.gethostname(), again=again)
     options = "".join(f" --{option} {path}" for option, path in (("config", config), ("data", data)) if path is not None)
-    typer.echo(f"This is now node {identity.node} of {identity.farm_url}. Start it with: {command_name()} node{options}")
+    command = f"{command_name()} node{options}"
+    say(
+        Bilingual(
+            f"This is now node {identity.node} of {identity.farm_url}. Start it with: {command}",
+            f"Ce nœud est maintenant {identity.node}, de la ferme {identity.farm_url}. Lancez-le avec : {command}",
+        )
+    )
     if not settings.printers:
-        typer.echo("It has no printers yet: list them in a node.toml (configs/node.toml shows how) and name that with --config.")
+        say(_NO_PRINTERS)
 
 
 def _page(config: Path | None, data: Path | None) -> "PageClient":
@@ -83,85 +106,123 @@ def page(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -
         typer.echo(url)
 
 
-def about(seconds: float) -> str:
+def about(seconds: float) -> Told:
     """A time span for people, in one figure: about 40 s, about 12 min, about 12 h, about 3 d."""
-    for unit, unit_s, from_s in (("d", 86_400, 172_800), ("h", 3_600, 5_400), ("min", 60, 90)):
+    for unit, unit_fr, unit_s, from_s in (("d", "j", 86_400, 172_800), ("h", "h", 3_600, 5_400), ("min", "min", 60, 90)):
         if seconds >= from_s:
-            return f"about {seconds / unit_s:.0f} {unit}"
-    return f"about {seconds:.0f} s"
+            return Told("span", f"about {seconds / unit_s:.0f} {unit}", f"environ {seconds / unit_s:.0f} {unit_fr}")
+    return Told("span", f"about {seconds:.0f} s", f"environ {seconds:.0f} s")
 
 
-def _number_of(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def _contact(farm: dict[str, Any]) -> str:
+def _contact(farm: dict[str, Any]) -> Bilingual:
     age_s = farm["contact_age_s"]
     if age_s is None:
-        return "no contact with the farm since the agent started"
-    what = 'somebody here said "go on"' if farm["by_person"] else "last contact with the farm"
-    return f"{what} {about(age_s)} ago"
+        return Bilingual(
+            "no contact with the farm since the agent started", "aucun contact avec la ferme depuis le démarrage de l'agent"
+        )
+    age = about(age_s)
+    if farm["by_person"]:
+        return Bilingual(f'somebody here said "go on" {age} ago', f"quelqu'un ici a dit « continuer » il y a {age.fr}")
+    return Bilingual(f"last contact with the farm {age} ago", f"dernier contact avec la ferme il y a {age.fr}")
 
 
-def _untold(count: int) -> str:
+def _untold(count: int) -> Bilingual:
     if not count:
-        return "Everything is told."
-    return f"{_number_of(count, 'event')} {'waits' if count == 1 else 'wait'} to be told to the farm, safe on this computer."
+        return Bilingual("Everything is told.", "Tout lui est dit.")
+    events = number_of(count, "event")
+    return Bilingual(
+        f"{events} {'waits' if count == 1 else 'wait'} to be told to the farm, safe on this computer.",
+        f"{events.fr} {_WAITS_FR if count == 1 else _WAIT_FR} à la ferme, en sûreté sur cet ordinateur.",
+    )
 
 
-def _next(farm: dict[str, Any]) -> str:
+def _next(farm: dict[str, Any]) -> Bilingual:
     """What still starts here, and what a person may do about it."""
     waiting = farm["waiting"]
     if not waiting:
-        return "Nothing waits to be started: what comes next is for the farm to give."
-    jobs = _number_of(waiting, "job")
+        return Bilingual(
+            "Nothing waits to be started: what comes next is for the farm to give.",
+            "Rien n'attend d'être lancé : c'est à la ferme de donner la suite.",
+        )
+    jobs, may = number_of(waiting, "job"), "peut" if waiting == 1 else "peuvent"
     if farm["goes_on_s"]:
-        return f"{jobs} may still start, also without the farm for {about(farm['goes_on_s'])} more."
-    return f"{jobs} may still start, but not before the farm is back. If the parts are needed all the same: farm node go-on"
+        span = about(farm["goes_on_s"])
+        return Bilingual(
+            f"{jobs} may still start, also without the farm for {span} more.",
+            f"{jobs.fr} {may} encore démarrer, même sans la ferme pendant {span.fr}.",
+        )
+    return Bilingual(
+        f"{jobs} may still start, but not before the farm is back. If the parts are needed all the same: farm node go-on",
+        f"{jobs.fr} {may} encore démarrer, mais pas avant le retour de la ferme. Si les pièces sont utiles quand même : "
+        "farm node go-on",
+    )
 
 
-def _on_the_bed(printer: dict[str, Any]) -> str:
+def _on_the_bed(printer: dict[str, Any]) -> Bilingual:
     occupation = printer["occupation"]
     if occupation is None:
-        return ""
+        return NOTHING
     job = occupation["job"]
     if job is not None:
-        outcome = "" if occupation["outcome"] is None else f", {occupation['outcome']}: collect it"
-        return f", {job['job']} ({_number_of(job['parts'], 'part')}{outcome})"
+        parts, outcome = number_of(job["parts"], "part"), occupation["outcome"]
+        if outcome is None:
+            return Bilingual(f", {job['job']} ({parts})", f", {job['job']} ({parts.fr})")
+        came = word(OUTCOMES, outcome)
+        return Bilingual(
+            f", {job['job']} ({parts}, {came.en}: collect it)", f", {job['job']} ({parts.fr} ; elle {came.fr} : à collecter)"
+        )
     if printer["state"] == "foreign":
-        return ", somebody else's print"
-    return f", look at it, clear it and say so (`{command_name()} node clear-bed {printer['id']}`)"
+        return Bilingual(", somebody else's print", ", l'impression de quelqu'un d'autre")
+    command = f"`{command_name()} node clear-bed {printer['id']}`"
+    return Bilingual(f", look at it, clear it and say so ({command})", f" ; regardez-le, videz-le et dites-le ({command})")
 
 
-def _row(printer: dict[str, Any]) -> str:
-    progress = "" if printer["progress"] is None or printer["occupation"] is None else f" {printer['progress']:.0%}"
-    reason = f" {printer['reason']['en']}" if printer["reason"] else ""
+def _row(printer: dict[str, Any]) -> Bilingual:
+    progress = "" if printer["progress"] is None or printer["occupation"] is None else printer["progress"]
+    en, fr = ("", "") if progress == "" else (f" {progress:.0%}", f" {progress * 100:.0f} %")
+    why = Bilingual(f" {printer['reason']['en']}", f" {printer['reason']['fr']}") if printer["reason"] else NOTHING
     if printer.get("prompt"):  # an older agent does not say
-        reason += f" It asks: {printer['prompt']['text']} ({command_name()} node answer {printer['id']})"
-    return f"{printer['name']}: {printer['state']}{progress}, bed {printer['bed']}{_on_the_bed(printer)}.{reason}"
+        asks = f"{printer['prompt']['text']} ({command_name()} node answer {printer['id']})"
+        why = Bilingual(f"{why.en} It asks: {asks}", f"{why.fr} Elle demande : {asks}")
+    state, bed, there = word(PRINTER_STATES, printer["state"]), word(BED_STATES, printer["bed"]), _on_the_bed(printer)
+    return Bilingual(
+        f"{printer['name']}: {state.en}{en}, bed {bed.en}{there.en}.{why.en}",
+        f"{printer['name']} : {state.fr}{fr}, plateau {bed.fr}{there.fr}.{why.fr}",
+    )
 
 
-def _refusals(printer: dict[str, Any]) -> list[str]:
+def _refusals(printer: dict[str, Any]) -> list[Bilingual]:
     """What this node does not print on a printer; an older agent does not say."""
-    return [f"  It will not print {one['program'][:12]}: {one['reason']['en']}" for one in printer.get("refusals", [])]
+    return [
+        Bilingual(
+            f"  It will not print {one['program'][:12]}: {one['reason']['en']}",
+            f"  Elle n'imprimera pas {one['program'][:12]} : {one['reason']['fr']}",
+        )
+        for one in printer.get("refusals", [])
+    ]
 
 
 @node_app.command()
 def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False) -> None:
     """Show the printers of this node and its contact with the farm, also when the farm cannot be reached."""
-    from farm.commands.overview import say  # noqa: PLC0415 - what machines say is made safe for a terminal
-
     state = _page(config, data).state()
     if as_json:
         _say_json(state)
         return
     farm, disk = state["farm"], state["disk"]
-    typer.echo(f"{state['name']}: {_contact(farm)}. {_untold(farm['untold'])}")
-    typer.echo(as_typed(_next(farm)))
+    contact, untold = _contact(farm), _untold(farm["untold"])
+    say(Bilingual(f"{state['name']}: {contact.en}. {untold.en}", f"{state['name']} : {contact.fr}. {untold.fr}"))
+    say(as_typed(spoken(_next(farm))))
     if disk["nearly_full"] or not disk["writable"]:
-        typer.echo("The disk is full or nearly full: nothing new starts. Free some space.")
+        say(_DISK_FULL)
     if state.get("limits_trouble"):  # an older agent does not say
-        say(f"Nothing new starts on any printer. {state['limits_trouble']['en']}")
+        why = state["limits_trouble"]
+        say(
+            Bilingual(
+                f"Nothing new starts on any printer. {why['en']}",
+                f"Rien de nouveau n'est lancé, sur aucune imprimante. {why['fr']}",
+            )
+        )
     for printer in state["printers"]:
         say(_row(printer))
         for line in _refusals(printer):
@@ -192,7 +253,8 @@ def collect(
     if as_json:
         _say_json(body)
     else:
-        typer.echo(f"Collected {reference['job']}: {good} good, {body['scrap']} scrap.")
+        job, scrap = reference["job"], body["scrap"]
+        say(Bilingual(f"Collected {job}: {good} good, {scrap} scrap.", f"Collecté {job}. Bonnes : {good}, rebuts : {scrap}."))
 
 
 @node_app.command("clear-bed")
@@ -215,7 +277,8 @@ def clear_bed(
     if as_json:
         _say_json(body)
     else:
-        typer.echo(f"{chosen['name']}: noted that the bed is clear.")
+        name = chosen["name"]
+        say(Bilingual(f"{name}: noted that the bed is clear.", f"{name} : noté que le plateau est libre."))
 
 
 @node_app.command()
@@ -229,7 +292,6 @@ def answer(
     """Show what a printer of this node asks; with CHOICE, answer it, also when the farm cannot be reached."""
     from farm.bus.messages import PromptNote  # noqa: PLC0415 - only for this command
     from farm.commands.answer import asked, choices_of, chosen, show  # noqa: PLC0415
-    from farm.commands.overview import say  # noqa: PLC0415
 
     client = _page(config, data)
     shown = client.printer(client.state(), printer)
@@ -242,7 +304,8 @@ def answer(
     if as_json:
         _say_json(body)
     else:
-        say(f"{shown['name']}: answered {choices_of(prompt)[body['choice']]!r}.")
+        name, words = shown["name"], choices_of(prompt)[body["choice"]]
+        say(Bilingual(f"{name}: answered {words!r}.", f"{name} : répondu {words!r}."))
 
 
 @node_app.command()
@@ -268,7 +331,7 @@ def transcripts(
     for one in found:
         typer.echo(f"{one.name}  {max(1, one.size_bytes // 1024)} kB")
     if not found:
-        typer.echo("None yet: one is kept when a printer that records its wire fails.")
+        say(_NO_TRANSCRIPTS)
 
 
 _GO_ON_ALL_THE_SAME = Bilingual(
@@ -291,7 +354,14 @@ def go_on(
     if as_json:
         _say_json({"goes_on_s": farm["goes_on_s"], "jobs": farm["waiting"]})
     else:
-        typer.echo(f"The printers go on for {about(farm['goes_on_s'] or 0.0)}: {_number_of(farm['waiting'], 'job')} may start.")
+        span, jobs = about(farm["goes_on_s"] or 0.0), number_of(farm["waiting"], "job")
+        may = "peut" if farm["waiting"] < 2 else "peuvent"
+        say(
+            Bilingual(
+                f"The printers go on for {span}: {jobs} may start.",
+                f"Les imprimantes continuent pendant {span.fr} : {jobs.fr} {may} démarrer.",
+            )
+        )
 
 
 node_app.command()(limits)

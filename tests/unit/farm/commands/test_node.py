@@ -269,6 +269,35 @@ def test_status_says_that_limits_stop_everything(monkeypatch: pytest.MonkeyPatch
     assert "\x1b" not in said
 
 
+def test_a_french_terminal_is_told_in_french(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    state = shown(waiting=2, goes_on_s=7_300.0, untold=2, contact_age_s=90.0)
+    trouble = {"code": "limits-unreadable", "en": "Wrong.", "fr": "Faux."}
+    state["printers"][0]["reason"] = {"code": "bed-unknown", "en": "Look.", "fr": "Regardez."}
+    contact, may_start, disk, limits, printer = status_lines(
+        monkeypatch, {**state, "limits_trouble": trouble, "disk": {"writable": True, "nearly_full": True}}
+    )
+    assert contact == (
+        "left bench : dernier contact avec la ferme il y a environ 2 min. "
+        "2 faits attendent d'être dits à la ferme, en sûreté sur cet ordinateur."
+    )
+    assert may_start == "2 impressions peuvent encore démarrer, même sans la ferme pendant environ 2 h."
+    assert disk.startswith("Le disque est plein ou presque")
+    assert limits == "Rien de nouveau n'est lancé, sur aucune imprimante. Faux."
+    assert printer.startswith("left : au repos, plateau inconnu ; regardez-le, videz-le et dites-le (`")
+    assert printer.endswith(" node clear-bed p1`). Regardez.")
+
+
+@pytest.mark.parametrize(("outcome", "says"), [(None, "(1 pièce)"), ("failed", "(1 pièce ; elle a échoué : à collecter)")])
+def test_a_french_terminal_is_told_what_is_on_the_bed(monkeypatch: pytest.MonkeyPatch, outcome: str | None, says: str) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    state = shown()
+    occupation = {"id": "job-1", "kind": "job", "job": {"job": "job-1", "parts": 1}, "outcome": outcome}
+    state["printers"][0] |= {"occupation": occupation, "state": "printing", "bed": "occupied", "progress": 0.5}
+    (*_, printer) = status_lines(monkeypatch, state)
+    assert printer == f"left : imprime 50 %, plateau occupé, job-1 {says}."
+
+
 def test_options_before_a_command_hold_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[object, object]] = []
 
@@ -309,3 +338,8 @@ def test_joining_reads_the_configuration_that_stands_before_it(monkeypatch: pyte
     assert said.exit_code == 0, said.output
     assert joined == [tmp_path / "mine"]
     assert f"node --config {config}" in said.output
+    assert "It has no printers yet" in said.output
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    said = CliRunner().invoke(node_app, ["--config", str(config), "join", "https://farm.local:8080", "BCDF-GHJK"])
+    assert said.output.startswith(f"Ce nœud est maintenant {IDENTITY.node}, de la ferme {IDENTITY.farm_url}. Lancez-le avec : ")
+    assert "Il n'a pas encore d'imprimantes" in said.output
