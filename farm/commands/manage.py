@@ -7,7 +7,8 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.overview import duration, number_of, plain, plural_fr, rejected, say, say_json
+from farm.commands.overview import rejected
+from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import JOB_STATES, NODE_STATES, ORDER_STATES, OUTCOMES, word
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.language import spoken

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.overview import number_of, overview, plain, plural_fr, say, say_json
+from farm.commands.overview import overview
+from farm.commands.speech import number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import OUTCOMES, word
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
 from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView

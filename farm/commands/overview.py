@@ -22,7 +22,6 @@ __all__ = [
     "number_of",
     "overview",
     "plain",
-    "plural_fr",
     "rejected",
     "rejections",
     "say",
@@ -68,7 +67,7 @@ def _totals(farm: FarmView) -> Bilingual:
     owed, printers = number_of(sum(order.owed for order in farm.orders), "part"), number_of(len(farm.printers), "printer")
     return Bilingual(
         f"{farm.name}: {online} of {printers} online, {owed} owed",
-        f"{farm.name} : {online} sur {printers.fr} en ligne, {owed.fr} à faire",
+        f"{farm.name} : {number_of(online, 'printer').fr} sur {len(farm.printers)} en ligne, {owed.fr} à faire",
     )
 
 

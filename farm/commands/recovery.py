@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,26 +15,35 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, AuthorityFile, FarmClient, TokenFile, Url, farm_client, on_daemon
-from farm.commands.overview import duration, number_of, say, say_json
+from farm.commands.overview import alarm_text
+from farm.commands.restore_told import named, what_will_happen
+from farm.commands.speech import number_of, plural_fr, say, say_json
 from farm.config import DaemonSettings, load
 from farm.errors import ConfigurationError, command_name
-from farm.views import BackupView, FarmView, HealedView
+from farm.views import BackupView, FarmView, HealedView, HealingView
+from gcode.texts import NOTHING, Bilingual
 
 if TYPE_CHECKING:
     from farm.daemon.restore import Census, Restoration
 
 _LOOK_EVERY_S: Final = 2.0
-_MAX_NAMES: Final = 10
-_TAKE_OVER: Final = "Take over? Any other daemon of this farm stops acting as soon as a node tells it."
-_NEEDLESS: Final = (
+_TAKE_OVER: Final = Bilingual(
+    "Take over? Any other daemon of this farm stops acting as soon as a node tells it.",
+    "Prendre la main ? Tout autre démon de cette ferme cesse d'agir dès qu'un nœud le lui dit.",
+)
+_NEEDLESS: Final = Bilingual(
     "This daemon acts already, and has heard of no other: a take-over is needless, and has every node tell everything again. "
-    "Take over all the same?"
+    "Take over all the same?",
+    "Ce démon agit déjà et n'a entendu parler d'aucun autre : prendre la main est inutile, et fait tout raconter de nouveau à "
+    "chaque nœud. Prendre la main quand même ?",
 )
 _WHY: Final = {
-    "restored": "after a restore",
-    "put-back": "after a database was put back by hand",
-    "taken-over": "after a take-over",
+    "restored": Bilingual("after a restore", "après une restauration"),
+    "put-back": Bilingual("after a database was put back by hand", "après la remise d'une base à la main"),
+    "taken-over": Bilingual("after a take-over", "après une prise de main"),
 }
+_NAME_ANOTHER: Final = Bilingual("Name another file.", "Nommez un autre fichier.")
+_NOTHING_TO_HEAL: Final = Bilingual("There is nothing to heal.", "Il n'y a rien à guérir.")
 Config = Annotated[Path | None, typer.Option(help="farm.toml; without it FARM_CONFIG, or the defaults.")]
 Data = Annotated[Path | None, typer.Option(help="Data folder, instead of the configuration's.")]
 
@@ -57,8 +66,14 @@ def _locked(folder: Path) -> Iterator[None]:
     except ConfigurationError as error:
         if error.code != "data-folder-in-use":
             raise
-        step = "Stop that daemon first: a database is not replaced under its feet."
-        raise ConfigurationError(error.detail, next_step=step, code=error.code) from error
+        raise ConfigurationError(
+            Bilingual(error.detail, error.detail_fr),
+            next_step=Bilingual(
+                "Stop that daemon first: a database is not replaced under its feet.",
+                "Arrêtez d'abord ce démon : on ne remplace pas sa base sous ses pieds.",
+            ),
+            code=error.code,
+        ) from error
     try:
         yield
     finally:
@@ -92,20 +107,28 @@ def backup(  # noqa: PLR0913, PLR0917 - one parameter for each option
         return
     for view in views:
         made = datetime.fromtimestamp(view.made_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        say(f"{view.path}  {made}, {view.size_bytes // 1024} KiB")
+        line, size = f"{view.path}  {made}", view.size_bytes // 1024
+        say(Bilingual(f"{line}, {size} KiB", f"{line}, {size} Kio"))
     if to is not None:
-        say(f"Copied to {to}.")
+        say(Bilingual(f"Copied to {to}.", f"Copiée dans {to}."))
     if list_them and not views:
-        say("There are no backups yet.")
+        say(Bilingual("There are no backups yet.", "Il n'y a pas encore de sauvegarde."))
 
 
 def _check_new(file: Path) -> None:
     """See that a copy can go there, before one is made. ConfigurationError."""
     if file.exists():
-        raise ConfigurationError(f"{file} exists already: nothing was copied.", next_step="Name another file.")
+        raise ConfigurationError(
+            Bilingual(f"{file} exists already: nothing was copied.", f"{file} existe déjà : rien n'a été copié."),
+            next_step=_NAME_ANOTHER,
+        )
     if not file.parent.is_dir():
         raise ConfigurationError(
-            f"There is no folder {file.parent}: nothing was copied.", next_step="Make it, or name another file."
+            Bilingual(
+                f"There is no folder {file.parent}: nothing was copied.",
+                f"Il n'y a pas de dossier {file.parent} : rien n'a été copié.",
+            ),
+            next_step=Bilingual("Make it, or name another file.", "Créez-le, ou nommez un autre fichier."),
         )
 
 
@@ -178,23 +201,40 @@ def restore(
             for line in what_will_happen(restoration, time.time()):
                 say(line)
         elif not yes:
-            raise ConfigurationError("With --json nobody can be asked.", next_step="Give --yes as well.")
-        make_sure("Restore this backup?", yes=yes)
+            raise ConfigurationError(
+                Bilingual("With --json nobody can be asked.", "Avec --json on ne peut demander à personne."),
+                next_step=Bilingual("Give --yes as well.", "Donnez aussi --yes."),
+            )
+        make_sure(Bilingual("Restore this backup?", "Restaurer cette sauvegarde ?"), yes=yes)
         for _ in restoration.steps():
             pass
         done = _told_afterwards(restoration)
     if as_json:
         say_json(done)
         return
-    aside = f" The database that was here is kept: {done['aside']}." if done["aside"] else ""
-    say(f"Restored, in generation {done['generation']}.{aside}")
-    if done["forgotten"]:
-        from farm.daemon.restore import KEPT_ASIDE  # noqa: PLC0415 - as above
+    _say_restored(done, _as_given(config, data))
 
-        say(f"Of the databases that restores have put aside the newest {KEPT_ASIDE} are kept; {done['forgotten']} older removed.")
-    where = _as_given(config, data)
-    say(f"Start the daemon again: {command_name()} serve{where}")
-    say(f"Then see it heal: {command_name()} healing --watch{where}")
+
+def _say_restored(done: Mapping[str, Any], where: str) -> None:
+    from farm.daemon.restore import KEPT_ASIDE  # noqa: PLC0415 - as above
+
+    generation, aside, forgotten, kept = done["generation"], done["aside"], done["forgotten"], NOTHING
+    if aside:
+        kept = Bilingual(f" The database that was here is kept: {aside}.", f" La base qui était ici est gardée : {aside}.")
+    say(
+        Bilingual(f"Restored, in generation {generation}.{kept.en}", f"Restaurée, dans la génération {generation}.{kept.fr}"),
+    )
+    if forgotten:
+        say(
+            Bilingual(
+                f"Of the databases that restores have put aside the newest {KEPT_ASIDE} are kept; {forgotten} older removed.",
+                f"Des bases que les restaurations ont mises de côté, les {KEPT_ASIDE} plus récentes sont gardées ; "
+                f"{forgotten} plus {plural_fr(forgotten, 'ancienne')} {plural_fr(forgotten, 'effacée')}.",
+            )
+        )
+    serve, heal = f"{command_name()} serve{where}", f"{command_name()} healing --watch{where}"
+    say(Bilingual(f"Start the daemon again: {serve}", f"Relancez le démon : {serve}"))
+    say(Bilingual(f"Then see it heal: {heal}", f"Puis regardez-le guérir : {heal}"))
 
 
 def _check_there(folder: Path, *, named: bool) -> None:
@@ -204,8 +244,14 @@ def _check_there(folder: Path, *, named: bool) -> None:
     if (folder / FILE_NAME).exists() or (named and folder.is_dir()):
         return
     raise ConfigurationError(
-        f"There is no farm in {folder.resolve()}: nothing was restored.",
-        next_step="Name its folder with --data, or its farm.toml with --config. On a new machine add --new.",
+        Bilingual(
+            f"There is no farm in {folder.resolve()}: nothing was restored.",
+            f"Il n'y a pas de ferme dans {folder.resolve()} : rien n'a été restauré.",
+        ),
+        next_step=Bilingual(
+            "Name its folder with --data, or its farm.toml with --config. On a new machine add --new.",
+            "Nommez son dossier avec --data, ou son farm.toml avec --config. Sur une nouvelle machine, ajoutez --new.",
+        ),
         code="no-farm-here",
     )
 
@@ -214,43 +260,6 @@ def _as_given(config: Path | None, data: Path | None) -> str:
     """The options that say which farm, to be repeated in a command."""
     options = (("--config", config), ("--data", data))
     return "".join(f" {option} {shlex.quote(str(path))}" for option, path in options if path is not None)
-
-
-def what_will_happen(restoration: "Restoration", now_s: float) -> Iterator[str]:
-    """What a person should know before saying yes."""
-    then, now = restoration.then, restoration.now
-    made = datetime.fromtimestamp(restoration.made_at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    yield f"The backup was made {duration(max(0.0, now_s - restoration.made_at_s))} ago ({made})."
-    yield from _compared(then, now)
-    yield f"These nodes tell again what they did since, whenever they are heard: {_named(then.nodes.values())}."
-    yield "What they cannot tell:"
-    joined = [] if now is None else sorted(name for key, name in now.nodes.items() if key not in then.nodes)
-    if now is None:
-        yield "- nodes that joined since must join again;"
-    elif joined:
-        yield f"- these nodes joined since, and must join again: {_named(joined)};"
-    yield "- orders that were placed since are gone: their parts become stock; place them again, and they take that first;"
-    yield "- orders that were cancelled or changed since are as they were then: look through them;"
-    yield "- programs that were added since must be added again; open invitations are void;"
-    if now is None:
-        yield "- nodes that were removed, revisions recalled, releases and approvals withdrawn since must be so again."
-    else:
-        yield "- nodes removed, revisions recalled, releases and approvals withdrawn since stay so (from the present database)."
-
-
-def _compared(then: "Census", now: "Census | None") -> Iterator[str]:
-    rows = (("open orders", "open_orders"), ("orders", "orders"), ("jobs", "jobs"), ("good parts collected", "good_parts"))
-    if now is None:
-        yield "There is no database here now, or it cannot be read."
-    for title, name in rows:
-        there = getattr(then, name)
-        yield f"  {title}: {there} in the backup" + (f", {getattr(now, name)} now" if now is not None else "")
-
-
-def _named(names: Any) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - _MAX_NAMES} more" if len(listed) > _MAX_NAMES else ""
-    return ", ".join(listed[:_MAX_NAMES]) + more if listed else "none"
 
 
 def _told_afterwards(restoration: "Restoration") -> dict[str, Any]:
@@ -285,14 +294,20 @@ def take_over(
     farm = FarmView.model_validate(client.get("/farm"))
     for alarm in farm.alarms:
         if alarm.code == "fenced" and not as_json:
-            say(alarm.text)
+            say(alarm_text(alarm))
     make_sure(_TAKE_OVER if farm.fence is not None else _NEEDLESS, yes=yes)
     answer = client.post("/farm/take-over")
     if as_json:
         say_json(answer)
         return
-    say(f"This daemon acts in generation {answer['generation']}.")
-    say(f"See the nodes tell again what they did: {command_name()} healing --watch{_as_given(config, data)}")
+    generation, command = answer["generation"], f"{command_name()} healing --watch{_as_given(config, data)}"
+    say(Bilingual(f"This daemon acts in generation {generation}.", f"Ce démon agit dans la génération {generation}."))
+    say(
+        Bilingual(
+            f"See the nodes tell again what they did: {command}",
+            f"Regardez les nœuds raconter de nouveau ce qu'ils ont fait : {command}",
+        )
+    )
 
 
 @on_daemon
@@ -326,14 +341,52 @@ def _look(client: FarmClient) -> FarmView:
 def _end_healing(client: FarmClient, farm: FarmView, *, yes: bool) -> FarmView:
     """Wait no longer for who is missing; when nobody is waited for, the notice of the last healing was read."""
     if farm.healing is not None:
-        make_sure(f"Wait no longer for {_named(farm.healing.missing)}? Whatever they tell later counts all the same.", yes=yes)
+        missing = named(farm.healing.missing)
+        question = Bilingual(
+            f"Wait no longer for {missing.en}? Whatever they tell later counts all the same.",
+            f"Ne plus attendre {missing.fr} ? Ce qu'ils raconteront plus tard comptera quand même.",
+        )
+        make_sure(question, yes=yes)
     client.post("/farm/healing/done")
     return _look(client)
 
 
-def _how_it_ended(view: HealedView) -> str:
-    missing = f"; not waited for: {_named(view.missing)}" if view.missing else ""
-    return f"{view.told} of {number_of(view.nodes, 'node')}, {number_of(view.found, 'part')} found again{missing}"
+def _nodes_fr(view: HealedView | HealingView) -> str:
+    return f"{number_of(view.told, 'node').fr} sur {view.nodes}"
+
+
+def _how_it_ended(view: HealedView) -> Bilingual:
+    missing, names = NOTHING, named(view.missing)
+    if view.missing:
+        missing = Bilingual(f"; not waited for: {names.en}", f" ; plus attendus : {names.fr}")
+    nodes, parts = number_of(view.nodes, "node"), number_of(view.found, "part")
+    return Bilingual(
+        f"{view.told} of {nodes}, {parts} found again{missing.en}",
+        f"{_nodes_fr(view)}, {parts.fr} {plural_fr(view.found, 'retrouvée')}{missing.fr}",
+    )
+
+
+def _how_far(view: HealingView) -> Bilingual:
+    missing, names = NOTHING, named(view.missing)
+    if view.missing:
+        missing = Bilingual(f" Not yet: {names.en}.", f" Pas encore entendus : {names.fr}.")
+    nodes, parts = number_of(view.nodes, "node"), number_of(view.found, "part")
+    told_fr = f"{_nodes_fr(view)} {'ont' if view.told > 1 else 'a'} raconté de nouveau ce qui s'est passé depuis"
+    return Bilingual(
+        f"{view.told} of {nodes} have told again what happened since; {parts} found.{missing.en}",
+        f"{told_fr} ; {parts.fr} {plural_fr(view.found, 'retrouvée')}.{missing.fr}",
+    )
+
+
+def _how_it_was(last: HealedView, *, was_healing: bool) -> Bilingual:
+    how, why = _how_it_ended(last), _WHY[last.why]
+    if was_healing:
+        return Bilingual(f"Done: {how.en}.", f"C'est fait : {how.fr}.")
+    ended = datetime.fromtimestamp(last.ended, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return Bilingual(
+        f"{_NOTHING_TO_HEAL.en} Last time ({why.en}, ended {ended}): {how.en}.",
+        f"{_NOTHING_TO_HEAL.fr} La dernière fois ({why.fr}, fini le {ended}) : {how.fr}.",
+    )
 
 
 def _show_healing(farm: FarmView, *, was_healing: bool, as_json: bool) -> None:
@@ -341,17 +394,10 @@ def _show_healing(farm: FarmView, *, was_healing: bool, as_json: bool) -> None:
     if as_json:
         shown = view or last
         say_json(None if shown is None else shown.model_dump())
-    elif view is None and last is None:
-        say("There is nothing to heal.")
-    elif view is None and last is not None:
-        ended = datetime.fromtimestamp(last.ended, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        begun = f"{_WHY[last.why]}, ended {ended}"
-        how = _how_it_ended(last)
-        say(f"Done: {how}." if was_healing else f"There is nothing to heal. Last time ({begun}): {how}.")
     elif view is not None:
-        missing = f" Not yet: {_named(view.missing)}." if view.missing else ""
-        found = f"{number_of(view.found, 'part')} found"
-        say(f"{view.told} of {number_of(view.nodes, 'node')} have told again what happened since; {found}.{missing}")
+        say(_how_far(view))
+    else:
+        say(_NOTHING_TO_HEAL if last is None else _how_it_was(last, was_healing=was_healing))
     sys.stdout.flush()
 
 

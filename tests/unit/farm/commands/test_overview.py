@@ -240,7 +240,7 @@ def test_a_french_terminal_sees_the_whole_status_in_french(control: MemoryContro
     row = control.add_node("nod-9", name="garage")
     control.node_rows["nod-9"] = row.model_copy(update={"rejected": {"late": 2}, "online": False, "silent_s": 200_000.0})
     assert shown(control.snapshot(), 120) == [
-        "Essaim : 1 sur 1 imprimante en ligne, 380 pièces à faire",
+        "Essaim : 1 imprimante sur 1 en ligne, 380 pièces à faire",
         "! Peu. Tapez : farm backup",
         "! Only English. Look.",
         "- Nœud garage : non connecté depuis 2 j 7 h.",

@@ -285,3 +285,67 @@ def test_healing_is_watched_until_it_is_over(farm: Farm, monkeypatch: pytest.Mon
         "2 of 3 nodes have told again what happened since; 14 parts found. Not yet: left.",
         "Done: 3 of 3 nodes, 15 parts found again.",
     ]
+
+
+# --- in French
+
+
+@pytest.fixture
+def french(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+
+
+@pytest.mark.usefixtures("french")
+def test_a_french_terminal_is_told_of_backups_and_restores_in_french(data: Path, tmp_path: Path) -> None:
+    assert run("backup", "--list").stdout == "Il n'y a pas encore de sauvegarde.\n"
+    made, copied = run("backup", "--to", str(tmp_path / "mine.sqlite3")).stdout.splitlines()
+    assert made.endswith(" Kio")
+    assert copied == f"Copiée dans {tmp_path / 'mine.sqlite3'}."
+    refused = run("backup", "--to", str(tmp_path / "mine.sqlite3")).exception
+    assert isinstance(refused, ConfigurationError)
+    assert refused.bilingual.fr == f"{tmp_path / 'mine.sqlite3'} existe déjà : rien n'a été copié. Nommez un autre fichier."
+
+    left = run("restore", str(tmp_path / "mine.sqlite3"), answer="n\n")
+    assert left.exit_code == 1
+    assert "La sauvegarde a été faite il y a " in left.stdout
+    assert "Restaurer cette sauvegarde ?" in left.output
+    shown = [run("restore", str(tmp_path / "mine.sqlite3"), answer="o\n").stdout for _ in range(4)]
+    assert "Restaurée, dans la génération 4. La base qui était ici est gardée : " in shown[0]
+    assert shown[0].endswith("Relancez le démon : farm serve\nPuis regardez-le guérir : farm healing --watch\n")
+    assert "les 3 plus récentes sont gardées ; 1 plus ancienne effacée." in shown[3]
+
+
+@pytest.mark.usefixtures("french")
+def test_what_a_restore_refuses_is_told_in_french(data: Path, tmp_path: Path) -> None:
+    backup = json.loads(run("backup", "--json").stdout)["path"]
+    nowhere = run("restore", backup, "--data", str(tmp_path / "none"), "--yes").exception
+    assert isinstance(nowhere, ConfigurationError)
+    assert nowhere.detail_fr == f"Il n'y a pas de ferme dans {tmp_path / 'none'} : rien n'a été restauré."
+    lock = DataLock(data)
+    try:
+        used = run("restore", backup, "--data", str(data), "--yes").exception
+    finally:
+        lock.release()
+    assert isinstance(used, ConfigurationError)
+    assert used.next_step_fr == "Arrêtez d'abord ce démon : on ne remplace pas sa base sous ses pieds."
+
+
+@pytest.mark.usefixtures("french")
+def test_a_french_terminal_is_told_of_healing_and_take_overs_in_french(farm: Farm) -> None:
+    assert with_daemon(farm, "healing").output == "Il n'y a rien à guérir.\n"
+    farm.control.healing = HEALING
+    assert with_daemon(farm, "healing").output == (
+        "1 nœud sur 3 a raconté de nouveau ce qui s'est passé depuis ; 12 pièces retrouvées. Pas encore entendus : garage, left.\n"
+    )
+    assert "Ne plus attendre garage, left ? Ce qu'ils raconteront plus tard" in with_daemon(farm, "healing", "--done").output
+    done = "1 nœud sur 3, 12 pièces retrouvées ; plus attendus : garage, left."
+    assert with_daemon(farm, "healing", "--done", "--yes").output == f"C'est fait : {done}\n"
+    later = with_daemon(farm, "healing").output
+    assert later.startswith("Il n'y a rien à guérir. La dernière fois (après une restauration, fini le ")
+    assert later.endswith(f") : {done}\n")
+    assert "prendre la main est inutile" in with_daemon(farm, "take-over").output
+    farm.control.fence = FenceView(why="taken-over", node="garage", heard=6, known=1)
+    assert "Prendre la main ? Tout autre démon de cette ferme cesse d'agir" in with_daemon(farm, "take-over").output
+    generation, watch = with_daemon(farm, "take-over", "--yes").stdout.splitlines()[-2:]
+    assert generation == "Ce démon agit dans la génération 7."
+    assert watch == "Regardez les nœuds raconter de nouveau ce qu'ils ont fait : farm healing --watch"
