@@ -11,7 +11,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from farm.errors import ConfigurationError, NotAllowedError, UnreachableError
@@ -82,6 +82,17 @@ def parse_url(url: str) -> Address:
     return address
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """Closed when its handshake fails, whatever the reason."""
+
+    def getpeername(self) -> Any:
+        """Its address, None when it has gone away: the handshake finds that out, too. ssl asks before, and leaves us open then."""
+        try:
+            return super().getpeername()
+        except OSError:
+            return None
+
+
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """A context that trusts `ca_file` only, or the system's authorities when it is None.
 
@@ -102,6 +113,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
             ),
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _TlsSocket
     return context
 
 

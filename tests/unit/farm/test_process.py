@@ -4,6 +4,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,24 @@ async def test_a_pid_file_that_cannot_be_written_leaves_no_process(tmp_path: Pat
     with pytest.raises(FileNotFoundError):
         await Child.start(SLEEPER, pid_file=tmp_path / "missing" / "pid")
     assert set(children()) <= before
+
+
+async def test_who_gives_up_while_it_is_noted_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(children())
+    noting, go_on = threading.Event(), threading.Event()
+
+    def slow(_path: Path, _note: str) -> None:
+        noting.set()
+        go_on.wait(PATIENCE_S)
+
+    monkeypatch.setattr(process, "_write_note", slow)
+    starting = asyncio.create_task(Child.start(SLEEPER, pid_file=tmp_path / "pid"))
+    await until(noting.is_set)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert set(children()) <= before
+    go_on.set()
 
 
 def children() -> list[int]:

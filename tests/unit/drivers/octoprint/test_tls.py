@@ -1,6 +1,7 @@
 """Encrypted connections against a real TLS server, for questions and for the live socket."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,7 +14,7 @@ from drivers.errors import AddressError, DriverError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.client import Client, Login
 from drivers.octoprint.push import PushError, open_push
-from drivers.octoprint.tls import context_for
+from drivers.octoprint.tls import LimitedTlsSocket, context_for
 from tests.unit.drivers.octoprint.certificates import Issued, issue
 from tests.unit.drivers.octoprint.fake import KEY, FakeOctoPrint
 
@@ -36,6 +37,24 @@ async def serving(certificate: Issued) -> AsyncIterator[FakeOctoPrint]:
         yield fake
     finally:
         await fake.close()
+
+
+def test_a_server_that_goes_away_before_the_handshake_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket is asked for its peer first: ssl would leave one open that has none any more."""
+    closed: list[int] = []
+    close = LimitedTlsSocket.close
+
+    def noted(sock: LimitedTlsSocket) -> None:
+        closed.append(sock.fileno())
+        close(sock)
+
+    monkeypatch.setattr(LimitedTlsSocket, "close", noted)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sock = socket.create_connection(listening.getsockname())
+    descriptor = sock.fileno()  # reset by now: nobody has accepted it
+    with sock, pytest.raises(OSError, match="reset"):
+        context_for(None).wrap_socket(sock, server_hostname="127.0.0.1")
+    assert closed[:1] == [descriptor]
 
 
 def address_of(fake: FakeOctoPrint, folder: Path, ca_file: Path | None) -> OctoPrintAddress:

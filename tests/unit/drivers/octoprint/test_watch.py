@@ -1,6 +1,7 @@
 """Sessions: how they begin, what ends them, and what is done when there is no socket or no printer."""
 
 import asyncio
+import inspect
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -234,6 +235,14 @@ async def test_what_is_no_octoprint_is_said(fake: FakeOctoPrint, watched: Watche
     fake.answers["GET", "/api/version"] = (200, b"<html>a router</html>")
     with pytest.raises(NotAPrinterError):
         await watched.watch.open()
+
+
+async def test_work_that_has_not_begun_ends_with_the_close(address: OctoPrintAddress) -> None:
+    watched = Watched(address)
+    work = watched.watch.judge()
+    watched.watch.spawn(work)
+    await watched.watch.close()
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED, "or Python says that nobody has awaited it"
 
 
 async def test_close_ends_everything_at_once(fake: FakeOctoPrint, address: OctoPrintAddress) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,32 @@ def test_a_server_without_tls_is_told_apart() -> None:
         thread.join()
         listener.close()
     assert "TLS port" in caught.value.next_step
+
+
+def test_a_server_that_goes_away_before_the_handshake_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket is asked for its peer first: ssl would leave one open that has none any more."""
+    context = tls_context(None)
+    opened: list[int] = []
+    closed: list[int] = []
+    close, connect_to = context.sslsocket_class.close, socket.create_connection
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = Address("127.0.0.1", listener.getsockname()[1], tls=True)
+
+    def connect_and_lose(*arguments: Any, **options: Any) -> socket.socket:
+        sock = connect_to(*arguments, **options)
+        opened.append(sock.fileno())
+        listener.close()  # resets what it has not accepted
+        return sock
+
+    def noted(sock: ssl.SSLSocket) -> None:
+        closed.append(sock.fileno())
+        close(sock)
+
+    monkeypatch.setattr(socket, "create_connection", connect_and_lose)
+    monkeypatch.setattr(context.sslsocket_class, "close", noted)
+    with listener, pytest.raises(UnreachableError):
+        open_socket(address, context, 5)
+    assert closed[:1] == opened
 
 
 def test_a_server_that_hangs_up_in_the_handshake() -> None:

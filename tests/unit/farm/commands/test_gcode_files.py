@@ -66,6 +66,22 @@ def test_a_pipe_without_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert len(file.read()) == 1000
 
 
+def test_a_pipe_that_breaks_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _buffer: object) -> int:
+            raise OSError(5, "Input/output error")
+
+    copy = io.BytesIO()
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: copy)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+    with pytest.raises(InvalidError, match="Input/output error"):
+        readable(Path("-"))
+    assert copy.closed
+
+
 def test_what_cannot_be_opened_is_told_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="is a folder") as folder:
         readable(tmp_path)

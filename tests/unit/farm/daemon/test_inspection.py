@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,24 @@ async def test_what_cannot_be_read_is_an_inspection_error(
     speaks(monkeypatch, tmp_path, said)
     with pytest.raises(InspectionError):
         await look(program)
+
+
+async def test_what_is_not_read_of_a_long_answer_keeps_no_pipe_open(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    begin = asyncio.create_subprocess_exec
+
+    async def noted(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        child = await begin(*command, **options)
+        started.append(child)
+        return child
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    speaks(monkeypatch, tmp_path, HEAD.pack(b"r", 2**31) + bytes(4 * 1024**2))
+    with pytest.raises(InspectionError):
+        await look(program)
+    assert [child._transport.is_closing() for child in started] == [True]
 
 
 @pytest.mark.parametrize(("code", "words"), [(12, "memory"), (3, "code 3"), (0, "no result")])

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 
@@ -49,6 +50,21 @@ async def site() -> AsyncIterator[Site]:
     made.port = await made.server.listen("127.0.0.1", 0)
     yield made
     await made.server.close()
+
+
+async def test_a_connection_that_comes_with_the_end_is_closed_too() -> None:
+    class Writer:
+        def __init__(self) -> None:
+            self.transport = self
+            self.aborted = 0
+
+        def abort(self) -> None:
+            self.aborted += 1
+
+    site, writer = Site(), Writer()
+    site.server._accept(asyncio.StreamReader(), cast("asyncio.StreamWriter", writer))
+    await site.server.close()  # before the request could begin
+    assert writer.aborted == 1
 
 
 def status(answer: bytes) -> int:
