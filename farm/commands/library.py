@@ -1,7 +1,7 @@
 """`farm revision`, `farm requester` and `farm audit`: drafts and recalls, who asks for parts, and who answers for what."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 import typer
@@ -9,13 +9,22 @@ import typer
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.manage import recall
-from farm.commands.overview import number_of, plain, say, say_json
+from farm.commands.speech import number_of, plain, say, say_json
+from farm.commands.vocabulary import REVISION_STATES, VERDICTS, word
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView
-from gcode.texts import Bilingual
+from farm.views import ProgramView
+from gcode.texts import NOTHING, Bilingual
 
 revision_app = typer.Typer(help="Revisions of designs: drafts, released ones, recalled ones.", no_args_is_help=True)
 requester_app = typer.Typer(help="Who asks for parts, and of which revisions they take them.", no_args_is_help=True)
+
+_NO_REQUESTERS: Final = Bilingual(
+    "No requesters yet: every order is for whom its destination names.",
+    "Aucun demandeur : chaque commande est pour qui sa destination nomme.",
+)
+_STRICT: Final = Bilingual("gets only what it has approved", "ne reçoit que ce qu'il a approuvé")
+_FREE: Final = Bilingual("gets every released revision", "reçoit toute révision validée")
 
 Revision = Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3.")]
 Requester = Annotated[str, typer.Argument(help="Its name or id.")]
@@ -35,13 +44,28 @@ def show_revision(client: FarmClient, revision: Revision, as_json: AsJson = Fals
         say_json(answer)
         return
     view = RevisionView.model_validate(answer)
-    by = f" by {view.released_by}" if view.released_by else ""
-    say(f"{view.id}: {view.state}{by if view.state == 'released' else ''}")
+    state, by = word(REVISION_STATES, view.state), _by(view.released_by if view.state == "released" else "")
+    say(Bilingual(f"{view.id}: {state.en}{by.en}", f"{view.id} : {state.fr}{by.fr}"))
     for program in view.programs:
-        unusable = "" if program.usable else f", not usable: {program.verdict}"
-        say(f"  {program.sha256[:12]}: {program.parts} a print on {program.profile}, {program.material}{unusable}")
+        say(_variant(program))
     if view.approved_by:
-        say(f"  approved by {number_of(len(view.approved_by), 'requester')}")
+        people = number_of(len(view.approved_by), "requester")
+        say(Bilingual(f"  approved by {people}", f"  approuvée par {people.fr}"))
+
+
+def _by(name: str) -> Bilingual:
+    return Bilingual(f" by {name}", f" par {name}") if name else NOTHING
+
+
+def _variant(program: ProgramView) -> Bilingual:
+    """One of the programs that print a revision."""
+    short, verdict, unusable = program.sha256[:12], word(VERDICTS, program.verdict), NOTHING
+    if not program.usable:
+        unusable = Bilingual(f", not usable: {verdict.en}", f", inutilisable : {verdict.fr}")
+    return Bilingual(
+        f"  {short}: {program.parts} a print on {program.profile}, {program.material}{unusable.en}",
+        f"  {short} : {program.parts} par impression pour {program.profile}, {program.material}{unusable.fr}",
+    )
 
 
 @revision_app.command("release")
@@ -59,7 +83,13 @@ def release_revision(
         say_json(answer)
         return
     view = RevisionView.model_validate(answer)
-    say(f"{view.id} is released{f' by {view.released_by}' if view.released_by else ''}: order it with {command_name()} order.")
+    by, command = _by(view.released_by), f"{command_name()} order"
+    say(
+        Bilingual(
+            f"{view.id} is released{by.en}: order it with {command}.",
+            f"{view.id} est validée{by.fr} : commandez-la avec {command}.",
+        )
+    )
 
 
 revision_app.command("recall")(recall)
@@ -84,15 +114,20 @@ def list_requesters(client: FarmClient, as_json: AsJson = False) -> None:
     for row in answer:
         _say_requester(RequesterView.model_validate(row))
     if not answer:
-        say("No requesters yet: every order is for whom its destination names.")
+        say(_NO_REQUESTERS)
 
 
 def _say_requester(view: RequesterView) -> None:
-    kept = "gets only what it has approved" if view.approves else "gets every released revision"
-    say(f"{view.name} ({view.id}): {kept}, {number_of(view.open_orders, 'open order')}")
+    kept, orders = _STRICT if view.approves else _FREE, number_of(view.open_orders, "open order")
+    say(Bilingual(f"{view.name} ({view.id}): {kept.en}, {orders}", f"{view.name} ({view.id}) : {kept.fr}, {orders.fr}"))
     for approval in view.approvals:
-        note = f": {approval.note}" if approval.note else ""
-        say(f"  {approval.revision}, approved by {approval.approved_by}{note}")
+        note = Bilingual(f": {approval.note}", f" : {approval.note}") if approval.note else NOTHING
+        say(
+            Bilingual(
+                f"  {approval.revision}, approved by {approval.approved_by}{note.en}",
+                f"  {approval.revision}, approuvée par {approval.approved_by}{note.fr}",
+            )
+        )
 
 
 @requester_app.command("add")
@@ -182,9 +217,10 @@ def remove_requester(
 ) -> None:
     """Forget a requester that has no open orders, and its approvals."""
     view = RequesterView.model_validate(client.get(f"/requesters/{_in_path(requester)}"))
-    make_sure(f"Forget {view.name} and {number_of(len(view.approvals), 'approval')}?", yes=yes)
+    approvals = number_of(len(view.approvals), "approval")
+    make_sure(Bilingual(f"Forget {view.name} and {approvals}?", f"Oublier {view.name} et {approvals.fr} ?"), yes=yes)
     client.delete(f"/requesters/{view.id}", by=by)
-    say(f"{view.name} is forgotten.")
+    say(Bilingual(f"{view.name} is forgotten.", f"{view.name} est oublié."))
 
 
 # --- farm audit
@@ -207,9 +243,10 @@ def audit(
         view = AuditView.model_validate(row)
         when = datetime.fromtimestamp(view.at).astimezone().strftime("%Y-%m-%d %H:%M")
         more = "; ".join(text for text in (view.reason, view.detail) if text)
-        say(f"{when}  {view.who}: {view.action} {plain(view.subject)}{f' ({more})' if more else ''}")
+        did = f"{view.action} {plain(view.subject)}{f' ({more})' if more else ''}"
+        say(Bilingual(f"{when}  {view.who}: {did}", f"{when}  {view.who} : {did}"))
     if not answer:
-        say("Nothing is recorded.")
+        say(Bilingual("Nothing is recorded.", "Rien n'est noté."))
 
 
 def register(app: typer.Typer) -> None:

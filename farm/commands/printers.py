@@ -9,10 +9,11 @@ from farm.commands.asking import Yes, make_sure
 from farm.commands.client import FarmClient, on_daemon
 from farm.commands.console import console
 from farm.commands.orders import find_printer
-from farm.commands.overview import say
 from farm.commands.probe import probe
 from farm.commands.scan import scan
+from farm.commands.speech import say
 from farm.views import FarmView
+from gcode.texts import Bilingual
 
 printers = typer.Typer(help="Printers: those on this computer, and those that are gone.", no_args_is_help=True)
 for command in (scan, probe, console, add):
@@ -28,9 +29,18 @@ def remove(
 ) -> None:
     """Let the farm forget a printer that is gone: what lies on it is made again by others."""
     view = find_printer(FarmView.model_validate(client.get("/farm")), printer)
-    make_sure(f"Forget {view.name} ({view.id})? What lies on it is not expected any more.", yes=yes)
+    question = Bilingual(
+        f"Forget {view.name} ({view.id})? What lies on it is not expected any more.",
+        f"Oublier {view.name} ({view.id}) ? Ce qu'elle porte n'est plus attendu.",
+    )
+    make_sure(question, yes=yes)
     client.delete(f"/printers/{view.id}")
-    say(f"{view.name} is forgotten. If its node reports it again, it is back.")
+    say(
+        Bilingual(
+            f"{view.name} is forgotten. If its node reports it again, it is back.",
+            f"{view.name} est oubliée. Si son nœud l'annonce de nouveau, elle revient.",
+        )
+    )
 
 
 def register(app: typer.Typer) -> None:

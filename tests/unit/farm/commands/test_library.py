@@ -69,3 +69,34 @@ def test_the_audit_says_who_and_why(farm: Farm, draft: str) -> None:
     assert lines[1].endswith("Eve: revision.release visor-frame-r1 (tested on three printers)")
     assert [row["who"] for row in farm.json("audit", draft)] == ["Eve"]
     assert len(farm.json("audit", "--limit", "1")) == 1
+
+
+# --- in French --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_revision_in_french(farm: Farm, draft: str, tmp_path: Path) -> None:
+    shown = farm.french("revision", "show", draft).splitlines()
+    assert shown[0] == "visor-frame-r1 : brouillon"
+    assert shown[1].endswith(" : 2 par impression pour generic-210, PLA")
+    released = farm.french("revision", "release", draft, "--by", "Eve")
+    assert released == "visor-frame-r1 est validée par Eve : commandez-la avec farm order.\n"
+    assert farm.french("revision", "show", draft).startswith("visor-frame-r1 : validée par Eve\n")
+    farm.run("program", "add", write(tmp_path, b"M907 X1\nG1 X1\n"), *ADD)
+    assert "inutilisable : seulement si quelqu'un en répond" in farm.french("revision", "show", draft)
+
+
+def test_a_requester_in_french(farm: Farm, draft: str) -> None:
+    assert farm.french("requester", "list") == "Aucun demandeur : chaque commande est pour qui sa destination nomme.\n"
+    assert farm.french("requester", "add", "CHU", "--approves").endswith(
+        " : ne reçoit que ce qu'il a approuvé, 0 commande ouverte\n"
+    )
+    approved = farm.french("requester", "approve", "CHU", draft, "--by", "Dr. House", "--note", "fermée en haut").splitlines()
+    assert approved[1] == "  visor-frame-r1, approuvée par Dr. House : fermée en haut"
+    assert "  approuvée par 1 demandeur\n" in farm.french("revision", "show", draft)
+    assert "reçoit toute révision validée" in farm.french("requester", "change", "CHU", "--takes-all")
+    assert "Oublier CHU et 1 approbation ?" in farm.run("requester", "remove", "CHU", locale="fr_FR.UTF-8").stderr
+    assert farm.french("requester", "remove", "CHU", "--yes") == "CHU est oublié.\n"
+
+
+def test_an_empty_audit_in_french(farm: Farm) -> None:
+    assert farm.french("audit") == "Rien n'est noté.\n"
