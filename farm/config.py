@@ -18,6 +18,8 @@ from pydantic.fields import FieldInfo
 
 from farm.clock import Clock
 from farm.errors import ConfigurationError
+from farm.wrong_values import said_of
+from gcode.texts import NOTHING, Bilingual, BilingualError, printable
 
 _Settings = TypeVar("_Settings", bound="FileSettings")
 
@@ -144,11 +146,18 @@ _QUIET_TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-
 def _quiet_time(text: str) -> tuple[float, float]:
     found = _QUIET_TIME.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is not a time such as 22:00-07:00")
+        raise BilingualError(
+            Bilingual(f"{text!r} is not a time such as 22:00-07:00", f"{text!r} n'est pas un horaire comme 22:00-07:00")
+        )
     hours = [float(number) for number in found.groups()]
     begin_s, end_s = hours[0] * 3600 + hours[1] * 60, hours[2] * 3600 + hours[3] * 60
     if begin_s == end_s:
-        raise ValueError(f"{text!r} begins and ends at once; take the printer out of node.toml if it should never print")
+        raise BilingualError(
+            Bilingual(
+                f"{text!r} begins and ends at once; take the printer out of node.toml if it should never print",
+                f"{text!r} commence et finit en même temps ; retirez l'imprimante de node.toml si elle ne doit jamais imprimer",
+            )
+        )
     return begin_s, end_s
 
 
@@ -204,16 +213,41 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return keys
 
 
-def _explain(problem: Any, keys: list[str], source: str) -> tuple[str, str]:
+def _explain(problem: Any, keys: list[str], source: Bilingual) -> ConfigurationError:
+    """What is wrong with one value: its key, what is allowed there and, unless it may hold a secret, what was given."""
     where = ".".join(str(level) for level in problem["loc"] if not isinstance(level, int))
-    if problem["type"] != "extra_forbidden":
-        return (
-            f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}.",
-            f"Correct {where}; configs/ shows every key with its meaning.",
+    if problem["type"] == "extra_forbidden":
+        return ConfigurationError(
+            Bilingual(f"{source.en}: there is no key {where}.", f"{source.fr} : il n'y a pas de clé {where}."),
+            next_step=_nearest(where, keys),
         )
+    own = (problem.get("ctx") or {}).get("error")
+    said = own.bilingual if isinstance(own, BilingualError) else said_of(problem)
+    given = _given(problem)
+    return ConfigurationError(
+        Bilingual(f"{source.en}: {where}: {said.en}{given.en}.", f"{source.fr} : {where} : {said.fr}{given.fr}."),
+        next_step=Bilingual(
+            f"Correct {where}; configs/ shows every key with its meaning.",
+            f"Corrigez {where} ; configs/ montre chaque clé et ce qu'elle veut dire.",
+        ),
+    )
+
+
+def _nearest(where: str, keys: list[str]) -> Bilingual:
     near = get_close_matches(where, keys, n=1, cutoff=0.4)
-    hint = f"Did you mean {near[0]}?" if near else f"Known keys are: {', '.join(key for key in keys if '.' not in key)}."
-    return f"{source}: there is no key {where}.", hint
+    if near:
+        return Bilingual(f"Did you mean {near[0]}?", f"Vouliez-vous dire {near[0]} ?")
+    known = ", ".join(key for key in keys if "." not in key)
+    return Bilingual(f"Known keys are: {known}.", f"Les clés connues sont : {known}.")
+
+
+def _given(problem: Any) -> Bilingual:
+    """The value that was given, where it is one number or word and its key cannot hold a secret, as a URL may."""
+    value, key = problem.get("input"), str(problem["loc"][-1])
+    if not isinstance(value, str | int | float) or problem["type"] in _SAID_ALREADY or any(word in key for word in _MAY_BE_SECRET):
+        return NOTHING
+    text = repr(printable(value, _MAX_SAID, "?")) if isinstance(value, str) else json.dumps(value)
+    return Bilingual(f", not {text}", f" ; la valeur donnée est {text}")
 
 
 def _sections(kind: type[FileSettings]) -> list[str]:
@@ -233,8 +267,10 @@ def _check_environment(kind: type[FileSettings]) -> None:
         sections = ", ".join(f"{prefix}{name.upper()}{delimiter}…" for name in _sections(kind))
         meant = f"{prefix}{near[0].replace('.', delimiter).upper()}" if near else ""
         raise ConfigurationError(
-            f"environment: {variable} names no key.",
-            next_step=f"Did you mean {meant}?" if near else f"Unset it; known are {sections}.",
+            Bilingual(f"environment: {variable} names no key.", f"environnement : {variable} ne nomme aucune clé."),
+            next_step=Bilingual(f"Did you mean {meant}?", f"Vouliez-vous dire {meant} ?")
+            if near
+            else Bilingual(f"Unset it; known are {sections}.", f"Supprimez cette variable ; on connaît {sections}."),
         )
 
 
@@ -261,7 +297,11 @@ def _read(variable: str, text: str, info: FieldInfo | None) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise ConfigurationError(
-            f"environment: {variable} is no JSON.", next_step=f"Write a list or a section as JSON: {variable}='[\"a\"]'."
+            Bilingual(f"environment: {variable} is no JSON.", f"environnement : {variable} n'est pas du JSON."),
+            next_step=Bilingual(
+                f"Write a list or a section as JSON: {variable}='[\"a\"]'.",
+                f"Écrivez une liste ou une section en JSON : `{variable}='[\"a\"]'`.",
+            ),
         ) from error
 
 
@@ -271,6 +311,11 @@ def _is_composed(annotation: Any) -> bool:
 
 _DELIMITER: Final = "__"  # of a section and its key
 _MAX_FILE_BYTES: Final = 1024**2
+_MAX_SAID: Final = 60  # characters of a wrong value that are said back
+_MAY_BE_SECRET: Final = ("url", "password", "token", "key")  # parts of the names of keys
+_SAID_ALREADY: Final = frozenset({"value_error", "assertion_error", "missing"})
+_ENVIRONMENT: Final = Bilingual("environment", "environnement")
+_PLACE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")  # as tomllib tells it
 
 
 def load(kind: type[_Settings], path: Path | None) -> _Settings:
@@ -282,22 +327,39 @@ def load(kind: type[_Settings], path: Path | None) -> _Settings:
 
     """
     values: dict[str, Any] = {}
-    source = str(path) if path else "environment"
+    source = Bilingual(str(path), str(path)) if path else _ENVIRONMENT
     if path is not None:
-        try:
-            if path.stat().st_size > _MAX_FILE_BYTES:
-                raise ConfigurationError(f"{path} is larger than 1 MB.", next_step="Give the path of a configuration file.")
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigurationError(
-                f"The configuration file {path} cannot be read: {os.strerror(error.errno or 0)}.",
-                next_step="Check the path, or leave the option out to use the defaults.",
-            ) from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f"{path} is not valid TOML: {error}.", next_step="Correct that line.") from error
+        values = _from_file(path)
     _check_environment(kind)
     try:
         return kind(**_from_environment(kind, values))
     except ValidationError as error:
-        detail, next_step = _explain(error.errors()[0], known_keys(kind), source)
-        raise ConfigurationError(detail, next_step=next_step) from error
+        raise _explain(error.errors()[0], known_keys(kind), source) from error
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ConfigurationError(
+                Bilingual(f"{path} is larger than 1 MB.", f"{path} dépasse 1 Mo."),
+                next_step=Bilingual("Give the path of a configuration file.", "Donnez le chemin d'un fichier de configuration."),
+            )
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise ConfigurationError(
+            Bilingual(
+                f"The configuration file {path} cannot be read: {why}.",
+                f"Impossible de lire le fichier de configuration {path} : {why}.",
+            ),
+            next_step=Bilingual(
+                "Check the path, or leave the option out to use the defaults.",
+                "Vérifiez le chemin, ou enlevez l'option pour prendre les valeurs par défaut.",
+            ),
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        why = _PLACE.sub(lambda at: f"(ligne {at[1]}, colonne {at[2]})" if at[1] else "(à la fin du fichier)", str(error))
+        raise ConfigurationError(
+            Bilingual(f"{path} is not valid TOML: {error}.", f"{path} n'est pas du TOML valable : {why}."),
+            next_step=Bilingual("Correct that line.", "Corrigez cette ligne."),
+        ) from error

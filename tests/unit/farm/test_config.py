@@ -53,6 +53,88 @@ def test_a_wrong_file_is_a_clear_error(tmp_path: Path, content: str, detail: str
     assert next_step in caught.value.next_step
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "detail", "next_step"),
+    [
+        (DaemonSettings, "[http]\nprot = 1", "il n'y a pas de clé http.prot", "Vouliez-vous dire http.port ?"),
+        (DaemonSettings, "zzzzzz = 1", "il n'y a pas de clé zzzzzz", "Les clés connues sont : data"),
+        (
+            DaemonSettings,
+            "[http]\nport = 70000",
+            "http.port : Il faut au plus 65535 ; la valeur donnée est 70000.",
+            "Corrigez http.port",
+        ),
+        (DaemonSettings, "[http]\nport = 'many'", "http.port : Il faut un nombre entier", "Corrigez http.port"),
+        (DaemonSettings, "[http]\nport = 'many'", "la valeur donnée est 'many'.", "Corrigez http.port"),
+        (DaemonSettings, "[farm]\nname = ''", "farm.name : Il faut au moins 1 caractère", "Corrigez farm.name"),
+        (DaemonSettings, "[clock]\nfactor = 0", "clock.factor : Il faut plus de 0", "Corrigez clock.factor"),
+        (
+            DaemonSettings,
+            "[log]\nlevel = 'loud'",
+            "log.level : Il faut 'debug', 'info', 'warning' ou 'error'",
+            "Corrigez log.level",
+        ),
+        (
+            DaemonSettings,
+            "[log]\njson_lines = 'si'",
+            "log.json_lines : Il faut oui ou non (true ou false)",
+            "Corrigez log.json_lines",
+        ),
+        (DaemonSettings, "data = 7", "data : Il faut un chemin de fichier", "Corrigez data"),
+        (DaemonSettings, "http = 5", "http : Il faut un objet", "Corrigez http"),
+        (NodeSettings, "[[printers]]\nname = 'a'", "printers.url : Ce champ est nécessaire.", "Corrigez printers.url"),
+        (NodeSettings, "printers = 1", "printers : Il faut une liste", "Corrigez printers"),
+        (DaemonSettings, "[http\nport = 1", "n'est pas du TOML valable", "Corrigez cette ligne."),
+        (DaemonSettings, "[http\nport = 1", "(ligne 1, colonne 6)", "Corrigez cette ligne."),
+        (DaemonSettings, "data = [", "(à la fin du fichier)", "Corrigez cette ligne."),
+    ],
+)
+def test_a_wrong_file_is_a_clear_error_in_french(
+    tmp_path: Path, kind: type[FileSettings], content: str, detail: str, next_step: str
+) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load(kind, path)
+    assert caught.value.detail_fr.startswith(str(path))
+    assert detail in caught.value.detail_fr
+    assert next_step in caught.value.next_step_fr
+
+
+@pytest.mark.parametrize(
+    ("content", "given"),
+    [
+        ("[http]\nport = 70000", ", not 70000."),
+        ("[log]\nlevel = 'loud'", ", not 'loud'."),
+        ("[farm]\nname = '" + "x" * 90 + "'", ", not '" + "x" * 60 + "'."),
+        ("[http]\nhost = true", ", not true."),
+        ("http = [1]", " instance of HttpSection."),
+    ],
+)
+def test_a_wrong_value_is_said_back_when_it_is_one_word(tmp_path: Path, content: str, given: str) -> None:
+    path = tmp_path / "farm.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load(DaemonSettings, path)
+    assert caught.value.detail.endswith(given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (NodeSettings, "[[printers]]\nname = 'a'\nprofile = 'p'\nurl = '" + "octoprint://hunter2@" + "x" * 500 + "'"),
+        (DaemonSettings, "[broker]\nurls = 'mqtt://daemon:hunter2@host'"),
+        (DaemonSettings, "[http]\ntokken = 'hunter2'"),
+    ],
+)
+def test_what_may_hold_a_secret_is_never_said_back(tmp_path: Path, kind: type[FileSettings], content: str) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load(kind, path)
+    assert "hunter2" not in caught.value.bilingual.en + caught.value.bilingual.fr
+
+
 def test_a_printer_without_a_profile_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text('[[printers]]\nname = "a"\nurl = "virtual://"')
@@ -164,6 +246,8 @@ def test_a_variable_that_names_no_section_is_told_with_the_nearest(
         load(kind, None)
     assert variable in caught.value.detail
     assert next_step in caught.value.next_step
+    assert variable in caught.value.detail_fr
+    assert caught.value.next_step_fr.startswith(("Vouliez-vous dire", "Supprimez cette variable"))
 
 
 def test_a_key_of_a_section_that_is_not_there_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,4 +285,5 @@ def test_quiet_hours_that_cannot_be_meant_are_a_clear_error(tmp_path: Path, text
         load(NodeSettings, path)
     assert f"printers.quiet_hours: {text!r}" in caught.value.detail
     assert "Value error" not in caught.value.detail
+    assert f"printers.quiet_hours : {text!r}" in caught.value.detail_fr
     assert "printers.quiet_hours" in caught.value.next_step
