@@ -1,14 +1,16 @@
 """`farm node limits`: what may be printed on each printer of a node.toml, by its profile and its owner's limits.toml."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from farm.commands.speech import say, say_json
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, FarmError
-from gcode.texts import Bilingual
+from gcode.texts import NOTHING, Bilingual, both
 
 if TYPE_CHECKING:
     from farm.node.checking import OwnerFile
@@ -16,7 +18,21 @@ if TYPE_CHECKING:
     from gcode.profile import PrinterProfile
 
 _CANNOT_BE_USED: Final = 2
-_TEMPERATURES: Final = (("nozzle", "max_nozzle_c"), ("bed", "max_bed_c"), ("chamber", "max_chamber_c"))
+_TEMPERATURES: Final = (
+    (Bilingual("nozzle", "buse"), "max_nozzle_c"),
+    (Bilingual("bed", "plateau"), "max_bed_c"),
+    (Bilingual("chamber", "enceinte"), "max_chamber_c"),
+)
+_NO_FILE: Final = Bilingual(": there is none, the profiles alone limit", " : il n'y en a pas, seuls les profils limitent")
+_TRUSTED: Final = Bilingual(
+    "  files that need trust: accepted once a person has released them",
+    "  fichiers dont quelqu'un doit répondre : acceptés dès qu'une personne les a validés",
+)
+_NOT_TRUSTED: Final = Bilingual("  files that need trust: not accepted", "  fichiers dont quelqu'un doit répondre : pas acceptés")
+_NO_PRINTERS: Final = Bilingual(
+    "No printers are listed: name the node.toml that lists them with --config.",
+    "Aucune imprimante n'est indiquée : nommez avec --config le node.toml où elles sont.",
+)
 _CORRECT_IT: Final = Bilingual(
     "Correct the file; configs/limits.toml shows every key. Nothing starts on this node until then.",
     "Corrigez le fichier ; configs/limits.toml montre chaque clé. D'ici là, rien ne démarre sur ce nœud.",
@@ -71,30 +87,47 @@ def _in_force(section: PrinterSection, profile: "PrinterProfile", limits: "Limit
     }
 
 
-def _box(box: dict[str, float]) -> str:
-    return ", ".join(f"{axis.upper()} {box[f'min_{axis}']:g} to {box[f'max_{axis}']:g}" for axis in "xyz") + " mm"
+def _box(box: dict[str, float]) -> Bilingual:
+    def said(to: str) -> str:
+        return ", ".join(f"{axis.upper()} {box[f'min_{axis}']:g} {to} {box[f'max_{axis}']:g}" for axis in "xyz") + " mm"
+
+    return Bilingual(said("to"), said("à"))
 
 
-def _lines(row: dict[str, Any]) -> list[str]:
+def _by_profile(figure: Bilingual) -> Bilingual:
+    return Bilingual(f" (limits.toml; the profile allows {figure.en})", f" (limits.toml ; le profil permet {figure.fr})")
+
+
+def _heat_lines(row: dict[str, Any]) -> Iterator[Bilingual]:
+    wider = row["by_profile"]
+    for thing, key in _TEMPERATURES:
+        said = _by_profile(both(f"{wider[key]:g}")) if key in wider else NOTHING
+        if row[key]:
+            limit = f"{row[key]:g} °C"
+            yield Bilingual(f"  {thing.en} up to {limit}{said.en}", f"  {thing.fr} jusqu'à {limit}{said.fr}")
+        else:
+            yield Bilingual(f"  {thing.en} not heated{said.en}", f"  {thing.fr} sans chauffage{said.fr}")
+
+
+def _lines(row: dict[str, Any]) -> Iterator[str | Bilingual]:
     """What is in force for one printer, for people."""
     wider = row["by_profile"]
-    lines = [f"{row['printer']} ({row['profile']})"]
-    for thing, key in _TEMPERATURES:
-        said = f" (limits.toml; the profile allows {wider[key]:g})" if key in wider else ""
-        lines.append(f"  {thing} up to {row[key]:g} °C{said}" if row[key] else f"  {thing} not heated{said}")
-    said = f" (limits.toml; the profile allows {_box(wider['volume'])})" if "volume" in wider else ""
-    lines.append(f"  plastic within {_box(row['volume'])}{said}")
+    yield f"{row['printer']} ({row['profile']})"
+    yield from _heat_lines(row)
+    box, said = _box(row["volume"]), _by_profile(_box(wider["volume"])) if "volume" in wider else NOTHING
+    yield Bilingual(f"  plastic within {box.en}{said.en}", f"  plastique dans {box.fr}{said.fr}")
     if row["max_print_h"] is not None:
-        lines.append(f"  prints of at most {row['max_print_h']:g} h")
+        yield Bilingual(f"  prints of at most {row['max_print_h']:g} h", f"  impressions de {row['max_print_h']:g} h au plus")
     if row["max_file_bytes"] is not None:
-        lines.append(f"  files of at most {row['max_file_bytes']} bytes")
+        most = row["max_file_bytes"]
+        yield Bilingual(f"  files of at most {most} bytes", f"  fichiers de {most} octets au plus")
     if row["forbidden_codes"]:
-        lines.append(f"  never {', '.join(row['forbidden_codes'])}")
-    accepted = "accepted once a person has released them" if row["accept_trusted"] else "not accepted"
-    lines.append(f"  files that need trust: {accepted}")
+        codes = ", ".join(row["forbidden_codes"])
+        yield Bilingual(f"  never {codes}", f"  jamais {codes}")
+    yield _TRUSTED if row["accept_trusted"] else _NOT_TRUSTED
     if row["quiet_hours"]:
-        lines.append(f"  quiet {', '.join(row['quiet_hours'])}")
-    return lines
+        hours = ", ".join(row["quiet_hours"])
+        yield Bilingual(f"  quiet {hours}", f"  silence {hours}")
 
 
 def _found(config: Path | None) -> dict[str, Any]:
@@ -118,8 +151,6 @@ def limits(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")] = False,
 ) -> None:
     """Check limits.toml without a running agent: show what each printer may print, or what is wrong (exit code 2)."""
-    from farm.commands.overview import say, say_json  # noqa: PLC0415 - only for this command
-
     try:
         found = _found(config)
     except FarmError as error:
@@ -131,9 +162,10 @@ def limits(
     if as_json:
         say_json(found)
         return
-    say(f"{found['file']}{'' if found['present'] else ': there is none, the profiles alone limit'}")
+    missing = NOTHING if found["present"] else _NO_FILE
+    say(Bilingual(f"{found['file']}{missing.en}", f"{found['file']}{missing.fr}"))
     for row in found["printers"]:
         for line in _lines(row):
             say(line)
     if not found["printers"]:
-        say("No printers are listed: name the node.toml that lists them with --config.")
+        say(_NO_PRINTERS)

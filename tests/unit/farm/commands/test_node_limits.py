@@ -75,6 +75,18 @@ def test_people_read_what_the_owner_narrowed(config: Path) -> None:
         assert words in said
 
 
+def test_people_read_it_in_french_where_their_terminal_is(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "limits.toml : il n'y en a pas, seuls les profils limitent" in run(config).output
+    (config.parent / "limits.toml").write_text(LIMITS)
+    said = run(config).output
+    assert "Anna (generic-210)\n  buse jusqu'à 200 °C (limits.toml ; le profil permet 260)\n" in said
+    for words in ("X 0 à 100", "de 24 h au plus", "de 1000 octets au plus", "jamais M600", "acceptés dès", "silence 22:00-07:00"):
+        assert words in said
+    for english in ("nozzle", "allows", "at most", "quiet"):
+        assert english not in said
+
+
 def test_without_a_file_the_profiles_alone_limit(config: Path) -> None:
     assert read(config)["present"] is False
     said = run(config).output
