@@ -2,13 +2,15 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ["LC_ALL"] = "C.UTF-8"  # whoever runs the tests reads English in them, whatever the locale of the machine
 
 # In CI the examples are the same in every run, so that a red run always speaks of the change; at a desk they are new each time.
-settings.register_profile("desk", deadline=None)
+# How long an example takes says more of what else this machine does than of the test: neither deadline nor health check of speed.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("desk", _PATIENT)
 # What `./farm.sh test --quick` asks for; a whole run tries all examples.
-settings.register_profile("quick", deadline=None, max_examples=25)
-settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("quick", _PATIENT, max_examples=25)
+settings.register_profile("ci", _PATIENT, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")

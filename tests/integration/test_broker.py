@@ -390,7 +390,7 @@ async def test_a_broker_that_a_dead_daemon_left_behind_is_replaced(tmp_path: Pat
     await until_listening(port)
     again = await open_broker(BrokerSection(kind="mosquitto", port=port), tmp_path)
     try:
-        assert await asyncio.to_thread(orphan.wait, 5) is not None
+        assert await asyncio.to_thread(orphan.wait, PATIENCE_S) is not None
         await check_login(again.urls[0], Login(again.login.username, again.login.password, "probe"))
     finally:
         await again.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -77,16 +78,18 @@ class Page:
     def __init__(self, farm: LocalFarm) -> None:
         self.alarms: list[set[str]] = []
         self.ended = False
-        self._socket = connect(f"ws://127.0.0.1:{farm.port}/api/v1/live", origin=Origin(f"http://127.0.0.1:{farm.port}"))
+        address = f"127.0.0.1:{farm.port}"
+        self._socket = connect(f"ws://{address}/api/v1/live", origin=Origin(f"http://{address}"), open_timeout=PATIENCE_S)
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def _listen(self) -> None:
-        for text in self._socket:
-            message = json.loads(text)
-            told = message.get("farm", message)
-            if "alarms" in told:
-                self.alarms.append({alarm["code"] for alarm in told["alarms"]})
+        with contextlib.suppress(ConnectionClosed):
+            for text in self._socket:
+                message = json.loads(text)
+                told = message.get("farm", message)
+                if "alarms" in told:
+                    self.alarms.append({alarm["code"] for alarm in told["alarms"]})
         self.ended = True
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ class Between:
                 self._threads[-1].start()
 
     def _relay(self, inner: socket.socket) -> None:
-        with inner, socket.create_connection(("127.0.0.1", self._target)) as outer:
+        with inner, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as outer:
             back = threading.Thread(target=self._answers, args=(outer, inner))
             back.start()
             with suppress(OSError):

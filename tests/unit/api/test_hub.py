@@ -27,7 +27,9 @@ from tests.unit.api.serving import TOKEN, served, until
 
 @asynccontextmanager
 async def page(address: str, **headers: str) -> AsyncIterator[ClientConnection]:
-    async with connect(f"ws://{address}/api/v1/live", additional_headers=headers, proxy=None) as connection:
+    async with connect(
+        f"ws://{address}/api/v1/live", additional_headers=headers, proxy=None, open_timeout=PATIENCE_S
+    ) as connection:
         yield connection
 
 
