@@ -1,9 +1,38 @@
-"""In which of our two languages a person reads at this terminal."""
+"""In which of our two languages a person reads at this terminal, and what an operating system says, which is English, in French."""
 
+import errno
 import os
+import socket
+from typing import Final
 
 from drivers.errors import Bilingual, DriverError
 from farm.errors import FarmError
+
+# what a person meets: no room, no right, no network. Numbers of POSIX and, for names of hosts, of getaddrinfo (RFC 3493)
+_SYSTEM_FR: Final = {
+    errno.ENOENT: "ce fichier ou dossier n'existe pas",
+    errno.EACCES: "accès refusé",
+    errno.EPERM: "ce n'est pas permis",
+    errno.ENOSPC: "il n'y a plus de place sur le disque",
+    errno.EDQUOT: "il n'y a plus de place pour cet utilisateur sur le disque",
+    errno.EROFS: "le disque est en lecture seule",
+    errno.EIO: "le disque ne répond pas comme il faut",
+    errno.ENOTDIR: "ce n'est pas un dossier",
+    errno.EISDIR: "c'est un dossier",
+    errno.EEXIST: "cela existe déjà",
+    errno.ECONNREFUSED: "connexion refusée",
+    errno.ECONNRESET: "connexion coupée",
+    errno.EHOSTUNREACH: "machine injoignable",
+    errno.ENETUNREACH: "réseau injoignable",
+    errno.ENETDOWN: "le réseau ne fonctionne pas",
+    errno.ETIMEDOUT: "pas de réponse à temps",
+    errno.EADDRINUSE: "un autre programme a déjà ce port",
+    errno.EADDRNOTAVAIL: "cette adresse n'est pas à cette machine",
+}
+_NAMES_FR: Final = {
+    socket.EAI_NONAME: "ce nom est inconnu",
+    socket.EAI_AGAIN: "ce nom ne peut pas être cherché en ce moment",
+}
 
 
 def speaks_french() -> bool:
@@ -15,6 +44,14 @@ def speaks_french() -> bool:
 def spoken(text: Bilingual) -> str:
     """The text in the person's language."""
     return text.fr if speaks_french() else text.en
+
+
+def system_words(error: OSError) -> Bilingual:
+    """Why the operating system refuses, without a full stop; what has no French here stands as the system says it."""
+    english = error.strerror or str(error) or type(error).__name__
+    french = _NAMES_FR if isinstance(error, socket.gaierror) else _SYSTEM_FR
+    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno or 0
+    return Bilingual(english, french.get(number, english))
 
 
 def told(error: Exception) -> str:
