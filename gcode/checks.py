@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 from gcode.facts import GcodeFacts
 from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, make_collector
 from gcode.judges.finding import Wrong
+from gcode.judges.flavours import KLIPPER
 from gcode.judges.situation import TELLING_CODES, Heaters, Situation
 from gcode.judges.words import whole
 from gcode.machine import Move
@@ -149,7 +150,7 @@ class Judge:
 
     def __init__(self, profile: PrinterProfile, heaters: Heaters) -> None:
         self.profile = profile
-        self.situation = Situation.of(heaters, profile)
+        self.situation = Situation.of(heaters, profile, self._may_be_macro)
         self._tallies: dict[str, _Tally] = {}
         self._rules: dict[str, tuple[LineRule, ...]] = {}
         self._kept: dict[tuple[str, str, str | None, str], _Found] = {}
@@ -177,7 +178,7 @@ class Judge:
     def remembers(self, code: str) -> bool:
         """Whether lines with this command may change what is said of later ones, or depend on what came before."""
         flavour = self.profile.flavour
-        return code in TELLING_CODES or code in self.situation.macros or any(code in row.commands[flavour] for row in _COURSE_RULES)
+        return code in TELLING_CODES or self.situation.is_macro(code) or any(code in row.commands[flavour] for row in _COURSE_RULES)
 
     def finds(self, line: Line) -> bool:
         """Whether anything is wrong with the line itself, its comment apart."""
@@ -253,6 +254,11 @@ class Judge:
             wrong = None if allowed and row.rule.severity is Severity.TRUST else row.judge(line, self.profile)
             if wrong is not None:
                 yield row.rule, wrong
+
+    def _may_be_macro(self, code: str) -> bool:
+        """Whether a command needs trust because no list has it, on a firmware whose owners give their own names to macros."""
+        flavour = self.profile.flavour
+        return flavour == KLIPPER and bool(code) and not is_known(flavour, code)
 
     def _is_allowed(self, line: Line) -> bool:
         """Whether the profile answers for this very line, or for all with its command: nothing rejected becomes good by it."""

@@ -60,7 +60,10 @@ _UNUSUAL: Final = re.compile(r"[^XYZEFIJKR\d\s.+-]")  # in a move: a word for an
 _SECOND: Final = re.compile(r"[GM] *\d", _FLAGS)
 _OTHER_MOVE: Final = re.compile(r"[GMNTHa-z]")  # G1 H1 and H2 know no limits on RepRapFirmware; Marlin may know no small letters
 _SILENT_CODES: Final = (_TEXT_CODES - {"M118"}) | {"M0", "M1"}  # words for people ("insert M3 nuts"), and names of files
-WORDY_CODES: Final = _SILENT_CODES | {"M118", "M486"}  # M486 A names a part
+_NAMING: Final = "M486"  # A and what follows is the name of a part
+WORDY_CODES: Final = _SILENT_CODES | {"M118", _NAMING}
+_FREE_CODES: Final = _SILENT_CODES | {_NAMING}  # a second command in them is a matter of the firmware, which rules know
+_NAME: Final = re.compile(r"[AN].*", _FLAGS | re.DOTALL)
 _MAX_EXACT_BYTES: Final = 64  # Marlin forgets what is behind the 95th byte of a line, number and checksum included
 
 
@@ -137,6 +140,8 @@ def _parameters(code: str, letter: str, text: str) -> tuple[dict[str, float], De
     if code in _TEXT_CODES:
         return _NO_PARAMETERS, None
     bare = _QUOTED.sub("", text) if '"' in text else text
+    if code == _NAMING:
+        bare = _NAME.sub("", text)
     values = {key.upper(): float(number) if number else 0.0 for key, number in _PARAMETER.findall(bare)}
     if any(abs(value) > MAX_NUMBER for value in values.values()):
         return values, Defect.ABSURD_NUMBER
@@ -176,7 +181,7 @@ def _is_doubtful(code: str, letter: str, text: str, size: int) -> bool:
     Marlin knows capitals only, skips spaces but no tabs, stops at `*`, knows no quotes and no parentheses; Prusa's 8-bit firmware
     takes the first of two equal letters, quoted or not, others the last; some read `S2E2` as 200 and `S0x1F` as 31.
     """
-    if letter.islower() or (code not in _SILENT_CODES and _SECOND.search(text) is not None):
+    if letter.islower() or (code not in _FREE_CODES and _SECOND.search(text) is not None):
         return True
     if code not in _EXACT_CODES and letter != "T":
         return False

@@ -54,8 +54,10 @@ def forbidden_arcs(facts: GcodeFacts, _situation: Situation, profile: PrinterPro
 
 
 def heaters_left_on(facts: GcodeFacts, situation: Situation, _profile: PrinterProfile) -> Wrong | None:
-    """A target is left when the file ends, and no macro of the printer came after it."""
-    return None if facts.heaters_off_at_end or situation.hidden_heat else Wrong("M104 S0, M140 S0")
+    """A target is left when the file ends and no macro came after it; or a macro may have set one and none came after the print."""
+    if situation.hidden_heat:
+        return Wrong("M104 S0, M140 S0") if situation.macro_line < facts.last_extrusion_line else None
+    return None if facts.heaters_off_at_end else Wrong("M104 S0, M140 S0")
 
 
 def header_too_hot(facts: GcodeFacts, _situation: Situation, profile: PrinterProfile) -> Wrong | None:

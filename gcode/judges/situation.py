@@ -4,6 +4,7 @@ Both engines feed it with the same lines in the same order, so it stays the same
 and the scan may ask it once for all the moves between two lines. That is also why "something was printed" is told from outside.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -28,6 +29,10 @@ class Heaters(Protocol):
     bed_c: float
 
 
+def _never(_code: str) -> bool:
+    return False
+
+
 def is_hot(heaters: Heaters) -> bool:
     """Whether any nozzle or the bed has a target."""
     return heaters.bed_c > 0 or any(target_c > 0 for target_c in heaters.nozzle_c.values())
@@ -39,18 +44,23 @@ class Situation:
 
     heaters: Heaters
     macros: frozenset[str] = frozenset()
+    unlisted: Callable[[str], bool] = _never  # whether a command may be a macro of the printer that its profile does not name
     printed: bool = False  # an engine sets it when it has met the first move that lays plastic
     motors_off: bool = False
     cooled: bool = False  # every heater was switched off after something was printed
     heated_line: int = 0  # the last line that set a target
-    macro_line: int = 0  # the last call of a macro of the profile: what it does is not in the file
+    macro_line: int = 0  # the last call of a macro: what it does is not in the file
     heated_again: bool = False  # this very line heats what was cooled after printing
     waited_hot_s: float = 0.0  # by all G4 and M300 so far, while a heater was on
 
     @classmethod
-    def of(cls, heaters: Heaters, profile: PrinterProfile) -> "Situation":
+    def of(cls, heaters: Heaters, profile: PrinterProfile, unlisted: Callable[[str], bool] = _never) -> "Situation":
         """At the beginning of a file."""
-        return cls(heaters, frozenset(name.upper() for name in profile.macros))
+        return cls(heaters, frozenset(name.upper() for name in profile.macros), unlisted)
+
+    def is_macro(self, code: str) -> bool:
+        """Whether the printer's configuration says what the command does: a macro of the profile, or one that needs trust."""
+        return code in self.macros or self.unlisted(code)
 
     def take(self, line: Line) -> None:
         """Take a line that is no plain move, after the machine has obeyed it."""
@@ -66,7 +76,7 @@ class Situation:
         elif code in _WAITS:
             if is_hot(self.heaters) or self.hidden_heat:
                 self.waited_hot_s += max(waited_s(line), 0.0)
-        elif code in self.macros:
+        elif self.is_macro(code):
             self.macro_line = line.number
 
     def _heat(self, line: Line) -> None:

@@ -4,13 +4,20 @@ Public sources: `code_value` and `code_seen` of Prusa's 8-bit firmware and of Ma
 line, and its number read with strtod), `value_float` of Marlin since 1.1 (stops at an E), `StringParser::Seen` and
 `NumericConverter::Accumulate` of RepRapFirmware (an E behind a digit is no letter but an exponent), and Klipper, which splits at
 every letter.
+
+What is text for people, and names of parts (M486 A, as PrusaSlicer, SuperSlicer and OrcaSlicer write them), depends on it too:
+Prusa's 8-bit firmware takes what stands first in a line for its command since 3.13 (prusa3d/Prusa-Firmware#3823), and moved at
+`M117 PETG` before 3.0.12 (#110). Between them, and in Ultimaker's, `process_commands` asks for a G anywhere in the line, then for
+an M. The number behind the G is 0 where none stands, so `AGear` is a G0: it moves nothing unless the line has an X, Y, Z or E
+too, or an F with a number. Such firmwares also end a line at `:`, Prusa's on its card at `#` too (`get_command`). RepRapFirmware
+looks for more commands outside quotes. Marlin since 1.1 (MarlinFirmware/Marlin#2113), Prusa's Buddy and Klipper obey the first.
 """
 
 import re
 from typing import Final
 
 from gcode.judges.finding import MAX_TEXT, Wrong
-from gcode.judges.flavours import GRIFFIN, LEGACY, MARLIN, REPRAP
+from gcode.judges.flavours import GRIFFIN, LEGACY, MARLIN, MODEL_CODES, REPRAP
 from gcode.judges.words import whole
 from gcode.profile import PrinterProfile
 from gcode.reader import ARCS, MOVES, WORDY_CODES, Line
@@ -23,6 +30,12 @@ _KNOWN_WORDS: Final = frozenset("XYZEFIJKR")
 _DEBUGGING: Final = re.compile(r"D-?\d+(?:\.\d+)?")
 _SEARCHED: Final = re.compile(r"PRUSA|TMC_|CRASH_|BACKLASH_")  # Prusa's 8-bit firmware looks for them before any G or M
 _SHOWN_FIRST: Final = frozenset({"M0", "M1", "M117"})  # that it looks for even before
+_NAMING: Final = "M486"
+_OTHER_GROUP: Final = re.compile(r"G\s*(?:[-+.\d]|(?i:inf|nan))")  # a G that is not G0
+_DISPLACED: Final = re.compile(r"[XYZE]|F\s*(?:[-+.\d]|(?i:inf|nan))")
+_LINE_ENDS: Final = re.compile(r"[:#]")
+_COMMAND: Final = re.compile(r"[GMT]\s*\d")
+_NEXT: Final = re.compile(r"[GM]\s*\d", re.IGNORECASE)
 
 
 def _found(pattern: re.Pattern[str], text: str) -> bool:
@@ -54,18 +67,54 @@ def unknown_axis(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def hidden_command(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """Prusa's 8-bit firmware and Marlin 1.0 obey `M105 PRUSA FR` as a factory reset, and `M105 G Z-5` as a move."""
-    if profile.flavour != LEGACY or line.code in _SHOWN_FIRST:
-        return None
+    """Prusa's 8-bit firmware and Marlin 1.0 obey `M105 PRUSA FR` as a factory reset, and `M105 G Z-5` as a move.
+
+    Of people's words and of names they obey what is behind `:`, and a G that moves. RepRapFirmware obeys `M486 APart G28`.
+    """
     text = whole(line)
-    return Wrong(text[:MAX_TEXT]) if _found(_SEARCHED, text) or _has_second_letter(line, line.text) else None
+    if profile.flavour == REPRAP:
+        hidden = line.code == _NAMING and _found(_NEXT, _QUOTED.sub("", line.text))
+    elif profile.flavour != LEGACY:
+        hidden = False
+    elif line.code in _SHOWN_FIRST:
+        hidden = _goes_on(text)
+    else:
+        hidden = _found(_SEARCHED, text) or _is_obeyed(line)
+    return Wrong(text[:MAX_TEXT]) if hidden else None
 
 
 def may_hide_command(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """The same where a firmware may be as old as Marlin 1.0; people's words and names are left alone."""
-    if profile.flavour not in _UNSURE or line.code in WORDY_CODES:
-        return None
-    return Wrong(whole(line)[:MAX_TEXT]) if _has_second_letter(line, _QUOTED.sub("", line.text)) else None
+    """The same where a firmware may be as old as Marlin 1.0.
+
+    People's words and names are left alone there if nothing in them has the form of a command. Only Prusa's 8-bit firmware looks
+    for M117 before all others; an Ultimaker 2 has its flavour, too.
+    """
+    if profile.flavour == LEGACY:
+        hidden = line.code in _SHOWN_FIRST and profile.model.upper() not in MODEL_CODES and _moves(whole(line))
+    elif profile.flavour not in _UNSURE:
+        hidden = False
+    elif line.code in WORDY_CODES:
+        hidden = _goes_on(line.text) or (line.code == _NAMING and _found(_OTHER_GROUP, line.text))
+    else:
+        hidden = _has_second_letter(line, _QUOTED.sub("", line.text))
+    return Wrong(whole(line)[:MAX_TEXT]) if hidden else None
+
+
+def _is_obeyed(line: Line) -> bool:
+    """Whether a firmware that looks for letters in the whole line finds another command in it that does something."""
+    if line.code in WORDY_CODES:
+        return _moves(whole(line)) or _goes_on(line.text)
+    return _has_second_letter(line, line.text)
+
+
+def _moves(text: str) -> bool:
+    """Whether words are obeyed as more than a G0 to nowhere."""
+    return "G" in text and (_found(_OTHER_GROUP, text) or _found(_DISPLACED, text))
+
+
+def _goes_on(text: str) -> bool:
+    """Whether words have a command behind a character that ends lines for some firmwares."""
+    return any(_found(_COMMAND, rest) or _moves(rest) for rest in _LINE_ENDS.split(text)[1:])
 
 
 def _has_second_letter(line: Line, text: str) -> bool:

@@ -81,6 +81,12 @@ DEFECTS: Final[tuple[AnyRule, ...]] = (
             "hidden-command",
             "This printer's firmware looks for commands in the whole line, and finds another one in it than is written first.",
             "Le micrologiciel de cette imprimante cherche dans toute la ligne et y trouve une autre commande que la première.",
+            Bilingual(
+                "Remove the line from the slicer's custom G-code, or give the part that it names (M486) a name in small letters. "
+                "Slice again.",
+                "Retirez la ligne du G-code personnalisé du trancheur, ou donnez un nom en minuscules à la pièce qu'elle nomme "
+                "(M486). Tranchez à nouveau.",
+            ),
         ),
         spelling.hidden_command,
     ),

@@ -187,6 +187,48 @@ def test_a_judge_says_which_commands_it_remembers(code: str, remembered: bool) -
 
 
 @pytest.mark.parametrize(
+    ("code", "flavour", "remembered"),
+    [
+        ("_START", "klipper", True),
+        ("M9876", "klipper", True),
+        ("M106", "klipper", False),
+        ("_START", "marlin", False),
+        ("", "klipper", False),
+    ],
+)
+def test_an_unknown_command_may_be_a_macro_of_klipper(code: str, flavour: str, remembered: bool) -> None:
+    assert Judge(replace(profile(), flavour=flavour), Machine()).remembers(code) is remembered
+
+
+MACRO_START = "PRINT_START BED=60 EXTRUDER=215\n"
+PRINTED = f"G90\nM83\n{LINE}"
+
+
+@pytest.mark.parametrize("heat", ["", "M190 S0\nM109 S0\n", "M140 S60\nM104 S215\n"], ids=["none", "zero", "before"])
+@pytest.mark.parametrize("later", ["", "M104 S210\nM140 S55\n"], ids=["all of it", "changed"])
+@pytest.mark.parametrize(
+    "names", [("PRINT_START BED=60 EXTRUDER=215", "PRINT_END"), ("_START", "_END"), ("G32\nPRINT_BEGIN", "M9876")]
+)
+def test_a_person_answers_for_macros_that_heat(names: tuple[str, str], heat: str, later: str) -> None:
+    start, end = names
+    klipper = profile("generic-klipper")
+    report = check(program(f"{heat}{start}\n{PRINTED}{later}{end}\n"), klipper)
+    assert {one.rule.id for one in report.findings} == {"unknown-command"}
+    assert report.verdict is Verdict.TRUSTED_ONLY
+    called = frozenset(line.split()[0] for line in f"{start}\n{end}".splitlines())
+    assert check(program(f"{heat}{start}\n{PRINTED}{later}{end}\n"), replace(klipper, macros=called)).verdict is Verdict.PASS
+    for listed in (frozenset[str](), called):
+        cut = check(program(f"{heat}{start}\n{PRINTED}{later}"), replace(klipper, macros=listed))
+        assert cut.verdict is Verdict.REJECT, "nothing in it switches the heaters off"
+        assert "heaters-left-on" in {one.rule.id for one in cut.findings}
+
+
+def test_what_no_list_has_is_no_macro_on_a_printer_without_macros() -> None:
+    report = check(program(f"{MACRO_START}{PRINTED}PRINT_END\n"), profile())
+    assert {"unknown-command", "cold-extrusion", "no-homing"} <= {one.rule.id for one in report.findings}
+
+
+@pytest.mark.parametrize(
     ("text", "found"), [("M907 E538", True), ("M106 S300", True), ("\x01", True), ("M106 S255", False), ("; x", False)]
 )
 def test_a_judge_says_whether_anything_is_wrong_with_a_line(text: str, found: bool) -> None:

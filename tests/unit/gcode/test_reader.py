@@ -289,7 +289,7 @@ def test_every_spelling_of_a_command_is_the_same_command(code: str, values: dict
         'M104 "S300"', "M104 S3e2", "M104 S3E2", "M104 S400 S0", "M104 S400S0", "M104 S400 *S0", "M104 S400 (S0)", "M104 S0x1F",
         "M104 S0X1F", "m104 S0", "M104 s0", "M104 S\t0", "M104 S0 \\", "M104 " + " " * 70 + "S0", "M140 0S60", 'G92 "Z50"',
         "G92 *Z50", "G92 (Z50)", "g91", "G28 Z Z", "T0 G92 Z5", "T0 (1)", "M106 S0 M302 P1", "M106 S0 G92 Z200", "M118 hi G1 Z-5",
-        "M486 AG92 Z200", "G1 X60 M104 S400", "G1 X1 G92 Z5", "G5 X1 Y1 I1 J1 P1 Q1 M104", "G1 H2 Z-5", "G1 Z5 M117", "m73 P1",
+        "m486 AG92", "G1 X60 M104 S400", "G1 X1 G92 Z5", "G5 X1 Y1 I1 J1 P1 Q1 M104", "G1 H2 Z-5", "G1 Z5 M117", "m73 P1",
     ],
 )  # fmt: skip
 def test_what_firmwares_read_in_different_ways_is_doubtful(text: str) -> None:
@@ -326,7 +326,27 @@ def test_a_move_that_all_read_alike_is_not_doubtful(text: str) -> None:
         "M104 S200 ; hot", "M104 T0 S200", "M104S200", "M109 R180", "M84 X Y E ", "G28 W", "G28 XY", "G92 E0", "G92E0.0", "T0",
         "M117 G1 and M3", "M0 insert M3 nuts", "M118 G code", "M486 AGear", 'M862.3 P "MK3S"', "M115 U3.8.1", "M204 S 800", "M82\t",
         "G29 P9 X10 Y-4 W32 H4", "M73 P5 R10", "M203 X500.00 Y500.00 Z12.00 E120.00", 'M98 P"prepare.g"', "N3 M104 S200*100",
+        "M486 AM3 nut", "M486 AG92 Z200",
     ],
 )  # fmt: skip
 def test_what_slicers_write_is_not_doubtful(text: str) -> None:
     assert parse_line(text.encode()).defect is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("M486 S0", {"S": 0.0}),
+        ("M486 S-1", {"S": -1.0}),
+        ("M486 T3", {"T": 3.0}),
+        ("M486 AShape-Box Gear id:0", {}),
+        ("M486 AM3 nut T5 S7", {}),
+        ("M486 Ascan20201123 copy 2.stl", {}),  # no absurd number
+        ('M486 S4 A"T2 belt S9"', {"S": 4.0}),
+        ("M486Agear", {}),
+        ("M486 NT3 screw", {}),  # the older letter of Prusa's Buddy firmware
+    ],
+)
+def test_the_name_of_a_part_has_no_parameters(text: str, parameters: dict[str, float]) -> None:
+    line = parse_line(text.encode())
+    assert (line.code, line.parameters, line.defect) == ("M486", parameters, None)

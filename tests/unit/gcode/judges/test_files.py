@@ -70,8 +70,17 @@ def test_the_edge(judge: FileJudge, good: dict[str, Any], bad: dict[str, Any]) -
     assert ask(judge, replace(GOOD, **bad)) is not None
 
 
+@pytest.mark.parametrize("off", [True, False])
+def test_a_macro_that_may_have_heated_must_be_followed_by_what_may_switch_off(off: bool) -> None:
+    """Behind the last line of plastic: a macro before it is the start of a file that was cut off."""
+    cut = replace(GOOD, heaters_off_at_end=off, last_extrusion_line=500)
+    assert ask(files.heaters_left_on, cut, macro_line=9) == "M104 S0, M140 S0"
+    assert ask(files.heaters_left_on, cut, macro_line=499) is not None
+    assert ask(files.heaters_left_on, cut, macro_line=501) is None
+
+
 def test_a_macro_of_the_printer_may_home_and_switch_off() -> None:
-    left = replace(GOOD, homes=False, heaters_off_at_end=False)
+    left = replace(GOOD, homes=False, heaters_off_at_end=False, last_extrusion_line=8)
     assert ask(files.no_homing, left, macro_line=9) is None
     assert ask(files.heaters_left_on, left, macro_line=9) is None
     assert ask(files.no_homing, left, homes_itself=True) is None

@@ -83,6 +83,16 @@ def test_a_retraction_of_the_firmware_sets_no_heat() -> None:
     assert not read.lines("G10 S200").situation.hidden_heat
 
 
+def test_a_command_that_no_list_has_may_be_a_macro_too() -> None:
+    situation = Situation.of(Machine(), profile(), lambda code: code.startswith("_"))
+    assert situation.is_macro("_START")
+    assert not situation.is_macro("START")
+    situation.take(parse_line(b"_START BED=60", 4))
+    assert (situation.hidden_heat, situation.macro_line) == (True, 4)
+    situation.take(parse_line(b"M104 S0", 5))
+    assert not situation.hidden_heat
+
+
 def test_klipper_switches_all_heaters_off_in_one_word() -> None:
     read = Read().lines("M104 S200")
     read.situation.printed = True

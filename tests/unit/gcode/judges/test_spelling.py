@@ -54,8 +54,8 @@ def test_the_line_is_told_as_it_stands() -> None:
         ("M105 G Z-5", {"marlin-legacy"}, {"marlin", "griffin"}),
         ("T0 MX", {"marlin-legacy"}, {"marlin", "griffin"}),
         ("M117 PRUSA G", set(), set()),
-        ("M118 Go", {"marlin-legacy"}, set()),
-        ("M486 AGear", {"marlin-legacy"}, set()),
+        ("M118 Go", set(), set()),  # G0 to nowhere
+        ("M118 Go E", {"marlin-legacy"}, set()),
         ("GREETINGS NAME=G", set(), set()),
         ("M104 S200", set(), set()),
         ("G28 X", set(), set()),
@@ -64,6 +64,52 @@ def test_the_line_is_told_as_it_stands() -> None:
 def test_a_command_among_the_words_of_another(line: str, rejected: set[str], doubted: set[str]) -> None:
     assert flavours_that_say(spelling.hidden_command, line) == rejected
     assert flavours_that_say(spelling.may_hide_command, line) == doubted
+
+
+@pytest.mark.parametrize(
+    ("line", "rejected", "doubted"),
+    [
+        ("M486 S0", set(), set()),
+        ("M486 S-1", set(), set()),
+        ("M486 AShape-Box Gear id:0", set(), set()),  # PrusaSlicer: ":" ends the line for some, and 0 is no command
+        ("M486 AGear.stl_id_0_copy_0", set(), set()),  # OrcaSlicer
+        ('M486 S0 A"Gear"', set(), set()),  # SuperSlicer for RepRapFirmware
+        ("M486 AFront Gear", set(), set()),  # an F without a number changes no speed
+        ("M486 AGT2 pulley", set(), set()),  # behind the first G stands no number
+        ("M486 AX-axis mount", set(), set()),  # without a G it is an M486 to all
+        ("M486 AM3 nut", {"reprapfirmware"}, set()),
+        ('M486 S0 A"M3 nut"', set(), set()),
+        ("M486 AExtruder Gear", {"marlin-legacy"}, set()),  # G0 E0: it draws all filament back in absolute mode
+        ("M486 AZ Gear", {"marlin-legacy"}, set()),  # G0 Z0: into the part
+        ("M486 AFrame F5000 Gear", {"marlin-legacy"}, set()),
+        ("M486 AFinf Gear", {"marlin-legacy"}, set()),
+        ("M486 AG28", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("M486 Agear G 28", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("M486 AG-1", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ('M486 S0 A"G92 Z200"', {"marlin-legacy"}, {"marlin", "griffin"}),  # the older ones know no quotes
+        ('M486 S0 A"part" G92 Z200', {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ('M486 S0 A"part G92 Z200', {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("M486 Apart:M104 S400", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        ("M486 Apart#T1", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ("M486 Apart:G Z", {"marlin-legacy"}, {"marlin", "griffin"}),
+        ("M486 APRUSA FR", {"marlin-legacy"}, set()),
+        ("M117 Glue", set(), set()),
+        ("M117 PETG", set(), {"marlin-legacy"}),  # G0 E0
+        ("M117 G28", set(), {"marlin-legacy"}),  # an Ultimaker homes
+        ("M117 Zero Grid", set(), {"marlin-legacy"}),
+        ("M117 ETA: 5 min", set(), set()),
+        ("M117 go:M104 S400", {"marlin-legacy"}, {"marlin", "griffin"}),
+    ],
+)
+def test_a_command_among_words_and_names(line: str, rejected: set[str], doubted: set[str]) -> None:
+    assert flavours_that_say(spelling.hidden_command, line) == rejected
+    assert flavours_that_say(spelling.may_hide_command, line) == doubted
+
+
+@pytest.mark.parametrize("line", ["M117 PETG", "M117 G28", "M0 Zero Grid"])
+def test_a_firmware_of_prusa_shows_words_before_it_looks_for_a_g(line: str) -> None:
+    for model, doubted in (("MK3S", False), ("mk2.5s", False), ("", True), ("UM2", True)):
+        assert (ask(spelling.may_hide_command, line, flavour="marlin-legacy", model=model) is not None) is doubted
 
 
 @pytest.mark.parametrize("line", ["D0", "D3 Ax0FFF", "D-1", "d2 A0x100 C16"])

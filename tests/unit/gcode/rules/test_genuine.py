@@ -1,13 +1,19 @@
 """No genuine file is rejected on a printer that fits it; what is said of each is what there is to say."""
 
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
 from gcode.checks import CheckReport, Verdict, check
 from gcode.profile import Box, PrinterProfile, bundled_profiles
+from gcode.scan.engine import inspect
 from tests.gcode_files import real_file
+from tests.integration.real import require
 from tests.integration.small_program import small_program
 
 pytestmark = pytest.mark.real
@@ -78,3 +84,59 @@ def test_the_purge_line_in_front_of_the_bed_is_fine_only_where_the_profile_says_
     (outside,) = [finding for finding in found.findings if finding.rule.id == "outside-volume"]
     assert outside.hits[0].value == -3
     assert outside.hits[0].limit == 0
+
+
+CUBE = "".join(
+    f"facet normal 0 0 0\nouter loop\n{''.join(f'vertex {x} {y} {z}' + chr(10) for x, y, z in corners)}endloop\nendfacet\n"
+    for a, b, c, d in (
+        ((0, 0, 0), (0, 0, 2), (0, 12, 2), (0, 12, 0)),
+        ((12, 0, 0), (12, 12, 0), (12, 12, 2), (12, 0, 2)),
+        ((0, 0, 0), (12, 0, 0), (12, 0, 2), (0, 0, 2)),
+        ((0, 12, 0), (0, 12, 2), (12, 12, 2), (12, 12, 0)),
+        ((0, 0, 0), (0, 12, 0), (12, 12, 0), (12, 0, 0)),
+        ((0, 0, 2), (12, 0, 2), (12, 12, 2), (0, 12, 2)),
+    )
+    for corners in ((a, b, c), (a, c, d))
+)
+SETTINGS = """gcode_flavor = marlin
+bed_shape = 0x0,200x0,200x200,0x200
+temperature = 210
+first_layer_temperature = 215
+bed_temperature = 55
+first_layer_bed_temperature = 60
+"""
+
+
+def sliced(folder: Path, start: str, end: str, layer: str = "") -> bytes:
+    """A small plate of Debian's PrusaSlicer (2.5 has no flavour of Klipper; its users took Marlin's), with this custom G-code."""
+    slicer = shutil.which("prusa-slicer")
+    require("prusa-slicer", slicer is not None)
+    assert slicer is not None
+    (folder / "cube.stl").write_text(f"solid cube\n{CUBE}endsolid cube\n")
+    (folder / "cube.ini").write_text(f"{SETTINGS}start_gcode = {start}\nend_gcode = {end}\nlayer_gcode = {layer}\n")
+    arguments = [slicer, "--export-gcode", "--load", "cube.ini", "--center", "100,100", "-o", "cube.gcode", "cube.stl"]
+    subprocess.run(arguments, cwd=folder, check=True, capture_output=True, timeout=120)
+    return (folder / "cube.gcode").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "layer"),
+    [
+        ("PRINT_START BED=[first_layer_bed_temperature] EXTRUDER=[first_layer_temperature]", "PRINT_END", ""),
+        ("M190 S0\\nM109 S0\\nSTART_PRINT EXTRUDER_TEMP=215 BED_TEMP=60", "END_PRINT", "_ON_LAYER LAYER=[layer_num]"),
+        ("M190 S60\\nM109 S215\\nG32\\n_START", "M104 S0\\nM140 S0\\nPARK", ""),
+        ("PRINT_BEGIN", "TURN_OFF_HEATERS", ""),
+    ],
+    ids=["macros", "voron", "g32", "begin"],
+)
+def test_a_plate_for_klipper_with_macros_is_a_matter_of_trust(tmp_path: Path, start: str, end: str, layer: str) -> None:
+    content = sliced(tmp_path, start, end, layer)
+    klipper = PROFILES["generic-klipper"]
+    found = inspect(BytesIO(content), (klipper,), kernel=False)
+    assert said(found.reports[0]).keys() == {"unknown-command"}
+    assert found.reports[0] == check(BytesIO(content), klipper)
+    names = frozenset(re.findall(r"^[A-Z_]{4,}", content.decode(), re.MULTILINE))
+    assert said(check(BytesIO(content), replace(klipper, macros=names))) == {}
+    cut = b"".join(content.splitlines(keepends=True)[: found.facts.last_extrusion_line])
+    for macros in (frozenset[str](), names):
+        assert "heaters-left-on" in said(check(BytesIO(cut), replace(klipper, macros=macros)))
