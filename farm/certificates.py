@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from farm.errors import ConfigurationError
 from farm.keys import certificate_pin, write_private
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 _CA_DAYS: Final = 20 * 365
@@ -89,7 +90,7 @@ def ensure_certificates(folder: Path, names: Iterable[str], *, farm: str = "Essa
         raise ConfigurationError(
             Bilingual(
                 f"The keys in {folder} cannot be written: {error.strerror}.",
-                f"Impossible d'écrire les clés dans {folder} : {error.strerror}.",
+                f"Impossible d'écrire les clés dans {folder} : {system_words(error).fr}.",
             ),
             next_step=Bilingual("Give this user the right to write there.", "Donnez à cet utilisateur le droit d'y écrire."),
         ) from error

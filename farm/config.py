@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from farm.clock import Clock
 from farm.errors import ConfigurationError
+from farm.language import system_words
 from farm.wrong_values import said_of
 from gcode.texts import NOTHING, Bilingual, BilingualError, printable
 
@@ -346,11 +347,11 @@ def _from_file(path: Path) -> dict[str, Any]:
             )
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        why = os.strerror(error.errno or 0)
+        words = system_words(error)
         raise ConfigurationError(
             Bilingual(
-                f"The configuration file {path} cannot be read: {why}.",
-                f"Impossible de lire le fichier de configuration {path} : {why}.",
+                f"The configuration file {path} cannot be read: {words.en}.",
+                f"Impossible de lire le fichier de configuration {path} : {words.fr}.",
             ),
             next_step=Bilingual(
                 "Check the path, or leave the option out to use the defaults.",

@@ -46,11 +46,11 @@ def spoken(text: Bilingual) -> str:
     return text.fr if speaks_french() else text.en
 
 
-def system_words(error: OSError) -> Bilingual:
-    """Why the operating system refuses, without a full stop; what has no French here stands as the system says it."""
-    english = error.strerror or str(error) or type(error).__name__
+def system_words(error: Exception) -> Bilingual:
+    """Why the operating system refuses (an OSError), without a full stop; what has no French here stands as it was said."""
+    english = getattr(error, "strerror", None) or str(error) or type(error).__name__
     french = _NAMES_FR if isinstance(error, socket.gaierror) else _SYSTEM_FR
-    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno or 0
+    number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None) or 0
     return Bilingual(english, french.get(number, english))
 
 

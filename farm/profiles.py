@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from farm.errors import ConfigurationError, FarmError
+from farm.language import system_words
 from gcode.profile import PrinterProfile, ProfileError, bundled_by_end, bundled_profiles, parse_profile
 from gcode.texts import NOTHING, Bilingual
 
@@ -68,7 +69,7 @@ def own_profiles(folder: Path | None) -> dict[str, PrinterProfile]:
         raise ConfigurationError(
             Bilingual(
                 f"profiles_folder: {folder} cannot be read: {os.strerror(error.errno or 0)}.",
-                f"profiles_folder : {folder} ne peut pas être lu : {os.strerror(error.errno or 0)}.",
+                f"profiles_folder : {folder} ne peut pas être lu : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Make the folder, or take profiles_folder out of the configuration.",
@@ -117,7 +118,7 @@ def _own(path: Path, taken: frozenset[str]) -> PrinterProfile:
         raise ConfigurationError(
             Bilingual(
                 f"{path} cannot be read: {os.strerror(error.errno or 0)}.",
-                f"{path} ne peut pas être lu : {os.strerror(error.errno or 0)}.",
+                f"{path} ne peut pas être lu : {system_words(error).fr}.",
             ),
             next_step=Bilingual("Check its owner.", "Vérifiez à qui il appartient."),
         ) from error

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from farm.errors import ConfigurationError, NotAllowedError, UnreachableError
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
@@ -172,9 +173,9 @@ def open_socket(address: Address, context: ssl.SSLContext | None, timeout_s: flo
     try:
         raw = socket.create_connection((address.host, address.port), timeout=timeout_s)
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
-        why = getattr(error, "strerror", None) or error
+        why = system_words(error)
         raise UnreachableError(
-            Bilingual(f"No broker answers at {address}: {why}.", f"Aucun courtier ne répond à {address} : {why}."),
+            Bilingual(f"No broker answers at {address}: {why.en}.", f"Aucun courtier ne répond à {address} : {why.fr}."),
             next_step=CHECK_THE_WAY,
             code="broker-unreachable",
         ) from error
@@ -186,9 +187,9 @@ def open_socket(address: Address, context: ssl.SSLContext | None, timeout_s: flo
         raise explain_tls(error, str(address)) from error
     except OSError as error:
         raw.close()
-        why = error.strerror or error
+        why = system_words(error)
         raise UnreachableError(
-            Bilingual(f"{address} closed the connection: {why}.", f"{address} a fermé la connexion : {why}."),
+            Bilingual(f"{address} closed the connection: {why.en}.", f"{address} a fermé la connexion : {why.fr}."),
             next_step=Bilingual(
                 "Check the port, and that the farm's broker runs.",
                 "Vérifiez le port, et que le courtier de la ferme fonctionne.",

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from farm.bus.messages import MAX_TRUST
 from farm.errors import ConfigurationError
+from farm.language import system_words
 from farm.log import get_logger
 from farm.node import core
 from farm.node.core import Checked, NodeState
@@ -162,8 +163,8 @@ class OwnerFile:
 
 
 def _unreadable(error: OSError) -> LimitsError:
-    why = os.strerror(error.errno or 0)
-    return LimitsError(Bilingual(f"limits.toml cannot be read: {why}.", f"limits.toml ne peut pas être lu : {why}."))
+    why = system_words(error)
+    return LimitsError(Bilingual(f"limits.toml cannot be read: {why.en}.", f"limits.toml ne peut pas être lu : {why.fr}."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from farm.bus.transport import tls_context
 from farm.errors import ConfigurationError, FarmError, NotAllowedError, NotFoundError, TooLargeError, UnreachableError
+from farm.language import system_words
 from farm.node.unpacking import PACKING_OVERHEAD_BYTES, PackedPart, UnpackError, can_unpack
 from gcode.texts import NOTHING, Bilingual
 
@@ -250,9 +251,9 @@ def fetch(source: Source, sha256: str, size_bytes: int, target: Path, stop: Even
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK):
             raise
-        why = str(error) or type(error).__name__
+        why, why_fr = str(error) or type(error).__name__, system_words(error).fr
         raise UnreachableError(
-            Bilingual(f"The farm at {source.url} does not answer ({why}).", f"La ferme sur {source.url} ne répond pas ({why})."),
+            Bilingual(f"The farm at {source.url} does not answer ({why}).", f"La ferme sur {source.url} ne répond pas ({why_fr})."),
             next_step=Bilingual("It is asked again.", "Elle sera de nouveau interrogée."),
         ) from error
     if stop.is_set():

@@ -16,6 +16,7 @@ from threading import Event
 from typing import Final, Protocol
 
 from farm.errors import FarmError, TooLargeError
+from farm.language import system_words
 from farm.log import get_logger
 from farm.node.ballast import free_bytes
 from farm.node.fetch import DamagedError, Source, fetch, hash_of
@@ -161,7 +162,7 @@ class Programs:
             self._failed(sha256, error)
             return False
         except OSError as error:
-            says = Bilingual(f"The cache of programs: {error.strerror}.", f"Le cache des programmes : {error.strerror}.")
+            says = Bilingual(f"The cache of programs: {error.strerror}.", f"Le cache des programmes : {system_words(error).fr}.")
             self._failed(sha256, FarmError(says, next_step=_FREE_SOME, code="cache-disk"))
             return False
         if not transfer.stop.is_set():

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import ConfigurationError
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -52,7 +53,7 @@ class DataFolder:
             raise ConfigurationError(
                 Bilingual(
                     f"The data folder {self.path} cannot be written: {error.strerror}.",
-                    f"Impossible d'écrire dans le dossier de données {self.path} : {error.strerror}.",
+                    f"Impossible d'écrire dans le dossier de données {self.path} : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual(
                     "Give the agent's user that folder, or set another one with `data` in node.toml.",

@@ -20,7 +20,8 @@ from farm.addresses import is_loopback
 from farm.bus.messages import Id
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, certificate_pin, read_code, write_private
-from gcode.texts import NOTHING, Bilingual, both
+from farm.language import system_words
+from gcode.texts import NOTHING, Bilingual
 
 if TYPE_CHECKING:
     from farm.views import EnrolmentGrant
@@ -165,7 +166,7 @@ def load_identity(data_folder: Path) -> Identity:
             code="not-joined",
         ) from error
     except (OSError, ValidationError) as error:
-        why = both(error.strerror or "") if isinstance(error, OSError) else _DAMAGED
+        why = system_words(error) if isinstance(error, OSError) else _DAMAGED
         raise ConfigurationError(
             Bilingual(f"{path} cannot be used: {why.en}.", f"{path} est inutilisable : {why.fr}."),
             next_step=Bilingual(
@@ -218,7 +219,7 @@ def _try_folder(folder: Path) -> None:
         raise ConfigurationError(
             Bilingual(
                 f"The folder {folder} cannot be written: {os.strerror(error.errno or 0)}.",
-                f"Impossible d'écrire dans le dossier {folder} : {os.strerror(error.errno or 0)}.",
+                f"Impossible d'écrire dans le dossier {folder} : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Give another one with --data, or the right to write there. The code was not used.",
@@ -343,9 +344,9 @@ def _ask(farm: _Farm, context: ssl.SSLContext | None, method: str, path: str, bo
     except http.client.HTTPException as error:
         raise _not_a_farm(farm) from error
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
+        why = system_words(error)
         raise UnreachableError(
-            Bilingual(f"No farm answers at {farm}: {why}.", f"Aucune ferme ne répond à l'adresse {farm} : {why}."),
+            Bilingual(f"No farm answers at {farm}: {why.en}.", f"Aucune ferme ne répond à l'adresse {farm} : {why.fr}."),
             next_step=Bilingual(
                 "Check that the farm runs, the address, and the network.",
                 "Vérifiez que la ferme fonctionne, l'adresse, et le réseau.",
@@ -373,7 +374,7 @@ def _keep(identity: Identity, authority: str | None, folder: Path) -> None:
         raise ConfigurationError(
             Bilingual(
                 f"The identity cannot be written to {folder}: {os.strerror(error.errno or 0)}.",
-                f"L'identité du nœud n'a pas pu être écrite dans {folder} : {os.strerror(error.errno or 0)}.",
+                f"L'identité du nœud n'a pas pu être écrite dans {folder} : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Free some space there, then join again with a new code: this one is used.",

@@ -13,6 +13,7 @@ from farm.addresses import is_loopback
 from farm.config import NodeSettings
 from farm.errors import ConfigurationError
 from farm.keys import new_secret
+from farm.language import system_words
 from farm.log import get_logger
 from farm.node.page.gate import Gate
 from farm.node.page.server import Server
@@ -56,7 +57,7 @@ def read_token(path: Path) -> str | None:
         raise ConfigurationError(
             Bilingual(
                 f"The page's token {path} cannot be read: {error.strerror}.",
-                f"Impossible de lire le jeton de la page {path} : {error.strerror}.",
+                f"Impossible de lire le jeton de la page {path} : {system_words(error).fr}.",
             ),
             next_step=Bilingual("Give the agent's user that file.", "Donnez ce fichier à l'utilisateur de l'agent."),
         ) from error
@@ -87,7 +88,7 @@ def token_of(path: Path) -> str:
         raise ConfigurationError(
             Bilingual(
                 f"The page's token {path} cannot be written: {error.strerror}.",
-                f"Impossible d'écrire le jeton de la page {path} : {error.strerror}.",
+                f"Impossible d'écrire le jeton de la page {path} : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Free some space, or set another [page] token_file.",
