@@ -37,10 +37,6 @@ from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 _HAS_LEFT: Final = Told("maker-left", "the maker has left", "la personne est partie")
-_ALL_SERVED: Final = Bilingual(
-    f"The people's node serves {MAX_PRINTERS} makers and has as many.",
-    f"Le nœud des makers en sert {MAX_PRINTERS}, et en a autant.",
-)
 _TO_A_WORKSHOP: Final = Bilingual("Let a node of a workshop take some of them.", "Confiez-en quelques-uns au nœud d'un atelier.")
 _TAKEN_BACK: Final = Bilingual("That batch was taken back.", "Ce lot a été repris.")
 _LOOK_AGAIN: Final = Bilingual("Look at your list again.", "Regardez de nouveau votre liste.")
@@ -254,7 +250,9 @@ class PeopleNode:
         if profile is None:
             raise unknown_profile(InvalidError, request.profile, self._profiles)
         if len(self._makers) >= MAX_PRINTERS:
-            raise ConflictError(_ALL_SERVED, next_step=_TO_A_WORKSHOP, code="people-full")
+            many = f"The people's node serves {MAX_PRINTERS} makers and has as many."
+            full = Bilingual(many, f"Le nœud des makers en sert {MAX_PRINTERS}, et en a autant.")
+            raise ConflictError(full, next_step=_TO_A_WORKSHOP, code="people-full")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         maker = Maker(key=new_id("maker"), name=request.name, profile=profile, material=request.material, token_sha256=_hash(token))
         await self._keep(maker)

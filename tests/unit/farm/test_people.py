@@ -142,8 +142,9 @@ async def test_what_is_refused(village: Village) -> None:
     with pytest.raises(ConflictError, match="not accepted"):
         await village.node.report(anna.printer, job, ManualReport(good=1))
     await village.node.accept(anna.printer, job)
-    with pytest.raises(InvalidError, match="2 parts"):
+    with pytest.raises(InvalidError, match="2 parts") as refused:
         await village.node.report(anna.printer, job, ManualReport(good=2, scrap=1))
+    assert refused.value.bilingual.fr == "Le lot a 2 pièces ; 2 bonnes et 1 au rebut, c'est plus. Comptez de nouveau."
     for call in (
         village.node.accept(anna.printer, "job-x"),
         village.node.report(anna.printer, "job-x", ManualReport(good=1)),
@@ -301,7 +302,14 @@ async def test_a_profile_that_nobody_knows_is_refused_with_the_known_ones(villag
         await village.node.add_maker(MakerRequest(name="Anna", profile="mk9"))
     assert refused.value.code == "unknown-profile"
     assert "generic-210" in refused.value.next_step
+    assert refused.value.next_step_fr.startswith("Profils connus : ")
     assert village.node.makers() == []
+
+
+async def test_the_end_of_a_profiles_id_is_enough_and_the_whole_one_is_kept(village: Village) -> None:
+    anna = await village.node.add_maker(MakerRequest(name="Anna", profile="ender3"))
+    assert anna.profile == "creality-ender3"
+    await until(lambda: [printer.profile for printer in village.farm.report.printers] == ["creality-ender3"])
 
 
 async def test_a_second_report_is_answered_with_what_was_counted_or_refused(village: Village) -> None:

@@ -18,11 +18,12 @@ from farm.node.checking import ProcessCheck, Request
 from farm.node.core import Checked
 from farm.node.parts import check_profile, known_profiles
 from farm.people import Library, PeopleNode
-from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bundled_ids, own_profiles
+from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bundled_ids, own_profiles, unknown_profile, whole_id
 from farm.views import MakerRequest
 from gcode.limits import Limits
 from gcode.profile import bundled_profiles
 from gcode.rules import RULE_SET_VERSION
+from gcode.texts import Bilingual
 from tests.integration.real import require
 from tests.unit.gcode.samples import SMALL
 
@@ -125,6 +126,25 @@ def test_a_node_knows_them(tmp_path: Path) -> None:
     put(tmp_path, "broken", "[heat]", "[cold]")
     with pytest.raises(ConfigurationError, match=r"broken\.toml: the key 'heat' is missing"):
         check_profile(section, tmp_path)
+
+
+def test_who_writes_the_end_of_a_bundled_id_means_that_one() -> None:
+    known = bundled_ids()
+    assert whole_id("generic-210", known) == "generic-210"
+    assert whole_id("mk3s", known) == "prusa-mk3s"
+    assert whole_id("prusa", known) is None
+    assert whole_id("ender3", ["generic-210"]) is None, "not known here"
+    assert whole_id("ender3", [*known, "ender3"]) == "ender3", "an own one of that name comes first"
+    assert whole_id("7", [*known, "atelier-7"]) is None, "of an own one nobody but its farm knows where its id may be cut"
+
+
+def test_that_there_is_no_such_profile_is_one_error_of_any_kind() -> None:
+    more = Bilingual("Or put it back.", "Ou remettez-le.")
+    error = unknown_profile(NotFoundError, "mk9", ["b", "a"], more=more)
+    assert (type(error), error.code) == (NotFoundError, "unknown-profile")
+    assert str(error) == "There is no profile 'mk9'. Known profiles: a, b. Or put it back."
+    assert error.bilingual.fr == "Il n'y a pas de profil 'mk9'. Profils connus : a, b. Ou remettez-le."
+    assert unknown_profile(InvalidError, "x", ["a"]).next_step == "Known profiles: a."
 
 
 def test_a_printer_with_one_may_be_added(tmp_path: Path) -> None:

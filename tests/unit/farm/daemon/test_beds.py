@@ -57,11 +57,14 @@ async def test_stale_clicks_are_refused(
     with pytest.raises(ConflictError) as refused:
         await told(farm, report, request_)
     assert refused.value.code == code
+    assert refused.value.detail_fr != refused.value.detail
+    assert refused.value.next_step_fr != refused.value.next_step
 
 
 async def test_more_parts_than_the_job_has_are_refused(farm: Farm) -> None:
-    with pytest.raises(InvalidError):
+    with pytest.raises(InvalidError) as refused:
         await told(farm, occupied(outcome=JobOutcome.PRINTED, parts=3), CollectRequest(job="j1", good=2, scrap=2))
+    assert refused.value.detail_fr == "2 bonnes et 2 au rebut, c'est plus que les 3 pièces de cette impression."
 
 
 async def test_the_same_click_twice_is_one_word(farm: Farm) -> None:

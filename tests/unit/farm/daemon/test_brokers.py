@@ -3,6 +3,7 @@ from collections.abc import Iterable
 from farm.bus.many import BrokerState
 from farm.daemon import brokers
 from farm.daemon.alarms import Alarms
+from gcode.texts import Told
 
 A, B, C = (BrokerState(f"{name}:1883", connected=True) for name in "abc")
 
@@ -59,3 +60,15 @@ def test_the_only_broker_is_not_counted() -> None:
     ((code, text),) = shown(alarms, [gone(A, "closed")])
     assert (code, text) == ("broker-lost", "The connection to the broker was lost: closed.")
     assert shown(alarms, [A]) == []
+
+
+def test_why_one_is_away_is_told_in_french_where_that_is_known() -> None:
+    why = Told("broker-unreachable", "No broker answers.", "Aucun courtier ne répond.")
+    alarms = Alarms()
+    shown(alarms, [A, gone(B, why)])
+    assert alarms.all()[0].text_fr == "1 courtier sur 2 est connecté ; il manque b:1883 (Aucun courtier ne répond)."
+    shown(alarms, [gone(A, "errno 9"), gone(B, why)])
+    assert alarms.all()[0].text_fr == "Aucun des 2 courtiers n'est connecté : a:1883 (errno 9) ; b:1883 (Aucun courtier ne répond)."
+    alone = Alarms()
+    shown(alone, [gone(B, why)])
+    assert alone.all()[0].text_fr == "La connexion au courtier est perdue : Aucun courtier ne répond."

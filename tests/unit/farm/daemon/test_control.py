@@ -30,7 +30,7 @@ from farm.views import (
     ProgramRequest,
 )
 from gcode.profile import bundled_profiles
-from gcode.texts import told
+from gcode.texts import Told, told
 from scheduler.model import Job, JobOutcome, Revision, Stock
 from tests.integration.small_program import small_program
 from tests.patience import PATIENCE_S
@@ -48,8 +48,8 @@ class Users:
         self.known: dict[str, str] = {}
         self.slow = False
 
-    def describe(self) -> str:
-        return "a stand-in"
+    def describe(self) -> Told:
+        return told("a stand-in")
 
     async def remove(self, username: str) -> None:
         if username not in self.known:

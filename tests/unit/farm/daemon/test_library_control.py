@@ -102,6 +102,26 @@ async def test_profiles_are_listed_by_name(control: LibraryControl) -> None:
     assert [row.name for row in rows] == sorted(profile.name for profile in bundled_profiles().values())
 
 
+async def test_the_end_of_a_profiles_id_is_enough_for_an_upload(control: LibraryControl, reader: Reader) -> None:
+    short = REQUEST.model_copy(update={"profile": "ender3"})
+    view = await control.add_program(upload(control), short)
+    assert view.profile == "creality-ender3"
+    assert [asked.profile for asked in control.uploads()] == ["creality-ender3"]
+    begun = await control.begin_program(upload(control), short)
+    assert await ended(control, begun.id) == "ready"
+    assert (begun.profile, control.upload(begun.id).program) == ("creality-ender3", view.sha256)
+    assert len(reader.asked) == 1, "it is the same program"
+
+
+async def test_an_end_that_fits_none_or_several_is_refused_with_all_of_them(control: LibraryControl) -> None:
+    for name in ("mk9", "creality"):
+        with pytest.raises(InvalidError) as refused:
+            await control.add_program(upload(control), REQUEST.model_copy(update={"profile": name}))
+        assert refused.value.detail_fr == f"Il n'y a pas de profil {name!r}."
+        assert "creality-ender3" in refused.value.next_step_fr
+    assert list(control.incoming_folder.iterdir()) == []
+
+
 async def test_the_same_bytes_again_are_not_inspected(control: LibraryControl, reader: Reader) -> None:
     first = await control.add_program(upload(control), REQUEST)
     assert await control.add_program(upload(control), REQUEST) == first

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from farm.daemon.orders import cancel, change, choose_revision, find_design, find_order, place
-from farm.errors import ConflictError, InvalidError, NotFoundError
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.views import OrderChange, OrderRequest
 from scheduler.draft import Draft
 from scheduler.model import Approval, Design, Farm, Requester, Revision, approval_key
@@ -35,16 +35,17 @@ def test_a_revision_may_be_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "error"),
+    ("request_", "error", "french"),
     [
-        (OrderRequest(design="toy", quantity=1), NotFoundError),
-        (OrderRequest(revision="r9", quantity=1), NotFoundError),
-        (OrderRequest(quantity=1), InvalidError),
+        (OrderRequest(design="toy", quantity=1), NotFoundError, "Il n'y a pas de modèle 'toy'. Modèles connus : Visor Frame. Env"),
+        (OrderRequest(revision="r9", quantity=1), NotFoundError, "Il n'y a pas de révision 'r9'. Envoyez d'abord son G-code"),
+        (OrderRequest(quantity=1), InvalidError, "Une commande nomme un modèle ou une révision. Donnez l'un des deux."),
     ],
 )
-def test_what_is_not_there_is_said_with_what_is(request_: OrderRequest, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_what_is_not_there_is_said_with_what_is(request_: OrderRequest, error: type[FarmError], french: str) -> None:
+    with pytest.raises(error) as refused:
         choose_revision(world(), request_)
+    assert refused.value.bilingual.fr.startswith(french)
 
 
 def test_a_revision_of_another_design_is_not_found() -> None:

@@ -139,15 +139,9 @@ async def test_closing_ends_what_is_under_way() -> None:
     shop.list.require_room()
 
 
-def test_a_problem_without_findings_has_none() -> None:
-    assert uploads.problem_of(InvalidError(told("a"), next_step=told("b"), code="c")) == {
-        "code": "c",
-        "detail": "a",
-        "next_step": "b",
-    }
-
-
-def test_a_problem_says_it_in_french_where_somebody_knows_how() -> None:
+def test_a_problem_says_it_in_both_languages_and_without_findings_has_none() -> None:
     error = InvalidError(Bilingual("a", "à"), next_step=Bilingual("b", "bé"), code="c")
     french = {"detail_fr": "à", "next_step_fr": "bé"}
     assert uploads.problem_of(error) == {"code": "c", "detail": "a", "next_step": "b", **french}
+    machine = InvalidError(told("E42"), next_step=Bilingual("b", "bé"), code="c")
+    assert (uploads.problem_of(machine)["detail_fr"], uploads.problem_of(machine)["next_step_fr"]) == ("E42", "bé")

@@ -106,8 +106,9 @@ def test_what_a_killed_process_left_half_done_is_removed_and_never_listed(tmp_pa
 
 def test_without_room_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=1024))
-    with pytest.raises(StoreFullError, match="No room for a copy"):
+    with pytest.raises(StoreFullError, match="No room for a copy") as refused:
         Backups(tmp_path / "kept", keep=3).make(small(tmp_path / "db"))
+    assert refused.value.detail_fr.endswith("Kio, 1 Kio sont libres.")
     assert list((tmp_path / "kept").iterdir()) == []
 
 
@@ -125,8 +126,10 @@ def test_a_disk_that_fills_up_while_we_copy_leaves_nothing_behind(tmp_path: Path
 @pytest.mark.parametrize("content", [b"no database at all, long enough for a header " * 20, b"SQLite format 3\0" + b"\1" * 5_000])
 def test_what_is_no_database_is_called_that(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "db").write_bytes(content)
-    with pytest.raises(InvalidError, match="is no database, or damaged"):
+    with pytest.raises(InvalidError, match="is no database, or damaged") as refused:
         copy_database(tmp_path / "db", tmp_path / "copy")
+    assert "n'est pas une base de données, ou est abîmé" in refused.value.detail_fr
+    assert refused.value.next_step_fr == "Prenez une autre sauvegarde."
     assert not (tmp_path / "copy").exists()
 
 

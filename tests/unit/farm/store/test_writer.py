@@ -183,6 +183,10 @@ async def test_a_full_disk_writes_nothing_says_so_and_recovers(tmp_path: Path) -
     with pytest.raises(StoreFullError) as caught:
         await store.commit([Put(ORDER), *many])
     assert caught.value.next_step
+    assert caught.value.bilingual.fr.endswith(
+        "est plein : rien n'a été écrit. "
+        "Libérez-y de la place. La ferme repart alors toute seule ; d'ici là, les nœuds gardent leurs faits."
+    )
     assert (await store.load()).orders == {}
 
     limit.execute("PRAGMA max_page_count=1000000")
@@ -243,6 +247,7 @@ async def test_every_failure_of_the_database_is_an_error_for_people(tmp_path: Pa
         with pytest.raises(FarmError, match="readonly") as caught:
             await store.commit([SetMeta("generation", "1")])
         assert caught.value.code == "store-failed"
+        assert caught.value.detail_fr.endswith("a échoué : attempt to write a readonly database.")
         store._writer.dispose()
         with store._writer.begin() as connection:
             connection.exec_driver_sql("DROP TABLE jobs")
