@@ -16,7 +16,7 @@ from farm.bus.external import ExternalBroker, external_broker
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.log import get_logger
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 __all__ = ["DAEMON", "Broker", "ExternalBroker", "TlsListener", "check_ports", "find_mosquitto", "open_broker"]
 
@@ -45,7 +45,7 @@ class Broker(Protocol):
         """Whether nodes on other machines may be told to use it."""
         ...
 
-    def describe(self) -> str:
+    def describe(self) -> Told:
         """Which broker it is and why, for the terminal and the page."""
         ...
 
@@ -98,7 +98,8 @@ async def open_broker(
             next_step=Bilingual(f"Run: {_INSTALL}", f"Lancez : {_INSTALL}"),
         )
     else:
-        broker = MosquittoBroker(folder, section.port, f"child process, {program}", program=program, tls=tls)
+        ours = Bilingual(f"child process, {program}", f"processus fils, {program}")
+        broker = MosquittoBroker(folder, section.port, ours, program=program, tls=tls)
     await broker.start(credentials)
     _log.info("broker.started", broker=broker.describe(), urls=broker.urls)
     return broker
@@ -150,4 +151,4 @@ def _embedded(section: BrokerSection, folder: Path, why: Bilingual, tls: TlsList
                 f"Lancez : {_INSTALL}. Pour une démonstration seulement : pip install 'essaim[demo]'.",
             ),
         )
-    return EmbeddedBroker(folder, section.port, why.en)
+    return EmbeddedBroker(folder, section.port, why)

@@ -25,9 +25,10 @@ from farm.bus.messages import MAX_PACKET_BYTES
 from farm.bus.users import MAX_USERS, checked, hashed, read_users, write_users
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import hash_password, is_password_hash, new_secret, verify_password, write_private
+from farm.language import system_words
 from farm.log import get_logger
 from farm.process import Child, OwnerAliveError, end_stale
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 DAEMON: Final = "daemon"  # the user name of the daemon; configs/mosquitto/acl names it too
@@ -53,10 +54,10 @@ class TlsListener:
 class ChildBroker(ABC):
     """A broker that runs as our child process. `open_broker` makes and starts it."""
 
-    kind: str
+    kind: Bilingual
     serves_joined_nodes: bool
 
-    def __init__(self, folder: Path, port: int, reason: str) -> None:
+    def __init__(self, folder: Path, port: int, reason: Bilingual) -> None:
         self._folder = folder
         self._port = port
         self._reason = reason
@@ -78,9 +79,9 @@ class ChildBroker(ABC):
         """The process id of the broker that runs now."""
         return self._child.pid if self._child else None
 
-    def describe(self) -> str:
+    def describe(self) -> Told:
         """Which broker it is and why."""
-        return f"{self.kind} ({self._reason})"
+        return Told("broker", f"{self.kind.en} ({self._reason.en})", f"{self.kind.fr} ({self._reason.fr})")
 
     @property
     @abstractmethod
@@ -135,7 +136,7 @@ class ChildBroker(ABC):
             raise ConfigurationError(
                 Bilingual(
                     f"The broker's folder {self._folder} cannot be written: {error.strerror}.",
-                    f"Impossible d'écrire dans {self._folder}, le dossier du courtier : {error.strerror}.",
+                    f"Impossible d'écrire dans {self._folder}, le dossier du courtier : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual(
                     "Give this user the right to write there, or set another data folder.",
@@ -219,7 +220,7 @@ class ChildBroker(ABC):
             raise ConfigurationError(
                 Bilingual(
                     f"{self._passwords} cannot be written: {error.strerror}.",
-                    f"Impossible d'écrire {self._passwords} : {error.strerror}.",
+                    f"Impossible d'écrire {self._passwords} : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual("Free some space on that disk.", "Libérez de la place sur ce disque."),
             ) from error
@@ -252,8 +253,8 @@ class ChildBroker(ABC):
                 said = _last_words(self._child)
                 raise ConfigurationError(
                     Bilingual(
-                        f"The broker ({self.kind}) does not start: {said.en}.",
-                        f"Le courtier ({self.kind}) ne démarre pas : {said.fr}.",
+                        f"The broker ({self.kind.en}) does not start: {said.en}.",
+                        f"Le courtier ({self.kind.fr}) ne démarre pas : {said.fr}.",
                     ),
                     next_step=Bilingual(
                         f"Look at {self._folder}, or set another kind in [broker] of farm.toml.",
@@ -277,8 +278,8 @@ class ChildBroker(ABC):
                 if asyncio.get_running_loop().time() > deadline_s:
                     raise UnreachableError(
                         Bilingual(
-                            f"The broker ({self.kind}) does not accept {login.username} after {timeout_s:g} s: {error.detail}",
-                            f"Le courtier ({self.kind}) refuse {login.username} après {timeout_s:g} s : {error.detail_fr}",
+                            f"The broker ({self.kind.en}) does not accept {login.username} after {timeout_s:g} s: {error.detail}",
+                            f"Le courtier ({self.kind.fr}) refuse {login.username} après {timeout_s:g} s : {error.detail_fr}",
                         ),
                         next_step=Bilingual(f"Look at {self._folder}.", f"Regardez {self._folder}."),
                         code="broker-start",
@@ -313,9 +314,9 @@ class ChildBroker(ABC):
 class MosquittoBroker(ChildBroker):
     """mosquitto 2, configured by us."""
 
-    kind = "mosquitto"
+    kind = Bilingual("mosquitto", "mosquitto")
 
-    def __init__(self, folder: Path, port: int, reason: str, *, program: Path, tls: TlsListener | None) -> None:
+    def __init__(self, folder: Path, port: int, reason: Bilingual, *, program: Path, tls: TlsListener | None) -> None:
         super().__init__(folder, port, reason)
         self._program = program
         self._tls = tls
@@ -365,7 +366,7 @@ class MosquittoBroker(ChildBroker):
 class EmbeddedBroker(ChildBroker):
     """amqtt on loopback: for a demo on a machine without mosquitto, never for joined nodes (farm/bus/embedded.py says why)."""
 
-    kind = "embedded, demo only"
+    kind = Bilingual("embedded, demo only", "intégré, pour une démonstration seulement")
     serves_joined_nodes = False
 
     @property
@@ -412,7 +413,7 @@ def check_port(host: str, port: int, key: str) -> None:
                 raise ConfigurationError(
                     Bilingual(
                         f"The broker cannot listen on {where.en} port {port}: {error.strerror}.",
-                        f"Le courtier ne peut pas écouter sur {where.fr}, port {port} : {error.strerror}.",
+                        f"Le courtier ne peut pas écouter sur {where.fr}, port {port} : {system_words(error).fr}.",
                     ),
                     next_step=Bilingual(
                         f"Set another {key} in [broker] of farm.toml (above 1023 without root).",

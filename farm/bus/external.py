@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from farm.bus import users
 from farm.bus.client import Login
 from farm.config import BrokerSection
 from farm.errors import ConfigurationError, ConflictError
 from farm.keys import hash_password, verify_password
-from gcode.texts import Bilingual
+from farm.language import system_words
+from gcode.texts import Bilingual, Told
 
 __all__ = ["ExternalBroker", "external_broker"]
+
+_OPERATORS: Final = Bilingual("its operator makes the users", "son exploitant crée les utilisateurs")
 
 
 class ExternalBroker:
@@ -37,10 +41,17 @@ class ExternalBroker:
         """Whether a node that joins becomes a user there."""
         return self._file is not None
 
-    def describe(self) -> str:
+    def describe(self) -> Told:
         """Which brokers they are and why."""
-        whose = f"their users are those of {self._file}" if self._file else "its operator makes the users"
-        return f"external {', '.join(self.urls)} ([broker] kind in farm.toml); {whose}"
+        whose = _OPERATORS
+        if self._file:
+            whose = Bilingual(f"their users are those of {self._file}", f"leurs utilisateurs sont ceux de {self._file}")
+        where = ", ".join(self.urls)
+        return Told(
+            "broker",
+            f"external {where} ([broker] kind in farm.toml); {whose.en}",
+            f"externe {where} ([broker] kind dans farm.toml) ; {whose.fr}",
+        )
 
     async def set_credentials(self, credentials: Mapping[str, str]) -> None:
         """Write exactly these users beside the daemon; nothing without a file.
@@ -108,7 +119,7 @@ class ExternalBroker:
             raise ConfigurationError(
                 Bilingual(
                     f"The users of the broker cannot be written to {self._file}: {error.strerror}.",
-                    f"Impossible d'écrire les utilisateurs du courtier dans {self._file} : {error.strerror}.",
+                    f"Impossible d'écrire les utilisateurs du courtier dans {self._file} : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual(
                     "Check users_file in [broker] of farm.toml.", "Vérifiez users_file dans [broker] de farm.toml."

@@ -290,7 +290,7 @@ class DaemonControl(LibraryControl):
             raise ConflictError(
                 Bilingual(
                     f"The broker ({self._broker.describe()}) cannot serve nodes that join by code.",
-                    f"Le courtier ({self._broker.describe()}) ne peut pas servir des nœuds qui rejoignent par un code.",
+                    f"Le courtier ({self._broker.describe().fr}) ne peut pas servir des nœuds qui rejoignent par un code.",
                 ),
                 next_step=Bilingual(
                     "Use mosquitto ([broker] kind in farm.toml), or make the node's user on that broker by hand.",

@@ -27,6 +27,7 @@ from farm.commands.local_farm import LocalFarm
 from farm.daemon.translate import desired
 from farm.daemon.world import World
 from farm.store.writer import Store
+from gcode.texts import Bilingual
 from scheduler.model import Rules
 from scheduler.reconcile import reconcile
 from tests.bench.journals import GENERATION, PROGRAM_BYTES, SimulatedFarm, make_farm, write_journals
@@ -120,7 +121,7 @@ async def count_only(simulated: SimulatedFarm, folder: Path, *, facts_a_message:
     program = find_mosquitto()
     assert program is not None, "mosquitto is not installed"
     port = free_port()
-    broker = MosquittoBroker(folder / "broker", port, "bench", program=program, tls=None)
+    broker = MosquittoBroker(folder / "broker", port, Bilingual("bench", "essai"), program=program, tls=None)
     await broker.start()
     members = [Member(node, facts_a_message=facts_a_message) for node in simulated.nodes]
     expected = sum(-(-len(node.facts) // facts_a_message) for node in simulated.nodes)

@@ -17,7 +17,10 @@ from farm.bus.child_broker import ChildBroker, EmbeddedBroker, MosquittoBroker, 
 from farm.bus.client import Patience
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import hash_password, verify_password
+from gcode.texts import Bilingual
 from tests.integration.bus import until
+
+WHY = Bilingual("test", "essai")
 
 # Answers CONNECT with yes, as long as the file `closed` is not there; writes a line for each SIGHUP.
 STAND_IN = """
@@ -35,7 +38,7 @@ while True:
 
 
 class StandIn(ChildBroker):
-    kind = "stand-in"
+    kind = Bilingual("stand-in", "doublure")
     serves_joined_nodes = False
     script = STAND_IN
 
@@ -63,7 +66,7 @@ def quick_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_its_users_are_in_a_private_file_as_hashes(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path / "broker", free_port(), "test")
+    broker = StandIn(tmp_path / "broker", free_port(), WHY)
     await broker.start()
     try:
         await broker.set_credentials({"node-a": "password of a", "node-b": hash_password("password of b")})
@@ -89,7 +92,7 @@ async def test_its_users_are_in_a_private_file_as_hashes(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["", "daemon", "a:b", "a b", "new\nline", "a/b", "#", "+", "x" * 65, "é"])
 async def test_a_user_name_that_means_more_than_itself_is_refused(tmp_path: Path, name: str) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     with pytest.raises(InvalidError):
         await broker.set_credentials({name: "x"})
     with pytest.raises(InvalidError):
@@ -100,12 +103,12 @@ async def test_a_user_name_that_means_more_than_itself_is_refused(tmp_path: Path
 
 async def test_removing_nobody_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        await StandIn(tmp_path, free_port(), "test").remove("node-z")
+        await StandIn(tmp_path, free_port(), WHY).remove("node-z")
 
 
 async def test_the_number_of_users_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_broker, "MAX_USERS", 2)
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     await broker.start()
     try:
         await broker.set_credentials({"a": "x", "b": "x"})
@@ -117,7 +120,7 @@ async def test_the_number_of_users_is_limited(tmp_path: Path, monkeypatch: pytes
 
 
 async def test_a_user_that_cannot_be_written_is_not_a_user(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path / "broker", free_port(), "test")
+    broker = StandIn(tmp_path / "broker", free_port(), WHY)
     await broker.start()
     try:
         passwords = tmp_path / "broker" / "passwords"
@@ -132,7 +135,7 @@ async def test_a_user_that_cannot_be_written_is_not_a_user(tmp_path: Path) -> No
 
 async def test_a_user_that_the_broker_does_not_take_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_broker, "_NEW_USER_S", 0.1)
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     await broker.start()
     try:
         (tmp_path / "closed").touch()
@@ -143,7 +146,7 @@ async def test_a_user_that_the_broker_does_not_take_is_told(tmp_path: Path, monk
 
 
 async def test_it_is_started_again_however_often_it_dies_and_that_is_logged_once(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     with capture_logs() as logs:
         await broker.start()
         try:
@@ -162,7 +165,7 @@ def recoveries(logs: object, pid: int | None) -> bool:
 
 
 async def test_a_restart_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     await broker.start()
     try:
         first = broker.pid
@@ -180,7 +183,7 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path: Path, monkeypatch: 
 
 
 async def test_a_broker_that_ends_at_once_brings_its_last_words(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     broker.script = "print('Error: no coffee'); print('bye'); raise SystemExit(3)"
     with pytest.raises(ConfigurationError, match="no coffee") as caught:
         await broker.start()
@@ -189,7 +192,7 @@ async def test_a_broker_that_ends_at_once_brings_its_last_words(tmp_path: Path) 
 
 
 async def test_a_broker_that_says_nothing_is_told_by_its_code(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     broker.script = "raise SystemExit(3)"
     with pytest.raises(ConfigurationError, match="code 3"):
         await broker.start()
@@ -198,7 +201,7 @@ async def test_a_broker_that_says_nothing_is_told_by_its_code(tmp_path: Path) ->
 async def test_a_broker_that_never_lets_us_in_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_broker, "_START_S", 0.5)
     (tmp_path / "closed").touch()
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     with pytest.raises(UnreachableError, match="does not accept daemon"):
         await broker.start()
     assert broker.pid is None
@@ -208,12 +211,12 @@ async def test_a_port_in_use_is_named_before_anything_is_started(tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"Port {port} is in use") as caught:
-            await StandIn(tmp_path, port, "test").start()
+            await StandIn(tmp_path, port, WHY).start()
     assert "Set another port in [broker]" in caught.value.next_step
 
 
 async def test_an_address_that_is_not_ours_is_told(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     broker._ports = lambda: [("192.0.2.1", 1883, "port")]  # type: ignore[method-assign]  # TEST-NET-1 is nobody's
     with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1"):
         await broker.start()
@@ -222,17 +225,17 @@ async def test_an_address_that_is_not_ours_is_told(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
-        await StandIn(tmp_path / "file" / "broker", free_port(), "test").start()
+        await StandIn(tmp_path / "file" / "broker", free_port(), WHY).start()
 
 
 async def test_a_second_daemon_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    first = StandIn(tmp_path, free_port(), "test")
+    first = StandIn(tmp_path, free_port(), WHY)
     await first.start()
     try:
         pid, _owner, _ticks = (tmp_path / "broker.pid").read_text().split()
         (tmp_path / "broker.pid").write_text(f"{pid} 1 {child_broker_start_ticks(1)}\n")
         with pytest.raises(ConflictError, match="process 1"):
-            await StandIn(tmp_path, free_port(), "test").start()
+            await StandIn(tmp_path, free_port(), WHY).start()
         assert first.pid is not None
     finally:
         await first.close()
@@ -254,7 +257,7 @@ def configuration_of(broker: MosquittoBroker) -> list[str]:
 
 def test_mosquitto_listens_on_loopback_only_and_knows_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    broker = MosquittoBroker(tmp_path / "broker", 2883, "test", program=Path("/usr/sbin/mosquitto"), tls=None)
+    broker = MosquittoBroker(tmp_path / "broker", 2883, WHY, program=Path("/usr/sbin/mosquitto"), tls=None)
     lines = configuration_of(broker)
     assert [line for line in lines if line.startswith("listener")] == ["listener 2883 127.0.0.1"]
     assert "allow_anonymous false" in lines
@@ -270,13 +273,13 @@ def test_mosquitto_listens_on_loopback_only_and_knows_everybody(tmp_path: Path, 
 
 def test_mosquitto_of_root_stays_root_to_read_our_files_and_to_die_with_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert "user root" in configuration_of(MosquittoBroker(tmp_path / "b", 2883, "t", program=Path("m"), tls=None))
+    assert "user root" in configuration_of(MosquittoBroker(tmp_path / "b", 2883, WHY, program=Path("m"), tls=None))
 
 
 @pytest.mark.parametrize(("host", "listener"), [("", "listener 8883"), ("192.168.1.2", "listener 8883 192.168.1.2")])
 def test_the_tls_listener_is_beside_the_one_on_loopback(tmp_path: Path, host: str, listener: str) -> None:
     tls = TlsListener(8883, tmp_path / "server.pem", tmp_path / "server.key", host)
-    broker = MosquittoBroker(tmp_path / "b", 2883, "t", program=Path("m"), tls=tls)
+    broker = MosquittoBroker(tmp_path / "b", 2883, WHY, program=Path("m"), tls=tls)
     lines = configuration_of(broker)
     assert lines.index(listener) > lines.index("listener 2883 127.0.0.1")
     assert f"certfile {tmp_path}/server.pem" in lines
@@ -287,8 +290,9 @@ def test_the_tls_listener_is_beside_the_one_on_loopback(tmp_path: Path, host: st
 
 
 def test_the_embedded_broker_is_named_as_what_it_is(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path, 2883, "mosquitto is not installed")
+    broker = EmbeddedBroker(tmp_path, 2883, Bilingual("mosquitto is not installed", "mosquitto n'est pas installé"))
     assert broker.describe() == "embedded, demo only (mosquitto is not installed)"
+    assert broker.describe().fr == "intégré, pour une démonstration seulement (mosquitto n'est pas installé)"
     assert broker._command()[1:3] == ["-m", "farm.bus.embedded"]
     assert broker._marker in broker._command()
 
@@ -299,12 +303,12 @@ def fail_to_write(*_: object) -> None:
 
 async def test_on_a_full_disk_it_starts_with_the_files_that_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, port, node = tmp_path / "broker", free_port(), {"node-a": hash_password("password of a")}
-    first = StandIn(folder, port, "test")
+    first = StandIn(folder, port, WHY)
     await first.start(node)
     await first.close()
     monkeypatch.setattr(os, "fsync", fail_to_write)  # whatever is written whole ends with it
     monkeypatch.setattr(Path, "write_text", fail_to_write)  # the pid file
-    again = StandIn(folder, port, "test")
+    again = StandIn(folder, port, WHY)
     await again.start(node)
     try:
         assert again.login == first.login
@@ -318,10 +322,10 @@ async def test_on_a_full_disk_it_starts_with_the_files_that_it_has(tmp_path: Pat
 
 
 async def test_the_first_users_are_the_only_ones(tmp_path: Path) -> None:
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     await broker.start({"node-a": hash_password("a"), "node-b": hash_password("b")})
     await broker.close()
-    again = StandIn(tmp_path, free_port(), "test")
+    again = StandIn(tmp_path, free_port(), WHY)
     await again.start({"node-b": hash_password("b")})
     await again.close()
     assert set(again.users()) == {"daemon", "node-b"}
@@ -329,7 +333,7 @@ async def test_the_first_users_are_the_only_ones(tmp_path: Path) -> None:
 
 async def test_a_damaged_secret_of_the_daemon_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "daemon.secret").write_text("short")
-    broker = StandIn(tmp_path, free_port(), "test")
+    broker = StandIn(tmp_path, free_port(), WHY)
     await broker.start()
     await broker.close()
     secret = tmp_path / "daemon.secret"
