@@ -141,7 +141,7 @@ class NotReadyError(RequestError):
         super().__init__(
             Bilingual(f"Not ready: {failing or 'the daemon'}.", f"Pas prêt : {failing or 'le démon'}."),
             next_step=Bilingual(
-                "Look at the checks, and at the log of the daemon.", "Regardez les contrôles, et le journal du démon."
+                "Look at the checks, and at the log of the daemon.", "Regardez les vérifications, et le journal du démon."
             ),
         )
         self.checks = checks

@@ -1,6 +1,6 @@
-// Requests to the daemon. Every failure becomes a problem with `code`, `detail` and `next_step`.
+// Requests to the daemon. Every failure becomes a problem with `code`, `detail` and `next_step`, in both languages.
 
-import { word } from "./words.js";
+import { ownProblem } from "./words.js";
 
 export class Problem extends Error {
   constructor(problem) {
@@ -8,6 +8,8 @@ export class Problem extends Error {
     this.problem = problem;
   }
 }
+
+const noAnswer = () => new Problem(ownProblem("no-answer", "failed_request"));
 
 export async function ask(method, path, body, headers = {}) {
   let answer;
@@ -18,16 +20,16 @@ export async function ask(method, path, body, headers = {}) {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Problem({ code: "no-answer", detail: word("failed_request"), next_step: "" });
+    throw noAnswer();
   }
   const text = await answer.text();
   let content = null;
   try {
     content = text ? JSON.parse(text) : null;
   } catch {
-    throw new Problem({ code: "no-answer", detail: word("failed_request"), next_step: "" });
+    throw noAnswer();
   }
-  if (!answer.ok) throw new Problem(content ?? { code: "no-answer", detail: word("failed_request"), next_step: "" });
+  if (!answer.ok) throw content?.code ? new Problem(content) : noAnswer(); // a proxy's words are not the daemon's
   return content;
 }
 

@@ -1,7 +1,7 @@
 // The page: puts what `live` knows into the sections, at most once a frame.
 
 import { ask, Problem, signedIn } from "./api.js";
-import { answered, complain, find, forget, icon, make, mark, say, show } from "./dom.js";
+import { answered, complain, complainAgain, find, forget, icon, make, mark, say, show } from "./dom.js";
 import { handItem, hands } from "./hands.js";
 import { connect, farm } from "./live.js";
 import { nodeItem } from "./nodes.js";
@@ -10,7 +10,7 @@ import { drawOrdering, installForm } from "./ordering.js";
 import { orderRow, sorted } from "./orders.js";
 import { printerCard } from "./printers.js";
 import { otherAlarms, standing, standingItem } from "./standing.js";
-import { alarmText, counted, language, switchLanguage, word } from "./words.js";
+import { counted, language, switchLanguage, told, word } from "./words.js";
 
 const LISTS = ["standing", "totals", "hands-list", "orders-rows", "printers", "nodes", "alarms", "designs", "requesters", "uploads", "audit-rows"];
 const byName = (rows) => [...rows].sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
@@ -112,7 +112,7 @@ function alarmItem(alarm) {
   const text = make("strong");
   const step = make("span");
   const element = make("div", { class: "alarm" }, icon("fault"), make("p", {}, text, " ", step));
-  return { element, update: (now) => { say(text, alarmText(now, "text")); say(step, alarmText(now, "next_step")); } };
+  return { element, update: (now) => { say(text, told(now, "text")); say(step, told(now, "next_step")); } };
 }
 
 function drawWords() {
@@ -125,6 +125,7 @@ function drawWords() {
   for (const list of LISTS) forget(find(list));
   forgetLibrary();
   drawOrdering();
+  complainAgain();
 }
 
 function lock() {
@@ -142,8 +143,7 @@ function installSignIn() {
       await ask("POST", "/session", { token: field.value });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      const wrong = error.problem.code === "unauthenticated" ? word("sign_in_wrong") : undefined;
-      complain(find("sign-in-said"), error.problem, wrong);
+      complain(find("sign-in-said"), error.problem, (problem) => (problem.code === "unauthenticated" ? word("sign_in_wrong") : undefined));
       return;
     }
     field.value = "";

@@ -29,11 +29,20 @@ export function mark(element, name, value) {
   else if (element.getAttribute(name) !== wanted) element.setAttribute(name, wanted);
 }
 
-// Why something was refused, beside what was clicked.
-export function complain(place, problem, text = problemText(problem)) {
+const complaints = new WeakMap(); // place -> its text, in the language of the page
+
+// Why something was refused, beside what was clicked. `better(problem)` has words of the page where they say more than the daemon's.
+export function complain(place, problem, better = () => undefined) {
+  const text = () => better(problem) ?? problemText(problem);
+  complaints.set(place, text);
   mark(place, "data-bad", "");
   mark(place, "data-unanswered", problem.code === "no-answer" ? "" : null);
-  say(place, text);
+  say(place, text());
+}
+
+// The page speaks another language now.
+export function complainAgain() {
+  for (const place of document.querySelectorAll("[data-bad]")) if (complaints.has(place)) say(place, complaints.get(place)());
 }
 
 // Once the daemon answers again, nothing says any more that it does not.

@@ -5,7 +5,7 @@ import { complain, icon, make, mark, say } from "./dom.js";
 import { farm, isNoted } from "./live.js";
 import { isSilent, nodeName, silence } from "./nodes.js";
 import { questionPlace } from "./prompts.js";
-import { language, noted, word } from "./words.js";
+import { language, noted, told, word } from "./words.js";
 
 const URGENCY = { fault: 0, recalled: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
 const ICONS = { fault: "fault", recalled: "attention", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
@@ -43,11 +43,11 @@ const urgency = (item) => (item.kind === "fault" && item.printer.fault.recovery 
 
 const nameOf = (item) => item.printer?.name ?? nodeName(item.node);
 
-// Why a job ended as it did; of an older Essaim in English only. That it was cancelled is said already.
+// Why a job ended as it did. That it was cancelled is said already.
 function detailOf(id) {
   const job = farm.waiting.get(id);
   if (job?.outcome === "cancelled" && job.detail_code === "cancelled") return "";
-  return (language() === "fr" && job?.detail_fr) || job?.detail || "";
+  return job ? told(job, "detail") : "";
 }
 
 function texts(item) {

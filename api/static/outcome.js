@@ -4,7 +4,7 @@ import { icon, make } from "./dom.js";
 import { findingList, verdictList } from "./findings.js";
 import { library, profileName, revisionState } from "./library.js";
 import { programBody, programName } from "./program.js";
-import { counted, problemText, word } from "./words.js";
+import { counted, problemText, told, word } from "./words.js";
 
 const MAX_OTHERS = 3;
 
@@ -79,7 +79,7 @@ export function refusedOutcome(upload, ways) {
 // It did not even arrive.
 export function failedOutcome(problem, name, ways) {
   const [ours, cut] = [["here", "forgotten"].includes(problem.code), problem.code === "here"];
-  const text = ours ? [problem.detail, problem.next_step] : [problemText(problem)];
+  const text = ours ? [told(problem, "detail"), told(problem, "next_step")] : [problemText(problem)];
   const buttons = make("div", { class: "buttons" }, button("upload_again", ways.retry, "primary"), button("upload_next", ways.next, "quiet"));
   return [head("bad", "fault", word(cut ? "upload_not_sent" : "upload_refused", { name }), ...text), buttons];
 }

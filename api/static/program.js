@@ -130,7 +130,7 @@ export async function showProgram(sha256, { force = false } = {}) {
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     const said = make("p", { class: "said" });
-    complain(said, error.problem, error.problem.code === "not-found" ? word("program_gone") : undefined);
+    complain(said, error.problem, (problem) => (problem.code === "not-found" ? word("program_gone") : undefined));
     place.replaceChildren(said);
   }
 }

@@ -17,7 +17,7 @@ async function send(button, said, path, body, done) {
     done(await ask("POST", path, body));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    complain(said, error.problem, personNeeded(error.problem));
+    complain(said, error.problem, personNeeded);
     mark(button, "disabled", null);
   }
 }

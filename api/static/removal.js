@@ -44,7 +44,7 @@ export function removalPlace(program, gone) {
       gone();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      complain(said, error.problem, refusal(error.problem, program));
+      complain(said, error.problem, (problem) => refusal(problem, program));
       mark(button, "disabled", null);
     }
   };

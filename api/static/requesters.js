@@ -16,7 +16,7 @@ async function act(said, work, done = "") {
     return true;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    complain(said, error.problem, personNeeded(error.problem));
+    complain(said, error.problem, personNeeded);
     return false;
   }
 }

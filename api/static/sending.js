@@ -1,9 +1,9 @@
 // Sends a file with progress. `fetch` cannot tell how much has gone, so this is the older way.
 
 import { Problem } from "./api.js";
-import { word } from "./words.js";
+import { ownProblem } from "./words.js";
 
-const local = (code, detail, next_step = "") => new Problem({ code, detail: word(detail), next_step: next_step && word(next_step) });
+const local = (...words) => new Problem(ownProblem("here", ...words));
 
 async function readable(file) {
   try {
@@ -21,8 +21,8 @@ function problemOf(request) {
   } catch {
     // not the daemon's own answer: a proxy's, or none
   }
-  if (request.status === 429) return local("here", "upload_throttled");
-  return content?.code ? new Problem(content) : local("here", "upload_cut", "upload_cut_step");
+  if (request.status === 429) return local("upload_throttled");
+  return content?.code ? new Problem(content) : local("upload_cut", "upload_cut_step");
 }
 
 // Send `fields` and `file`; `tell(done, of)` hears of bytes. `promise` is the daemon's first word on the upload, or a Problem whose code
@@ -42,9 +42,9 @@ export function sendFile(file, fields, tell) {
         return reject(problemOf(request));
       }
     });
-    request.addEventListener("abort", () => reject(local("here", "upload_stopped")));
+    request.addEventListener("abort", () => reject(local("upload_stopped")));
     request.addEventListener("error", async () => {
-      reject((await readable(file)) ? local("here", "upload_cut", "upload_cut_step") : local("here", "upload_gone_file"));
+      reject((await readable(file)) ? local("upload_cut", "upload_cut_step") : local("upload_gone_file"));
     });
     request.open("POST", "/api/v1/programs");
     request.setRequestHeader("Prefer", "respond-async");

@@ -6,7 +6,7 @@ import { library, person, refresh, rememberPerson, stateOf } from "./library.js"
 import { farm } from "./live.js";
 import { failedOutcome, readyOutcome, refusedOutcome } from "./outcome.js";
 import { sendFile } from "./sending.js";
-import { bytes, word } from "./words.js";
+import { bytes, ownProblem, word } from "./words.js";
 
 const MAX_NAME = 200;
 const REVISION = /^[A-Za-z0-9._-]{1,64}$/;
@@ -165,7 +165,7 @@ function follow() {
     mine.row = row;
     if (["ready", "refused"].includes(row.state)) end(row).then(listen);
   } else if (mine.seen || farm.snapshots > mine.snapshot) {
-    mine = { ...mine, phase: "failed", problem: { code: "forgotten", detail: word("upload_forgotten"), next_step: "" } };
+    mine = { ...mine, phase: "failed", problem: ownProblem("forgotten", "upload_forgotten") };
   }
 }
 

@@ -167,6 +167,7 @@ const EN = {
   recalled_running: "Its revision was recalled. Cancel the print, or set its parts aside.",
   recalled_collect: "Its revision was recalled. Take the parts off and set them aside: they do not count.",
   node_untold: "is telling what it did",
+  wrong_field: "{name}: {detail}.",
   failed_request: "The daemon does not answer. Is it running?",
   footer: "Essaim: one queue for a whole network of printers.",
 };
@@ -335,27 +336,12 @@ const FR = {
   recalled_running: "Sa révision a été rappelée. Annulez l'impression, ou mettez ses pièces de côté.",
   recalled_collect: "Sa révision a été rappelée. Retirez les pièces et mettez-les de côté : elles ne comptent pas.",
   node_untold: "raconte ce qu'il a fait",
+  wrong_field: "{name} : {detail}.",
   failed_request: "Le démon ne répond pas. Est-il lancé ?",
   footer: "Essaim : une seule file pour tout un réseau d'imprimantes.",
 };
 
-// What the daemon says in English, by its stable code: texts that people of the farm meet often.
-const PROBLEMS_FR = {
-  "store-full": "Le disque de la ferme est plein : rien n'a été enregistré. Faites de la place.",
-  conflict: "Ce n'est plus possible dans son état actuel. Regardez de nouveau.",
-  stale: "Le plateau a changé entre-temps. Regardez de nouveau.",
-  "prompt-gone": "L'imprimante ne pose plus cette question. Regardez de nouveau.",
-  "answer-at-the-printer": "On répond à cette imprimante sur son propre écran.",
-  "not-found": "Cela n'existe pas ou plus.",
-  invalid: "Une valeur n'est pas acceptable.",
-  fenced: "Ce démon ne fait que regarder : voyez en haut de la page.",
-  throttled: "Trop d'essais. Attendez une minute.",
-  unauthenticated: "Connectez-vous d'abord.",
-  unreachable: "Le nœud ou l'imprimante ne répond pas.",
-};
-
 const WORDS = { en: { ...EN, ...library.EN, ...people.EN }, fr: { ...FR, ...library.FR, ...people.FR } };
-const ALL_PROBLEMS_FR = { ...library.PROBLEMS_FR, ...PROBLEMS_FR };
 const KEY = "essaim-language";
 
 function remembered() {
@@ -384,8 +370,10 @@ export function switchLanguage() {
   }
 }
 
-// What a printer notes: the machine's own words have no French.
-export const noted = (printer) => (language() === "fr" && printer.note_fr) || printer.note || "";
+// A text of the farm (an alarm, a problem, why a job ended...) in the language of the page: where it has no French, the words are a
+// machine's own.
+export const told = (thing, field) => (current === "fr" && thing[`${field}_fr`]) || thing[field] || "";
+export const noted = (printer) => told(printer, "note");
 
 // The text for `key` with {names} filled in. An unknown key shows itself, so that a missing word is seen.
 export function word(key, values = {}) {
@@ -410,14 +398,22 @@ export function duration(seconds) {
 // A reason of the daemon or of a node, in the language of the page.
 export const sentence = (reason) => reason[current];
 
-// A text of an alarm in the language of the page; in English when nothing else was said.
-export const alarmText = (alarm, field) => (current === "fr" && alarm[`${field}_fr`]) || alarm[field];
+// A problem that the page itself finds, as the daemon would tell it: in both languages, by the keys of its words.
+export function ownProblem(code, detail, step = "") {
+  const spoken = (tongue, key) => (key ? WORDS[tongue][key] : "");
+  return { code, detail: spoken("en", detail), detail_fr: spoken("fr", detail), next_step: spoken("en", step), next_step_fr: spoken("fr", step) };
+}
 
-// Why something was refused: in the daemon's own words where it has them in this language, otherwise by the code.
+// A wrong value by the name of its field: nobody sees the list that the daemon's next step speaks of.
+function wrongField(field) {
+  const name = field.parameter ?? field.pointer.replace(/^#\/?/, "");
+  return name ? word("wrong_field", { name, detail: told(field, "detail") }) : `${told(field, "detail")}.`;
+}
+
+// Why something was refused, and what to do about it.
 export function problemText(problem) {
-  if (current === "fr" && problem.detail_fr && problem.detail_fr !== problem.detail) return `${problem.detail_fr} ${problem.next_step_fr}`;
-  if (current === "fr" && ALL_PROBLEMS_FR[problem.code]) return ALL_PROBLEMS_FR[problem.code];
-  return `${problem.detail} ${problem.next_step}`;
+  if (problem.errors?.length) return problem.errors.map(wrongField).join(" ");
+  return `${told(problem, "detail")} ${told(problem, "next_step")}`;
 }
 
 // Numbers, sizes and days as the language writes them.

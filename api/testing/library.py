@@ -165,7 +165,7 @@ class MemoryLibrary:
             raise RejectedError(
                 Bilingual(
                     f"The file does not pass the checks of profile {request.profile}: {first.explanation.en}",
-                    f"Le fichier ne passe pas les contrôles du profil {request.profile} : {first.explanation.fr}",
+                    f"Le fichier ne passe pas les vérifications du profil {request.profile} : {first.explanation.fr}",
                 ),
                 next_step=Bilingual(first.fix.en, first.fix.fr),
                 findings=findings,
@@ -281,7 +281,7 @@ class MemoryLibrary:
         row = found(self.program_rows, sha256, "program")
         if row.verdict is Verdict.PASS:
             raise ConflictError(
-                Bilingual("The program passes all checks.", "Le programme passe tous les contrôles."),
+                Bilingual("The program passes all checks.", "Le programme passe toutes les vérifications."),
                 next_step=Bilingual("It needs no release.", "Il n'a pas besoin d'être validé."),
                 code="release-not-needed",
             )

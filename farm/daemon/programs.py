@@ -113,7 +113,7 @@ def _require_printable(reports: Sequence[ProfileReport]) -> None:
     raise RejectedError(
         Bilingual(
             f"The file does not pass the checks of profile {report.profile}: {what}",
-            f"Le fichier ne passe pas les contrôles du profil {report.profile} : {what_fr}",
+            f"Le fichier ne passe pas les vérifications du profil {report.profile} : {what_fr}",
         ),
         next_step=Bilingual(fix["en"], fix["fr"]),
         findings=report.findings,

@@ -45,7 +45,7 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
         raise ConflictError(
             Bilingual(
                 "The program does not pass the checks of its profile: nobody can release it.",
-                "Le programme ne passe pas les contrôles de son profil : personne ne peut le valider.",
+                "Le programme ne passe pas les vérifications de son profil : personne ne peut le valider.",
             ),
             next_step=Bilingual(
                 "Upload a corrected file; GET /api/v1/programs/{sha256} says what is wrong with this one.",
@@ -55,7 +55,7 @@ def release_program(draft: Draft, sha256: str, request: ReleaseRequest, now_s: f
         )
     if program.verdict is Verdict.PASS:
         raise ConflictError(
-            Bilingual("The program passes all checks.", "Le programme passe tous les contrôles."),
+            Bilingual("The program passes all checks.", "Le programme passe toutes les vérifications."),
             next_step=Bilingual("It needs no release.", "Il n'a pas besoin d'être validé."),
             code="release-not-needed",
         )
@@ -85,7 +85,7 @@ def _require_shown(program: Program, request: ReleaseRequest) -> None:
     raise ConflictError(
         Bilingual(
             "The program was checked again, and more was found than you were shown.",
-            "Le programme a été contrôlé de nouveau, et on y a trouvé plus que ce qui vous a été montré.",
+            "Le programme a été vérifié de nouveau, et on y a trouvé plus que ce qui vous a été montré.",
         ),
         next_step=Bilingual("Look at what was found, then decide again.", "Regardez ce qui a été trouvé, puis décidez de nouveau."),
         code="findings-changed",

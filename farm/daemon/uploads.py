@@ -23,7 +23,7 @@ Work = Callable[[OnProgress], Awaitable[tuple[ProgramView, bool]]]
 def problem_of(error: FarmError) -> dict[str, object]:
     """What a refused upload shows."""
     findings = {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else {}
-    french = {} if error.detail_fr == error.detail else {"detail_fr": error.detail_fr, "next_step_fr": error.next_step_fr}
+    french = {"detail_fr": error.detail_fr, "next_step_fr": error.next_step_fr}
     return {"code": error.code, "detail": error.detail, "next_step": error.next_step, **french, **findings}
 
 
@@ -62,7 +62,7 @@ class Uploads:
         """Refuse one more while many wait. FarmError (throttled)."""
         if len(self._tasks) >= MAX_WAITING:
             raise FarmError(
-                Bilingual(f"{MAX_WAITING} files wait to be checked.", f"{MAX_WAITING} fichiers attendent d'être contrôlés."),
+                Bilingual(f"{MAX_WAITING} files wait to be checked.", f"{MAX_WAITING} fichiers attendent d'être vérifiés."),
                 next_step=Bilingual("Wait for one of them.", "Attendez que l'un d'eux ait fini."),
                 code="throttled",
             )
