@@ -45,7 +45,7 @@ _STATE_WORDS_FR: Final = {
     PrinterState.PAUSED: "en pause",
     PrinterState.ATTENTION: "en attente d'une personne",
     PrinterState.FINISHING: "en train de finir",
-    PrinterState.FAULT: "en défaut",
+    PrinterState.FAULT: "en panne",
     PrinterState.FOREIGN: "occupée par une autre impression",
 }
 

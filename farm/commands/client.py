@@ -20,7 +20,7 @@ import typer
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, both
 
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
 GLANCE_TIMEOUT_S: Final = (1.0, 3.0)  # for what is nice to know: nobody waits for it
@@ -30,7 +30,15 @@ _PIECE_BYTES: Final = 256 * 1024
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 
-_COPY_AUTHORITY: Final = f"Copy {AUTHORITY_FILE} from the data folder of the daemon, and name it with --ca-file or FARM_CA."
+_COPY_AUTHORITY: Final = Bilingual(
+    f"Copy {AUTHORITY_FILE} from the data folder of the daemon, and name it with --ca-file or FARM_CA.",
+    f"Copiez {AUTHORITY_FILE} depuis le dossier de données du démon, et nommez-le avec --ca-file ou FARM_CA.",
+)
+_COPY_TOKEN: Final = Bilingual(
+    f"Copy {OPERATOR_FILE} from the data folder of the daemon.", f"Copiez {OPERATOR_FILE} depuis le dossier de données du démon."
+)
+_NO_TEXT: Final = Bilingual("it is no text", "ce n'est pas du texte")
+_NO_CERTIFICATE: Final = Bilingual("there is no certificate in it", "il ne contient pas de certificat")
 
 
 class ProblemError(FarmError):
@@ -83,8 +91,13 @@ def find_daemon(url: str | None = None, token_file: Path | None = None, authorit
     token = _named_token(token_file) or (_own_token() if local else None)
     if token and scheme == "http" and not local:
         raise ConfigurationError(
-            "The operator token must not go over a network unencrypted.",
-            next_step=f"Give --url https://{host} and the daemon's port.",
+            Bilingual(
+                "The operator token must not go over a network unencrypted.",
+                "Le jeton d'opérateur ne doit pas passer en clair sur un réseau.",
+            ),
+            next_step=Bilingual(
+                f"Give --url https://{host} and the daemon's port.", f"Donnez --url https://{host} et le port du démon."
+            ),
         )
     return Target(chosen, token, _authority(authority))
 
@@ -96,7 +109,10 @@ def _parts(url: str) -> tuple[str, str]:
             return parts.scheme, parts.hostname
     except ValueError:
         pass  # a bad port or a broken IPv6 address: told below
-    raise ConfigurationError(f"{url} is no address of a daemon.", next_step=f"Give --url such as {_DEFAULT_URL}.")
+    raise ConfigurationError(
+        Bilingual(f"{url} is no address of a daemon.", f"{url} n'est pas l'adresse d'un démon."),
+        next_step=Bilingual(f"Give --url such as {_DEFAULT_URL}.", f"Donnez --url, par exemple {_DEFAULT_URL}."),
+    )
 
 
 def _settings() -> DaemonSettings:
@@ -117,10 +133,13 @@ def _named_token(token_file: Path | None) -> str | None:
     try:
         return token_file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = both(str(error.strerror)) if isinstance(error, OSError) else _NO_TEXT
         raise ConfigurationError(
-            f"The token file {token_file} cannot be read: {why}.",
-            next_step=f"Copy {OPERATOR_FILE} from the data folder of the daemon.",
+            Bilingual(
+                f"The token file {token_file} cannot be read: {why.en}.",
+                f"Impossible de lire le fichier du jeton {token_file} : {why.fr}.",
+            ),
+            next_step=_COPY_TOKEN,
         ) from error
 
 
@@ -141,8 +160,11 @@ def _authority(named: Path | None) -> Path | None:
     except OSError as error:  # no such file, none for us, or no certificate in it
         if named is None:
             return None
-        why = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigurationError(f"The file {path} cannot be used: {why}.", next_step=_COPY_AUTHORITY) from error
+        why = _NO_CERTIFICATE if isinstance(error, ssl.SSLError) else both(str(error.strerror))
+        raise ConfigurationError(
+            Bilingual(f"The file {path} cannot be used: {why.en}.", f"Impossible d'utiliser le fichier {path} : {why.fr}."),
+            next_step=_COPY_AUTHORITY,
+        ) from error
     return path
 
 
@@ -239,7 +261,10 @@ class FarmClient:
                 os.fsync(file.fileno())
             part.rename(target)
         except OSError as error:
-            raise ConfigurationError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from error
+            raise ConfigurationError(
+                Bilingual(f"{target} cannot be written: {error.strerror}.", f"Impossible d'écrire {target} : {error.strerror}."),
+                next_step=Bilingual("Name another file.", "Nommez un autre fichier."),
+            ) from error
         finally:
             part.unlink(missing_ok=True)
 
@@ -269,7 +294,10 @@ class FarmClient:
 
 
 def _not_a_daemon(url: str) -> UnreachableError:
-    return UnreachableError(f"What answers at {url} is no daemon of Essaim.", next_step="Check --url, and the port in farm.toml.")
+    return UnreachableError(
+        Bilingual(f"What answers at {url} is no daemon of Essaim.", f"Ce qui répond à {url} n'est pas un démon d'Essaim."),
+        next_step=Bilingual("Check --url, and the port in farm.toml.", "Vérifiez --url, et le port dans farm.toml."),
+    )
 
 
 def _problem_of(answer: requests.Response) -> Mapping[str, Any]:
@@ -285,15 +313,21 @@ def _problem_of(answer: requests.Response) -> Mapping[str, Any]:
 def _not_encrypted(url: str, cause: str) -> UnreachableError:
     """Why there is no TLS connection: requests packs the cause of OpenSSL into a text."""
     if "CERTIFICATE_VERIFY_FAILED" not in cause:
+        plain_url = url.replace("https:", "http:", 1)
         return UnreachableError(
-            f"What answers at {url} does not speak TLS.", next_step=f"Try {url.replace('https:', 'http:', 1)}, or check the port."
+            Bilingual(f"What answers at {url} does not speak TLS.", f"Ce qui répond à {url} ne parle pas TLS."),
+            next_step=Bilingual(f"Try {plain_url}, or check the port.", f"Essayez {plain_url}, ou vérifiez le port."),
         )
     if "Hostname mismatch" in cause or "IP address mismatch" in cause:
         return UnreachableError(
-            f"The certificate of {url} is for other names.", next_step="Add this one to [http] names in farm.toml of the daemon."
+            Bilingual(f"The certificate of {url} is for other names.", f"Le certificat de {url} est pour d'autres noms."),
+            next_step=Bilingual(
+                "Add this one to [http] names in farm.toml of the daemon.",
+                "Ajoutez celui-ci à [http] names dans le farm.toml du démon.",
+            ),
         )
     return UnreachableError(
-        f"The certificate of {url} is not trusted.",
+        Bilingual(f"The certificate of {url} is not trusted.", f"Le certificat de {url} n'est pas digne de confiance."),
         next_step=_COPY_AUTHORITY,
     )
 
@@ -312,12 +346,16 @@ def _reached(target: Target) -> Iterator[None]:
         raise _not_encrypted(target.url, str(error)) from error
     except requests.Timeout as error:
         raise UnreachableError(
-            f"The daemon at {target.url} does not answer in time.", next_step="Look whether it is overloaded: its log, top."
+            Bilingual(f"The daemon at {target.url} does not answer in time.", f"Le démon à {target.url} ne répond pas à temps."),
+            next_step=Bilingual("Look whether it is overloaded: its log, top.", "Regardez s'il est surchargé : son journal, top."),
         ) from error
     except requests.RequestException as error:
         raise UnreachableError(
-            f"No daemon answers at {target.url}.",
-            next_step="Start it with `farm serve`, or give its address with --url or FARM_URL.",
+            Bilingual(f"No daemon answers at {target.url}.", f"Aucun démon ne répond à {target.url}."),
+            next_step=Bilingual(
+                "Start it with `farm serve`, or give its address with --url or FARM_URL.",
+                "Lancez-le avec `farm serve`, ou donnez son adresse avec --url ou FARM_URL.",
+            ),
         ) from error
 
 

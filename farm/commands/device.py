@@ -13,11 +13,19 @@ import typer
 from drivers.base import Capability, Driver, DriverEvent, Fault, PrinterStatus, Recorded, StatusChanged
 from drivers.errors import DriverError
 from drivers.registry import open_driver
-from farm.commands.overview import plain
+from farm.commands.speech import number_of, say
+from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError, InvalidError
-from farm.language import speaks_french
+from farm.language import speaks_french, spoken
+from gcode.texts import Bilingual
 
 CLOSE_S: Final = 15.0  # `Driver.close` promises ten
+_NOZZLE: Final = Bilingual("nozzle", "buse")
+_BED: Final = Bilingual("bed", "plateau")
+_TRANSCRIPT: Final = Bilingual("transcript", "la transcription")
+_NO_TRANSCRIPT: Final = Bilingual(
+    "farm: this kind of printer keeps no transcript.", "farm: cette sorte d'imprimante ne garde pas de transcription."
+)
 
 
 class Teller:
@@ -30,11 +38,12 @@ class Teller:
         """Take an event of the driver."""
         if not isinstance(event, StatusChanged):
             return
-        status = event.status
-        text = ": ".join(part for part in (status.state.value, note_of(status)) if part)
+        status, note = event.status, note_of(event.status)
+        state = word(PRINTER_STATES, status.state)
+        text = spoken(Bilingual(f"{state.en}: {note}", f"{state.fr} : {note}") if note else state)
         if text != self._told:
             self._told = text
-            typer.echo(plain(text), err=True)
+            say(text, err=True)
 
 
 def note_of(status: PrinterStatus) -> str | None:
@@ -43,9 +52,9 @@ def note_of(status: PrinterStatus) -> str | None:
 
 
 def temperatures(status: PrinterStatus) -> list[str]:
-    """`nozzle 199/200 °C` and `bed 60/60 °C`, as far as they are known."""
-    named = (("nozzle", status.nozzle), ("bed", status.bed))
-    return [f"{name} {heater.actual_c:.0f}/{heater.target_c:.0f} °C" for name, heater in named if heater is not None]
+    """`nozzle 199/200 °C` and `bed 60/60 °C`, as far as they are known, in the person's language."""
+    named = ((_NOZZLE, status.nozzle), (_BED, status.bed))
+    return [f"{spoken(name)} {heater.actual_c:.0f}/{heater.target_c:.0f} °C" for name, heater in named if heater is not None]
 
 
 def fault_record(fault: Fault) -> dict[str, Any]:
@@ -66,8 +75,8 @@ def shown_url(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if found else bare
 
 
-def write_file(path: Path, content: bytes, what: str) -> None:
-    """Write a file for a person; only they may read it.
+def write_file(path: Path, content: bytes, what: Bilingual) -> None:
+    """Write a file for a person; only they may read it. `what` it is stands with its article in French.
 
     Raises:
         InvalidError: it cannot be written.
@@ -79,19 +88,27 @@ def write_file(path: Path, content: bytes, what: str) -> None:
             file.write(content)
     except OSError as error:
         raise InvalidError(
-            f"{path} cannot be written: {error.strerror}.", next_step=f"Choose another place for the {what}."
+            Bilingual(f"{path} cannot be written: {error.strerror}.", f"Impossible d'écrire {path} : {error.strerror}."),
+            next_step=Bilingual(f"Choose another place for the {what.en}.", f"Choisissez un autre lieu pour {what.fr}."),
         ) from error
 
 
 def save_transcript(driver: Driver, path: Path) -> int:
     """Write what was said on the wire to `path`; returns the number of lines, 0 (and no file) when the driver keeps none."""
     if Capability.TRANSCRIPT not in driver.info.capabilities:
-        typer.echo("farm: this kind of printer keeps no transcript.", err=True)
+        say(_NO_TRANSCRIPT, err=True)
         return 0
     lines = cast("Recorded", driver).transcript()
-    write_file(path, "".join(f"{line}\n" for line in lines).encode(), "transcript")
-    typer.echo(f"farm: {len(lines)} lines of transcript in {path}", err=True)
-    return len(lines)
+    write_file(path, "".join(f"{line}\n" for line in lines).encode(), _TRANSCRIPT)
+    count = len(lines)
+    say(
+        Bilingual(
+            f"farm: {count} lines of transcript in {path}",
+            f"farm: {number_of(count, 'line').fr} de transcription dans {path}",
+        ),
+        err=True,
+    )
+    return count
 
 
 @asynccontextmanager

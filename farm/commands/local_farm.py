@@ -20,11 +20,14 @@ from farm.commands.client import FarmClient, Target
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, PrinterSection
 from farm.errors import FarmError, UnreachableError
 from farm.process import bound_to_us
+from gcode.texts import Bilingual, both
 
 START_TIMEOUT_S: Final = 60.0  # of a loaded Raspberry Pi
 _STOP_TIMEOUT_S: Final = 15.0
 _LOG_LINES: Final = 20
 _BALLAST_BYTES: Final = 1024**2  # of a node in a throw-away folder
+_READY: Final = Bilingual("the daemon to become ready", "que le démon soit prêt")
+_KEYS: Final = Bilingual("the farm's keys", "les clés de la ferme")
 
 
 def _toml(value: object) -> str:
@@ -104,6 +107,11 @@ class Child:
         lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.is_file() else []
         return "\n".join(lines[-_LOG_LINES:])
 
+    def last_words(self) -> Bilingual:
+        """The end of its log, as the next step of an error."""
+        end = self.last_lines()
+        return Bilingual(f"The end of {self.log} says:\n{end}", f"La fin de {self.log} dit :\n{end}")
+
 
 class LocalFarm:
     """A farm in `folder`. Use it as a context manager: leaving it ends everything that it started."""
@@ -164,12 +172,12 @@ class LocalFarm:
         self.daemon.start()
         if self.secure:
             self._trust()
-        self.wait_until(lambda: self.answers("/readyz"), what="the daemon to become ready", child=self.daemon)
+        self.wait_until(lambda: self.answers("/readyz"), what=_READY, child=self.daemon)
 
     def _trust(self) -> None:
         """Take the farm's own authority and the operator's token from its data folder, as its operator may."""
         authority, token = self.data / AUTHORITY_FILE, self.data / OPERATOR_FILE
-        self.wait_until(lambda: authority.is_file() and token.is_file(), what="the farm's keys", child=self.daemon)
+        self.wait_until(lambda: authority.is_file() and token.is_file(), what=_KEYS, child=self.daemon)
         self._client = FarmClient(Target(self.url, token.read_text().strip(), authority))
 
     def invite(self, name: str) -> str:
@@ -195,13 +203,21 @@ class LocalFarm:
         joining = Child(["node", "join", self.url, self.invite(name), "--config", str(config)], log, prefix=list(prefix))
         joining.start()
         if joining.wait() != 0:
-            raise UnreachableError(f"The node {name} could not join.", next_step=f"The end of {log} says:\n{joining.last_lines()}")
+            raise UnreachableError(
+                Bilingual(f"The node {name} could not join.", f"Le nœud {name} n'a pas pu rejoindre la ferme."),
+                next_step=joining.last_words(),
+            )
         self.nodes[name] = Child(["node", "--config", str(config)], log, self.daemon.environment, list(prefix))
         self.nodes[name].start()
         return self.nodes[name]
 
     def wait_until(
-        self, condition: Callable[[], bool], *, what: str, child: Child | None = None, timeout_s: float = START_TIMEOUT_S
+        self,
+        condition: Callable[[], bool],
+        *,
+        what: str | Bilingual,
+        child: Child | None = None,
+        timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         """Poll until `condition` holds.
 
@@ -212,8 +228,10 @@ class LocalFarm:
         deadline_s = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline_s or (child is not None and not child.alive):
-                log = child or self.daemon
-                raise UnreachableError(f"Waited in vain for {what}.", next_step=f"The end of {log.log} says:\n{log.last_lines()}")
+                log, awaited = child or self.daemon, both(what)
+                raise UnreachableError(
+                    Bilingual(f"Waited in vain for {awaited.en}.", f"Attendu en vain : {awaited.fr}."), next_step=log.last_words()
+                )
             time.sleep(0.1)
 
     def answers(self, path: str) -> bool:

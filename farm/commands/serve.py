@@ -17,7 +17,9 @@ from farm import log
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError
+from farm.language import spoken
 from farm.room import is_for_want_of_room
+from gcode.texts import Bilingual
 
 _ROOM_RETRY_S: Final = 5.0
 
@@ -37,13 +39,25 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise ConfigurationError(
-                f"{host} is no name or address of this machine, so nothing can listen on it.",
-                next_step="Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                Bilingual(
+                    f"{host} is no name or address of this machine, so nothing can listen on it.",
+                    f"{host} n'est ni un nom ni une adresse de cette machine : rien ne peut y écouter.",
+                ),
+                next_step=Bilingual(
+                    "Set [http] host in farm.toml to one of its addresses, or to 0.0.0.0 for all of them.",
+                    "Mettez dans farm.toml, [http] host, une de ses adresses, ou 0.0.0.0 pour toutes.",
+                ),
                 code="foreign-host",
             ) from error
         raise ConfigurationError(
-            f"Cannot listen on {host} port {port}: {error.strerror or error}.",
-            next_step="Stop the program that uses it, or choose another with [http] port in farm.toml or --port.",
+            Bilingual(
+                f"Cannot listen on {host} port {port}: {error.strerror or error}.",
+                f"Impossible d'écouter sur {host}, port {port} : {error.strerror or error}.",
+            ),
+            next_step=Bilingual(
+                "Stop the program that uses it, or choose another with [http] port in farm.toml or --port.",
+                "Arrêtez le programme qui l'utilise, ou choisissez-en un autre avec [http] port dans farm.toml ou --port.",
+            ),
         ) from error
 
 
@@ -68,17 +82,20 @@ def _certificate(settings: DaemonSettings) -> tuple[Path | None, Path | None]:
     return found.certificate, found.key
 
 
-def ready_line(settings: DaemonSettings) -> str:
+def ready_line(settings: DaemonSettings) -> Bilingual:
     """What a person is told when the daemon is ready: where its page is, and what one needs to get there from elsewhere."""
     host, port = settings.http.host, settings.http.port
     if is_loopback(host):
-        return f"Ready. The page of the farm: http://{_bracketed(host)}:{port}/"
+        url = f"http://{_bracketed(host)}:{port}/"
+        return Bilingual(f"Ready. The page of the farm: {url}", f"Prêt. La page de la ferme : {url}")
     from farm.certificates import server_names  # noqa: PLC0415 - as above
 
     url = f"https://{_bracketed(server_names(host, settings.http.names)[0])}:{port}/"
-    data = settings.data.resolve()
-    needed = f"Sign in with {data / OPERATOR_FILE}; browsers and commands elsewhere trust {data / AUTHORITY_FILE}."
-    return f"Ready. The page of the farm: {url} {needed}"
+    token, authority = settings.data.resolve() / OPERATOR_FILE, settings.data.resolve() / AUTHORITY_FILE
+    return Bilingual(
+        f"Ready. The page of the farm: {url} Sign in with {token}; browsers and commands elsewhere trust {authority}.",
+        f"Prêt. La page de la ferme : {url} Connectez-vous avec {token} ; ailleurs, pages et commandes se fient à {authority}.",
+    )
 
 
 def _bracketed(host: str) -> str:
@@ -112,7 +129,11 @@ def _serve_with_room(settings: DaemonSettings) -> None:
             raise error
         if not waits:
             waits = True
-            typer.echo(f"{error.detail} The daemon waits for room on the disk, and starts then. Ctrl-C ends it.", err=True)
+            waiting = Bilingual(
+                f"{error.detail} The daemon waits for room on the disk, and starts then. Ctrl-C ends it.",
+                f"{error.detail_fr} Le démon attend de la place sur le disque, et démarre alors. Ctrl-C l'arrête.",
+            )
+            typer.echo(spoken(waiting), err=True)
         time.sleep(_ROOM_RETRY_S)
 
 
@@ -151,7 +172,7 @@ def _serve_once(settings: DaemonSettings) -> FarmError | None:
             finally:
                 _collect_again(started=self.started)
             if self.started:
-                typer.echo(ready_line(settings))
+                typer.echo(spoken(ready_line(settings)))
 
     server = Server(
         uvicorn.Config(
@@ -176,7 +197,10 @@ def _serve_once(settings: DaemonSettings) -> FarmError | None:
     if server.started:
         return None
     failure: FarmError | None = getattr(getattr(server.config.loaded_app, "state", None), "start_failure", None)
-    return failure or ConfigurationError("The daemon could not start.", next_step="Its log above says why.")
+    return failure or ConfigurationError(
+        Bilingual("The daemon could not start.", "Le démon n'a pas pu démarrer."),
+        next_step=Bilingual("Its log above says why.", "Son journal ci-dessus dit pourquoi."),
+    )
 
 
 def _without_start_failure(record: logging.LogRecord) -> bool:

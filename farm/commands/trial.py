@@ -25,15 +25,24 @@ from drivers.base import (
 from drivers.errors import Bilingual, DriverError
 from drivers.registry import open_driver
 from farm.commands.device import note_of, save_transcript, temperatures
-from farm.commands.overview import plain
+from farm.commands.speech import plain, say
+from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError
 from farm.ids import new_id
-from farm.language import told
+from farm.language import spoken, told
 
 CANCEL_S: Final = 120.0  # a bed that heats cannot be interrupted on every firmware
 STOP_S: Final = 5.0
 CTRL_C: Final = 130
-_GO_ON: Final = "go on"
+_GO_ON: Final = Bilingual("go on", "continuer")
+_CONNECTING: Final = word(PRINTER_STATES, PrinterState.CONNECTING)
+_ANSWER_THERE: Final = Bilingual(
+    "Answer at the printer, or run this on a terminal.", "Répondez sur l'imprimante, ou lancez ceci dans un terminal."
+)
+_CANCELLING: Final = Bilingual(
+    "Cancelling: heaters off, nozzle up. Ctrl-C again for the emergency stop.",
+    "Annulation : chauffe coupée, buse levée. Encore Ctrl-C pour l'arrêt d'urgence.",
+)
 
 
 class InterruptedTrialError(FarmError):
@@ -55,7 +64,7 @@ class Display:
         self._asked = False
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
-        self._task = self._bar.add_task("connecting", total=1.0)
+        self._task = self._bar.add_task(spoken(_CONNECTING), total=1.0)
 
     def __enter__(self) -> "Display":
         self._bar.start()
@@ -80,7 +89,7 @@ class Display:
 def describe(status: PrinterStatus) -> str:
     """A status in a few words: state, temperatures in degrees C, what the machine says."""
     note = note_of(status)
-    return plain("  ".join([status.state.value, *temperatures(status), *([note] if note else [])]))
+    return plain("  ".join([spoken(word(PRINTER_STATES, status.state)), *temperatures(status), *([note] if note else [])]))
 
 
 class Questions:
@@ -106,12 +115,12 @@ class Questions:
         known, self._prompt = self._prompt, prompt
         if prompt is None or (known is not None and known.id == prompt.id):
             return
-        typer.echo(plain(f"The printer asks: {prompt.text}"), err=True)
+        say(Bilingual(f"The printer asks: {prompt.text}", f"L'imprimante demande : {prompt.text}"), err=True)
         if not self._can_ask:
-            typer.echo("Answer at the printer, or run this on a terminal.", err=True)
+            say(_ANSWER_THERE, err=True)
             return
-        for number, words in enumerate(prompt.choices or (_GO_ON,), 1):
-            typer.echo(plain(f"  {number}. {words}"), err=True)
+        for number, words in enumerate(prompt.choices or (spoken(_GO_ON),), 1):
+            say(f"  {number}. {words}", err=True)
         if not self._reading:
             self._reading = True
             # nobody waits for this thread: when the machine is answered at its own panel, it ends with the process
@@ -128,14 +137,17 @@ class Questions:
             return
         choice = choice_of(prompt, line)
         if choice is None:
-            typer.echo(f"Type a number from 1 to {len(prompt.choices) or 1}.", err=True)
+            last = len(prompt.choices) or 1
+            say(Bilingual(f"Type a number from 1 to {last}.", f"Tapez un nombre de 1 à {last}."), err=True)
         else:
             self._answer(prompt, choice)
 
 
 def choice_of(prompt: Prompt, line: str) -> int | None:
     """The index of the choice with this number (from 1) or these words; None when there is none, or two."""
-    words, wanted = prompt.choices or (_GO_ON,), line.strip().casefold()
+    words, wanted = prompt.choices or (_GO_ON.en,), line.strip().casefold()
+    if not prompt.choices and wanted == _GO_ON.fr:
+        return 0
     found = [index for index, choice in enumerate(words) if choice.strip().casefold() == wanted]
     if not found and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(words):
         found = [int(wanted) - 1]
@@ -194,13 +206,13 @@ class Trial:
         try:
             await cast("Answering", self._driver).answer(prompt.id, choice)
         except DriverError as error:
-            typer.echo(f"farm: {plain(told(error))}", err=True)
+            say(f"farm: {told(error)}", err=True)
 
     def _must_be_free(self) -> None:
         status = self._driver.status
         if status.state is PrinterState.FAULT and status.fault is not None:
             fault = status.fault
-            said = Bilingual(f"The printer is in fault: {fault.meaning_en}", f"L'imprimante est en défaut : {fault.meaning_fr}")
+            said = Bilingual(f"The printer is in fault: {fault.meaning_en}", f"L'imprimante est en panne : {fault.meaning_fr}")
             raise DriverError(said, next_step=Bilingual(fault.action_en, fault.action_fr))
 
     async def _or_interrupt(self, work: Coroutine[Any, Any, None]) -> None:
@@ -215,7 +227,10 @@ class Trial:
             await task
         if self._driver.status.job is not None:
             await _first(self._ended, timeout_s=CANCEL_S)
-        raise InterruptedTrialError("Interrupted before the print began.", next_step="Nothing was printed.")
+        raise InterruptedTrialError(
+            Bilingual("Interrupted before the print began.", "Interrompu avant le début de l'impression."),
+            next_step=Bilingual("Nothing was printed.", "Rien n'a été imprimé."),
+        )
 
     async def _finish(self) -> PrintEnded:
         await _first(self._ended, self._interrupt)
@@ -229,7 +244,7 @@ class Trial:
         return self._ended.result()
 
     async def _cancel(self) -> None:
-        typer.echo("Cancelling: heaters off, nozzle up. Ctrl-C again for the emergency stop.", err=True)
+        say(_CANCELLING, err=True)
         self._interrupt = asyncio.get_running_loop().create_future()
         await self._driver.cancel(self.job)
         await _first(self._ended, self._interrupt, timeout_s=CANCEL_S)

@@ -42,8 +42,12 @@ def test_the_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://farm", "http://", "http://farm:99999", "http://[::1", "http://a:b", "x"])
 def test_what_is_no_address_is_told_at_once(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no address of a daemon"):
+    with pytest.raises(ConfigurationError, match="is no address of a daemon") as caught:
         find_daemon(url)
+    assert (
+        caught.value.bilingual.fr
+        == f"{url.rstrip('/')} n'est pas l'adresse d'un démon. Donnez --url, par exemple http://127.0.0.1:8080."
+    )
 
 
 def test_the_token_of_the_data_folder_stays_on_this_machine(tmp_path: Path) -> None:
@@ -107,8 +111,10 @@ def test_a_token_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read: No such file or directory"):
         find_daemon(token_file=tmp_path / "none")
     (tmp_path / "binary").write_bytes(b"\xff")
-    with pytest.raises(ConfigurationError, match="it is no text"):
+    with pytest.raises(ConfigurationError, match="it is no text") as caught:
         find_daemon(token_file=tmp_path / "binary")
+    assert caught.value.detail_fr == f"Impossible de lire le fichier du jeton {tmp_path / 'binary'} : ce n'est pas du texte."
+    assert caught.value.next_step_fr == "Copiez operator.token depuis le dossier de données du démon."
 
 
 # --- talking
@@ -179,6 +185,8 @@ def test_nobody_listens() -> None:
     ):
         client.get("/farm")
     assert "farm serve" in caught.value.next_step
+    assert caught.value.detail_fr == f"Aucun démon ne répond à http://127.0.0.1:{port}."
+    assert "farm serve" in caught.value.next_step_fr
 
 
 def test_somebody_listens_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +266,7 @@ def test_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
             with FarmClient(Target(url)) as client, pytest.raises(UnreachableError, match="not trusted") as caught:
                 client.get("/farm")
             assert "keys/ca.pem" in caught.value.next_step
+            assert caught.value.bilingual.fr.startswith(f"Le certificat de {url} n'est pas digne de confiance. Copiez keys/ca.pem ")
             with FarmClient(Target(url, authority=files.authority)) as client:
                 assert client.get("/farm") == []
             unnamed = Target(url.replace("127.0.0.1", "localhost"), authority=files.authority)

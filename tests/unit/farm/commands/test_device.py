@@ -21,6 +21,7 @@ from farm.commands.device import (
     write_file,
 )
 from farm.errors import InvalidError
+from gcode.texts import Bilingual, told
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,25 @@ def test_temperatures_in_words() -> None:
     assert temperatures(PrinterStatus()) == []
 
 
+def test_a_french_terminal_is_told_of_states_temperatures_and_transcripts_in_french(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    status = PrinterStatus(PrinterState.IDLE, nozzle=Temperature(199.6, 200.0), bed=Temperature(60.4, 60.0))
+    assert temperatures(status) == ["buse 200/200 °C", "plateau 60/60 °C"]
+    teller = Teller()
+    teller(StatusChanged(status))
+    teller(StatusChanged(PrinterStatus(PrinterState.PREPARING, note="Heating.", note_fr="Chauffe.")))
+    save_transcript(_scripted(Script()), tmp_path / "t.txt")
+    save_transcript(_scripted(Script(transcript=["a", "b"]), Capability.TRANSCRIPT), tmp_path / "t.txt")
+    assert capsys.readouterr().err.splitlines() == [
+        "au repos",
+        "prépare : Chauffe.",
+        "farm: cette sorte d'imprimante ne garde pas de transcription.",
+        f"farm: 2 lignes de transcription dans {tmp_path / 't.txt'}",
+    ]
+
+
 def test_what_a_driver_waits_for_is_told_in_french_where_the_words_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, machines = PrinterStatus(note="Heating.", note_fr="Chauffe."), PrinterStatus(note="Click")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
@@ -61,9 +81,9 @@ def test_records_have_both_languages() -> None:
         "action": {"en": "Look.", "fr": "Regardez."},
         "recovery": "never",
     }
-    told = error_record(BusyPortError("In use.", next_step="Wait."))
-    assert told["code"] == "port-busy"
-    assert told["next_step"] == {"en": "Wait.", "fr": "Wait."}
+    record = error_record(BusyPortError("In use.", next_step="Wait."))
+    assert record["code"] == "port-busy"
+    assert record["next_step"] == {"en": "Wait.", "fr": "Wait."}
 
 
 def test_a_state_is_told_once_and_made_safe_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,10 +99,13 @@ def test_a_state_is_told_once_and_made_safe_for_a_terminal(capsys: pytest.Captur
 
 
 def test_a_file_for_a_person_is_theirs_alone(tmp_path: Path) -> None:
-    write_file(tmp_path / "t.txt", b"x", "transcript")
+    what = Bilingual("transcript", "la transcription")
+    write_file(tmp_path / "t.txt", b"x", what)
     assert (tmp_path / "t.txt").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(InvalidError, match="transcript"):
-        write_file(tmp_path / "none" / "t.txt", b"x", "transcript")
+    with pytest.raises(InvalidError, match="transcript") as refused:
+        write_file(tmp_path / "none" / "t.txt", b"x", what)
+    assert refused.value.detail_fr.startswith(f"Impossible d'écrire {tmp_path / 'none' / 't.txt'} : ")
+    assert refused.value.next_step_fr == "Choisissez un autre lieu pour la transcription."
 
 
 def _use(monkeypatch: pytest.MonkeyPatch, driver: ScriptedDriver) -> None:
@@ -117,7 +140,7 @@ def test_a_driver_is_closed_whatever_happens(monkeypatch: pytest.MonkeyPatch) ->
 
     async def run() -> None:
         async with connected("scripted://"):
-            raise InvalidError("Wrong.", next_step="Right.")
+            raise InvalidError(told("Wrong."), next_step=told("Right."))
 
     with pytest.raises(InvalidError):
         asyncio.run(run())

@@ -17,18 +17,23 @@ from farm.commands.serve import _check_free, check_port, ready_line
 from farm.config import DaemonSettings, HttpSection
 from farm.daemon.lock import DataLock
 from farm.errors import ConfigurationError, FarmError, StoreFullError
+from gcode.texts import Bilingual, told
 
 
 @pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:9000/"), ("::1", "http://[::1]:9000/")])
 def test_on_this_machine_the_page_is_all_there_is_to_say(host: str, url: str) -> None:
-    assert ready_line(DaemonSettings(http=HttpSection(host=host, port=9000))) == f"Ready. The page of the farm: {url}"
+    assert ready_line(DaemonSettings(http=HttpSection(host=host, port=9000))) == Bilingual(
+        f"Ready. The page of the farm: {url}", f"Prêt. La page de la ferme : {url}"
+    )
 
 
 def test_beyond_it_what_one_needs_is_named(tmp_path: Path) -> None:
     line = ready_line(DaemonSettings(data=tmp_path, http=HttpSection(host="0.0.0.0", port=9000, names=["farm.local"])))
-    assert line.startswith("Ready. The page of the farm: https://farm.local:9000/ ")
-    assert str(tmp_path / "operator.token") in line
-    assert str(tmp_path / "keys" / "ca.pem") in line
+    assert line.en.startswith("Ready. The page of the farm: https://farm.local:9000/ ")
+    assert line.fr.startswith("Prêt. La page de la ferme : https://farm.local:9000/ ")
+    for said in line:
+        assert str(tmp_path / "operator.token") in said
+        assert str(tmp_path / "keys" / "ca.pem") in said
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-machine.invalid"])
@@ -36,12 +41,14 @@ def test_a_host_that_is_not_this_machine_is_called_that(host: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{host} is no name or address of this machine") as refused:
         check_port(host, 9000)
     assert "[http] host" in refused.value.next_step
+    assert refused.value.detail_fr == f"{host} n'est ni un nom ni une adresse de cette machine : rien ne peut y écouter."
 
 
 def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigurationError, match="already in use") as refused:
         check_port("127.0.0.1", taken.getsockname()[1])
     assert "[http] port" in refused.value.next_step
+    assert refused.value.next_step_fr.startswith("Arrêtez le programme qui l'utilise")
 
 
 @pytest.mark.real
@@ -50,22 +57,23 @@ def test_a_port_of_the_broker_in_use_is_told_before_the_data_folder_is_made(tmp_
         ports = {"FARM_BROKER__PORT": str(taken.getsockname()[1]), "FARM_BROKER__TLS_PORT": str(free_port())}
         environment = {**os.environ, **ports, "FARM_HTTP__HOST": "0.0.0.0", "FARM_DATA": str(tmp_path / "data")}
         command = [sys.executable, "-m", "farm", "serve", "--port", str(free_port())]
-        told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert told.returncode == 2
-    assert "is in use by another program" in told.stderr
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ended.returncode == 2
+    assert "is in use by another program" in ended.stderr
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.real
-def test_it_says_so_once_it_listens(tmp_path: Path) -> None:
+def test_it_says_so_once_it_listens_in_the_language_of_the_terminal(tmp_path: Path) -> None:
     port = str(free_port())
-    environment = {**os.environ, "FARM_BROKER__PORT": str(free_port()), "FARM_DATA": str(tmp_path / "data")}
+    settings = {"FARM_BROKER__PORT": str(free_port()), "FARM_DATA": str(tmp_path / "data")}
+    environment = {**os.environ, **settings, "LC_ALL": "fr_FR.UTF-8", "PYTHONIOENCODING": "utf-8"}
     with subprocess.Popen(
         [sys.executable, "-m", "farm", "serve", "--port", port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as daemon:
         try:
             assert daemon.stdout is not None
-            assert daemon.stdout.readline().decode() == f"Ready. The page of the farm: http://127.0.0.1:{port}/\n"
+            assert daemon.stdout.readline().decode() == f"Prêt. La page de la ferme : http://127.0.0.1:{port}/\n"
             socket.create_connection(("127.0.0.1", int(port)), 5).close()
         finally:
             daemon.send_signal(signal.SIGINT)
@@ -100,11 +108,11 @@ def test_a_second_daemon_on_one_data_folder_is_refused_in_one_line(tmp_path: Pat
     try:
         environment = {**os.environ, "FARM_BROKER__PORT": str(free_port()), "FARM_DATA": str(tmp_path)}
         command = [sys.executable, "-m", "farm", "serve", "--port", str(free_port())]
-        told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
     finally:
         lock.release()
-    assert told.returncode == 2
-    (line,) = [line for line in told.stderr.splitlines() if line.startswith("farm: ")]
+    assert ended.returncode == 2
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("farm: ")]
     assert f"Another daemon uses the data folder {tmp_path} (process {os.getpid()})" in line
     assert "Stop it first" in line
 
@@ -122,17 +130,22 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *ends: FarmError | None) -> list[F
 def test_on_a_full_disk_it_waits_for_room_and_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    full = StoreFullError("The disk is full.", next_step="Make room on it.")
+    full = StoreFullError(Bilingual("The disk is full.", "Le disque est plein."), next_step=told("Make room on it."))
     left = scripted(monkeypatch, full, full, full, None)
     monkeypatch.setenv("FARM_DATA", str(tmp_path))
     command.serve()
     assert left == []
-    told = capsys.readouterr().err
-    assert told == "The disk is full. The daemon waits for room on the disk, and starts then. Ctrl-C ends it.\n"
+    said = capsys.readouterr().err
+    assert said == "The disk is full. The daemon waits for room on the disk, and starts then. Ctrl-C ends it.\n"
+    scripted(monkeypatch, full, None)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    command.serve()
+    said = capsys.readouterr().err
+    assert said == "Le disque est plein. Le démon attend de la place sur le disque, et démarre alors. Ctrl-C l'arrête.\n"
 
 
 def test_any_other_trouble_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = scripted(monkeypatch, ConfigurationError("A port is in use.", next_step="Stop it."), None)
+    left = scripted(monkeypatch, ConfigurationError(told("A port is in use."), next_step=told("Stop it.")), None)
     monkeypatch.setenv("FARM_DATA", str(tmp_path))
     with pytest.raises(ConfigurationError, match="A port is in use"):
         command.serve()
@@ -168,7 +181,7 @@ def test_what_a_failed_start_leaves_is_garbage() -> None:
 
 
 def test_garbage_is_looked_for_again_when_it_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scripted(monkeypatch, ConfigurationError("A port is in use.", next_step="Stop it."))
+    scripted(monkeypatch, ConfigurationError(told("A port is in use."), next_step=told("Stop it.")))
     monkeypatch.setenv("FARM_DATA", str(tmp_path))
     with pytest.raises(ConfigurationError):
         command.serve()

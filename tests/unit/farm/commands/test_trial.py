@@ -93,6 +93,26 @@ async def test_without_a_terminal_the_question_is_shown(capsys: pytest.CaptureFi
     assert "Answer at the printer" in told
 
 
+async def test_a_french_terminal_is_asked_in_french(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    person = Person()
+    questions = person.questions()
+    questions.show(Prompt("q1", "Ready?"))
+    person.lines.put("7\n")
+    person.lines.put("Continuer\n")
+    await _until(1, person)
+    person.lines.put("")
+    Questions(lambda _prompt, _choice: None, can_ask=False).show(PROMPT)
+    assert capsys.readouterr().err.splitlines() == [
+        "L'imprimante demande : Ready?",
+        "  1. continuer",
+        "Tapez un nombre de 1 à 1.",
+        "L'imprimante demande : Filament \ufffd[2Jout",
+        "Répondez sur l'imprimante, ou lancez ceci dans un terminal.",
+    ]
+    assert describe(PrinterStatus(PrinterState.ATTENTION, note="Waits.", note_fr="Attend.")) == "vous attend  Attend."
+
+
 def test_what_a_machine_says_is_made_safe_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     status = PrinterStatus(PrinterState.ATTENTION, note="\x1b[31mred", prompt=PROMPT)
     assert describe(status) == "attention  �[31mred"
