@@ -12,6 +12,7 @@ from farm.bus.messages import MAX_PACKET_BYTES
 from farm.bus.transport import LoginRefusedError, parse_url, tls_context
 from farm.certificates import ensure_certificates
 from farm.errors import NotAllowedError, TooLargeError, UnreachableError
+from gcode.texts import both
 from tests.integration.bus import until
 from tests.patience import PATIENCE_S
 from tests.unit.farm.bus.small_broker import SmallBroker, packet, publish, running
@@ -311,7 +312,7 @@ async def test_the_end_is_told_once_with_a_reason() -> None:
         async with asyncio.timeout(PATIENCE_S):
             reason = await connection.lost
         connection.abort("later")
-        assert reason == "the broker closed the connection"
+        assert both(reason) == ("the broker closed the connection", "le courtier a fermé la connexion")
         assert connection.lost.result() == reason
 
 

@@ -12,6 +12,7 @@ from farm.bus.many import BrokerState, EveryBroker
 from farm.bus.messages import MAX_PACKET_BYTES, Ack
 from farm.bus.topics import Stream
 from farm.errors import ConfigurationError, FarmError, TooLargeError, UnreachableError
+from gcode.texts import both
 from tests.integration.bus import QUICK, Ear, until
 from tests.patience import PATIENCE_S
 from tests.unit.farm.bus.small_broker import SmallBroker, publish, running
@@ -62,6 +63,7 @@ async def test_one_of_two_is_enough_and_the_other_is_shown() -> None:
         first, second = bus.brokers
         assert (first.broker, first.connected) == (away, False)
         assert "No broker answers" in first.problem
+        assert "Aucun courtier ne répond" in both(first.problem).fr
         assert second == BrokerState(one.url.removeprefix("mqtt://"), connected=True)
         assert await bus.publish("a/b", b"x", qos=1)
         await until(lambda: len(one.published) == 1)

@@ -64,6 +64,8 @@ async def test_when_no_external_broker_answers_the_operator_is_told_which_and_wh
     assert all(url.removeprefix("mqtt://") in refused.value.detail for url in urls)
     assert "[broker] urls" in refused.value.detail
     assert refused.value.next_step.startswith("Start one of them")
+    assert refused.value.detail_fr.startswith("Aucun des courtiers que nomme [broker] urls de farm.toml ne peut être joint. ")
+    assert all(f"Aucun courtier ne répond à {url.removeprefix('mqtt://')} : " in refused.value.detail_fr for url in urls)
 
 
 @real
