@@ -115,7 +115,7 @@ class Lens(BaseHTTPRequestHandler):
 @pytest.fixture
 def camera_url() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Lens) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

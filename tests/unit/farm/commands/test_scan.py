@@ -11,6 +11,7 @@ from drivers.marlin import ports
 from drivers.marlin.ports import SerialPort
 from farm.cli import build
 from farm.commands.client import FarmClient, ProblemError
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.conftest import Farm
 
 PRUSA = SerialPort(
@@ -126,6 +127,7 @@ def test_zero_seconds_ask_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def in_farm(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
     """A farm whose daemon answers, and a node.toml with the Prusa."""
     monkeypatch.setenv("FARM_URL", farm.url)
+    monkeypatch.setattr("farm.commands.client.GLANCE_TIMEOUT_S", (PATIENCE_S, PATIENCE_S))  # a crowded machine takes longer
     farm.control.add_node("nod-7", name="Chez Anna")
     (tmp_path / "node.toml").write_text(f'[[printers]]\nname = "Ender"\nurl = "{PRUSA.url}"\nprofile = "generic-210"\n')
     return farm
@@ -145,6 +147,9 @@ def test_what_has_become_of_ours_is_told(in_farm: Farm, monkeypatch: pytest.Monk
     assert result.stderr == ""
     row = json.loads(_scan(monkeypatch, [PRUSA], "--json").stdout)
     assert (row["compared"], row["farm"]["id"], row["farm_alike"]) == (True, "prn-9", [])
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    line = _scan(monkeypatch, [PRUSA]).stdout.splitlines()[1]
+    assert line.endswith("déjà à nous : Ender (dans la ferme : prn-9 sur Chez Anna, au repos)")
 
 
 def test_ours_that_the_farm_does_not_know_needs_its_node(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,3 +178,36 @@ def test_a_daemon_that_refuses_is_said_too(in_farm: Farm, monkeypatch: pytest.Mo
     result = _scan(monkeypatch, [PRUSA])
     assert "not compared with the printers of the farm. Who are you? Give a token." in result.stderr
     assert result.stdout.splitlines()[1].endswith("ours already: Ender")
+
+
+# --- in French --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def french(monkeypatch: pytest.MonkeyPatch, elsewhere: None) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+
+
+def test_what_was_found_is_told_in_french(monkeypatch: pytest.MonkeyPatch, french: None) -> None:
+    result = _scan(monkeypatch, [LOOSE, UART], octoprints=[OCTOPI])
+    lines = result.stdout.splitlines()
+    assert lines[1] == (
+        "    /dev/ttyUSB0  USB Serial  (CH340, ressemble à une imprimante ; il n'a pas d'autre nom, et celui-ci peut changer au "
+        "prochain branchement)"
+    )
+    assert lines[3] == "    /dev/ttyS0  ttyS0  (sans doute pas une imprimante)"
+    assert lines[5].endswith("(son proxy demande un nom et un mot de passe : prenez une adresse qui l'évite)")
+    assert lines[6].startswith("Regardez-en un : farm printers probe URL - ajoutez-le à ce nœud : farm printers add URL --name NOM")
+    assert lines[6].endswith("(cela demande une clé à OctoPrint : un clic sur sa page ; probe a besoin de la clé)")
+    assert "farm: pas de comparaison avec les imprimantes de la ferme." in result.stderr
+    assert "Aucun ne ressemble à une imprimante." in _scan(monkeypatch, [UART]).stdout
+    assert "Branchez le câble USB" in _scan(monkeypatch, []).stdout
+
+
+def test_what_is_ours_is_told_in_french(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, french: None) -> None:
+    (tmp_path / "node.toml").write_text(
+        '[[printers]]\nname = "Ada"\nurl = "marlin:///dev/ttyUSB0"\nprofile = "generic-210"\nmaterial = "PLA"\n'
+    )
+    lines = _scan(monkeypatch, [LOOSE]).stdout.splitlines()
+    assert lines[1].endswith(" - déjà à nous : Ada")
+    assert lines[2] == "Tout ce qui ressemble à une imprimante est déjà à nous."
