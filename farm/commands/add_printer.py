@@ -13,9 +13,10 @@ import typer
 
 from drivers.errors import Bilingual
 from farm.commands.device import check_url, errors_as_json, shown_url
-from farm.commands.overview import plain, say
 from farm.commands.owned import USUAL, OwnPrinters, configuration
-from farm.commands.probe import look
+from farm.commands.probe import look, warn
+from farm.commands.speech import say
+from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, as_typed, command_name
 from farm.language import spoken
@@ -238,13 +239,17 @@ def key_of(url: str, name: str, config: Path, key_file: Path | None, user: str |
         return with_key_file(url, file)
 
     def tell(text: Bilingual) -> None:
-        typer.echo(f"farm: {plain(spoken(text))}", err=True)
-        typer.echo(f"farm: {spoken(_WAITING)}", err=True)
+        say(f"farm: {spoken(text)}", err=True)
+        say(f"farm: {spoken(_WAITING)}", err=True)
 
     enrolment = enrol(url, file, user=user, tell=tell)
-    typer.echo(f"farm: {plain(enrolment.user)} allowed it; the key is in {enrolment.key_file}", err=True)
+    allowed = Bilingual(
+        f"farm: {enrolment.user} allowed it; the key is in {enrolment.key_file}",
+        f"farm: {enrolment.user} l'a permis ; la clé est dans {enrolment.key_file}",
+    )
+    say(allowed, err=True)
     for remark in enrolment.remarks if remarks else ():
-        typer.echo(f"farm: warning: {plain(spoken(remark))}", err=True)
+        warn(remark)
     return enrolment.url
 
 
@@ -263,8 +268,9 @@ def _tell(printer: PrinterSection, path: Path, found: "Findings | None", *, json
         typer.echo(json.dumps(record, ensure_ascii=False))
         return
     if found is not None:
-        say(f"{found.status.firmware or found.kind}: {found.status.state.value}.")
+        firmware, state = found.status.firmware or found.kind, word(PRINTER_STATES, found.status.state)
+        say(Bilingual(f"{firmware}: {state.en}.", f"{firmware} : {state.fr}."))
         for warning in found.warnings:
-            typer.echo(f"farm: warning: {plain(spoken(warning))}", err=True)
-    say(spoken(Bilingual(f"{printer.name} is in {path} now.", f"{printer.name} est maintenant dans {path}.")))
+            warn(warning)
+    say(Bilingual(f"{printer.name} is in {path} now.", f"{printer.name} est maintenant dans {path}."))
     say(as_typed(spoken(next_step)))

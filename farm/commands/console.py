@@ -16,7 +16,8 @@ from drivers.base import Capability, Console, Driver, PrinterState
 from drivers.errors import Bilingual, DriverError, PrinterBusyError
 from farm.commands.asking import UnansweredError, agreed
 from farm.commands.device import connected, errors_as_json, temperatures
-from farm.commands.overview import plain
+from farm.commands.speech import plain
+from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import InvalidError
 from farm.language import spoken, told
 
@@ -98,9 +99,9 @@ def refuse_busy(driver: Driver) -> None:
             ),
         )
     if driver.status.state in _BUSY or driver.status.job is not None:
-        state = driver.status.state.value
+        state = word(PRINTER_STATES, driver.status.state)
         raise PrinterBusyError(
-            Bilingual(f"The printer is {state}: nothing was sent.", f"L'imprimante est en état {state} : rien n'a été envoyé."),
+            Bilingual(f"The printer is {state.en}: nothing was sent.", f"État de l'imprimante : {state.fr}. Rien n'a été envoyé."),
             next_step=Bilingual(
                 "Wait for its end, or cancel the print first.", "Attendez la fin, ou annulez d'abord l'impression."
             ),
@@ -152,7 +153,9 @@ class ConsoleSession:
             return
         if word_of(text) == _EMERGENCY:
             await self._driver.emergency_stop()
-            self._show(text, [f"emergency stop: {self._driver.status.state.value}"])
+            state = word(PRINTER_STATES, self._driver.status.state)
+            stopped = Bilingual(f"emergency stop: {state.en}", f"arrêt d'urgence : {state.fr}")
+            self._show(text, [stopped.en if self._json else spoken(stopped)])
             return
         self._show(text, await cast("Console", self._driver).console(text))
 

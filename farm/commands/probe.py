@@ -15,9 +15,10 @@ from drivers.errors import AuthenticationError, Bilingual
 from drivers.marlin import ports
 from drivers.marlin.ports import SYSTEM, Tree
 from farm.commands.device import connected, errors_as_json, fault_record, note_of, shown_url, temperatures, write_file
-from farm.commands.overview import plain, say
+from farm.commands.speech import say
+from farm.commands.vocabulary import CAPABILITIES, PRINTER_STATES, word
 from farm.errors import InvalidError
-from farm.language import spoken
+from farm.language import speaks_french, spoken
 
 _FOUND_BAUD: Final = re.compile(r", (\d+) baud$")
 _UUID: Final = re.compile(r"UUID:([0-9A-Fa-f-]{32,36})\b")
@@ -29,6 +30,18 @@ _ENROL: Final = Bilingual(
     "Ajoutez-la, et une clé est demandée à OctoPrint, qu'un clic sur sa page accorde : farm printers add URL --name NOM --profile "
     "PROFIL",
 )
+
+
+_PICTURE: Final = Bilingual("picture", "l'image")
+_EVERYTHING: Final = Bilingual("everything (ADMIN)", "tout (ADMIN)")
+_LABEL: Final = 10  # characters
+_LABEL_FR: Final = 14
+
+
+def _state(status: PrinterStatus) -> Bilingual:
+    """The printer's state, and what it says of it."""
+    state, note = word(PRINTER_STATES, status.state), note_of(status)
+    return Bilingual(f"{state.en}: {note}", f"{state.fr} : {note}") if note else state
 
 
 def _what_to_do(fault: Fault) -> Bilingual:
@@ -75,21 +88,21 @@ class Findings:
         status, server = self.status, self.octoprint or {}
         allowed = server.get("permissions", [])
         rows = [
-            ("kind", self.kind),
-            ("firmware", status.firmware),
-            ("uuid", self.uuid),
-            ("state", ": ".join(part for part in (status.state.value, note_of(status)) if part)),
-            ("heat", "  ".join(temperatures(status))),
-            ("can", ", ".join(self.capabilities)),
-            ("fault", spoken(_what_to_do(status.fault)) if status.fault else None),
-            ("asks", status.prompt.text if status.prompt else None),
-            ("OctoPrint", server.get("version")),
-            ("user", server.get("user")),
-            ("may", "everything (ADMIN)" if "ADMIN" in allowed else ", ".join(allowed)),
-            ("use", self.use),
-            ("picture", self.snapshot),
+            (Bilingual("kind", "type"), self.kind),
+            (Bilingual("firmware", "micrologiciel"), status.firmware),
+            (Bilingual("uuid", "uuid"), self.uuid),
+            (Bilingual("state", "état"), spoken(_state(status))),
+            (Bilingual("heat", "chauffe"), "  ".join(temperatures(status))),
+            (Bilingual("can", "sait faire"), ", ".join(spoken(word(CAPABILITIES, name)) for name in self.capabilities)),
+            (Bilingual("fault", "panne"), spoken(_what_to_do(status.fault)) if status.fault else None),
+            (Bilingual("asks", "demande"), status.prompt.text if status.prompt else None),
+            (Bilingual("OctoPrint", "OctoPrint"), server.get("version")),
+            (Bilingual("user", "utilisateur"), server.get("user")),
+            (Bilingual("may", "droits"), spoken(_EVERYTHING) if "ADMIN" in allowed else ", ".join(allowed)),
+            (Bilingual("use", "adresse"), self.use),
+            (Bilingual("picture", "image"), self.snapshot),
         ]
-        return [(name, text) for name, text in rows if text]
+        return [(spoken(name), text) for name, text in rows if text]
 
 
 def probe(
@@ -108,9 +121,14 @@ def probe(
         return
     say(found.url)
     for name, text in found.rows():
-        say(f"    {name:<10} {text}")
+        say(f"    {name:<{_LABEL_FR if speaks_french() else _LABEL}} {text}")
     for warning in found.warnings:
-        typer.echo(f"farm: warning: {plain(spoken(warning))}", err=True)
+        warn(warning)
+
+
+def warn(text: Bilingual) -> None:
+    """A warning for people, on standard error."""
+    say(Bilingual(f"farm: warning: {text.en}", f"farm: attention : {text.fr}"), err=True)
 
 
 async def look(url: str, *, snapshot: Path | None = None, transcript: Path | None = None) -> Findings:
@@ -178,7 +196,7 @@ async def _photograph(found: Findings, driver: Driver, path: Path) -> None:
             ),
         )
     picture = await cast("Camera", driver).snapshot()
-    await asyncio.to_thread(write_file, path, picture.content, "picture")
+    await asyncio.to_thread(write_file, path, picture.content, _PICTURE)
     found.snapshot = str(path)
 
 

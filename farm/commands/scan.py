@@ -17,17 +17,43 @@ from drivers.errors import DriverError
 from drivers.marlin.ports import SerialPort
 from farm.commands.client import FarmClient, on_daemon
 from farm.commands.fleet import Fleet
-from farm.commands.overview import plain, say
 from farm.commands.owned import OwnPrinters
+from farm.commands.speech import say
+from farm.commands.vocabulary import PRINTER_STATES, joined, word
 from farm.errors import as_typed
-from farm.language import told
+from farm.language import spoken, told
+from gcode.texts import NOTHING, Bilingual, both
 
-_NOTHING = (
+_NOTHING: Final = Bilingual(
     "Nothing was found. Plug the printer's USB cable in and switch it on; an OctoPrint must be in the same network, with its "
-    "discovery plugin on. Then run this again."
+    "discovery plugin on. Then run this again.",
+    "Rien n'a été trouvé. Branchez le câble USB de l'imprimante et allumez-la ; un OctoPrint doit être sur le même réseau, avec "
+    "son greffon Discovery activé. Puis relancez ceci.",
 )
-_ADD: Final = "farm printers add URL --name NAME --profile PROFILE"
-_ONE_CLICK: Final = "(an OctoPrint is asked for a key by that: one click on its page; probe needs the key)"
+_ADD: Final = Bilingual("farm printers add URL --name NAME --profile PROFILE", "farm printers add URL --name NOM --profile PROFIL")
+_ONE_CLICK: Final = Bilingual(
+    "(an OctoPrint is asked for a key by that: one click on its page; probe needs the key)",
+    "(cela demande une clé à OctoPrint : un clic sur sa page ; probe a besoin de la clé)",
+)
+_ALL_OURS: Final = Bilingual(
+    "What looks like a printer is ours already.", "Tout ce qui ressemble à une imprimante est déjà à nous."
+)
+_NO_PRINTER: Final = Bilingual(
+    "None of them looks like a printer. Switch it on, check its cable (some only carry power), and run this again.",
+    "Aucun ne ressemble à une imprimante. Allumez-la, vérifiez son câble (certains ne portent que le courant), et relancez ceci.",
+)
+_NOT_KNOWN_YET: Final = Bilingual(
+    " (the farm does not know it yet: start its node anew)", " (la ferme ne la connaît pas encore : relancez son nœud)"
+)
+_CHANGING: Final = Bilingual(
+    "; it has no other name, which may change with the next plug",
+    " ; il n'a pas d'autre nom, et celui-ci peut changer au prochain branchement",
+)
+_HERE: Final = Bilingual("(on this computer)", "(sur cet ordinateur)")
+_GUARDED: Final = Bilingual(
+    "(its proxy asks for a user name and a password: use an address without it)",
+    "(son proxy demande un nom et un mot de passe : prenez une adresse qui l'évite)",
+)
 
 
 @on_daemon
@@ -42,7 +68,8 @@ def scan(
 
     ours, fleet = OwnPrinters.read(config), Fleet.ask(client)
     if fleet.unknown is not None:
-        typer.echo(plain(as_typed(f"farm: not compared with the printers of the farm. {told(fleet.unknown)}")), err=True)
+        alone = Bilingual("not compared with the printers of the farm.", "pas de comparaison avec les imprimantes de la ferme.")
+        say(as_typed(f"farm: {spoken(alone)} {told(fleet.unknown)}"), err=True)
     rows = [(_serial_row(port, ours.at_port(port)), _serial_text(port)) for port in ports.scan()]
     if seconds:
         rows += [(_octoprint_row(one, ours.at_octoprint(one)), _octoprint_text(one)) for one in _octoprints(seconds)]
@@ -53,9 +80,10 @@ def scan(
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
             say(row["url"])
-            say(f"    {text}{_whose(row, fleet)}")
+            whose = _whose(row, fleet)
+            say(Bilingual(f"    {text.en}{whose.en}", f"    {text.fr}{whose.fr}"))
     if not json_output:
-        say(as_typed(_next_step(rows)))
+        say(as_typed(spoken(_next_step(rows))))
 
 
 def _in_the_farm(row: dict[str, Any], fleet: Fleet) -> dict[str, Any]:
@@ -67,18 +95,28 @@ def _in_the_farm(row: dict[str, Any], fleet: Fleet) -> dict[str, Any]:
     return {"compared": fleet.unknown is None, "farm": known, "farm_alike": [] if known else found}
 
 
-def _whose(row: dict[str, Any], fleet: Fleet) -> str:
-    alike = ", ".join(f"{one['name']} ({one['id']}) on {one['node']}" for one in row["farm_alike"])
+def _whose(row: dict[str, Any], fleet: Fleet) -> Bilingual:
+    alike = joined(map(_alike, row["farm_alike"]), ", ")
     if not row["ours"]:
-        return f" - perhaps the farm's already: {alike}" if alike else ""
-    known = row["farm"]
+        perhaps = Bilingual(f" - perhaps the farm's already: {alike.en}", f" - peut-être déjà à la ferme : {alike.fr}")
+        return perhaps if alike.en else NOTHING
+    known, more = row["farm"], NOTHING
     if known is not None:
-        more = f" (in the farm: {known['id']} on {known['node']}, {known['state']})"
-    elif alike:
-        more = f" (in the farm one of {alike})"
-    else:
-        more = "" if fleet.unknown else " (the farm does not know it yet: start its node anew)"
-    return f" - ours already: {row['ours']}{more}"
+        state = word(PRINTER_STATES, known["state"])
+        more = Bilingual(
+            f" (in the farm: {known['id']} on {known['node']}, {state.en})",
+            f" (dans la ferme : {known['id']} sur {known['node']}, {state.fr})",
+        )
+    elif alike.en:
+        more = Bilingual(f" (in the farm one of {alike.en})", f" (dans la ferme, l'une de : {alike.fr})")
+    elif not fleet.unknown:
+        more = _NOT_KNOWN_YET
+    return Bilingual(f" - ours already: {row['ours']}{more.en}", f" - déjà à nous : {row['ours']}{more.fr}")
+
+
+def _alike(one: dict[str, Any]) -> Bilingual:
+    named = f"{one['name']} ({one['id']})"
+    return Bilingual(f"{named} on {one['node']}", f"{named} sur {one['node']}")
 
 
 def _octoprints(seconds: float) -> list[FoundOctoPrint]:
@@ -87,7 +125,7 @@ def _octoprints(seconds: float) -> list[FoundOctoPrint]:
     try:
         return find_octoprints(seconds)
     except DriverError as error:
-        typer.echo(f"farm: {told(error)}", err=True)  # the serial ports are worth listing all the same
+        say(f"farm: {told(error)}", err=True)  # the serial ports are worth listing all the same
         return []
 
 
@@ -95,31 +133,35 @@ def _serial_row(port: SerialPort, ours: str | None) -> dict[str, Any]:
     return {"kind": "serial", "url": port.url, "ours": ours, "stable": port.stable, **asdict(port)}
 
 
-def _serial_text(port: SerialPort) -> str:
-    guess = f"{port.chip}, looks like a printer" if port.likely else "probably no printer"
-    changing = "" if port.stable or not port.likely else "; it has no other name, which may change with the next plug"
-    return f"{port.kernel_name}  {port.description}  ({guess}{changing})"
+def _serial_text(port: SerialPort) -> Bilingual:
+    guess = Bilingual("probably no printer", "sans doute pas une imprimante")
+    if port.likely:
+        guess = Bilingual(f"{port.chip}, looks like a printer", f"{port.chip}, ressemble à une imprimante")
+    changing = NOTHING if port.stable or not port.likely else _CHANGING
+    named = f"{port.kernel_name}  {port.description}"
+    return Bilingual(f"{named}  ({guess.en}{changing.en})", f"{named}  ({guess.fr}{changing.fr})")
 
 
 def _octoprint_row(found: FoundOctoPrint, ours: str | None) -> dict[str, Any]:
     return {"kind": "octoprint", "url": found.url, "ours": ours, **asdict(found)}
 
 
-def _octoprint_text(found: FoundOctoPrint) -> str:
-    words = [f"OctoPrint {found.version or ''}".strip(), f'"{found.name}"', found.host, f"uuid {found.uuid}" if found.uuid else ""]
-    notes = ["on this computer"] if found.here else []
-    notes += ["its proxy asks for a user name and a password: use an address without it"] if found.guarded else []
-    return "  ".join([*(word for word in words if word), *(f"({note})" for note in notes)])
+def _octoprint_text(found: FoundOctoPrint) -> Bilingual:
+    named = [f"OctoPrint {found.version or ''}".strip(), f'"{found.name}"', found.host, f"uuid {found.uuid}" if found.uuid else ""]
+    notes = [note for note, holds in ((_HERE, found.here), (_GUARDED, found.guarded)) if holds]
+    return joined([*(both(text) for text in named if text), *notes], "  ")
 
 
-def _next_step(rows: list[tuple[dict[str, Any], str]]) -> str:
+def _next_step(rows: list[tuple[dict[str, Any], Bilingual]]) -> Bilingual:
     if not rows:
         return _NOTHING
     new = {row["kind"] for row, _ in rows if not row["ours"] and row.get("likely", True)}
     if new == {"octoprint"}:
-        return f"Add one to this node: {_ADD} {_ONE_CLICK}"
+        return joined([Bilingual("Add one to this node:", "Ajoutez-en un à ce nœud :"), _ADD, _ONE_CLICK])
     if new:
-        return f"Look at one: farm printers probe URL - add it to this node: {_ADD}" + (f" {_ONE_CLICK}" if len(new) > 1 else "")
-    if any(row["ours"] for row, _ in rows):
-        return "What looks like a printer is ours already."
-    return "None of them looks like a printer. Switch it on, check its cable (some only carry power), and run this again."
+        look = Bilingual(
+            "Look at one: farm printers probe URL - add it to this node:",
+            "Regardez-en un : farm printers probe URL - ajoutez-le à ce nœud :",
+        )
+        return joined([look, _ADD, *([_ONE_CLICK] if len(new) > 1 else [])])
+    return _ALL_OURS if any(row["ours"] for row, _ in rows) else _NO_PRINTER

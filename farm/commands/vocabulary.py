@@ -40,6 +40,20 @@ VERDICTS: Final = {
     "trusted-only": Bilingual("trusted-only", "seulement si quelqu'un en répond"),
     "reject": Bilingual("reject", "refusé"),
 }
+CAPABILITIES: Final = {
+    "pause": Bilingual("pause", "pause"),
+    "cancel": Bilingual("cancel", "annulation"),
+    "emergency-stop": Bilingual("emergency-stop", "arrêt d'urgence"),
+    "temperatures": Bilingual("temperatures", "températures"),
+    "console": Bilingual("console", "console"),
+    "survives-agent": Bilingual("survives-agent", "continue sans l'agent"),
+    "proves-idle": Bilingual("proves-idle", "prouve son repos"),
+    "prompts": Bilingual("prompts", "questions"),
+    "snapshot": Bilingual("snapshot", "photo"),
+    "eject": Bilingual("eject", "éjection"),
+    "power": Bilingual("power", "alimentation"),
+    "transcript": Bilingual("transcript", "transcription"),
+}
 SEVERITIES: Final = _words(reject="refus", trust="à valider", warn="avertissement")
 NODE_STATES: Final = {
     "online": Bilingual("connected", "connecté"),

@@ -98,6 +98,7 @@ def test_a_file_that_is_not_right_is_not_changed(tmp_path: Path, content: str) -
     with pytest.raises(ConfigurationError) as raised:
         add_to(path, PRINTER)
     assert raised.value.next_step
+    assert raised.value.next_step_fr != raised.value.next_step
     assert path.read_text() == content
     assert [entry.name for entry in tmp_path.iterdir()] == ["node.toml"]
 
@@ -210,11 +211,13 @@ def test_nobody_is_asked_for_anything_when_the_file_cannot_be_written(tmp_path: 
     missing = _add("scripted://", "--config", str(tmp_path / "none" / "node.toml")).exception
     assert isinstance(missing, ConfigurationError)
     assert "There is no folder" in missing.detail
+    assert missing.next_step_fr == "Créez-le, ou nommez un autre fichier avec --config."
     assert isinstance(_add("scripted://", name="").exception, InvalidError)
     monkeypatch.setattr(os, "access", lambda *_: False)
     refused = _add("scripted://").exception
     assert isinstance(refused, ConfigurationError)
     assert "You may not write" in refused.detail
+    assert "Vous n'avez pas le droit d'écrire dans" in refused.detail_fr
     assert bench.driver is None or bench.driver.calls == []
     assert list(tmp_path.iterdir()) == []
 
@@ -280,6 +283,7 @@ def test_how_long_is_waited_is_told(
     told = capsys.readouterr().err
     assert "farm: Ouvrez." in told
     assert "cinq minutes au plus" in told
+    assert "jeanne l'a permis ; la clé est dans" in told
 
 
 def test_an_error_is_json_too(node_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +306,12 @@ def test_a_refused_key_writes_nothing(node_file: Path, monkeypatch: pytest.Monke
 def test_nobody_is_asked_for_a_key_in_vain(node_file: Path, asked: list[tuple[str, Path, str | None]]) -> None:
     assert isinstance(_add(OCTO, name="Ender").exception, ConflictError)
     assert asked == []
+
+
+def test_what_was_added_is_told_in_french(node_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Bench(monkeypatch)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    lines = _add("scripted://host", name="Prusa").stdout.splitlines()
+    assert lines[0].endswith(" : au repos.")
+    assert lines[1] == "Prusa est maintenant dans node.toml."
+    assert lines[2].startswith("Redémarrez le nœud")

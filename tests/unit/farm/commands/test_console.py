@@ -77,6 +77,7 @@ def test_a_printer_with_a_job_is_left_alone(bench: Bench) -> None:
     bench.running = "job-1"
     refused = _run("-c", "M105").exception
     assert isinstance(refused, PrinterBusyError)
+    assert "Rien n'a été envoyé." in refused.detail_fr
     assert "printing" in refused.detail
     assert bench.asked() == []
 
@@ -109,6 +110,12 @@ def test_it_is_warned_of_in_french_too(bench: Bench, monkeypatch: pytest.MonkeyP
     assert bench.asked() == ["M500"]
 
 
+def test_a_stop_is_told_in_french_and_to_programs_in_english(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert _run("-c", "M112").stdout == "arrêt d'urgence : panne\n"
+    assert json.loads(_run("--json", "-c", "M112").stdout)["said"] == ["emergency stop: fault"]
+
+
 @pytest.mark.parametrize(("answer", "sent"), [(True, ["M502"]), (False, [])])
 async def test_a_person_is_asked_before_what_cannot_be_undone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, answer: bool, sent: list[str]
@@ -135,7 +142,9 @@ async def test_a_person_goes_on_after_an_error(
 
 
 def test_a_line_that_is_no_gcode_is_not_sent(bench: Bench) -> None:
-    assert isinstance(_run(typed="G" * (MAX_LINE_CHARACTERS + 1)).exception, InvalidError)
+    refused = _run(typed="G" * (MAX_LINE_CHARACTERS + 1)).exception
+    assert isinstance(refused, InvalidError)
+    assert refused.bilingual.fr == "Une ligne de 501 caractères n'est pas du G-code. Envoyez une commande à la fois."
     assert bench.asked() == []
 
 

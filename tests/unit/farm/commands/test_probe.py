@@ -55,7 +55,18 @@ def test_a_fault_and_what_to_do_are_in_the_language_of_the_terminal(monkeypatch:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     assert dict(found.rows())["fault"] == "It stopped. Reset it."
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
-    assert dict(found.rows())["fault"] == "Elle s'est arrêtée. Réinitialisez-la."
+    assert dict(found.rows())["panne"] == "Elle s'est arrêtée. Réinitialisez-la."
+
+
+def test_a_printer_is_described_in_french(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    result = _run("scripted://host")
+    shown = {row[4:19].strip(): row[19:] for row in result.stdout.splitlines()[1:]}
+    assert (shown["type"], shown["état"]) == ("scripted", "au repos")
+    assert shown["sait faire"] == "console, arrêt d'urgence, questions, photo, transcription"
+    assert "au repos" in result.stderr
+    assert "idle" not in result.output
+    assert json.loads(_run("scripted://host", "--json").stdout)["state"] == "idle", "programs are told the same everywhere"
 
 
 def test_json_has_all_of_it(bench: Bench) -> None:
@@ -79,6 +90,7 @@ def test_without_a_camera_there_is_no_picture(bench: Bench, tmp_path: Path) -> N
     refused = _run("scripted://", "--snapshot", str(tmp_path / "p.jpg")).exception
     assert isinstance(refused, InvalidError)
     assert "WEBCAM" in refused.next_step
+    assert "le droit WEBCAM" in refused.next_step_fr
     assert not (tmp_path / "p.jpg").exists()
 
 
@@ -100,7 +112,7 @@ def test_an_error_of_ours_is_json_too(bench: Bench) -> None:
     told = json.loads(_run("scripted://host?key=hunter2", "--json", "--snapshot", str(NO_FILE)).stdout)
     assert told["printer"] == "scripted://host"
     assert told["error"]["code"] == "invalid"
-    assert told["error"]["next_step"]["en"] == told["error"]["next_step"]["fr"], "ours have English only"
+    assert told["error"]["next_step"]["en"] != told["error"]["next_step"]["fr"]
 
 
 def test_the_uuid_of_m115_is_told_also_when_it_is_small(bench: Bench) -> None:
@@ -125,7 +137,7 @@ class _Page(BaseHTTPRequestHandler):
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(_Page, "answers", {"/plugin/appkeys/probe": 204, "/api/version": 403})
     with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield f"octoprint+http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -152,7 +164,7 @@ def test_a_warning_is_told_in_the_language_of_the_locale(bench: Bench, monkeypat
 
     monkeypatch.setattr(probe_module, "_look_at_octoprint", warn)
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
-    assert "farm: warning: De trop." in _run("octoprint+http://octopi.local?key_file=/k").stderr
+    assert "farm: attention : De trop." in _run("octoprint+http://octopi.local?key_file=/k").stderr
 
 
 def test_example_uuids_are_no_identity(bench: Bench) -> None:
