@@ -56,6 +56,7 @@ class FakeOctoPrint:
         self.heads: list[bytes] = []  # of all requests
         self._server: asyncio.Server | None = None
         self._writers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._left: list[asyncio.StreamWriter] = []  # whose requests are over; the other side may not have read all of the answer
         self._protocols: dict[asyncio.StreamWriter, ServerProtocol] = {}
 
     # --- life -------------------------------------------------------------------------------------------------------------
@@ -67,8 +68,9 @@ class FakeOctoPrint:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-            for writer in self._writers.values():
+            for writer in (*self._writers.values(), *self._left):
                 writer.transport.abort()
+            self._left.clear()
             await asyncio.gather(*self._writers, return_exceptions=True)
             await self._server.wait_closed()
             self._server = None
@@ -87,6 +89,7 @@ class FakeOctoPrint:
             del self._writers[task]
             if writer in self.sockets:
                 self.sockets.remove(writer)
+            self._left.append(writer)
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

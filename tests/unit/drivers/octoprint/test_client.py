@@ -209,8 +209,8 @@ async def test_a_large_upload_costs_little_memory(fake: FakeOctoPrint, client: C
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal received
         await reader.readuntil(b"\r\n\r\n")
-        while received < size:
-            received += len(await reader.read(65_536))
+        while received < size and (piece := await reader.read(65_536)):
+            received += len(piece)
         writer.write(b"HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
