@@ -39,6 +39,7 @@ from farm.addresses import is_loopback
 from farm.config import DaemonSettings, load
 from farm.control import Control
 from farm.errors import ConfigurationError, FarmError
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 PREFIX: Final = "/api/v1"
@@ -85,6 +86,11 @@ async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[
     return daemon.control, makers
 
 
+def _not_started(error: OSError) -> Bilingual:
+    where = f" ({error.filename})" if error.filename else ""
+    return Bilingual(f"The daemon could not start: {error}.", f"Le démon n'a pas pu démarrer : {system_words(error).fr}{where}.")
+
+
 def create_app(
     *,
     control: Control | None = None,
@@ -112,7 +118,7 @@ def create_app(
                 raise
             except OSError as error:
                 app.state.start_failure = failure = ConfigurationError(
-                    Bilingual(f"The daemon could not start: {error}.", f"Le démon n'a pas pu démarrer : {error}."),
+                    _not_started(error),
                     next_step=Bilingual(
                         "Check the disk, and that this user may write the data folder.",
                         "Vérifiez le disque, et que cet utilisateur peut écrire dans le dossier de données.",

@@ -33,6 +33,7 @@ from api.problems import ForeignOriginError, ThrottledError, UnauthenticatedErro
 from farm.addresses import is_loopback
 from farm.config import OPERATOR_FILE
 from farm.errors import ConfigurationError, FarmError, NotAllowedError
+from farm.language import system_words
 from farm.log import get_logger
 from gcode.texts import Bilingual
 
@@ -178,7 +179,7 @@ def operator_token(data: Path) -> str:
         raise ConfigurationError(
             Bilingual(
                 f"The operator token {path} cannot be made or read: {error}.",
-                f"Le jeton d'opérateur {path} ne peut être ni créé ni lu : {error}.",
+                f"Le jeton d'opérateur {path} ne peut être ni créé ni lu : {system_words(error).fr}.",
             ),
             next_step=Bilingual("Check the owner of the folder.", "Vérifiez à qui appartient le dossier."),
         ) from error

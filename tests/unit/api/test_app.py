@@ -66,7 +66,9 @@ async def test_a_full_disk_at_the_start_is_told_as_such(tmp_path: Path, monkeypa
     monkeypatch.setenv("FARM_DATA", str(tmp_path))
     monkeypatch.setattr(application, "_start_farm", full)
     app = create_app()
-    with pytest.raises(ConfigurationError, match="No space left on device"):
+    with pytest.raises(ConfigurationError, match="No space left on device") as told:
         async with app.router.lifespan_context(app):
             pass
+    assert told.value.detail_fr.startswith("Le démon n'a pas pu démarrer : ")
+    assert "No space" not in told.value.detail_fr
     assert is_for_want_of_room(app.state.start_failure)

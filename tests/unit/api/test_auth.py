@@ -286,8 +286,10 @@ def test_a_token_file_that_cannot_be_trusted_is_an_error(tmp_path: Path) -> None
     with pytest.raises(ConfigurationError, match="holds no operator token"):
         operator_token(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot be made or read"):
+    with pytest.raises(ConfigurationError, match="cannot be made or read") as refused:
         operator_token(tmp_path / "file")
+    assert f"Le jeton d'opérateur {tmp_path / 'file' / 'operator.token'} ne peut être ni créé ni lu : " in refused.value.detail_fr
+    assert refused.value.next_step_fr == "Vérifiez à qui appartient le dossier."
 
 
 async def test_the_application_makes_the_token_at_its_first_start(control: MemoryControl, tmp_path: Path) -> None:
@@ -372,6 +374,7 @@ async def test_a_bad_makers_token_is_called_that(outside: httpx.AsyncClient) -> 
     answer = await outside.get("/api/v1/me/jobs", headers={"Authorization": "Bearer nobody"})
     check(answer, 401, "unauthenticated")
     assert "maker's token" in answer.json()["detail"]
+    assert "le jeton d'un maker" in answer.json()["detail_fr"]
     assert "operator" not in answer.json()["next_step"]
 
 

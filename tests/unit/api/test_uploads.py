@@ -120,6 +120,8 @@ async def test_what_is_no_whole_form_leaves_no_file(
     with pytest.raises(kind) as caught:
         await read(tmp_path, pieces, **more)
     assert caught.value.code == code
+    assert caught.value.detail_fr != caught.value.detail
+    assert caught.value.next_step_fr != caught.value.next_step
     assert list(tmp_path.iterdir()) == []
 
 
