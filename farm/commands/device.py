@@ -38,9 +38,7 @@ class Teller:
         """Take an event of the driver."""
         if not isinstance(event, StatusChanged):
             return
-        status, note = event.status, note_of(event.status)
-        state = word(PRINTER_STATES, status.state)
-        text = spoken(Bilingual(f"{state.en}: {note}", f"{state.fr} : {note}") if note else state)
+        text = spoken(state_of(event.status))
         if text != self._told:
             self._told = text
             say(text, err=True)
@@ -49,6 +47,12 @@ class Teller:
 def note_of(status: PrinterStatus) -> str | None:
     """What the machine says or waits for, in the person's language where the words are ours."""
     return status.note_fr if status.note_fr and speaks_french() else status.note
+
+
+def state_of(status: PrinterStatus) -> Bilingual:
+    """The state of a printer, and what it says of it."""
+    state, note = word(PRINTER_STATES, status.state), note_of(status)
+    return Bilingual(f"{state.en}: {note}", f"{state.fr} : {note}") if note else state
 
 
 def temperatures(status: PrinterStatus) -> list[str]:

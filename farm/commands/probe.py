@@ -14,9 +14,9 @@ from drivers.base import Camera, Capability, Driver, Fault, PrinterStatus, Recor
 from drivers.errors import AuthenticationError, Bilingual
 from drivers.marlin import ports
 from drivers.marlin.ports import SYSTEM, Tree
-from farm.commands.device import connected, errors_as_json, fault_record, note_of, shown_url, temperatures, write_file
+from farm.commands.device import connected, errors_as_json, fault_record, shown_url, state_of, temperatures, write_file
 from farm.commands.speech import say
-from farm.commands.vocabulary import CAPABILITIES, PRINTER_STATES, word
+from farm.commands.vocabulary import CAPABILITIES, word
 from farm.errors import InvalidError
 from farm.language import speaks_french, spoken
 
@@ -36,12 +36,6 @@ _PICTURE: Final = Bilingual("picture", "l'image")
 _EVERYTHING: Final = Bilingual("everything (ADMIN)", "tout (ADMIN)")
 _LABEL: Final = 10  # characters
 _LABEL_FR: Final = 14
-
-
-def _state(status: PrinterStatus) -> Bilingual:
-    """The printer's state, and what it says of it."""
-    state, note = word(PRINTER_STATES, status.state), note_of(status)
-    return Bilingual(f"{state.en}: {note}", f"{state.fr} : {note}") if note else state
 
 
 def _what_to_do(fault: Fault) -> Bilingual:
@@ -91,7 +85,7 @@ class Findings:
             (Bilingual("kind", "type"), self.kind),
             (Bilingual("firmware", "micrologiciel"), status.firmware),
             (Bilingual("uuid", "uuid"), self.uuid),
-            (Bilingual("state", "état"), spoken(_state(status))),
+            (Bilingual("state", "état"), spoken(state_of(status))),
             (Bilingual("heat", "chauffe"), "  ".join(temperatures(status))),
             (Bilingual("can", "sait faire"), ", ".join(spoken(word(CAPABILITIES, name)) for name in self.capabilities)),
             (Bilingual("fault", "panne"), spoken(_what_to_do(status.fault)) if status.fault else None),
