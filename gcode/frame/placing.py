@@ -1,6 +1,7 @@
 """Where frames lie on the bed: nested by their true shape, off clips and purge lines, the clearance apart.
 
-Shapes become bitmaps of half a millimetre, each thicker by half the clearance: what does not overlap there keeps the clearance.
+Shapes become bitmaps of half a millimetre, each thicker by half the clearance, and frames by their brim too: what does not overlap
+there keeps the clearance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from gcode.profile import Box, PrinterProfile
 from gcode.texts import Bilingual
 
 _CELL_MM: Final = 0.5
+_BESIDE_BRIM_MM: Final = 1.0  # to the edge of the bed: half a line, and what rounding to whole lines adds
 _COARSE_STEPS: Final = 35  # to each side of the middle, at most
 _FINE_STEPS: Final = 70
 
@@ -81,13 +83,13 @@ class _Bed:
     """The bed as a bitmap with what is taken."""
 
     def __init__(
-        self, design: FrameDesign, profile: PrinterProfile, obstacles: Sequence[Box], clearance_mm: float, margin_mm: float
+        self, design: FrameDesign, profile: PrinterProfile, obstacles: Sequence[Box], clearance_mm: float, brim_mm: float
     ) -> None:
-        volume = profile.volume
+        volume, margin_mm = profile.volume, _margin_mm(brim_mm)
         self.middle = ((volume.min_x + volume.max_x) / 2, (volume.min_y + volume.max_y) / 2)
         self.half_x = (volume.max_x - volume.min_x) / 2 - margin_mm
         self.half_y = (volume.max_y - volume.min_y) / 2 - margin_mm
-        around = ceil((clearance_mm + 2) / _CELL_MM) * _CELL_MM
+        around = ceil((clearance_mm + 2 * brim_mm + 2) / _CELL_MM) * _CELL_MM
         wide, high = ceil(self.half_x + around) + margin_mm, ceil(self.half_y + around) + margin_mm
         reach = max(wide, high, design.depth_mm / 2 + around + 10)
         cells = 2 * ceil(reach / _CELL_MM)
@@ -96,15 +98,15 @@ class _Bed:
         for box in obstacles:
             self.grid.box(box, clearance_mm / 2, rows)
         self.taken = self.grid.packed(rows)
-        self.turned = [self._turn(design, turns, clearance_mm) for turns in range(4)]
+        self.turned = [self._turn(design, turns, clearance_mm / 2 + brim_mm) for turns in range(4)]
 
-    def _turn(self, design: FrameDesign, turns: int, clearance_mm: float) -> _Turned:
+    def _turn(self, design: FrameDesign, turns: int, around_mm: float) -> _Turned:
         upright = Placement(0.0, 0.0, turns)
         extent = _extent([upright.on_bed(line) for line in outlines_at_widest(design)])
         middle = ((extent.min_x + extent.max_x) / 2, (extent.min_y + extent.max_y) / 2)
         centred = Placement(self.middle[0] - middle[0], self.middle[1] - middle[1], turns)
         rows: dict[int, int] = {}
-        marked(self.grid, design, centred, clearance_mm / 2 + HALF_DIAGONAL * _CELL_MM, rows)
+        marked(self.grid, design, centred, around_mm + HALF_DIAGONAL * _CELL_MM, rows)
         half_x, half_y = (extent.max_x - extent.min_x) / 2, (extent.max_y - extent.min_y) / 2
         return _Turned(turns, middle, half_x, half_y, self.grid.packed(rows))
 
@@ -234,8 +236,13 @@ def _area(bed: _Bed, spots: list[_Spot]) -> float:
     return (extent.max_x - extent.min_x) * (extent.max_y - extent.min_y)
 
 
-def _does_not_fit(design: FrameDesign, profile: PrinterProfile, count: int, fit: int, margin_mm: float) -> FrameError:
-    volume = profile.volume
+def _margin_mm(brim_mm: float) -> float:
+    """How far from the edge of the bed a frame stays."""
+    return max(BED_MARGIN_MM, brim_mm + _BESIDE_BRIM_MM)
+
+
+def _does_not_fit(design: FrameDesign, profile: PrinterProfile, count: int, fit: int, brim_mm: float) -> FrameError:
+    volume, margin_mm = profile.volume, _margin_mm(brim_mm)
     bed = f"{volume.max_x - volume.min_x:.0f} x {volume.max_y - volume.min_y:.0f} mm"
     extent = _extent(outlines_at_widest(design))
     size = f"{extent.max_x - extent.min_x:.0f} x {extent.max_y - extent.min_y:.0f} mm"
@@ -271,16 +278,16 @@ def placed(
     count: int,
     obstacles: tuple[Box, ...],
     clearance_mm: float,
-    margin_mm: float = BED_MARGIN_MM,
+    brim_mm: float = 0.0,
 ) -> tuple[Placement, ...]:
-    """Places for `count` frames: around the middle of the bed, `margin_mm` inside it, off the obstacles.
+    """Places for `count` frames with a brim around each: about the middle of the bed, `clearance_mm` from each other and obstacles.
 
     Raises:
         FrameError: they do not fit; it says how many do.
 
     """
-    bed = _Bed(design, profile, obstacles, clearance_mm, margin_mm)
+    bed = _Bed(design, profile, obstacles, clearance_mm, brim_mm)
     spots = _spots(bed, count)
     if len(spots) < count:
-        raise _does_not_fit(design, profile, count, len(spots), margin_mm)
+        raise _does_not_fit(design, profile, count, len(spots), brim_mm)
     return tuple(bed.placement(spot) for spot in spots)

@@ -8,7 +8,7 @@ from typing import Final
 
 from gcode.claims import time_claim
 from gcode.facts import GcodeFacts
-from gcode.frame.design import BED_MARGIN_MM, FrameDesign, default_design
+from gcode.frame.design import FrameDesign, default_design
 from gcode.frame.edging import brim, skirt
 from gcode.frame.errors import FrameError
 from gcode.frame.geometry import Point, Polyline, distance
@@ -31,7 +31,6 @@ _SHORTEST_LAYER_S: Final = 15.0  # a layer must set before the next one (PrusaSl
 _SLOWEST_MM_S: Final = 10.0
 _NEAR_MM: Final = 1.5  # a shorter hop stays inside the wall
 _M486_FLAVOURS: Final = frozenset({"marlin", "reprapfirmware"})
-_BESIDE_BRIM_MM: Final = 1.0  # to the edge of the bed: half a line, and what rounding to whole lines adds
 _PURGE_ROOM_MM: Final = 1.5  # half a purge line and some air
 
 
@@ -99,9 +98,7 @@ class _Planner:
         self._fan = 0.0
         self._obstacles = (*profile.keep_out, *purge_lines)
         brim_mm = plate.brim_mm if wants_brim(design, plate) else 0.0
-        margin_mm = max(BED_MARGIN_MM, brim_mm + _BESIDE_BRIM_MM)
-        clearance_mm = plate.clearance_mm + 2 * brim_mm
-        self.placements = placed(design, profile, plate.count, self._obstacles, clearance_mm, margin_mm)
+        self.placements = placed(design, profile, plate.count, self._obstacles, plate.clearance_mm, brim_mm)
 
     def body(self) -> Iterator[str]:
         """Every layer, from the bed up."""

@@ -63,9 +63,21 @@ def test_a_brim_lies_beside_the_part_and_is_as_wide_as_asked_for() -> None:
 
 def test_brims_of_neighbours_do_not_overlap() -> None:
     plate = Plate(count=2, brim_mm=3.0)
-    places = placed(DESIGN, PRINTER, 2, (), plate.clearance_mm + 2 * plate.brim_mm)
+    places = placed(DESIGN, PRINTER, 2, (), plate.clearance_mm, plate.brim_mm)
     first, second = ([(x, y) for track in brim(DESIGN, (place,), plate) for x, y, _ in track] for place in places)
     assert min(distance(one, other) for one in first[::12] for other in second[::12]) > 2.0
+
+
+@pytest.mark.parametrize("clip", [Box(0, 100, 0, 66, 200, 8), Box(0, 0, 0, 66, 300, 1)], ids=["clip", "purge line"])
+def test_a_brim_lies_beside_a_clip_and_its_width_counts_once(clip: Box) -> None:
+    """The bed is as wide as clip, clearance, brim, frame and margin: were the brim counted twice, nothing would fit."""
+    plate = Plate(brim_mm=10.0)
+    wide_mm = clip.max_x + plate.clearance_mm + plate.brim_mm + 152 + (plate.brim_mm + 1)
+    tight = replace(PRINTER, volume=Box(0, 0, 0, wide_mm + 1.5, 300, 250))
+    (place,) = placed(DESIGN, tight, 1, (clip,), plate.clearance_mm, plate.brim_mm)
+    assert place.quarter_turns in {0, 2}
+    nearest_mm = min(x for track in brim(DESIGN, (place,), plate) for x, _, _ in track) - DESIGN.line_width_mm / 2
+    assert plate.clearance_mm - 0.3 <= nearest_mm - clip.max_x <= plate.clearance_mm + 2.5
 
 
 def test_a_brim_grows_from_outside_in() -> None:

@@ -129,18 +129,28 @@ def test_a_frame_too_large_for_the_bed_is_told_with_its_size() -> None:
         placed(TWO_PINS, bed(200, 200, (Box(0, 0, 0, 200, 200, 5),)), 1, (Box(0, 0, 0, 200, 200, 5),), 3.0)
 
 
-@pytest.mark.parametrize("margin_mm", [0.0, 6.0, 16.0])
-def test_frames_keep_the_margin_that_is_asked_for(margin_mm: float) -> None:
+@pytest.mark.parametrize("brim_mm", [0.0, 5.0, 15.0])
+def test_frames_keep_the_room_of_their_brim_to_the_edge(brim_mm: float) -> None:
     """A purge line in front pushes the frame to the other edge, and no farther."""
+    margin_mm = max(6.0, brim_mm + 1)
     line = Box(0, 0, 0, 300, 105, 1)
-    room = margin_mm + 105 + 187
+    room = margin_mm + brim_mm + 105 + 187
     printer = bed(300, room)
-    (place,) = placed(TWO_PINS, printer, 1, (line,), 3.0, margin_mm)
+    (place,) = placed(TWO_PINS, printer, 1, (line,), 3.0, brim_mm)
     highest = max(y for loop in outlines(TWO_PINS, (place,)) for _, y in loop)
     assert room - margin_mm - 8 < highest <= room - margin_mm
-    with pytest.raises(FrameError, match=f"needs {margin_mm + 60:g} mm around it") as caught:
-        placed(TWO_PINS, printer, 1, (line,), 3.0, margin_mm + 60)
+    with pytest.raises(FrameError, match=f"needs {brim_mm + 61:g} mm around it") as caught:
+        placed(TWO_PINS, printer, 1, (line,), 3.0, brim_mm + 60)
     assert caught.value.parameter == "brim_mm"
+
+
+@pytest.mark.parametrize("brim_mm", [0.0, 15.0])
+def test_neighbours_have_both_brims_between_them_and_a_clip_has_one(brim_mm: float) -> None:
+    clip = Box(0, 0, 0, 40, 40, 10)
+    places = placed(TWO_PINS, bed(420, 330), 2, (clip,), 3.0, brim_mm)
+    first, second = outlines(TWO_PINS, places)
+    assert 2 * brim_mm + 3 <= gap_mm(first, second) < 2 * brim_mm + 12
+    assert min(to_box_mm(point, clip) for point in first + second) >= brim_mm + 2.9
 
 
 def test_quarter_turns() -> None:
