@@ -184,6 +184,7 @@ async def test_an_answer_that_nobody_foresaw_costs_no_printer(
 
 async def test_a_printer_that_is_off_is_connected_by_us(fake: FakeOctoPrint, watched: Watched) -> None:
     fake.state = "Offline"
+    watched.watch._timing = replace(QUICK, printer_connect_s=PATIENCE_S)
     await watched.watch.open()
     assert ("POST", "/api/connection", {"command": "connect"}) in fake.asked
     assert watched.state is PrinterState.IDLE
