@@ -20,9 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.commands.local_farm import LocalFarm, ended_by_signals
+from farm.commands.speech import plural_fr
+from farm.commands.vocabulary import BED_STATES, PRINTER_STATES, word
 from farm.config import PrinterSection
+from farm.language import spoken
 from gcode.frame import frame_program
 from gcode.profile import bundled_profiles
+from gcode.texts import Bilingual
 
 DESIGN: Final = "visor frame"
 REVISION: Final = "visor-frame-1"
@@ -35,6 +39,26 @@ PRINTERS: Final = (
 )
 _POLL_S: Final = 0.5
 _PAGE: Final = 1000  # jobs
+_TITLE: Final = Bilingual("Essaim demo: a farm of virtual printers", "Démo d'Essaim : une ferme d'imprimantes virtuelles")
+_STARTING: Final = Bilingual(
+    "Starting the daemon and a node with four virtual printers ...",
+    "Lancement du démon et d'un nœud avec quatre imprimantes virtuelles...",
+)
+_STOPPED: Final = Bilingual("Stopped.", "Arrêté.")
+_HEADINGS: Final = (
+    Bilingual("printer", "imprimante"),
+    Bilingual("profile", "profil"),
+    Bilingual("state", "état"),
+    Bilingual("progress", "avancement"),
+    Bilingual("nozzle", "buse"),
+    Bilingual("bed", "plateau"),
+)
+_SUMMARY: Final = (
+    Bilingual("good", "bonnes"),
+    Bilingual("scrap", "rebut"),
+    Bilingual("being made", "en cours"),
+    Bilingual("still owed", "reste à faire"),
+)
 _STYLES: Final = {
     "printing": "green",
     "preparing": "yellow",
@@ -74,21 +98,24 @@ def _printer_row(printer: dict[str, Any]) -> tuple[Any, ...]:
     nozzle, target = printer["nozzle_c"], printer["nozzle_target_c"]
     heat = "" if nozzle is None else f"{nozzle:.0f} / {target or 0:.0f} °C"
     bar = "" if printer["progress"] is None else ProgressBar(total=1.0, completed=printer["progress"], width=20)
-    state = Text(printer["state"], style=_STYLES.get(printer["state"], ""))
-    return Text(printer["name"]), printer["profile"], state, bar, heat, printer["bed"]
+    state = Text(spoken(word(PRINTER_STATES, printer["state"])), style=_STYLES.get(printer["state"], ""))
+    return Text(printer["name"]), printer["profile"], state, bar, heat, spoken(word(BED_STATES, printer["bed"]))
 
 
 def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
-    table = Table(title="Essaim demo: a farm of virtual printers", title_justify="left", expand=False)
-    for heading in ("printer", "profile", "state", "progress", "nozzle", "bed"):
-        table.add_column(heading)
+    table = Table(title=spoken(_TITLE), title_justify="left", expand=False)
+    for heading in _HEADINGS:
+        table.add_column(spoken(heading))
     for printer in state["printers"]:
         table.add_row(*_printer_row(printer))
-    summary = Text.assemble(
-        ("good ", "bold"), f"{order['good']} of {order['quantity']}", "   ", ("scrap ", "bold"), str(order["scrap"]),
-        "   ", ("being made ", "bold"), str(order["expected"]), "   ", ("still owed ", "bold"), str(order["owed"]),
-    )  # fmt: skip
-    return Group(table, summary, Text(f"Page: {url}    Broker: {state['broker']}    End with Ctrl-C", style="dim"))
+    good = spoken(Bilingual(f"{order['good']} of {order['quantity']}", f"{order['good']} sur {order['quantity']}"))
+    values = zip(_SUMMARY, (good, str(order["scrap"]), str(order["expected"]), str(order["owed"])), strict=True)
+    summary = Text("   ").join(Text.assemble((f"{spoken(title)} ", "bold"), value) for title, value in values)
+    broker = state["broker"]
+    where = Bilingual(
+        f"Page: {url}    Broker: {broker}    End with Ctrl-C", f"Page : {url}    Courtier : {broker}    Ctrl-C pour finir"
+    )
+    return Group(table, summary, Text(spoken(where), style="dim"))
 
 
 def _produce(farm: LocalFarm, order: str, teller: "_Teller") -> dict[str, Any]:
@@ -126,26 +153,46 @@ class _Teller:
         if self._live is not None:
             self._live.update(_screen(state, order, url))
             return
-        line = f"{order['good']} of {order['quantity']} good, {order['expected']} being made"
+        good, wanted, expected = order["good"], order["quantity"], order["expected"]
+        line = spoken(
+            Bilingual(
+                f"{good} of {wanted} good, {expected} being made",
+                f"{good} {plural_fr(good, 'bonne')} sur {wanted}, {expected} en cours",
+            )
+        )
         if line != self._last:
             self._console.print(line)
             self._last = line
 
 
+def _done(result: dict[str, Any]) -> Bilingual:
+    good, ordered, scrap, seconds = result["good"], result["ordered"], result["scrap"], result["seconds"]
+    visors_fr = f"{good} {plural_fr(good, 'bonne')} {plural_fr(good, 'visière')}"
+    return Bilingual(
+        f"Done: {good} of {ordered} frames good, {scrap} scrap, in {seconds} s.",
+        f"C'est fait : {visors_fr} sur {ordered}, {scrap} au rebut, en {seconds} s.",
+    )
+
+
 def _run(farm: LocalFarm, console: Console, frames: int, *, json_output: bool, stay: bool) -> None:
     started = time.monotonic()
-    console.print("Starting the daemon and a node with four virtual printers ...")
+    console.print(spoken(_STARTING))
     order = _set_up(farm, frames)
-    console.print(f"The page of the farm is {farm.url}\nBroker: {farm.get('/farm')['broker']}", markup=False)
+    broker = farm.get("/farm")["broker"]
+    where = Bilingual(
+        f"The page of the farm is {farm.url}\nBroker: {broker}", f"La page de la ferme est {farm.url}\nCourtier : {broker}"
+    )
+    console.print(spoken(where), markup=False)
     shown = console.is_terminal and not json_output
     with Live(console=console, refresh_per_second=4) if shown else contextlib.nullcontext() as live:
         met = _produce(farm, order, _Teller(console, live))
     result = _result(farm, met, time.monotonic() - started)
-    console.print(f"Done: {result['good']} of {result['ordered']} frames good, {result['scrap']} scrap, in {result['seconds']} s.")
+    console.print(spoken(_done(result)))
     if json_output:
         typer.echo(json.dumps(result))
     if stay:
-        console.print(f"The farm stays up at {farm.url} until Ctrl-C.")
+        up = Bilingual(f"The farm stays up at {farm.url} until Ctrl-C.", f"La ferme reste là, à {farm.url}, jusqu'à Ctrl-C.")
+        console.print(spoken(up))
         while True:
             farm.be_the_hands()
             time.sleep(_POLL_S)
@@ -167,7 +214,7 @@ def demo(
         with ended_by_signals(), LocalFarm(folder, speed=speed, broker=broker) as farm:
             _run(farm, console, frames, json_output=json_output, stay=not exit_when_done)
     except KeyboardInterrupt:
-        console.print("Stopped.")
+        console.print(spoken(_STOPPED))
         raise typer.Exit(130) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
