@@ -234,7 +234,10 @@ class UploadView(View):
 
 
 class SetAsideView(View):
-    """Fact `number` of a node's journal, which could not be understood. `content` and `reason` are text, never markup."""
+    """Fact `number` of a node's journal, which could not be understood. `content` and `reason` are text, never markup.
+
+    `reason_fr`: the same in French; in English where nobody knows it; empty from an older farm.
+    """
 
     id: str
     node: str
@@ -244,6 +247,7 @@ class SetAsideView(View):
     reason: str
     content: str
     created_at: float
+    reason_fr: str = ""
 
 
 class AlarmView(View):

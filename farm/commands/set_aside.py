@@ -28,7 +28,9 @@ def set_aside(
     for view in [SetAsideView.model_validate(row) for row in answer]:
         at = datetime.fromtimestamp(view.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
         said = f"{view.id}  {at}  {view.node_name}"
-        say(Bilingual(f"{said}, fact {view.number}: {view.reason}", f"{said}, fait {view.number} : {view.reason}"))
+        say(
+            Bilingual(f"{said}, fact {view.number}: {view.reason}", f"{said}, fait {view.number} : {view.reason_fr or view.reason}")
+        )
         say(f"    {view.content}")
     if answer:
         command = as_typed("farm set-aside --seen ID")

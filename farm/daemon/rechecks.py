@@ -81,7 +81,8 @@ def worse_alarm(farm: Farm) -> AlarmView | None:
         "programs-worse",
         Bilingual(
             f"A stricter check took programs out of use: {names}{more}. Nothing new of them is printed.",
-            f"Une vérification plus stricte a mis des programmes hors service : {names}{more_fr}. Rien de nouveau n'en est imprimé.",
+            f"Une vérification plus stricte a mis des programmes hors service : {names}{more_fr}. "
+            "Rien de nouveau n'en est imprimé.",
         ),
         Bilingual(
             "`farm program show` says what is wrong: release what needs trust, replace what is rejected.",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from farm.daemon.alarms import Alarms
+from farm.daemon.translate import why_unreadable
 from farm.errors import NotFoundError
 from farm.views import SetAsideView
 from gcode.texts import Bilingual
@@ -20,20 +21,22 @@ _SHOWN: Final = 3  # names of nodes in the alarm
 
 def listed(farm: Farm, limit: int, offset: int) -> list[SetAsideView]:
     """The newest first."""
-    rows = _newest_first(farm)[offset : offset + min(limit, MOST)]
-    return [
-        SetAsideView(
-            id=row.id,
-            node=row.node,
-            node_name=_name(farm, row),
-            epoch=row.epoch,
-            number=row.seq,
-            reason=row.reason,
-            content=row.content,
-            created_at=row.created_at_s,
-        )
-        for row in rows
-    ]
+    return [_view(farm, row) for row in _newest_first(farm)[offset : offset + min(limit, MOST)]]
+
+
+def _view(farm: Farm, row: SetAside) -> SetAsideView:
+    reason = why_unreadable(row.content, row.reason)
+    return SetAsideView(
+        id=row.id,
+        node=row.node,
+        node_name=_name(farm, row),
+        epoch=row.epoch,
+        number=row.seq,
+        reason=reason.en,
+        content=row.content,
+        created_at=row.created_at_s,
+        reason_fr=reason.fr,
+    )
 
 
 def looked_at(draft: Draft, key: str) -> None:

@@ -9,6 +9,8 @@ from pydantic_core import from_json
 
 from farm.bus import messages
 from farm.daemon.refusals import refused_by
+from farm.wrong_values import said_of
+from gcode.texts import Bilingual, both
 from scheduler import facts
 from scheduler.eligibility import answered
 from scheduler.model import Allocation, Farm, OccupationKind, PrinterNow
@@ -21,7 +23,11 @@ _KNOWN: Final[Any] = create_model(
     facts=(Annotated[list[messages.Fact], Field(max_length=messages.MAX_FACTS)], ...),
 )
 _MAX_CONTENT: Final = 4_000
-_NO_NUMBER: Final = "seq: its own number cannot be read; its place among the others says which fact it is"
+_MAX_REASON: Final = 500
+_NO_NUMBER: Final = Bilingual(
+    "seq: its own number cannot be read; its place among the others says which fact it is",
+    "seq : son propre numéro ne peut pas être lu ; sa place parmi les autres dit de quel fait il s'agit",
+)
 
 
 def read_batch(node: str, payload: bytes) -> facts.Batch:
@@ -61,15 +67,36 @@ def _tag_of(found: Sequence[messages.RawFact]) -> str:
 def fact(raw: messages.RawFact) -> facts.Fact:
     """One fact."""
     if isinstance(raw, messages.PlacedFact):
-        return facts.Unreadable(raw.seq, json.dumps(raw.told, default=str)[:_MAX_CONTENT], _NO_NUMBER)
+        return facts.Unreadable(raw.seq, json.dumps(raw.told, default=str)[:_MAX_CONTENT], _NO_NUMBER.en)
     content = raw.model_dump(exclude_unset=True)
     try:
         return _plain(_FACT.validate_python(content))
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(level) for level in problem["loc"])
-        reason = messages.harmless(f"{where}: {problem['msg']}" if where else problem["msg"])
-        return facts.Unreadable(raw.seq, json.dumps(content, default=str)[:_MAX_CONTENT], reason[:500])
+        return facts.Unreadable(raw.seq, json.dumps(content, default=str)[:_MAX_CONTENT], _why(error).en)
+
+
+def _why(error: ValidationError) -> Bilingual:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where, said = ".".join(str(level) for level in problem["loc"]), said_of(problem)
+    en, fr = (f"{where}: {said.en}", f"{where} : {said.fr}") if where else said
+    return Bilingual(messages.harmless(en)[:_MAX_REASON], messages.harmless(fr)[:_MAX_REASON])
+
+
+def why_unreadable(content: str, reason: str) -> Bilingual:
+    """Why a fact with this content was set aside. Kept is the English `reason`; its French is found again in the content.
+
+    The English stands for both when the content was cut, or is read in another way by now.
+    """
+    if reason == _NO_NUMBER.en:
+        return _NO_NUMBER
+    try:
+        _FACT.validate_python(from_json(content))
+    except ValidationError as error:
+        found = _why(error)
+        return found if found.en == reason else both(reason)
+    except ValueError:  # what was cut is no JSON
+        pass
+    return both(reason)
 
 
 def _reference(source: messages.JobReference) -> facts.JobReference:

@@ -20,7 +20,7 @@ async def test_they_are_listed_newest_first_and_paged(client: httpx.AsyncClient,
     assert [row["id"] for row in rows] == ["f2", "f1", "f0"]
     assert rows[0] == {
         "id": "f2", "node": "nod-1", "node_name": "Zoé", "epoch": "e", "number": 7, "reason": "odd", "content": "<b>7</b>",
-        "created_at": 2.0,
+        "created_at": 2.0, "reason_fr": "",
     }  # fmt: skip
     assert [row["id"] for row in (await client.get("/api/v1/set-aside?limit=1&offset=1")).json()] == ["f1"]
 

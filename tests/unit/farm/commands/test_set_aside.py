@@ -51,5 +51,7 @@ def test_a_french_terminal_is_told_in_french(farm: Farm) -> None:
     assert run(farm, locale="fr_FR.UTF-8").stdout == "Aucun fait n'est mis de côté.\n"
     add(farm, "f1")
     lines = run(farm, locale="fr_FR.UTF-8").stdout.splitlines()
-    assert lines[0].endswith("garage, fait 7 : odd")
+    assert lines[0].endswith("garage, fait 7 : odd"), "what an older farm does not say in French"
+    farm.control.set_aside_rows["f1"] = farm.control.set_aside_rows["f1"].model_copy(update={"reason_fr": "bizarre"})
+    assert run(farm, locale="fr_FR.UTF-8").stdout.splitlines()[0].endswith("garage, fait 7 : bizarre")
     assert lines[2] == "Quand vous avez compté à la main ce dont ils parlaient : farm set-aside --seen ID"

@@ -75,6 +75,7 @@ async def test_a_poisoned_fact_is_shown_until_somebody_has_looked(tmp_path: Path
         assert (view.node, view.node_name, view.epoch, view.number) == ("n1", "left bench", "e1", 2)
         assert "<script>alert(1)</script>" in view.content
         assert "job-teleported" in view.reason or "kind" in view.reason
+        assert view.reason_fr.startswith("« job-teleported » n'est pas connu pour 'kind' : il faut ")
         await look(farm, view.id)
         assert farm.alarms == []
         assert (await farm.stored()).set_aside == {}

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from drivers.base import PrinterState
 from farm.bus import messages
-from farm.daemon.translate import batch, desired, fact, printer_now, read_batch
+from farm.daemon.translate import batch, desired, fact, printer_now, read_batch, why_unreadable
 from scheduler import facts
 from scheduler.model import Allocation, BedState, Farm, JobOutcome, NodeRecord, OccupationKind, Order
 from scheduler.refused import Refused
@@ -67,7 +67,19 @@ def test_what_cannot_be_understood_keeps_its_place_and_its_content(content: dict
     assert isinstance(found, facts.Unreadable)
     assert found.seq == 7
     assert str(content["kind"]) in found.content
-    assert found.reason
+    en, fr = why_unreadable(found.content, found.reason)
+    assert en == found.reason
+    assert fr not in {"", en}
+
+
+def test_why_is_told_in_french_as_far_as_what_is_kept_tells_it() -> None:
+    found = fact(messages.RawFact.model_validate({"seq": 7, "kind": "job-started"}))
+    assert isinstance(found, facts.Unreadable)
+    assert why_unreadable(found.content, found.reason).fr == "job-started.printer : Ce champ est nécessaire"
+    for content in (found.content[:-1], "[]", '{"seq": 7, "kind": "job-teleported"}'):
+        assert why_unreadable(content, found.reason) == (found.reason, found.reason), content
+    fits = messages.BedCleared(seq=7, printer="p1", occupation="x").model_dump_json()
+    assert why_unreadable(fits, "odd") == ("odd", "odd"), "this Essaim understands it"
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,7 @@ def test_a_poisonous_fact_is_set_aside_and_its_neighbours_are_taken(poison: Any,
     wrong = quick.facts[place]
     assert isinstance(wrong, facts.Unreadable)
     assert wrong.reason
+    assert why_unreadable(wrong.content, wrong.reason).fr not in {"", wrong.reason}
     assert json.loads(wrong.content) == rows[place]
     assert all(isinstance(found, facts.BedCleared) for found in quick.facts if found is not wrong)
 
