@@ -40,7 +40,9 @@ class QuickFarm(LocalFarm):
 
     def get(self, path: str, **_: str | int) -> Any:
         if path == "/jobs":
-            return out.getvalue().replace(farm.url, "URL").splitlines()
+            return [{}, {}]
+        met = {"good": 2, "expected": 0, "owed": 0, "state": "met"} if self.looks > 1 else {}
+        return {**STATE, "orders": [{**ORDER, **met}]}
 
 
 def told(folder: Path, monkeypatch: pytest.MonkeyPatch, *, json_output: bool = False) -> list[str]:
@@ -49,10 +51,7 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, *, json_output: bool = F
     out = io.StringIO()
     with QuickFarm(folder) as farm:
         _run(farm, Console(file=out, width=200), 2, json_output=json_output, stay=False)
-        return [
-            line.replace(farm.url, "URL").rpartition(" s.")[0] or line.replace(farm.url, "URL")
-            for line in out.getvalue().splitlines()
-        ]
+        return out.getvalue().replace(farm.url, "URL").splitlines()
 
 
 def test_it_tells_in_lines_how_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
