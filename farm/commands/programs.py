@@ -62,7 +62,7 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
     file: Annotated[Path, typer.Argument(help="G-code of a slicer; also .gz, .zst, .bgcode, .ufp, .gcode.3mf.")],
     design: Annotated[str, typer.Option(help="What it prints, such as visor-frame.")],
     revision: Annotated[str, typer.Option(help="Which revision, such as visor-frame-r3.")],
-    profile: Annotated[str, typer.Option(help="The class of printers it was sliced for, such as generic-210.")],
+    profile: Annotated[str, typer.Option(help="The class of printers it was sliced for, such as generic-210 or ender3.")],
     parts: Annotated[int, typer.Option(min=1, max=1_000, help="Parts that one print yields.")] = 1,
     material: Annotated[str, typer.Option(help="Filament it needs.")] = "PLA",
     name: Annotated[str, typer.Option(help="How people call it; the file's name if left out.")] = "",
