@@ -44,6 +44,8 @@ def told(folder: Path | None) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as raised:
         all_profiles(folder)
     assert raised.value.next_step
+    assert raised.value.next_step_fr not in {"", raised.value.next_step}
+    assert raised.value.detail_fr not in {"", raised.value.detail}
     return raised.value
 
 
