@@ -404,9 +404,10 @@ export function ownProblem(code, detail, step = "") {
   return { code, detail: spoken("en", detail), detail_fr: spoken("fr", detail), next_step: spoken("en", step), next_step_fr: spoken("fr", step) };
 }
 
-// A wrong value by the name of its field: nobody sees the list that the daemon's next step speaks of.
+// A wrong value by the label of its field: nobody sees the list that the daemon's next step speaks of.
 function wrongField(field) {
-  const name = field.parameter ?? field.pointer.replace(/^#\/?/, "");
+  const key = field.parameter ?? field.pointer.replace(/^#\/?/, "");
+  const name = document.querySelector(`[name="${CSS.escape(key)}"]`)?.labels?.[0]?.textContent.trim() || key;
   return name ? word("wrong_field", { name, detail: told(field, "detail") }) : `${told(field, "detail")}.`;
 }
 

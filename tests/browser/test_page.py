@@ -96,7 +96,7 @@ def test_a_click_that_comes_too_late_says_so(page: Page) -> None:
     page.one(".hand button")
     page.control.printer_rows["prn-1"] = page.control.printer("prn-1").model_copy(update={"occupation": None})  # nobody was told
     page.one(".hand button").click()
-    page.wait(lambda: "it may be collected already" in page.text(".hand .said"))
+    page.wait(lambda: "The bed of Atelier 1 is clear." in page.text(".hand .said"))
     assert page.one(".hand button").is_enabled()
 
 
