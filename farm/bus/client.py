@@ -129,7 +129,8 @@ class BusClient:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bus-connect")
         self._closing = False
         self._heard_s = 0.0
-        self._logged: str | None = None
+        self._cause: str | None = None  # of the newest failure, by its code
+        self._logged: set[str] = set()  # since the last connection: of several brokers each may fail in its own way
         self.problem: FarmError | None = None
 
     @property
@@ -246,21 +247,25 @@ class BusClient:
         await connection.subscribe(self._subscriptions, self._patience.attempt_s)
 
     def _note_success(self, connection: Connection, address: Address) -> None:
-        _log.info("bus.connected", broker=str(address), recovered=self._logged is not None)
-        self._logged = self.problem = None
+        _log.info("bus.connected", broker=str(address), recovered=self._cause is not None)
+        self._cause = self.problem = None
+        self._logged = set()
         self._connection = connection
         self._connected.set()
         asyncio.get_running_loop().call_soon(self._callbacks.on_connected)  # on its own: what it raises must not end the client
 
     def _note_failure(self, error: FarmError) -> None:
         self.problem = error
-        if self._logged != error.code:
-            self._logged = error.code
+        if error.code not in self._logged:
+            self._logged.add(error.code)
             _log.warning("bus.unreachable", detail=error.detail, next_step=error.next_step)
+        if self._cause != error.code:
+            self._cause = error.code
             asyncio.get_running_loop().call_soon(self._callbacks.on_unreachable, error)
 
     def _note_loss(self, address: Address, reason: str) -> None:
-        self._logged = "broker-unreachable"  # the attempts that follow are part of this loss
+        self._cause = "broker-unreachable"
+        self._logged = {self._cause}  # the attempts that follow are part of this loss
         _log.warning("bus.lost", broker=str(address), reason=reason)
         asyncio.get_running_loop().call_soon(self._callbacks.on_lost, reason)
 

@@ -118,6 +118,15 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+_CERTIFICATE_FR: Final = {  # as below; English has OpenSSL's own words
+    9: "il n'est pas encore valable",
+    10: "il n'est plus valable",
+    18: "il ne vient pas d'une autorité connue",
+    19: "il ne vient pas d'une autorité connue",
+    20: "il ne vient pas d'une autorité connue",
+    62: "il est pour un autre nom",
+    64: "il est pour une autre adresse",
+}
 _STEPS_OF_A_CERTIFICATE: Final = {  # by the numbers of OpenSSL's x509_vfy.h
     9: Bilingual(  # X509_V_ERR_CERT_NOT_YET_VALID
         "Set the clock of this machine (it is behind the farm's), then try again.",
@@ -142,13 +151,19 @@ _SOMEBODY_ELSE: Final = Bilingual(
 )
 
 
+def certificate_words(error: ssl.SSLCertVerificationError) -> Bilingual:
+    """Why a certificate is not accepted, without a full stop."""
+    return Bilingual(error.verify_message, _CERTIFICATE_FR.get(error.verify_code, error.verify_message))
+
+
 def explain_tls(error: ssl.SSLError, where: str) -> CertificateError:
     """Translate a failed handshake with `where`; a wrong clock is the likely cause of a certificate that is not valid *yet*."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        said = certificate_words(error)
         return CertificateError(
             Bilingual(
-                f"The certificate of {where} is not accepted: {error.verify_message}.",
-                f"Le certificat de {where} n'est pas accepté : {error.verify_message}.",
+                f"The certificate of {where} is not accepted: {said.en}.",
+                f"Le certificat de {where} n'est pas accepté : {said.fr}.",
             ),
             next_step=_STEPS_OF_A_CERTIFICATE.get(error.verify_code, _SOMEBODY_ELSE),
         )

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from farm.addresses import is_loopback
 from farm.bus.messages import Id
+from farm.bus.transport import certificate_words
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, certificate_pin, read_code, write_private
 from farm.language import system_words
@@ -37,17 +38,7 @@ _COPY_ADDRESS: Final = Bilingual(
     "Copy it from the invitation: https://HOST:PORT.", "Copiez-la de l'invitation : https://HÔTE:PORT."
 )
 _ASK_OPERATOR: Final = Bilingual("Ask the farm's operator.", "Demandez à l'opérateur de la ferme.")
-# X509_V_ERR_* of OpenSSL: what is wrong in French (English has OpenSSL's own words), and what to do
-_NOT_YET_VALID: Final = 9
-_CERTIFICATE_FR: Final = {
-    _NOT_YET_VALID: "il n'est pas encore valable",
-    10: "il n'est plus valable",
-    18: "il ne vient pas d'une autorité connue",
-    19: "il ne vient pas d'une autorité connue",
-    20: "il ne vient pas d'une autorité connue",
-    62: "il est pour un autre nom",
-    64: "il est pour une autre adresse",
-}
+_NOT_YET_VALID: Final = 9  # X509_V_ERR_* of OpenSSL's x509_vfy.h, as the others
 _CERTIFICATE_STEPS: Final = {
     _NOT_YET_VALID: Bilingual(
         "The clock of this machine is behind: set it, then try again.",
@@ -357,9 +348,11 @@ def _ask(farm: _Farm, context: ssl.SSLContext | None, method: str, path: str, bo
 
 
 def _untrusted(farm: _Farm, error: ssl.SSLCertVerificationError) -> UnreachableError:
-    why, why_fr = error.verify_message, _CERTIFICATE_FR.get(error.verify_code, error.verify_message)
+    why = certificate_words(error)
     return UnreachableError(
-        Bilingual(f"The certificate of {farm} is not accepted: {why}.", f"Le certificat de {farm} n'est pas accepté : {why_fr}."),
+        Bilingual(
+            f"The certificate of {farm} is not accepted: {why.en}.", f"Le certificat de {farm} n'est pas accepté : {why.fr}."
+        ),
         next_step=_CERTIFICATE_STEPS.get(error.verify_code, _WHOLE_CODE),
         code="clock-wrong" if error.verify_code == _NOT_YET_VALID else "certificate",
     )

@@ -89,6 +89,19 @@ async def test_loss_and_recovery_are_logged_once_each() -> None:
     assert "secret" not in str(logs)
 
 
+async def test_each_cause_is_logged_once_although_several_brokers_fail_in_turn() -> None:
+    told: list[str] = []
+    callbacks = replace(Ear().callbacks(), on_unreachable=lambda error: told.append(error.code))
+    with capture_logs() as logs:
+        async with running(SmallBroker(code=5)) as refusing:
+            bus = BusClient([f"mqtt://127.0.0.1:{free_port()}", refusing.url], LOGIN, callbacks, patience=Patience(5, 0.01, 0.02))
+            bus.start()
+            await until(lambda: len(refusing.connects) > 3)
+            await bus.close()
+    assert [entry["event"] for entry in logs] == ["bus.unreachable", "bus.unreachable"]
+    assert told[:4] == ["broker-unreachable", "broker-login"] * 2, "who shows what is wrong now hears every change"
+
+
 async def test_a_new_cause_is_logged_again() -> None:
     broker = SmallBroker(port=free_port())
     with capture_logs() as logs:

@@ -155,6 +155,8 @@ def test_without_a_pin_only_a_certificate_that_the_system_trusts_will_do(tmp_pat
     with serving(Daemon(authority=keys), keys) as daemon, pytest.raises(UnreachableError) as caught:
         join(daemon.url, CODE, tmp_path / "node", "n")
     assert "whole code" in caught.value.next_step
+    assert "ne vient pas d'une autorité connue" in caught.value.detail_fr
+    assert "Copiez tout le code" in caught.value.next_step_fr
     assert daemon.claims == []
 
 
@@ -179,6 +181,8 @@ def test_another_name_than_the_certificates_is_named(tmp_path: Path) -> None:
     with serving(Daemon(authority=keys), keys) as daemon, pytest.raises(UnreachableError) as caught:
         join(daemon.url, f"{CODE}.{keys.pin}", tmp_path / "node", "n")
     assert "[http]" in caught.value.next_step
+    assert "il est pour une autre adresse" in caught.value.detail_fr
+    assert "[http]" in caught.value.next_step_fr
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----", b"\xff" * 100])
@@ -212,6 +216,8 @@ def test_every_refusal_says_what_it_is(tmp_path: Path, status: int, body: bytes,
     with serving(Daemon(status=status, body=body)) as daemon, pytest.raises(kind, match=says) as caught:
         join(daemon.url, CODE, tmp_path, "n")
     assert caught.value.next_step
+    assert caught.value.next_step_fr
+    assert caught.value.detail_fr != caught.value.detail
     assert names_in(tmp_path) == set()
 
 
@@ -220,12 +226,30 @@ def test_the_farms_own_next_step_is_passed_on(tmp_path: Path) -> None:
     with serving(Daemon(status=409, body=body)) as daemon, pytest.raises(FarmError) as caught:
         join(daemon.url, CODE, tmp_path, "n")
     assert (caught.value.code, caught.value.next_step) == ("conflict", "Install mosquitto.")
+    assert caught.value.next_step_fr == "Install mosquitto.", "an older farm knows no French"
+
+
+def test_the_farms_own_french_is_passed_on(tmp_path: Path) -> None:
+    said = {"code": "conflict", "detail": "No.", "detail_fr": "Non.", "next_step": "Do.", "next_step_fr": "Faites."}
+    with serving(Daemon(status=409, body=json.dumps(said).encode())) as daemon, pytest.raises(FarmError) as caught:
+        join(daemon.url, CODE, tmp_path, "n")
+    assert caught.value.bilingual == ("The farm refuses: No. Do.", "La ferme refuse : Non. Faites.")
+
+
+def test_who_forgets_the_next_step_leaves_one(tmp_path: Path) -> None:
+    body = json.dumps({"code": "conflict", "detail": "No."}).encode()
+    with serving(Daemon(status=409, body=body)) as daemon, pytest.raises(FarmError) as caught:
+        join(daemon.url, CODE, tmp_path, "n")
+    assert (caught.value.next_step, caught.value.next_step_fr) == (
+        "Ask the farm's operator.", "Demandez à l'opérateur de la ferme.",
+    )  # fmt: skip
 
 
 def test_nobody_answers(tmp_path: Path) -> None:
     port = free_port()
-    with pytest.raises(UnreachableError, match=str(port)):
+    with pytest.raises(UnreachableError, match=str(port)) as caught:
         join(f"http://127.0.0.1:{port}", CODE, tmp_path, "n")
+    assert caught.value.detail_fr == f"Aucune ferme ne répond à l'adresse http://127.0.0.1:{port} : connexion refusée."
 
 
 def test_no_such_host(tmp_path: Path) -> None:
@@ -314,6 +338,8 @@ def test_a_disk_that_fills_up_at_the_last_moment_is_told(tmp_path: Path, monkeyp
     with serving(Daemon()) as daemon, pytest.raises(ConfigurationError, match="No space left") as caught:
         join(daemon.url, CODE, tmp_path, "n")
     assert "new code" in caught.value.next_step
+    assert "il n'y a plus de place sur le disque" in caught.value.detail_fr
+    assert "nouveau code" in caught.value.next_step_fr
 
 
 def test_a_node_that_has_not_joined_is_told_how(tmp_path: Path) -> None:

@@ -35,6 +35,23 @@ def test_a_node_that_has_not_joined_is_told_how(tmp_path: Path, capsys: pytest.C
     assert "farm node join" in capsys.readouterr().err
 
 
+def test_a_french_maker_is_told_in_french(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    monkeypatch.setenv("FARM_COMMAND", "./farm.sh")
+    assert main(["--data", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Ce nœud n'a rejoint aucune ferme : ")
+    assert ": ./farm.sh node join URL CODE" in said
+    assert main(_joined(tmp_path, _section(url="marlyn:///dev/ttyUSB0"))) == 2
+    *_, said = capsys.readouterr().err.splitlines()
+    assert said.startswith("Imprimante 'anna' : ")
+    assert main(_joined(tmp_path, _section(profile="generic-21"))) == 2
+    *_, said = capsys.readouterr().err.splitlines()
+    assert said.startswith("Imprimante 'anna' : il n'y a pas de profil 'generic-21'. Prenez l'un de ceux-ci : generic-210, ")
+
+
 def test_a_wrong_configuration_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "node.toml"
     config.write_text("printer = []\n")
