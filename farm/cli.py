@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
 
 from drivers.errors import DriverError
@@ -100,6 +101,7 @@ def main() -> None:
     2: the command line or a configuration is wrong. `farm gcode check` has codes of its own for verdicts.
     """
     words = sys.argv[1:]
+    _spare_old_terminals()
     try:
         code = _quick(words)
         if code is None:
@@ -113,6 +115,12 @@ def main() -> None:
         sys.stderr.write(f"farm: {told(_of_a_file(error))}\n")
         sys.exit(1)
     sys.exit(code)
+
+
+def _spare_old_terminals() -> None:
+    """Show ? for a letter that the terminal's encoding lacks (ISO 8859-1 has no œ), instead of ending at the first nœud."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _run(words: Sequence[str]) -> int | None:

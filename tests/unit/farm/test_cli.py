@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import typer
 
 from drivers.errors import Bilingual, UnreachableError
 from farm import cli
+from farm.commands.speech import say
 from farm.errors import ConfigurationError
 from gcode.texts import told
 
@@ -151,3 +154,19 @@ def test_a_mistake_of_ours_shows_its_place(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(cli, "build", lambda _command: fails)
     with pytest.raises(OSError, match="no file of a person"):
         cli.main()
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("iso-8859-1", b"n?ud \xe9teint\n"), ("utf-8", "nœud éteint\n".encode())])
+def test_a_letter_that_a_terminal_lacks_ends_nothing(monkeypatch: pytest.MonkeyPatch, encoding: str, said: bytes) -> None:
+    written = BytesIO()
+
+    def says(**_keywords: object) -> None:
+        say("nœud éteint")
+
+    monkeypatch.setattr(cli, "build", lambda _command: says)
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding=encoding))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    sys.stdout.flush()
+    assert ended.value.code is None
+    assert written.getvalue() == said
