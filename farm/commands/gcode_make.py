@@ -2,10 +2,12 @@
 
 import asyncio
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from threading import Timer
 from typing import Annotated, Any, BinaryIO, Final
 
 import typer
@@ -14,13 +16,14 @@ from farm.commands.gcode_files import bar, gcode_errors, opened, written
 from farm.commands.gcode_profiles import profile_named
 from farm.commands.gcode_read import File, Output, Plate, Profiles
 from farm.commands.gcode_told import both, octets, span
-from farm.commands.speech import plain, say, say_json
+from farm.commands.speech import say, say_json
 from farm.errors import InvalidError
 from farm.language import speaks_french, spoken
-from gcode.frame import FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
+from gcode.frame import FrameError, FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
+from gcode.frame.errors import between
 from gcode.profile import PrinterProfile
 from gcode.scan.engine import read_facts
-from gcode.texts import Bilingual, BilingualError
+from gcode.texts import NOTHING, Bilingual, BilingualError
 
 _TAKEN_OUT: Final = {
     "secrets": Bilingual("secrets", "secrets"),
@@ -28,6 +31,13 @@ _TAKEN_OUT: Final = {
     "start-lines": Bilingual("start lines", "lignes du début"),
     "end-lines": Bilingual("end lines", "lignes de la fin"),
 }
+_PATIENCE_S: Final = 1.0
+_LOOKING: Final = Bilingual(
+    "Drawing the frames and looking for room on the bed; a few seconds more...",
+    "Dessin des visières et recherche de place sur le plateau ; encore quelques secondes...",
+)
+_FLAGS: Final = {option.field: f"--{option.name}" for option in frame_options()}
+_FIELD: Final = re.compile(rf"\b(?:{'|'.join(field for field in _FLAGS if '_' in field)})\b")
 Profile = Annotated[str, typer.Option("--profile", "-p", help="A profile's id (farm gcode profiles) or a .toml file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
@@ -47,9 +57,52 @@ def _parameter(option: FrameOption) -> inspect.Parameter:
     return inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
+@contextmanager
+def figures_as_typed() -> Iterator[None]:
+    """Errors of figures name the options that a person types, and what the one to change may be."""
+    try:
+        yield
+    except FrameError as error:
+        said = Bilingual(*(_with_options(text, error.parameter) for text in error.bilingual))
+        raise InvalidError(said, next_step=_allowed(said, error.parameter), code=error.code) from error
+
+
+def _with_options(text: str, parameter: str) -> str:
+    """`head_width_mm` becomes `--head-width`. A field that is a plain word (`count`) is one only where the sentence is about it."""
+    if text.startswith(f"{parameter} ") and parameter in _FLAGS:
+        text = _FLAGS[parameter] + text.removeprefix(parameter)
+    return _FIELD.sub(lambda found: _FLAGS[found[0]], text)
+
+
+def _allowed(said: Bilingual, parameter: str) -> Bilingual:
+    """The range of the option to change, where the error does not tell it."""
+    option = next((option for option in frame_options() if option.field == parameter), None)
+    if option is None or option.low is None or option.high is None:
+        return NOTHING
+    allowed, flag = between(option.low, option.high, option.unit), _FLAGS[parameter]
+    if allowed.en in said.en:
+        return NOTHING
+    return Bilingual(f"{flag} may be {allowed.en}.", f"{flag} : {allowed.fr}.")
+
+
+@contextmanager
+def _word_of_patience(*, told: bool) -> Iterator[None]:
+    """Say that it goes on when it takes longer than a person waits without a word."""
+    timer = Timer(_PATIENCE_S, say, (_LOOKING,), {"err": True})
+    timer.daemon = True
+    if told:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if told:
+            timer.join()  # a word that is being said ends before the result
+
+
 def _frame(profile: str, output: Path, *, folder: Path | None = None, as_json: bool = False, **options: Any) -> None:
     known = profile_named(profile, folder)
-    with gcode_errors(output):
+    with gcode_errors(output), figures_as_typed(), _word_of_patience(told=not as_json):
         design, plate = design_from(known, **options), plate_from(**options)
         wanted_mm = design.head_depth_mm
         if options.get("head_depth_mm") is None:
@@ -70,7 +123,7 @@ def _frame(profile: str, output: Path, *, folder: Path | None = None, as_json: b
         fit = both(
             f"The arms are shorter so that {plate.count} fit:", f"Les branches sont plus courtes pour en loger {plate.count} :"
         )
-        typer.echo(f"{fit} {depth}", err=True)
+        say(f"{fit} {depth}", err=True)
     if solid:
         say(f"{output}: {octets(len(content))}, STL")
         return
@@ -165,7 +218,7 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
                 next_step=Bilingual("Check names and rights.", "Vérifiez noms et droits."),
             ) from error
     for message in made.messages:
-        typer.echo(plain(message.text.spoken(_language())), err=True)
+        say(message.text, err=True)
     with output.open("rb") as program:
         _tell_program(output, program, known, as_json=as_json)
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import configs
+from farm.commands import gcode_make
+from farm.commands.speech import say
 from farm.errors import InvalidError
-from gcode.frame import frame_options, make_frame
-from gcode.profile import bundled_profiles
+from gcode.frame import FrameDesign, Plate, frame_options, make_frame
+from gcode.profile import PrinterProfile, bundled_profiles
+from gcode.texts import Bilingual
 from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.test_gcode_read import FRENCH, failed, run
 
@@ -67,6 +70,63 @@ def test_what_cannot_be_made_is_told_in_both_languages(tmp_path: Path) -> None:
     assert isinstance(error, InvalidError)
     assert "9 frames do not fit" in error.detail
     assert error.detail != error.detail_fr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "said_fr"),
+    [
+        (("--head-width", 20), "--head-width is 20.", "--head-width vaut 20."),
+        (("--head-width", 20), "may be from 110 to 180 mm.", "valeurs possibles : de 110 à 180 mm."),
+        (("--count", 9), "make --head-depth smaller. --count may be from 1 to 24.", "réduisez --head-depth. --count : de 1 à 24."),
+        (("--count", 99), "--count is 99. It is how many", "--count vaut 99."),
+        (("--layer-height", 0.6), "at most 0.8 x --line-width, here", "au plus 0,8 x --line-width, ici"),
+        (("--hole-standard", "din"), "--hole-standard is din.", "--hole-standard vaut din."),
+        (("--stack", 80), "39 fit. --stack may be from 1 to 80.", "il en tient 39. --stack : de 1 à 80."),
+    ],
+)
+def test_a_figure_is_named_as_it_was_typed_with_what_it_may_be(
+    tmp_path: Path, typed: tuple[str, object], said: str, said_fr: str
+) -> None:
+    error = failed("frame", "-p", "generic-210", "-o", tmp_path / "x.gcode", *typed)
+    assert error.code == "frame"
+    assert said in error.bilingual.en
+    assert said_fr in error.bilingual.fr
+    fields = {option.field for option in frame_options() if "_" in option.field}
+    assert not [field for field in fields if field in f"{error.bilingual.en} {error.bilingual.fr}"]
+
+
+def test_a_range_is_told_once(tmp_path: Path) -> None:
+    error = failed("frame", "-p", "generic-210", "-o", tmp_path / "x.gcode", "--head-width", 20)
+    assert (error.next_step, error.next_step_fr) == ("", "")
+
+
+def slow_frames(monkeypatch: pytest.MonkeyPatch, *, patience_s: float, waits: bool) -> None:
+    """A place on the bed is found after `patience_s` have passed; with `waits` only once that was said."""
+    heard = threading.Event()
+
+    def slowly(_profile: PrinterProfile, design: FrameDesign, _plate: Plate) -> FrameDesign:
+        assert not waits or heard.wait(30)
+        return design
+
+    def told(text: Bilingual, *, err: bool = False) -> None:
+        say(text, err=err)
+        heard.set()
+
+    monkeypatch.setattr(gcode_make, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(gcode_make, "fitted", slowly)
+    monkeypatch.setattr(gcode_make, "say", told)
+
+
+def test_what_takes_long_says_so_and_not_to_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("frame", "-p", "generic-210", "-o", tmp_path / "x.gcode")
+    slow_frames(monkeypatch, patience_s=0, waits=True)
+    assert "looking for room on the bed" in run(*words).stderr
+    slow_frames(monkeypatch, patience_s=0, waits=True)
+    assert "recherche de place sur le plateau" in run(*words, env=FRENCH).stderr
+    slow_frames(monkeypatch, patience_s=0, waits=False)
+    assert run(*words, "--json").stderr == ""
+    slow_frames(monkeypatch, patience_s=600, waits=False)
+    assert run(*words).stderr == "", "and not at all when it is quick"
 
 
 def test_what_was_made_is_told_in_french(tmp_path: Path) -> None:
