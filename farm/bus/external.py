@@ -82,7 +82,7 @@ class ExternalBroker:
                     "Set users_file in [broker] of farm.toml and have the broker read that file "
                     '(configs/mosquitto/README.md), or set kind = "mosquitto".',
                     "Indiquez users_file dans [broker] de farm.toml et faites lire ce fichier au courtier "
-                    '(configs/mosquitto/README.md), ou mettez kind = "mosquitto".',
+                    '(configs/mosquitto/README.md), ou mettez `kind = "mosquitto"`.',
                 ),
                 code="external-broker",
             )
