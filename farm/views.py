@@ -10,19 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from drivers.base import PrinterState
 from farm.bus.messages import MAX_CHOICES, FaultNote, Id, PromptNote, ReasonNote, Sha256, is_harmful
-from gcode.texts import Bilingual, BilingualError
+from farm.wrong_values import HARMFUL
+from gcode.texts import BilingualError
 from scheduler.model import BedState, JobOutcome, OccupationKind, Verdict
 
 
 def _visible(text: str) -> str:
     """Refuse what a terminal obeys (ESC and the other controls) and what makes a text look like another one (Unicode TR 36)."""
     if any(is_harmful(character) for character in text):
-        raise BilingualError(
-            Bilingual(
-                "control characters and changes of the writing direction are not allowed",
-                "les caractères de contrôle et les changements du sens d'écriture ne sont pas admis",
-            )
-        )
+        raise BilingualError(HARMFUL)
     return text
 
 

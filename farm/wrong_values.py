@@ -8,6 +8,10 @@ from typing import Any, Final
 
 from gcode.texts import Bilingual, BilingualError
 
+HARMFUL: Final = Bilingual(  # characters in a text
+    "control characters and changes of the writing direction are not allowed",
+    "les caractères de contrôle et les changements du sens d'écriture ne sont pas admis",
+)
 _ARRAY: Final = "Il faut une liste"
 _OBJECT: Final = "Il faut un objet avec des noms et des valeurs"
 _NUMBER: Final = "Il faut un nombre"
