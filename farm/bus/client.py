@@ -25,7 +25,7 @@ from farm.bus.topics import DELIVERY, Stream, topic
 from farm.bus.transport import CHECK_THE_WAY, Address, parse_url, tls_context
 from farm.errors import ConfigurationError, FarmError, UnreachableError
 from farm.log import get_logger
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 __all__ = ["BusClient", "Callbacks", "Login", "Patience", "Received", "Will", "check_login", "encoded"]
 
@@ -34,6 +34,7 @@ _MAX_URLS: Final = 8
 _STEADY_S: Final = 10.0  # a connection that lasted this long starts the back-off afresh; two clients that fight over an id do not
 _LOOK_AGAIN_S: Final = 60.0  # how long may be quiet can change meanwhile
 _GOODBYE_S: Final = 1.0
+_UNHEARD: Final = Told("broker-quiet", "nothing was heard on it for too long", "rien n'y a été entendu depuis trop longtemps")
 _jitter = random.SystemRandom()
 
 
@@ -226,7 +227,7 @@ class BusClient:
             left_s = self._heard_s + self._callbacks.quiet_s() - asyncio.get_running_loop().time()
             if left_s <= 0:
                 await connection.close(_GOODBYE_S)
-                return "nothing was heard on it for too long"
+                return _UNHEARD
             await asyncio.wait({connection.lost}, timeout=min(left_s, _LOOK_AGAIN_S))
         return await asyncio.shield(connection.lost)
 

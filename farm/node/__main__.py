@@ -19,15 +19,21 @@ from drivers.errors import DriverError  # noqa: E402 - after the line above
 from farm import log  # noqa: E402 - after the line above
 from farm.config import NodeSettings, load  # noqa: E402
 from farm.errors import FarmError, as_typed  # noqa: E402
-from farm.language import speaks_french, told  # noqa: E402
+from farm.language import speaks_french, spoken, told  # noqa: E402
 from farm.node import memory  # noqa: E402 - after the line above
 from farm.node.agent import Agent  # noqa: E402
 from farm.node.checking import FILE_NAME  # noqa: E402 - after the line above
 from farm.node.join import load_identity  # noqa: E402
 from farm.node.parts import Parts  # noqa: E402 - after the line above
+from gcode.texts import Bilingual  # noqa: E402 - after the line above
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _CANNOT_START: Final = 2
+_WHAT: Final = Bilingual("Run the agent beside your printers.", "Lance l'agent à côté de vos imprimantes.")
+_CONFIG: Final = Bilingual("node.toml; without it the defaults hold", "node.toml ; sans lui, les valeurs par défaut s'appliquent")
+_DATA: Final = Bilingual(
+    "data folder, instead of the configuration's", "dossier de données, à la place de celui de la configuration"
+)
 
 
 async def run_until_signal(agent: Agent) -> None:
@@ -79,9 +85,9 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the arguments and run; the exit code, after one line on standard error when it is not 0."""
-    parser = argparse.ArgumentParser(prog="python -m farm.node", description="Run the agent beside your printers.")
-    parser.add_argument("--config", type=Path, help="node.toml; without it the defaults hold")
-    parser.add_argument("--data", type=Path, help="data folder, instead of the configuration's")
+    parser = argparse.ArgumentParser(prog="python -m farm.node", description=spoken(_WHAT))
+    parser.add_argument("--config", type=Path, help=spoken(_CONFIG))
+    parser.add_argument("--data", type=Path, help=spoken(_DATA))
     chosen = parser.parse_args(arguments)
     memory.share_one_arena()
     try:
