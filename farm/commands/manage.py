@@ -183,7 +183,8 @@ def _ended(job: JobView) -> Bilingual:
     if job.outcome is None:
         return word(JOB_STATES, "collected" if job.state == "collected" else "running")
     outcome, took = word(OUTCOMES, job.outcome), duration((job.ended_at or 0.0) - job.started_at)
-    return Bilingual(f"{outcome.en} after {took}", f"{outcome.fr} après {took.fr}") if job.ended_at is not None else outcome
+    ended = Bilingual(outcome.en, f"l'impression {outcome.fr}")
+    return Bilingual(f"{ended.en} after {took}", f"{ended.fr} après {took.fr}") if job.ended_at is not None else ended
 
 
 def _came(job: JobView) -> Bilingual:

@@ -157,8 +157,8 @@ def test_a_french_terminal_sees_orders_in_french(farm: Farm, order: str) -> None
     lines = farm.french("orders", "show", order).splitlines()
     assert lines[0].startswith(f"{order} : 2 sur 9 x visor-frame-r1 ; ")
     assert lines[0].endswith(" en cours ; ouverte")
-    assert lines[1].endswith("Atelier 1 : a échoué après 0 s (Heating failed) ; on ne l'attend plus")
-    assert lines[2].endswith("Atelier 1 : est finie après 0 s ; 2 bonnes, 0 au rebut, par operator")
+    assert lines[1].endswith("Atelier 1 : l'impression a échoué après 0 s (Heating failed) ; on ne l'attend plus")
+    assert lines[2].endswith("Atelier 1 : l'impression est finie après 0 s ; 2 bonnes, 0 au rebut, par operator")
     assert lines[3].endswith("Atelier 1 : en cours ; 2 pièces attendues")
     changed = farm.french("orders", "change", order, "--quantity", "1")
     assert changed == f"{order} : 2 sur 2 x visor-frame-r1, priorité 0, honorée (1 demandée, et 2 déjà bonnes)\n"
