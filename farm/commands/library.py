@@ -83,11 +83,11 @@ def release_revision(
         say_json(answer)
         return
     view = RevisionView.model_validate(answer)
-    by, command = _by(view.released_by), f"{command_name()} order"
+    whom, command = _by(view.released_by), f"{command_name()} order"
     say(
         Bilingual(
-            f"{view.id} is released{by.en}: order it with {command}.",
-            f"{view.id} est validée{by.fr} : commandez-la avec {command}.",
+            f"{view.id} is released{whom.en}: order it with {command}.",
+            f"{view.id} est validée{whom.fr} : commandez-la avec {command}.",
         )
     )
 
