@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from farm.bus.messages import PromptNote
 from farm.commands.manage import find_node
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
 from farm.views import OrderRequest, StockView
@@ -199,3 +200,12 @@ def test_a_french_terminal_sees_a_recall_in_french(farm: Farm, order: str) -> No
     assert lines[4] == "Prévenez qui en a déjà des pièces : `farm orders list` nomme les destinations."
     assert farm.french("orders", "list").endswith(", ouverte, rappelée\n")
     assert "  Sa révision a été rappelée : prévenez qui en a les pièces" in farm.french("orders", "show", order)
+
+
+@pytest.mark.parametrize("command", ["orders list", "orders show {order}", "nodes list", "answer prn-1"])
+def test_what_programs_read_is_the_same_in_every_language(farm: Farm, order: str, command: str) -> None:
+    prompt = PromptNote(id="prompt-1", text="Ready?")
+    farm.server.call(farm.control.change_printer, "prn-1", prompt=prompt)
+    words = [*command.format(order=order).split(), "--json"]
+    assert farm.french(*words) == farm.run(*words).stdout
+    assert json.loads(farm.french(*words))
