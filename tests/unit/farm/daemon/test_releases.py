@@ -52,18 +52,19 @@ def test_a_withdrawal_takes_it_out_of_use_and_is_recorded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "code"),
+    ("program", "code", "french"),
     [
-        (PROGRAM, "release-not-needed"),
-        (replace(PROGRAM, verdict=Verdict.REJECT), "program-rejected"),
-        (replace(TRUSTED, released_by="Adam", released_for=TRUSTED.trust), "released-already"),
+        (PROGRAM, "release-not-needed", "Le programme passe tou"),
+        (replace(PROGRAM, verdict=Verdict.REJECT), "program-rejected", "Le programme ne passe pas "),
+        (replace(TRUSTED, released_by="Adam", released_for=TRUSTED.trust), "released-already", "Adam a validé le programme."),
     ],
 )
-def test_nobody_releases_what_needs_no_release_or_cannot_have_one(program: Program, code: str) -> None:
+def test_nobody_releases_what_needs_no_release_or_cannot_have_one(program: Program, code: str, french: str) -> None:
     draft = draft_with(program)
     with pytest.raises(ConflictError) as refused:
         release_program(draft, SHA, EVE, 9.0)
     assert refused.value.code == code
+    assert refused.value.detail_fr.startswith(french)
     assert draft.changes == []
 
 

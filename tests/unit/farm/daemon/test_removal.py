@@ -85,6 +85,7 @@ def test_the_peoples_node_and_the_last_one_are_not_removed_by_accident() -> None
     with pytest.raises(ConflictError) as refused:
         removed(left, "n2")
     assert refused.value.code == "last-node"
+    assert refused.value.detail_fr.endswith(" est le dernier nœud : plus rien n'imprimerait.")
     assert removed(left, "n2", also_last=True).node_records["n2"].revoked
 
 

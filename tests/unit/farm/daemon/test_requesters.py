@@ -89,6 +89,7 @@ def test_what_is_not_there_or_recalled_is_not_approved() -> None:
     with pytest.raises(ConflictError) as refused:
         approve(draft_with(), "requester-1", YES.model_copy(update={"revision": "r0"}), 5.0)
     assert refused.value.code == "recalled"
+    assert refused.value.bilingual.fr == "La révision r0 a été rappelée. Approuvez celle qui la suit."
 
 
 def test_a_requester_with_open_orders_stays_and_one_without_goes_with_its_approvals() -> None:

@@ -306,6 +306,8 @@ async def test_a_database_that_somebody_has_open_is_left_alone(
             list(begun.steps())
         assert isinstance(refused.value, FarmError)
         assert "fuser" in refused.value.next_step
+        assert "sert à un autre programme (" in refused.value.detail_fr
+        assert refused.value.next_step_fr == "Arrêtez ce qui l'a ouverte (`fuser` le nomme), puis réessayez."
         assert other.execute("SELECT count(*) FROM orders").fetchone()[0] == 2
     finally:
         other.close()
