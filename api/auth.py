@@ -400,7 +400,7 @@ def check_origin(headers: Headers) -> None:
             Bilingual("A page of another origin may not do this.", "Une page d'une autre origine n'a pas le droit de faire cela."),
             next_step=Bilingual(
                 "Use the page that this daemon serves. A reverse proxy must pass the Host header on unchanged.",
-                "Utilisez la page que sert ce démon. Un mandataire inverse doit transmettre l'en-tête Host tel quel.",
+                "Utilisez la page que sert ce démon. Un proxy inverse doit transmettre l'en-tête Host tel quel.",
             ),
         )
 

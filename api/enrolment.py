@@ -28,7 +28,7 @@ async def authority(control: ControlDep) -> Response:
             next_step=Bilingual(
                 "It has one when its daemon listens beyond loopback; behind a proxy the proxy's certificate counts.",
                 "Elle en a une quand son démon écoute au-delà de cette machine ; "
-                "derrière un mandataire, c'est le certificat du mandataire qui compte.",
+                "derrière un proxy, c'est le certificat du proxy qui compte.",
             ),
             code="no-authority",
         )

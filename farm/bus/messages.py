@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from drivers.base import PrinterState
+from gcode.texts import Bilingual, BilingualError
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 VERSION: Final = 1
@@ -327,6 +328,11 @@ class JobEnded(JobFact):
     took_s: Seconds = 0.0
 
 
+_TOO_MANY: Final = Bilingual(
+    "good + scrap is more than the parts of the job", "bonnes et rebut font plus que les pièces de l'impression"
+)
+
+
 class JobCollected(JobFact):
     """A hand took the parts off and said how many are good. Only now they count."""
 
@@ -338,7 +344,7 @@ class JobCollected(JobFact):
     @model_validator(mode="after")
     def _no_more_than_the_job_has(self) -> "JobCollected":
         if self.good + self.scrap > self.reference.parts:
-            raise ValueError("good + scrap is more than the parts of the job")
+            raise BilingualError(_TOO_MANY)
         return self
 
 

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
-from farm.wrong_values import FRENCH, said_of
+from farm.bus.messages import JobCollected
+from farm.library_views import Person
+from farm.views import Plain
+from farm.wrong_values import FRENCH, HARMFUL, said_of
 from gcode.texts import Bilingual, BilingualError
 
 OWN_CHECKS = {"value_error", "assertion_error"}
@@ -112,3 +115,27 @@ def test_a_known_error_without_its_values_is_told_in_its_own_words() -> None:
     assert said_of({"type": "greater_than", "msg": "Too little", "ctx": {}}) == Bilingual(
         "Too little", "Valeur refusée : Too little"
     )
+
+
+JOB = {"job": "j", "allocation": "a", "order": "o", "revision": "r", "program": "a" * 64, "parts": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "french"),
+    [
+        (Plain, "a\x1b[31m", HARMFUL.fr),
+        (Person, "operator", "donnez le nom de la personne qui répond, pas un rôle"),
+        (
+            JobCollected,
+            {"seq": 1, "printer": "p", "reference": JOB, "good": 2, "scrap": 1},
+            "bonnes et rebut font plus que les pièces de l'impression",
+        ),
+    ],
+)
+def test_the_checks_of_requests_and_of_facts_speak_french(kind: Any, value: object, french: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value)
+    (problem,) = caught.value.errors()
+    told = said_of(problem)
+    assert told.fr == f"Valeur refusée : {french}"
+    assert told.en.startswith("Value error, ")
