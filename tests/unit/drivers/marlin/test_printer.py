@@ -329,7 +329,7 @@ async def test_closing_before_the_first_line_ends_the_start(
 
 
 async def test_cancelling_start_cancels_the_job(driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear) -> None:
-    port.call(lambda firmware, now_s: firmware.freeze(1000.0, now_s))
+    port.call(lambda firmware, now_s: firmware.freeze(400.0, now_s))  # 2 s
     starting = asyncio.create_task(driver.start(frame, "job-1"))
     await until(lambda: driver.status.state is PrinterState.PREPARING)
     starting.cancel()
