@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from drivers.base import PrinterState
+from drivers.base import Fault, PrinterState
 from farm.bus.messages import JobEnded
 from farm.errors import NotFoundError
 from farm.log import get_logger
@@ -27,7 +27,7 @@ FOLDER: Final = "transcripts"
 MAX_BYTES: Final = 262_144
 MAX_OF_A_PRINTER: Final = 8
 MAX_FILES: Final = 64
-_BAD: Final = frozenset({JobOutcome.FAILED, JobOutcome.INTERRUPTED})
+_BAD_FR: Final = {JobOutcome.FAILED: "a échoué", JobOutcome.INTERRUPTED: "a été interrompue"}
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}-\d{8}T\d{6}Z\.txt")
 _GAP_S: Final = 10.0  # real time: one trouble is told in several steps (the job fails, then the machine shows its fault)
 _FREE_SOME: Final = Told("disk-full", "Free some space on this computer.", "Libérez de la place sur cet ordinateur.")
@@ -39,7 +39,7 @@ class Occasion:
     """Why a transcript is written now: of which printer, and what happened, in a line."""
 
     printer: str
-    what: str
+    what: Bilingual
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,27 @@ class Kept:
 def occasions(before: NodeState, step: Step) -> list[Occasion]:
     """What of a step calls for a transcript: a job that failed or was interrupted, a machine that does not go on."""
     found = {
-        fact.printer: Occasion(fact.printer, f"job {fact.reference.job} {fact.outcome}: {fact.detail}")
+        fact.printer: Occasion(fact.printer, _of_a_job(fact))
         for fact in step.facts
-        if isinstance(fact, JobEnded) and fact.outcome in _BAD
+        if isinstance(fact, JobEnded) and fact.outcome in _BAD_FR
     }
     if before.printers is not step.state.printers:
         for key, printer in step.state.printers.items():
             known, fault = before.printers.get(key), printer.status.fault
             if printer.status.state is PrinterState.FAULT and known is not None and known.status.state is not PrinterState.FAULT:
-                found.setdefault(key, Occasion(key, "fault" if fault is None else f"fault {fault.code}: {fault.text}"))
+                found.setdefault(key, Occasion(key, _of_a_fault(fault)))
     return list(found.values())
+
+
+def _of_a_job(fact: JobEnded) -> Bilingual:
+    job, detail_fr = fact.reference.job, fact.detail_fr or fact.detail
+    return Bilingual(f"job {job} {fact.outcome}: {fact.detail}", f"impression {job}, qui {_BAD_FR[fact.outcome]} : {detail_fr}")
+
+
+def _of_a_fault(fault: Fault | None) -> Bilingual:
+    if fault is None:
+        return Bilingual("fault", "panne")
+    return Bilingual(f"fault {fault.code}: {fault.text}", f"panne {fault.code} : {fault.text}")
 
 
 class Transcripts:
@@ -101,7 +112,7 @@ def _head(state: NodeState, occasion: Occasion) -> list[str]:
     printer = state.printers.get(occasion.printer)
     name = occasion.printer if printer is None else f"{printer.setup.name} ({occasion.printer}, {printer.setup.driver})"
     firmware = "unknown" if printer is None or printer.status.firmware is None else printer.status.firmware
-    return [f"printer {name}", f"firmware {firmware}", occasion.what]
+    return [f"printer {name}", f"firmware {firmware}", *occasion.what]
 
 
 def file_name(printer: str, at_s: float) -> str:

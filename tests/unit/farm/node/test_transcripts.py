@@ -26,11 +26,13 @@ from farm.node.transcripts import (
     read,
     write,
 )
+from gcode.texts import Bilingual, Told
 from scheduler.model import JobOutcome
 from tests.unit.farm.node.bench import FAULT, A, B, Bench
 from tests.unit.farm.node.fake_farm import printing, until
 
 AT_S = 1_800_000_000.0
+OF_A_FAULT = Occasion(A, Bilingual(f"fault {FAULT.code}: {FAULT.text}", f"panne {FAULT.code} : {FAULT.text}"))
 
 
 def after(bench: Bench, function: Any, *arguments: Any, **named: Any) -> list[Occasion]:
@@ -48,20 +50,24 @@ def test_a_job_that_ended_badly_is_an_occasion(end: PrintEnd, called: int) -> No
     found = occasions(before, bench.end(start, end))
     assert len(found) == called
     if called:
-        assert found == [Occasion(A, f"job {start.job} {end}: ")]
+        said = {PrintEnd.FAILED: "a échoué", PrintEnd.INTERRUPTED: "a été interrompue"}[end]
+        assert found == [Occasion(A, Bilingual(f"job {start.job} {end}: ", f"impression {start.job}, qui {said} : "))]
 
 
 def test_a_start_that_failed_is_one_too() -> None:
     bench = Bench()
     start = bench.start()
-    (found,) = after(bench, core.on_not_begun, start, "the upload was cut", outcome=JobOutcome.FAILED)
-    assert found == Occasion(A, f"job {start.job} failed: the upload was cut")
+    cut = Told("transfer", "the upload was cut", "l'envoi s'est interrompu")
+    (found,) = after(bench, core.on_not_begun, start, cut, outcome=JobOutcome.FAILED)
+    assert found.what == (
+        f"job {start.job} failed: the upload was cut", f"impression {start.job}, qui a échoué : l'envoi s'est interrompu",
+    )  # fmt: skip
 
 
 def test_a_machine_that_goes_to_fault_is_one_once() -> None:
     bench = Bench()
     before = bench.state
-    assert occasions(before, bench.status(A, PrinterState.FAULT, fault=FAULT)) == [Occasion(A, f"fault {FAULT.code}: {FAULT.text}")]
+    assert occasions(before, bench.status(A, PrinterState.FAULT, fault=FAULT)) == [OF_A_FAULT]
     before = bench.state
     assert occasions(before, bench.status(A, PrinterState.FAULT, fault=FAULT, note="still")) == []
     assert occasions(bench.state, Step(bench.state)) == []
@@ -159,6 +165,7 @@ async def test_one_trouble_is_written_once(tmp_path: Path, monkeypatch: pytest.M
         "# printer printer-a (printer-a, scripted)",
         "# firmware unknown",
         f"# fault {FAULT.code}: {FAULT.text}",
+        f"# panne {FAULT.code} : {FAULT.text}",
         "1 > G28",
     ]
 
