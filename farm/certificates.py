@@ -18,11 +18,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from farm.errors import ConfigurationError
 from farm.keys import certificate_pin, write_private
 from farm.language import system_words
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, BilingualError
 
 _CA_DAYS: Final = 20 * 365
 _SERVER_DAYS: Final = 397  # what browsers accept at most
 _RENEW_BEFORE: Final = timedelta(days=60)
+_NO_KEY: Final = Bilingual("ca.key is missing", "ca.key manque")
+_OTHER_KEY: Final = Bilingual("ca.key is not an elliptic curve key", "ca.key n'est pas une clé sur courbe elliptique")
 _BACKDATED: Final = timedelta(days=1)  # a Raspberry Pi without network time wakes up in the past
 
 
@@ -83,7 +85,7 @@ def ensure_certificates(folder: Path, names: Iterable[str], *, farm: str = "Essa
         if not paths.authority.exists():
             _make_authority(paths.authority, authority_key, farm, moment)
         elif not authority_key.exists():
-            raise ValueError("ca.key is missing")  # a new authority would silently lock out every node that trusts the old one
+            raise BilingualError(_NO_KEY)  # a new authority would silently lock out every node that trusts the old one
         if not _still_good(paths, wanted, moment):
             _make_server_certificate(paths, authority_key, wanted, moment)
     except OSError as error:
@@ -95,10 +97,11 @@ def ensure_certificates(folder: Path, names: Iterable[str], *, farm: str = "Essa
             next_step=Bilingual("Give this user the right to write there.", "Donnez à cet utilisateur le droit d'y écrire."),
         ) from error
     except (ValueError, TypeError) as error:  # what cryptography raises for a damaged file
+        why = error.bilingual if isinstance(error, BilingualError) else Bilingual(str(error), str(error))
         raise ConfigurationError(
             Bilingual(
-                f"A key or certificate in {folder} is damaged: {error}.",
-                f"Une clé ou un certificat de {folder} est abîmé : {error}.",
+                f"A key or certificate in {folder} is damaged: {why.en}.",
+                f"Une clé ou un certificat de {folder} est abîmé : {why.fr}.",
             ),
             next_step=Bilingual(
                 "Restore that folder from the backup; without it every joined node must join again.",
@@ -140,7 +143,7 @@ def _make_server_certificate(paths: Certificates, authority_key: Path, names: li
     authority = x509.load_pem_x509_certificate(paths.authority.read_bytes())
     signing_key = serialization.load_pem_private_key(authority_key.read_bytes(), password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise ValueError("ca.key is not an elliptic curve key")
+        raise BilingualError(_OTHER_KEY)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _dated(now, _SERVER_DAYS)

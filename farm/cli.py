@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
-from farm.language import spoken, told
+from farm.language import spoken, system_words, told
 from gcode.texts import Bilingual
 
 if TYPE_CHECKING:
@@ -142,9 +142,9 @@ def _run(words: Sequence[str]) -> int | None:
 
 def _of_a_file(error: OSError) -> FarmError:
     """A file or folder that the system refuses us, where the command itself did not expect it."""
-    name, why = os.fsdecode(error.filename), error.strerror
+    name, why = os.fsdecode(error.filename), system_words(error)
     step = _STEPS.get(error.errno or 0, Bilingual("Look at that file or folder.", "Regardez ce fichier ou ce dossier."))
-    return FarmError(Bilingual(f"{name}: {why}.", f"{name} : {why}."), next_step=step, code="file")
+    return FarmError(Bilingual(f"{name}: {why.en}.", f"{name} : {why.fr}."), next_step=step, code="file")
 
 
 _STEPS: Final = {

@@ -51,6 +51,8 @@ def system_words(error: Exception) -> Bilingual:
     english = getattr(error, "strerror", None) or str(error) or type(error).__name__
     french = _NAMES_FR if isinstance(error, socket.gaierror) else _SYSTEM_FR
     number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None) or 0
+    if hasattr(error, "library"):  # an ssl.SSLError, whose numbers are not those of the system
+        number = 0
     return Bilingual(english, french.get(number, english))
 
 

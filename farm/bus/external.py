@@ -148,7 +148,7 @@ def external_broker(section: BrokerSection) -> ExternalBroker:
         raise ConfigurationError(
             Bilingual(
                 f"The password file {section.password_file} cannot be read: {error}.",
-                f"Impossible de lire le fichier du mot de passe {section.password_file} : {error}.",
+                f"Impossible de lire le fichier du mot de passe {section.password_file} : {system_words(error).fr}.",
             ),
             next_step=Bilingual("Check password_file in [broker].", "Vérifiez password_file dans [broker]."),
         ) from error

@@ -107,7 +107,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
         raise ConfigurationError(
             Bilingual(
                 f"{ca_file} cannot be read as a certificate: {error}.",
-                f"Impossible de lire {ca_file} comme un certificat : {error}.",
+                f"Impossible de lire {ca_file} comme un certificat : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Join the farm again, or restore that file.", "Rejoignez la ferme de nouveau, ou restaurez ce fichier."

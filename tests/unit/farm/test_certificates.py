@@ -99,6 +99,7 @@ def test_a_lost_authority_key_is_told_and_no_new_authority_made(tmp_path: Path) 
     with pytest.raises(ConfigurationError, match=r"ca\.key is missing") as caught:
         ensure_certificates(tmp_path, NAMES, now=NOW)
     assert "backup" in caught.value.next_step
+    assert "ca.key manque" in caught.value.detail_fr
     assert made.authority.read_bytes() == before
 
 
@@ -154,5 +155,6 @@ def test_an_authority_key_of_another_kind_is_told(tmp_path: Path) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     form = serialization.PrivateFormat.PKCS8
     (tmp_path / "ca.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    with pytest.raises(ConfigurationError, match="not an elliptic curve key"):
+    with pytest.raises(ConfigurationError, match="not an elliptic curve key") as caught:
         ensure_certificates(tmp_path, [*NAMES, "x"], now=NOW)
+    assert "n'est pas une clé sur courbe elliptique" in caught.value.detail_fr

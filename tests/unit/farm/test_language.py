@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import ssl
 
 import pytest
 
@@ -68,3 +69,11 @@ def test_what_the_system_says_is_told_in_french_where_people_meet_it(error: OSEr
 
 def test_the_numbers_of_names_and_of_files_are_not_mixed_up() -> None:
     assert system_words(socket.gaierror(errno.ENOENT, "A name.")).fr == "A name."
+
+
+def test_the_numbers_of_tls_are_not_those_of_the_system() -> None:
+    end = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    with pytest.raises(ssl.SSLWantReadError) as caught:
+        end.do_handshake()
+    assert caught.value.errno == errno.ENOENT
+    assert system_words(caught.value).fr == caught.value.strerror
