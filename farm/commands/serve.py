@@ -17,7 +17,7 @@ from farm import log
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError
-from farm.language import spoken
+from farm.language import speaks_french, spoken
 from farm.room import is_for_want_of_room
 from gcode.texts import Bilingual
 
@@ -118,7 +118,7 @@ def serve(
     settings = load(DaemonSettings, Path(named) if named else None)
     with _collecting_later():
         _check_free(settings)
-        log.configure(level=settings.log.level, json=settings.log.json_lines)
+        log.configure(level=settings.log.level, json=settings.log.json_lines, french=speaks_french())
         _serve_with_room(settings)
 
 
