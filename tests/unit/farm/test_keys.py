@@ -99,6 +99,7 @@ def test_what_is_no_code_is_refused_before_anybody_is_asked(typed: str) -> None:
     with pytest.raises(InvalidError) as caught:
         keys.read_code(typed)
     assert "BCDF-GHJK" in caught.value.next_step
+    assert "Un code ressemble à BCDF-GHJK" in caught.value.next_step_fr
 
 
 @given(st.text(max_size=60))

@@ -53,6 +53,11 @@ async def test_mosquitto_that_is_asked_for_and_missing_is_named_with_the_command
     assert "sudo apt install mosquitto" in caught.value.next_step
 
 
+async def test_which_broker_it_is_and_why_is_said_in_french_too(password_file: Path) -> None:
+    opened = await open_broker(BrokerSection(kind="external", urls=["mqtt://mqtt.example:1"], password_file=password_file), Path())
+    assert opened.describe().fr.startswith("externe mqtt://mqtt.example:1 ([broker] kind dans farm.toml) ; ")
+
+
 async def test_joined_nodes_are_not_put_on_the_embedded_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_module, "find_mosquitto", lambda: None)
     with pytest.raises(ConflictError) as caught:

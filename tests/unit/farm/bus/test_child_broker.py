@@ -188,22 +188,25 @@ async def test_a_broker_that_ends_at_once_brings_its_last_words(tmp_path: Path) 
     with pytest.raises(ConfigurationError, match="no coffee") as caught:
         await broker.start()
     assert caught.value.code == "broker-start"
+    assert caught.value.detail_fr == "Le courtier (doublure) ne démarre pas : Error: no coffee."
     assert not (tmp_path / "broker.pid").exists()
 
 
 async def test_a_broker_that_says_nothing_is_told_by_its_code(tmp_path: Path) -> None:
     broker = StandIn(tmp_path, free_port(), WHY)
     broker.script = "raise SystemExit(3)"
-    with pytest.raises(ConfigurationError, match="code 3"):
+    with pytest.raises(ConfigurationError, match="code 3") as caught:
         await broker.start()
+    assert "il a fini avec le code 3 sans rien dire" in caught.value.detail_fr
 
 
 async def test_a_broker_that_never_lets_us_in_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_broker, "_START_S", 0.5)
     (tmp_path / "closed").touch()
     broker = StandIn(tmp_path, free_port(), WHY)
-    with pytest.raises(UnreachableError, match="does not accept daemon"):
+    with pytest.raises(UnreachableError, match="does not accept daemon") as caught:
         await broker.start()
+    assert "n'accepte pas le mot de passe de daemon" in caught.value.detail_fr
     assert broker.pid is None
 
 
@@ -213,6 +216,8 @@ async def test_a_port_in_use_is_named_before_anything_is_started(tmp_path: Path)
         with pytest.raises(ConfigurationError, match=f"Port {port} is in use") as caught:
             await StandIn(tmp_path, port, WHY).start()
     assert "Set another port in [broker]" in caught.value.next_step
+    assert f"Le port {port} est pris par un autre programme" in caught.value.detail_fr
+    assert "Indiquez un autre port dans [broker]" in caught.value.next_step_fr
 
 
 async def test_an_address_that_is_not_ours_is_told(tmp_path: Path) -> None:

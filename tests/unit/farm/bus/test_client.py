@@ -120,8 +120,9 @@ async def test_a_new_cause_is_logged_again() -> None:
 async def test_waiting_in_vain_raises_the_reason() -> None:
     async with running(SmallBroker(code=5)) as broker, started([broker.url], Ear()) as bus:
         await until(lambda: bus.problem is not None)
-        with pytest.raises(LoginRefusedError):
+        with pytest.raises(LoginRefusedError) as caught:
             await bus.wait_connected(0.01)
+        assert "n'accepte pas le mot de passe" in caught.value.detail_fr
     async with running(SmallBroker(mute=True)) as broker, started([broker.url], Ear()) as bus:
         with pytest.raises(UnreachableError, match="has answered yet"):
             await bus.wait_connected(0.1)

@@ -127,6 +127,7 @@ def test_another_name_and_another_authority_have_other_next_steps(tmp_path: Path
         with pytest.raises(CertificateError) as authority:
             connect(tmp_path / "theirs", port)
     assert "this address to names in [http]" in name.value.next_step
+    assert "cette adresse à names dans [http]" in name.value.next_step_fr
     assert "this host name to names in [http]" in host.value.next_step
     assert "join it again" in authority.value.next_step
 
@@ -149,6 +150,7 @@ def test_a_server_without_tls_is_told_apart() -> None:
         thread.join()
         listener.close()
     assert "TLS port" in caught.value.next_step
+    assert "port TLS" in caught.value.next_step_fr
 
 
 def test_a_server_that_goes_away_before_the_handshake_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
