@@ -15,7 +15,7 @@ import typer
 from farm.commands.gcode_files import bar, gcode_errors, opened, written
 from farm.commands.gcode_profiles import profile_named
 from farm.commands.gcode_read import File, Output, Plate, Profiles
-from farm.commands.gcode_told import both, octets, span
+from farm.commands.gcode_told import both, headed, octets, span
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError
 from farm.language import speaks_french, spoken
@@ -125,7 +125,7 @@ def _frame(profile: str, output: Path, *, folder: Path | None = None, as_json: b
         )
         say(f"{fit} {depth}", err=True)
     if solid:
-        say(f"{output}: {octets(len(content))}, STL")
+        say(headed(output, f"{octets(len(content))}, STL"))
         return
     _tell_program(output, BytesIO(content), known, as_json=as_json)
 
@@ -140,7 +140,7 @@ def _tell_program(output: Path, program: BinaryIO, known: PrinterProfile, *, as_
         say_json({"file": str(output), "profile": known.id, **facts_json(facts)})
         return
     size = f"{facts.layers} {both('layers', 'couches')}, {facts.filament_g:.1f} g, {span(facts.time_s)}, {octets(facts.size_bytes)}"
-    say(f"{output}: {both('for', 'pour')} {known.name}, {size}")
+    say(headed(output, f"{both('for', 'pour')} {known.name}, {size}"))
 
 
 def frame_command() -> Callable[..., None]:
@@ -179,7 +179,7 @@ def clean(
         size_bytes = written(output, pieces, program.size_bytes)
     done = ", ".join(f"{spoken(_TAKEN_OUT[kind])} ({count})" for kind, count in pieces.summary().items())
     what = both(f"taken out: {done}", f"enlevé : {done}") if done else both("nothing had to go", "rien n'était à enlever")
-    say(f"{output}: {octets(size_bytes)}; {what}")
+    say(headed(output, octets(size_bytes), what))
 
 
 @contextmanager
@@ -263,4 +263,4 @@ def resume(  # noqa: PLR0913, PLR0917 - options of a command
     with opened(file, plate=plate) as program, gcode_errors(file), _confirmations(ResumeNotConfirmedError):
         pieces = resumed(program.stream, layer, known, confirmed=confirmed, motors_held=motors_held, nozzle_z_mm=nozzle_z)
         size_bytes = written(output, pieces, program.size_bytes)
-    say(f"{output}: {both(f'from layer {layer}', f'à partir de la couche {layer}')}, {octets(size_bytes)}")
+    say(headed(output, f"{both(f'from layer {layer}', f'à partir de la couche {layer}')}, {octets(size_bytes)}"))

@@ -9,7 +9,7 @@ import typer
 from farm.commands.gcode_bounds import bounded
 from farm.commands.gcode_files import Engine, gcode_errors, opened, readable, written
 from farm.commands.gcode_profiles import every_profile, profile_named, profiles_named
-from farm.commands.gcode_told import both, octets, tell_check, tell_facts
+from farm.commands.gcode_told import both, headed, octets, tell_check, tell_facts
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError, NotFoundError
 from farm.language import speaks_french
@@ -136,7 +136,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command
             size = {"width_px": width, "height_px": width * 3 // 4}
             picture = preview_png(program.stream, layer=layer, view=seen.value, profile=known, dark=dark, language=language, **size)
     written(output, [picture], len(picture))
-    say(f"{output}: {octets(len(picture))}")
+    say(headed(output, octets(len(picture))))
 
 
 def thumbnail(file: File, output: Output) -> None:
@@ -161,4 +161,4 @@ def thumbnail(file: File, output: Output) -> None:
             next_step=Bilingual(f"Name the file so: -o {name}", f"Nommez le fichier ainsi : -o {name}"),
         )
     written(output, [picture.data], len(picture.data))
-    say(f"{output}: {picture.width_px} x {picture.height_px}, {octets(len(picture.data))}")
+    say(headed(output, f"{picture.width_px} x {picture.height_px}, {octets(len(picture.data))}"))

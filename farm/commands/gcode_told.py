@@ -51,7 +51,13 @@ def octets(count: int) -> str:
 
 def span(seconds: float) -> str:
     """A time span."""
-    return both(duration(seconds), duration(seconds).replace(" d ", " j "))
+    told = duration(seconds)
+    return both(told, told.fr)
+
+
+def headed(name: object, *texts: str) -> str:
+    """What is told of something under its name."""
+    return both(f"{name}: {'; '.join(texts)}", f"{name} : {' ; '.join(texts)}")
 
 
 def tell_facts(
@@ -77,7 +83,8 @@ def tell_facts(
 
 def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None) -> Iterator[tuple[Bilingual, str]]:
     packed = "" if program.kind == "gcode" else both(f" in {program.kind}", f" en {program.kind}")
-    yield _FILE, f"{program.path.name}: {octets(found.size_bytes)}{packed}, {both(*_counted(found.lines, 'line', 'ligne'))}"
+    size = f"{octets(found.size_bytes)}{packed}, {both(*_counted(found.lines, 'line', 'ligne'))}"
+    yield _FILE, headed(program.path.name, size)
     slicer = plain(found.slicer or both("an unknown slicer", "un trancheur inconnu"))
     model = plain(found.printer_model or "")
     yield _MADE_BY, slicer + (both(f", for {model}", f", pour {model}") if model else "")
@@ -177,7 +184,7 @@ def _report_lines(report: CheckReport, *, short: bool, first: bool) -> Iterator[
     french = speaks_french()
     if not first and not short:
         yield ""
-    yield f"{report.profile}: {spoken(_VERDICTS[report.verdict])}"
+    yield headed(report.profile, spoken(_VERDICTS[report.verdict]))
     for finding in report.findings:
         if short and finding.severity == "warn":
             continue

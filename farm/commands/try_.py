@@ -12,11 +12,12 @@ import typer
 
 from drivers.base import PrintEnd, PrintEnded
 from farm.commands.device import errors_as_json, fault_record, shown_url
-from farm.commands.overview import plain
+from farm.commands.speech import say
 from farm.commands.trial import CTRL_C, Display, Trial
+from farm.commands.vocabulary import word
 from farm.errors import InvalidError, NotFoundError
 from farm.language import spoken
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, both
 
 if TYPE_CHECKING:
     from gcode.checks import Finding
@@ -28,6 +29,13 @@ _UNCHECKED: Final = Bilingual(
     "le fichier n'est pas contrôlé pour une imprimante ; --profile generic-210 (ou un autre profil) le fait.",
 )
 _WARNING: Final = Bilingual("warning:", "attention :")
+# In French it is said of an impression: "elle a échoué".
+_ENDS: Final = {
+    "done": Bilingual("done", "est finie"),
+    "failed": Bilingual("failed", "a échoué"),
+    "cancelled": Bilingual("cancelled", "a été annulée"),
+    "interrupted": Bilingual("interrupted", "a été interrompue"),
+}
 _SLICE: Final = Bilingual(
     "Slice the model to plain G-code for this printer and give that file.",
     "Tranchez le modèle en G-code simple pour cette imprimante et donnez ce fichier.",
@@ -130,14 +138,17 @@ async def _run(url: str, file: Path, transcript: Path | None) -> tuple[str, Prin
 def _tell(ended: PrintEnded) -> None:
     if ended.end is PrintEnd.DONE:
         return
-    end, fault = ended.end.value, ended.fault
-    what = Bilingual(f"the print ended as {end}: {ended.detail}", f"l'impression s'est terminée ({end}) : {ended.detail}")
-    typer.echo(plain(f"farm: {spoken(what)}"), err=True)
+    end, detail, fault = word(_ENDS, ended.end), both(ended.detail), ended.fault
+    say(
+        Bilingual(f"farm: the print ended as {end.en}: {detail.en}", f"farm: l'impression {end.fr} : {detail.fr}"),
+        err=True,
+    )
     if fault is not None:
-        said = Bilingual(
-            f"the printer said {fault.text!r}. {fault.action_en}", f"l'imprimante a dit {fault.text!r}. {fault.action_fr}"
+        said = repr(fault.text)
+        say(
+            Bilingual(f"farm: the printer said {said}. {fault.action_en}", f"farm: l'imprimante a dit {said}. {fault.action_fr}"),
+            err=True,
         )
-        typer.echo(plain(f"farm: {spoken(said)}"), err=True)
 
 
 def _warn(file: Path, profile: str | None) -> None:
@@ -184,7 +195,7 @@ def try_print(
     if json_output:
         typer.echo(json.dumps(record(job, ended, seconds, url), ensure_ascii=False))
     elif ended.end is PrintEnd.DONE:
-        typer.echo(f"Done in {seconds:g} s.")
+        say(Bilingual(f"Done in {seconds:g} s.", f"Terminé en {seconds:g} s."))
     sys.stdout.flush()
     if ended.end is not PrintEnd.DONE:
         raise typer.Exit(CTRL_C if ended.end is PrintEnd.CANCELLED and not ended.by_person else 1)

@@ -166,7 +166,7 @@ def test_a_rejected_file_is_told_with_line_and_remedy(frame: Path, tmp_path: Pat
 
 def test_and_in_french(frame: Path, tmp_path: Path) -> None:
     result = run("check", changed(frame, tmp_path, "M997"), "-p", "generic-210", env=FRENCH)
-    assert result.stdout.startswith("generic-210: refusé\n")
+    assert result.stdout.startswith("generic-210 : refusé\n")
     assert "ligne " in result.stdout
     assert "micrologiciel" in result.stdout
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import PrinterState, PrinterStatus, Temperature
+from drivers.base import PrintEnd, PrintEnded, PrinterState, PrinterStatus, Temperature
 from farm.commands.trial import describe
-from farm.commands.try_ import check_against, check_file
+from farm.commands.try_ import _tell, check_against, check_file
 from farm.errors import FarmError
+from gcode.texts import Told
 from tests.unit.drivers.marlin.world import HEATED, moves
 
 COLD = "\nM104 S0\nM140 S0\n"
@@ -199,6 +200,21 @@ def test_what_the_check_says_is_in_the_language_of_the_terminal(
     odd = tmp_path / "odd.gcode"
     odd.write_text(frame.read_text() + "M907 X1\n")
     assert all("(line" not in warning for warning in check_against(odd, "generic-210"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("C.UTF-8", "farm: the print ended as cancelled: Stopped by a person.\n"),
+        ("fr_FR.UTF-8", "farm: l'impression a été annulée : Arrêtée par une personne.\n"),
+    ],
+)
+def test_an_end_is_told_in_the_language_of_the_terminal(
+    locale: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    _tell(PrintEnded("job-1", PrintEnd.CANCELLED, Told("stopped", "Stopped by a person.", "Arrêtée par une personne.")))
+    assert capsys.readouterr().err == said
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
