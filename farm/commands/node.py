@@ -34,7 +34,7 @@ _DISK_FULL = Bilingual(
 )
 _NO_TRANSCRIPTS = Bilingual(
     "None yet: one is kept when a printer that records its wire fails.",
-    "Aucune encore : il s'en garde une quand une imprimante qui note ses échanges échoue.",
+    "Aucune transcription pour l'instant : une est gardée quand échoue une imprimante qui note ses échanges.",
 )
 node_app = typer.Typer(help="Run the agent beside your printers, or join a farm first.", invoke_without_command=True)
 
