@@ -1,5 +1,6 @@
 """A command line that cannot be meant is told in the language of who typed it."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,17 @@ def orders(
     quick: Annotated[bool, typer.Option("--quick")] = False,
 ) -> None:
     """Nothing that matters."""
+
+
+@app.command()
+def paint(
+    colour: Colour,
+    size: Annotated[tuple[int, int], typer.Argument()],
+    layers: Annotated[int, typer.Option()],
+    model: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, readable=True)] = None,
+    output: Annotated[Path | None, typer.Option(exists=True, writable=True)] = None,
+) -> None:
+    """Nothing, with other kinds of arguments."""
 
 
 @app.command(no_args_is_help=True)
@@ -70,6 +82,11 @@ def french(monkeypatch: pytest.MonkeyPatch) -> None:
         ("orders 1 --colour red --folder /none/x", "Valeur incorrecte pour '--folder' : '/none/x' n'existe pas."),
         (f"orders 1 --colour red --folder {__file__}", f"'{__file__}' est un fichier, il faut un dossier."),
         ("orders 1 --colour red --file /none/x", "'/none/x': No such file or directory"),
+        ("", "il manque une commande."),
+        ("paint", "il manque l'argument 'colour'. Choisissez parmi :\n\tred,\n\tblue"),
+        ("paint red 1 --layers 1", "l'argument 'size' prend 2 valeurs."),
+        ("paint red 1 2", "il manque l'option '--layers'."),
+        ("paint red 1 2 --layers 1 --model /", "Valeur incorrecte pour '--model' : '/' est un dossier, il faut un fichier."),
     ],
 )
 @pytest.mark.usefixtures("french")
@@ -80,6 +97,16 @@ def test_in_french(capsys: pytest.CaptureFixture[str], words: str, said: str) ->
     assert "Erreur : " in err
     assert err.endswith(f"{said}\n")
     assert "Error" not in err
+
+
+@pytest.mark.usefixtures("french")
+def test_files_that_this_user_may_not_touch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda _path, _how: False)
+    told(f"paint red 1 2 --layers 1 --model {__file__}")
+    assert capsys.readouterr().err.endswith(f"'{__file__}' ne peut pas être lu.\n")
+    monkeypatch.setattr("os.access", lambda _path, how: how == os.R_OK)
+    told(f"paint red 1 2 --layers 1 --output {__file__}")
+    assert capsys.readouterr().err.endswith(f"'{__file__}' ne peut pas être écrit.\n")
 
 
 @pytest.mark.usefixtures("french")
