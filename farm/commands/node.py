@@ -329,7 +329,8 @@ def transcripts(
         _say_json([asdict(one) for one in found])
         return
     for one in found:
-        typer.echo(f"{one.name}  {max(1, one.size_bytes // 1024)} kB")
+        size = max(1, one.size_bytes // 1024)
+        say(Bilingual(f"{one.name}  {size} kB", f"{one.name}  {size} ko"))
     if not found:
         say(_NO_TRANSCRIPTS)
 
