@@ -15,7 +15,13 @@ set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 venv="$root/.venv"
 
-say() { printf '%s\n' "$*" >&2; }
+# say ENGLISH FRENCH: which of them is decided as in farm/language.py
+say() {
+    case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in
+    [Ff][Rr]*) printf '%s\n' "$2" >&2 ;;
+    *) printf '%s\n' "$1" >&2 ;;
+    esac
+}
 
 find_python() {
     for candidate in ${FARM_PYTHON:-python3.13 python3.12 python3.11 python3}; do
@@ -24,7 +30,8 @@ find_python() {
             return
         fi
     done
-    say "Essaim needs Python 3.11, 3.12 or 3.13 and found none. On Debian or Raspberry Pi OS: sudo apt install python3 python3-venv"
+    say "Essaim needs Python 3.11, 3.12 or 3.13 and found none. On Debian or Raspberry Pi OS: sudo apt install python3 python3-venv" \
+        "Essaim a besoin de Python 3.11, 3.12 ou 3.13 et n'en trouve pas. Sur Debian ou Raspberry Pi OS : sudo apt install python3 python3-venv"
     exit 2
 }
 
@@ -34,14 +41,16 @@ environment() {
     if [ -f "$stamp" ] && cmp -s "$root/$1" "$stamp"; then return; fi
     python=$(find_python) || exit 2
     if [ ! -x "$venv/bin/python" ]; then
-        say "Making the environment in .venv ..."
+        say "Making the environment in .venv ..." "Préparation de l'environnement dans .venv ..."
         "$python" -m venv "$venv" || {
             rm -rf "$venv"
-            say "python3 cannot make environments. On Debian or Raspberry Pi OS: sudo apt install python3-venv"
+            say "python3 cannot make environments. On Debian or Raspberry Pi OS: sudo apt install python3-venv" \
+                "python3 ne peut pas préparer d'environnement. Sur Debian ou Raspberry Pi OS : sudo apt install python3-venv"
             exit 2
         }
     fi
-    say "Installing what $1 lists (once, about half a minute) ..."
+    say "Installing what $1 lists (once, about half a minute) ..." \
+        "Installation de ce que $1 indique (une seule fois, environ une demi-minute) ..."
     if command -v uv >/dev/null 2>&1; then
         uv pip install --quiet --python "$venv/bin/python" --require-hashes -r "$root/$1" >&2
     else
