@@ -23,6 +23,7 @@ from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.ids import new_id
+from farm.language import system_words
 from farm.log import get_logger
 from farm.node.agent import Agent
 from farm.node.checking import JUDGED_ELSEWHERE
@@ -149,7 +150,7 @@ def _read(path: Path) -> dict[str, Maker]:
         return {}
     except OSError as error:
         raise ConfigurationError(
-            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {error.strerror}."),
+            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {system_words(error).fr}."),
             next_step=Bilingual("Check its owner.", "Vérifiez à qui il appartient."),
         ) from error
     try:
@@ -456,7 +457,7 @@ class PeopleNode:
             raise StoreFullError(
                 Bilingual(
                     f"The list of makers could not be written: {error.strerror}.",
-                    f"La liste des makers n'a pas pu être écrite : {error.strerror}.",
+                    f"La liste des makers n'a pas pu être écrite : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual("Free some space, then try again.", "Libérez de la place, puis réessayez."),
             ) from error

@@ -19,7 +19,7 @@ from farm.commands.speech import say
 from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, as_typed, command_name
-from farm.language import spoken
+from farm.language import spoken, system_words
 
 if TYPE_CHECKING:
     from farm.commands.probe import Findings
@@ -99,7 +99,7 @@ def _replace(path: Path, content: str, printer: PrinterSection) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise InvalidError(
-            Bilingual(f"{path} cannot be written: {error.strerror}.", f"{path} ne peut pas être écrit : {error.strerror}."),
+            Bilingual(f"{path} cannot be written: {error.strerror}.", f"{path} ne peut pas être écrit : {system_words(error).fr}."),
             next_step=Bilingual("Check who may write in its folder.", "Vérifiez qui peut écrire dans son dossier."),
         ) from error
     try:

@@ -20,7 +20,8 @@ import typer
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError, UnreachableError
-from gcode.texts import Bilingual, both
+from farm.language import system_words
+from gcode.texts import Bilingual
 
 TIMEOUT_S: Final = (5.0, 30.0)  # to connect, and between two bytes of an answer
 GLANCE_TIMEOUT_S: Final = (1.0, 3.0)  # for what is nice to know: nobody waits for it
@@ -133,7 +134,7 @@ def _named_token(token_file: Path | None) -> str | None:
     try:
         return token_file.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = both(str(error.strerror)) if isinstance(error, OSError) else _NO_TEXT
+        why = system_words(error) if isinstance(error, OSError) else _NO_TEXT
         raise ConfigurationError(
             Bilingual(
                 f"The token file {token_file} cannot be read: {why.en}.",
@@ -160,7 +161,7 @@ def _authority(named: Path | None) -> Path | None:
     except OSError as error:  # no such file, none for us, or no certificate in it
         if named is None:
             return None
-        why = _NO_CERTIFICATE if isinstance(error, ssl.SSLError) else both(str(error.strerror))
+        why = _NO_CERTIFICATE if isinstance(error, ssl.SSLError) else system_words(error)
         raise ConfigurationError(
             Bilingual(f"The file {path} cannot be used: {why.en}.", f"Impossible d'utiliser le fichier {path} : {why.fr}."),
             next_step=_COPY_AUTHORITY,
@@ -262,7 +263,9 @@ class FarmClient:
             part.rename(target)
         except OSError as error:
             raise ConfigurationError(
-                Bilingual(f"{target} cannot be written: {error.strerror}.", f"Impossible d'écrire {target} : {error.strerror}."),
+                Bilingual(
+                    f"{target} cannot be written: {error.strerror}.", f"Impossible d'écrire {target} : {system_words(error).fr}."
+                ),
                 next_step=Bilingual("Name another file.", "Nommez un autre fichier."),
             ) from error
         finally:

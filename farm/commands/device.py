@@ -16,7 +16,7 @@ from drivers.registry import open_driver
 from farm.commands.speech import number_of, say
 from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError, InvalidError
-from farm.language import speaks_french, spoken
+from farm.language import speaks_french, spoken, system_words
 from gcode.texts import Bilingual
 
 CLOSE_S: Final = 15.0  # `Driver.close` promises ten
@@ -92,7 +92,7 @@ def write_file(path: Path, content: bytes, what: Bilingual) -> None:
             file.write(content)
     except OSError as error:
         raise InvalidError(
-            Bilingual(f"{path} cannot be written: {error.strerror}.", f"Impossible d'écrire {path} : {error.strerror}."),
+            Bilingual(f"{path} cannot be written: {error.strerror}.", f"Impossible d'écrire {path} : {system_words(error).fr}."),
             next_step=Bilingual(f"Choose another place for the {what.en}.", f"Choisissez un autre lieu pour {what.fr}."),
         ) from error
 

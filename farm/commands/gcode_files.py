@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from farm.commands.gcode_bounds import PLAIN_BYTES, bounded
 from farm.errors import InvalidError, NotFoundError, TooLargeError
-from farm.language import spoken
+from farm.language import spoken, system_words
 from gcode.checks import Inspection
 from gcode.containers import ContainerError, Limits, open_program
 from gcode.containers.kinds import Kind
@@ -68,7 +68,7 @@ def readable(path: Path) -> BinaryIO:
         ) from None
     except OSError as error:
         raise InvalidError(
-            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {error.strerror}."),
+            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {system_words(error).fr}."),
             next_step=Bilingual("Check its rights.", "Vérifiez ses droits."),
         ) from error
 
@@ -107,7 +107,9 @@ def written(output: Path, pieces: Iterable[bytes], total_bytes: int) -> int:
             fresh.replace(output.resolve() if output.is_symlink() else output)
     except OSError as error:
         raise InvalidError(
-            Bilingual(f"{output} cannot be written: {error.strerror}.", f"{output} ne peut pas être écrit : {error.strerror}."),
+            Bilingual(
+                f"{output} cannot be written: {error.strerror}.", f"{output} ne peut pas être écrit : {system_words(error).fr}."
+            ),
             next_step=Bilingual("Choose another place.", "Choisissez un autre endroit."),
         ) from error
     finally:

@@ -18,7 +18,7 @@ from farm.commands.gcode_read import File, Output, Plate, Profiles
 from farm.commands.gcode_told import both, headed, octets, span
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError
-from farm.language import speaks_french, spoken
+from farm.language import speaks_french, spoken, system_words
 from gcode.frame import FrameError, FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
 from gcode.frame.errors import between
 from gcode.profile import PrinterProfile
@@ -214,7 +214,9 @@ def slice_(  # noqa: PLR0913, PLR0917 - options of a command
             made = asyncio.run(slice_model(model, known, output, options, slicer=slicer, on_progress=progress))
         except OSError as error:
             raise InvalidError(
-                Bilingual(f"{error.filename or model}: {error.strerror}.", f"{error.filename or model} : {error.strerror}."),
+                Bilingual(
+                    f"{error.filename or model}: {error.strerror}.", f"{error.filename or model} : {system_words(error).fr}."
+                ),
                 next_step=Bilingual("Check names and rights.", "Vérifiez noms et droits."),
             ) from error
     for message in made.messages:

@@ -13,7 +13,7 @@ from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
 from farm.commands.speech import duration, number_of, plain, say, say_json
 from farm.commands.vocabulary import SEVERITIES, VERDICTS, word
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
-from farm.language import spoken
+from farm.language import spoken, system_words
 from farm.library_views import FindingView, ProgramDetail, ReportView
 from farm.views import ProgramView, UploadView
 from gcode.texts import NOTHING, Bilingual
@@ -84,7 +84,7 @@ def add_program(  # noqa: PLR0913, PLR0917 - one parameter for each option
             view = client.get(f"/programs/{sha256}")
     except OSError as error:
         raise ConfigurationError(
-            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {error.strerror}."),
+            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {system_words(error).fr}."),
             next_step=Bilingual("Check the path.", "Vérifiez le chemin."),
         ) from error
     if as_json:

@@ -17,7 +17,7 @@ from farm import log
 from farm.addresses import is_loopback
 from farm.config import AUTHORITY_FILE, OPERATOR_FILE, DaemonSettings, load
 from farm.errors import ConfigurationError, FarmError
-from farm.language import speaks_french, spoken
+from farm.language import speaks_french, spoken, system_words
 from farm.room import is_for_want_of_room
 from gcode.texts import Bilingual
 
@@ -52,7 +52,7 @@ def check_port(host: str, port: int) -> None:
         raise ConfigurationError(
             Bilingual(
                 f"Cannot listen on {host} port {port}: {error.strerror or error}.",
-                f"Impossible d'écouter sur {host}, port {port} : {error.strerror or error}.",
+                f"Impossible d'écouter sur {host}, port {port} : {system_words(error).fr}.",
             ),
             next_step=Bilingual(
                 "Stop the program that uses it, or choose another with [http] port in farm.toml or --port.",

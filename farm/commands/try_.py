@@ -16,7 +16,7 @@ from farm.commands.speech import say
 from farm.commands.trial import CTRL_C, Display, Trial
 from farm.commands.vocabulary import word
 from farm.errors import InvalidError, NotFoundError
-from farm.language import spoken
+from farm.language import spoken, system_words
 from gcode.texts import Bilingual, both
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def check_file(file: Path) -> None:
                 tail = chunk[chunk.rfind(b"\n") + 1 :][-64:]
     except OSError as error:
         raise InvalidError(
-            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {error.strerror}."),
+            Bilingual(f"{file} cannot be read: {error.strerror}.", f"{file} ne peut pas être lu : {system_words(error).fr}."),
             next_step=Bilingual("Check who may read it.", "Vérifiez qui peut le lire."),
         ) from error
     if not found:

@@ -28,6 +28,7 @@ from farm.daemon.steady import SteadyClock, machine_boot, steady_clock
 from farm.daemon.world import World
 from farm.errors import ConfigurationError, StoreFullError, UnreachableError
 from farm.keys import new_secret, verify_password, write_private
+from farm.language import system_words
 from farm.log import get_logger
 from farm.profiles import all_profiles
 from farm.store.backup import FOLDER as BACKUPS
@@ -290,7 +291,7 @@ def people_secret(path: Path) -> str:
         return path.read_text("ascii").strip()
     except OSError as error:
         raise ConfigurationError(
-            Bilingual(f"{path} cannot be used: {error.strerror}.", f"{path} ne peut pas servir : {error.strerror}."),
+            Bilingual(f"{path} cannot be used: {error.strerror}.", f"{path} ne peut pas servir : {system_words(error).fr}."),
             next_step=Bilingual("Give this user the right to.", "Donnez-en le droit à cet utilisateur."),
         ) from error
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from farm.errors import ConfigurationError
 from farm.keys import write_private
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 FILE_NAME: Final = "generation"
@@ -76,7 +77,8 @@ class GenerationFile:
         except OSError as error:
             raise ConfigurationError(
                 Bilingual(
-                    f"{self.path} cannot be written: {error.strerror}.", f"{self.path} ne peut pas être écrit : {error.strerror}."
+                    f"{self.path} cannot be written: {error.strerror}.",
+                    f"{self.path} ne peut pas être écrit : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual(
                     "Make room there, or give this user the right to.",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import ConfigurationError
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 FILE_NAME: Final = "daemon.lock"
@@ -30,7 +31,7 @@ class DataLock:
             raise ConfigurationError(
                 Bilingual(
                     f"The data folder {folder} cannot be used: {error.strerror}.",
-                    f"Le dossier des données {folder} ne peut pas servir : {error.strerror}.",
+                    f"Le dossier des données {folder} ne peut pas servir : {system_words(error).fr}.",
                 ),
                 next_step=Bilingual(
                     "Give this user the right to write there, or name another with `data` in farm.toml or --data.",
