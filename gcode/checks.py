@@ -139,8 +139,8 @@ class Judge:
     """Applies every rule for one profile and keeps the first hits of each.
 
     Two engines feed it, in the order of the file: `line` with every line that is no plain move (`G0` to `G3` with no defect),
-    after the machine has obeyed it; `beside` with a plain move, or `comment` with what stands behind one that is not tight; and
-    either `moves`, or `add` with what they found themselves.
+    after the machine has obeyed it; `comment` with what stands behind a plain move, and `misspelt` with what is wrong with the
+    words of one that is tight (`beside` asks all judges for both); and either `moves`, or `add` with what they found themselves.
 
     Args:
         profile: the class of printers.
@@ -167,13 +167,11 @@ class Judge:
             if line.code in row.commands[self.profile.flavour]:
                 self._note(row.rule, row.judge(line, self.situation, self.profile), line)
 
-    def beside(self, line: Line) -> None:
-        """Judge what a plain move has besides its moves: a comment, and a spelling that not all firmwares read alike."""
-        self.comment(line)
-        if line.tight:
-            for row in _SPELLING_RULES:
-                if not (row.rule.severity is Severity.TRUST and self._is_allowed(line)):
-                    self._note(row.rule, row.judge(line, self.profile), line)
+    def misspelt(self, line: Line, found: _Found) -> None:
+        """Take what `beside` found in the spelling of a plain move."""
+        for rule, wrong in found:
+            if not (rule.severity is Severity.TRUST and self._is_allowed(line)):
+                self._note(rule, wrong, line)
 
     def remembers(self, code: str) -> bool:
         """Whether lines with this command may change what is said of later ones, or depend on what came before."""
@@ -262,8 +260,10 @@ class Judge:
 
     def _is_allowed(self, line: Line) -> bool:
         """Whether the profile answers for this very line, or for all with its command: nothing rejected becomes good by it."""
-        profile = self.profile
-        return whole(line) in profile.allowed_lines or line.code in profile.allowed_codes or line.code in self.situation.macros
+        profile, code = self.profile, line.code
+        if code in profile.allowed_codes or code in self.situation.macros:
+            return True
+        return bool(profile.allowed_lines) and whole(line) in profile.allowed_lines
 
     def _rules_of(self, code: str) -> tuple[LineRule, ...]:
         rules = self._rules.get(code)
@@ -277,6 +277,27 @@ class Judge:
             if len(self._rules) < _MAX_KEPT:
                 self._rules[code] = rules
         return rules
+
+
+def beside(judges: Sequence[Judge], line: Line) -> None:
+    """Judge what a plain move has besides its moves: a comment, and a spelling that not all firmwares read alike.
+
+    The spelling is judged once for each flavour: of a printer those rules ask nothing more.
+    """
+    if line.comment:
+        for judge in judges:
+            judge.comment(line)
+    if not line.tight:
+        return
+    spelt: dict[str, _Found] = {}
+    for judge in judges:
+        profile = judge.profile
+        found = spelt.get(profile.flavour)
+        if found is None:
+            asked = [(row.rule, row.judge(line, profile)) for row in _SPELLING_RULES]
+            found = spelt[profile.flavour] = tuple((rule, wrong) for rule, wrong in asked if wrong is not None)
+        if found:
+            judge.misspelt(line, found)
 
 
 def inspect(
@@ -294,11 +315,11 @@ def inspect(
         line = collector.machine.doubted(raw_line)
         moves = collector.feed(line)
         plain = line.code in MOVES and line.defect is None
+        if plain:
+            beside(judges, line)
         for judge in judges:
             if not plain:
                 judge.line(line)
-            else:
-                judge.beside(line)
             if moves:
                 judge.moves(line, moves)
     facts = collector.finish(counting.size_bytes)

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from gcode.checks import Inspection, Judge, is_clean
+from gcode.checks import Inspection, Judge, beside, is_clean
 from gcode.events import FEATURE, FIRST_LAYER, LAYER, LIMITS, STOP, EventReader
 from gcode.facts import ExtruderMode, GcodeFacts
 from gcode.interpreter import CountingStream
@@ -272,9 +272,7 @@ class _Scan:
             if line.comment:
                 self._hear(line, row, behind_move=True)
             if line.tight:
-                bare = line._replace(comment="")
-                for judge in self.judges:
-                    judge.beside(bare)
+                beside(self.judges, line._replace(comment=""))
             moves = self.machine.apply(line)
         else:
             moves = self.machine.apply(line) if obeyed else ()

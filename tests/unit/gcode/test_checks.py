@@ -15,8 +15,8 @@ from gcode.interpreter import read_facts
 from gcode.machine import Machine
 from gcode.profile import bundled_profiles
 from gcode.reader import parse_line
-from gcode.rules import RULE_SET_VERSION, RULES, Severity
-from tests.unit.gcode.samples import LINE, SMALL, START, profile, program
+from gcode.rules import RULE_SET_VERSION, RULES, Severity, TextRule
+from tests.unit.gcode.samples import END, LINE, SMALL, START, profile, program
 
 
 def report(text: str) -> CheckReport:
@@ -237,6 +237,35 @@ def test_a_judge_says_whether_anything_is_wrong_with_a_line(text: str, found: bo
     assert judge.finds(line) is found
     judge.line(line)
     assert bool(judge._tallies) is found
+
+
+TIGHT = "G1X30Y20E2 ; wall\nG1X31Y20E-.5\nG1X60Y20E1U4\nG0X10\nG1X20Y20\n"
+
+
+def test_the_spelling_of_a_move_is_judged_once_for_all_printers_of_a_flavour() -> None:
+    """With the same words as for each printer alone, and with what a profile itself allows."""
+    allowing = {"plain": {}, "code": {"allowed_codes": frozenset({"G1"})}, "line": {"allowed_lines": frozenset({"G1 X30Y20E2"})}}
+    printers = [
+        replace(profile(), id=f"{flavour} {name}", flavour=flavour, **allowed)
+        for flavour in ("marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin")
+        for name, allowed in allowing.items()
+    ]
+    text = f"{START}M83\n{TIGHT}{LINE}{END}"
+    together = inspect(program(text), printers).reports
+    assert list(together) == [check(program(text), printer) for printer in printers]
+    counted = {one.profile: sum(f.count for f in one.findings if f.rule.id.startswith("joined")) for one in together}
+    assert [counted[f"marlin {name}"] for name in allowing] == [2, 0, 1]
+    assert [counted[f"marlin-legacy {name}"] for name in allowing] == [2, 2, 2], "what is rejected no profile allows"
+    assert [counted[f"klipper {name}"] for name in allowing] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("words", ["G1X30Y20E2", "G1 X5 U2", "G0X60", "G2X5I1J1P1E2"])
+def test_what_is_judged_of_the_spelling_of_a_move_depends_on_the_flavour_alone(words: str) -> None:
+    line = parse_line(words.encode())
+    for row in RULES:
+        if isinstance(row, TextRule) and row.of_moves:
+            for printer in bundled_profiles().values():
+                assert row.judge(line, printer) == row.judge(line, replace(profile(), flavour=printer.flavour))
 
 
 def test_a_line_that_stands_there_again_is_counted() -> None:
