@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -244,7 +245,11 @@ TIGHT = "G1X30Y20E2 ; wall\nG1X31Y20E-.5\nG1X60Y20E1U4\nG0X10\nG1X20Y20\n"
 
 def test_the_spelling_of_a_move_is_judged_once_for_all_printers_of_a_flavour() -> None:
     """With the same words as for each printer alone, and with what a profile itself allows."""
-    allowing = {"plain": {}, "code": {"allowed_codes": frozenset({"G1"})}, "line": {"allowed_lines": frozenset({"G1 X30Y20E2"})}}
+    allowing: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "code": {"allowed_codes": frozenset({"G1"})},
+        "line": {"allowed_lines": frozenset({"G1 X30Y20E2"})},
+    }
     printers = [
         replace(profile(), id=f"{flavour} {name}", flavour=flavour, **allowed)
         for flavour in ("marlin", "marlin-legacy", "klipper", "reprapfirmware", "griffin")
