@@ -16,6 +16,7 @@ VALUE = "{}"  # stands where a value is put in
 # The parameters of what takes texts without naming them.
 PARAMETERS = {
     "Bilingual": "en fr",
+    "both": "en fr",
     "Told": "code en fr",
     "Reason": "code en fr",
     "Refused": "program code en fr",
