@@ -48,6 +48,8 @@ ENGLISH_CAUSES = frozenset(
         "These dimensions do not make a solid: {}.",
     }
 )
+# Beginnings of sentences, of which the French has a colon before what follows.
+WITH_A_COLON = frozenset({"the slicer says"})
 
 _LANGUAGE = re.compile(r"(?:_(?:en|fr)|^(?:en|fr|english|french))$", re.IGNORECASE)
 _IN_BACKTICKS = re.compile(r"`[^`]*`")
@@ -187,7 +189,8 @@ def says_the_same(pair: Pair) -> bool:
 
 
 def ends_alike(pair: Pair) -> bool:
-    return ending(pair.en.words) == ending(pair.fr.words)
+    ends = (ending(pair.en.words), ending(pair.fr.words))
+    return ends == ("", ":") if pair.en.words in WITH_A_COLON else ends[0] == ends[1]
 
 
 def has_straight_quotes(words: str) -> bool:
@@ -256,6 +259,7 @@ def test_no_sentence_of_ours_is_told_as_if_it_had_no_french() -> None:
 
 
 def test_every_exception_is_still_needed() -> None:
+    assert {pair.en.words for pair in pairs()} >= WITH_A_COLON
     told = {found.partition(": ")[2] for found in untranslated()}
     assert {pair.en.words for pair in pairs() if pair.en.words == pair.fr.words} | told >= SAME
     assert {pair.en.words for pair in pairs() if pair.en.values != pair.fr.values} >= ENGLISH_CAUSES
