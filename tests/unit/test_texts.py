@@ -79,6 +79,11 @@ class Pair:
     fr: Text
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def text_of(node: ast.expr | None, assigned: Assigned) -> Text | None:
     """A literal or an f-string; None for anything that is made while the program runs."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -135,7 +140,7 @@ def assigned_in(function: ast.AST) -> dict[str, ast.expr]:
 
 def pairs_in(source: str, where: str) -> Iterator[Pair]:
     """The sentences of a source that are written out in both languages."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     imported = [name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     nothing: dict[str, ast.expr] = {name.asname or name.name: ast.Constant(None) for name in imported}
     yield from _pairs_under(tree, nothing, where)
@@ -165,7 +170,7 @@ def pairs_of(call: ast.Call, assigned: Assigned, where: str) -> Iterator[Pair]:
 
 def untranslated_in(source: str, where: str) -> Iterator[str]:
     """Sentences that `gcode.texts.told` lets pass in English for both languages."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "gcode.texts"]
     named = {name.asname or name.name for node in imported for name in node.names if name.name == "told"}
     for node in ast.walk(tree):
