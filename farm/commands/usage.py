@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from farm.language import speaks_french
 from farm.wrong_values import said_of
 
+_ERROR: Final = "{usage}Erreur : {error}\n"
 _TRY: Final = "Essayez `{command} {option}` pour l'aide."
 
 # typer's sentence, whole -> ours; the groups are a person's own words, names of options and the like
@@ -63,7 +64,7 @@ def tell(error: typer.TyperException) -> None:
     if french is None:
         cast("_Shown", error).show()
         return
-    sys.stderr.write(f"{_usage(getattr(error, 'ctx', None))}Erreur : {french}\n")
+    sys.stderr.write(_ERROR.format(usage=_usage(getattr(error, "ctx", None)), error=french))
 
 
 def _usage(context: Any) -> str:

@@ -25,6 +25,8 @@ PARAMETERS = {
     "Fault": "code text meaning_en meaning_fr action_en action_fr",
     "FaultRule": "code severity words meaning_en meaning_fr action_en action_fr",
 }
+# What says a text to a person as it stands, without looking for the language.
+MOUTHS = frozenset({"print", "say", "sys.exit", "sys.stderr.write", "sys.stdout.write", "typer.echo", "typer.secho"})
 # What is the same in both languages: words that French shares, names of things, commands.
 SAME = frozenset(
     {
@@ -180,6 +182,15 @@ def untranslated_in(source: str, where: str) -> Iterator[str]:
                 yield f"{where}:{node.lineno}: {text.words}"
 
 
+def in_one_language_in(source: str, where: str) -> Iterator[str]:
+    """Sentences that are said as they stand: nobody has said them in the other language."""
+    for node in ast.walk(parsed(source)):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in MOUTHS:
+            text = text_of(node.args[0], {})
+            if text is not None and has_letters(spoken_part(text.words)):
+                yield f"{where}:{node.lineno}: {text.words}"
+
+
 def has_letters(words: str) -> bool:
     return any(character.isalpha() for character in words)
 
@@ -261,6 +272,10 @@ def test_french_quotes_are_not_straight() -> None:
 
 def test_no_sentence_of_ours_is_told_as_if_it_had_no_french() -> None:
     assert [found for found in untranslated() if found.partition(": ")[2] not in SAME] == []
+
+
+def test_nothing_is_said_in_one_language_only() -> None:
+    assert [found for where, source in sources() for found in in_one_language_in(source, where)] == []
 
 
 def test_every_exception_is_still_needed() -> None:
@@ -371,3 +386,17 @@ def test_which_quotes_are_straight() -> None:
 )
 def test_which_sentences_are_untranslated(source: str, found: list[str]) -> None:
     assert list(untranslated_in(source, "x.py")) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('say("Wait.")', ["x.py:1: Wait."]),
+        ('typer.echo(f"farm: wait for {name}", err=True)', ["x.py:1: farm: wait for {}"]),
+        ('say(f"  {name}: {value}")', []),
+        ('say(Bilingual("Wait.", "Attendez."))', []),
+        ("typer.echo(spoken(text))", []),
+    ],
+)
+def test_which_sentences_are_said_in_one_language(source: str, found: list[str]) -> None:
+    assert list(in_one_language_in(source, "x.py")) == found
