@@ -50,6 +50,9 @@ function detailOf(id) {
   return job ? told(job, "detail") : "";
 }
 
+// A note that has French is ours, and no machine's word.
+const noteOf = (printer) => (printer.note_fr ? { why: noted(printer) } : { says: noted(printer) });
+
 function texts(item) {
   const { printer } = item;
   if (item.kind === "fault") {
@@ -59,7 +62,7 @@ function texts(item) {
     return { title: meaning, what: [action, recovery(fault)].filter(Boolean).join(" "), says: fault.text === meaning ? "" : fault.text };
   }
   if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), says: item.prompt.text };
-  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), says: noted(printer) };
+  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), ...noteOf(printer) };
   if (item.kind === "recalled") return { title: word("recalled_title"), what: word("recalled_running"), says: "" };
   if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
   if (item.kind === "collect") {
@@ -70,7 +73,7 @@ function texts(item) {
     const kind = item.occupation.kind === "foreign" ? "foreign" : "unknown";
     return { title: word(`clear_title_${kind}`), what: word(`clear_${kind}`), says: "" };
   }
-  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), says: noted(printer) };
+  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), ...noteOf(printer) };
   return { title: silence(item.node), what: word("silent"), says: "" };
 }
 

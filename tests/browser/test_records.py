@@ -53,7 +53,7 @@ def test_a_program_that_was_printed_stays_and_says_why(page: Page) -> None:
     page.one(".removal button").click()
     assert "stays, without any program. 1 open order waits" in page.text("#confirm-lines")
     page.sign()
-    page.wait(lambda: "Something was printed of this program" in page.text(".removal .said"))
+    page.wait(lambda: "Something was printed of it" in page.text(".removal .said"))
     assert page.one(".removal button").is_enabled()
     page.one("#language").click()
     page.wait(lambda: "Supprimer ce programme" in page.text(".removal"))

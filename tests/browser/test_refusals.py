@@ -6,6 +6,7 @@ import pytest
 from selenium import webdriver
 
 from api.app import create_app
+from drivers.base import PrinterState
 from farm.config import DaemonSettings
 from farm.views import OrderRequest
 from tests.browser.conftest import Page, Send, add_visor, small_farm
@@ -84,3 +85,14 @@ def test_a_daemon_that_does_not_answer_is_told_in_the_language_of_the_page(chrom
     page.one("#order-form button").click()
     told(page, "#order-said", "The daemon does not answer. Is it running?", "Le démon ne répond pas. Est-il lancé ?")
     chromium.get("about:blank")
+
+
+def test_a_note_of_ours_is_told_in_the_language_of_the_page_and_a_machines_own_as_its_word(page: Page) -> None:
+    away = {"state": PrinterState.OFFLINE, "ready": False}
+    page.does(page.control.add_printer, "prn-2", "B", **away, note="The cable is out.", note_fr="Le câble est débranché.")
+    page.does(page.control.add_printer, "prn-3", "C", **away, note="E42")
+    in_french(page)
+    page.wait(lambda: page.text("[data-key=offline-prn-2] .hand-says") == "Le câble est débranché.")
+    assert page.text("[data-key=offline-prn-3] .hand-says") == "La machine dit : E42"
+    page.one("#language").click()
+    page.wait(lambda: page.text("[data-key=offline-prn-2] .hand-says") == "The cable is out.")
