@@ -28,6 +28,7 @@ MAX_QOI_PIXELS: Final = 500_000  # Pillow decodes it in Python: a second for thi
 MAX_THUMBNAILS: Final = 16
 MAX_SIDE_PX: Final = 1_024  # of what is shown
 
+_MAX_BASE64: Final = (MAX_BYTES + 2) // 3 * 4
 _MAX_LINE_BYTES: Final = 3 * 1024**2  # a picture of Snapmaker's is one line
 _BEGIN: Final = re.compile(rb";\s{0,4}(thumbnail(_JPG|_QOI)?|png|jpg) begin (\d{1,5})[x*](\d{1,5}) (\d{1,8})\b")
 _END: Final = re.compile(rb";\s{0,4}(thumbnail(_JPG|_QOI)?|png|jpg) end\b")
@@ -137,8 +138,8 @@ def _take_block(match: re.Match[bytes], rest: Iterator[bytes], lines: _Lines) ->
             lines.give_back(line)
             break
         encoded += line[1:].strip()
-        if len(encoded) > MAX_BYTES * 4 // 3:
-            break
+        if len(encoded) > _MAX_BASE64:
+            return Thumbnail("large", int(match[3]), int(match[4]), b"", offset)
     claimed = int(match[5])
     try:
         data = base64.b64decode(bytes(encoded), validate=True)
@@ -184,7 +185,8 @@ def _take_mks(match: re.Match[bytes], rest: Iterator[bytes], lines: _Lines) -> T
 
 
 def _take_qidi(match: re.Match[bytes], rest: Iterator[bytes], lines: _Lines) -> Thumbnail | None:
-    return Thumbnail("rgb565-runs", int(match[1]), int(match[2]), _hexadecimal(b"", _QIDI, rest, lines), lines.offset)
+    offset = lines.offset
+    return Thumbnail("rgb565-runs", int(match[1]), int(match[2]), _hexadecimal(b"", _QIDI, rest, lines), offset)
 
 
 _Taker = Callable[[re.Match[bytes], Iterator[bytes], _Lines], Thumbnail | None]
@@ -203,7 +205,7 @@ _UNREADABLE: Final = Dropped("it cannot be decoded", "elle ne se décode pas")
 _OTHER_SIZE: Final = Dropped("it has not the size that it claims", "elle n'a pas la taille annoncée")
 _UNKNOWN: Final = Dropped("its format is unknown", "son format est inconnu")
 _NO_PILLOW: Final = Dropped("this installation has no Pillow", "cette installation n'a pas Pillow")
-_NEVER: Final = {"base64": _BAD_BASE64, "length": _BAD_LENGTH}
+_NEVER: Final = {"base64": _BAD_BASE64, "length": _BAD_LENGTH, "large": _TOO_LARGE}
 
 
 def decoded(thumbnail: Thumbnail, *, max_side_px: int = MAX_SIDE_PX) -> Picture | Dropped:

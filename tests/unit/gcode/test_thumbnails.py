@@ -126,6 +126,82 @@ def test_runs_of_pixels_of_qidi() -> None:
     assert [image.getpixel((0, 0)), image.getpixel((1, 0)), image.getpixel((2, 1))] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 
 
+def test_colours_of_sixteen_bits_fill_the_whole_range() -> None:
+    """Five bits of red, six of green, five of blue: the low byte first by MKS, the high one by Qidi."""
+    words = [0x0000, 0xFFFF, 0x8410, 0x0841, 0x07C0, 0xF81F, 0x1234, 0x4321, 0x0020]
+    expected = [
+        ((word >> 11) * 255 // 31, (word >> 5 & 0x3F) * 255 // 63, (word & 0x1F) * 255 // 31) for word in words
+    ]  # every part by itself
+    assert expected[:3] == [(0, 0, 0), (255, 255, 255), (131, 129, 131)]
+    (mks,) = found(f";gimage:{struct.pack('<9H', *words).hex()}\n".encode())
+    assert (mks.width_px, mks.height_px) == (3, 3)
+    image = shown(mks)
+    assert [image.getpixel((place % 3, place // 3)) for place in range(9)] == expected
+    runs = b"".join(struct.pack(">HH", word, 0x3001) if word & 0x20 else struct.pack(">H", word) for word in words)
+    (qidi,) = found(f"M4010 X3 Y3\nM4010 I0 T9 '{runs.hex()}'\n".encode())
+    image = shown(qidi)
+    assert [image.getpixel((place % 3, place // 3)) for place in range(9)] == expected
+
+
+@pytest.mark.parametrize("word", [0x2FFF, 0x3000, 0x0000])
+def test_a_run_of_no_pixels_is_none(word: int) -> None:
+    (thumbnail,) = found(f"M4010 X1 Y1\nM4010 I0 T2 '{struct.pack('>HH', 0x0020, word).hex()}'\n".encode())
+    assert "decoded" in _reason(thumbnail)
+
+
+def test_a_picture_tells_where_its_first_digit_stands() -> None:
+    url = b";thumbnail: data:image/png;base64," + base64.b64encode(PNG) + b"\n"
+    mks = b";simage:" + bytes(8).hex().encode() + b"\nM10086 ;" + bytes(24).hex().encode() + b"\n"
+    parts = [b"G28\n", url, b"G28\n", f"W220 {JPEG.hex()[:80]}\n".encode(), b"G28\n", mks, b"G28\n", block(PNG), b"M4010 X1 Y1\n"]
+    text = b"".join([*parts, b"M4010 I0 T1 '12345678'\n"])
+    by_url, weedo, small, plain, qidi = found(text)
+    assert text[by_url.offset :].startswith(base64.b64encode(PNG) + b"\n")
+    assert text[weedo.offset :].startswith(JPEG.hex()[:80].encode() + b"\n")
+    assert text[small.offset :].startswith(b"0000000000000000\nM10086")
+    assert (small.width_px, len(small.data)) == (4, 32)
+    assert text[plain.offset :].startswith(b"; " + base64.b64encode(PNG)[:70])
+    assert text[qidi.offset :].startswith(b"M4010 I0 T1 '12345678'")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"; thumbnail begin 12x8\n",
+        b"; thumbnail begin 12x8 \n",
+        b"; thumbnail begin x8 400\n",
+        b"; thumbnail begin -12x8 400\n",
+        b"; thumbnail begin 123456x8 400\n",
+        b"; thumbnail begin 12x8 123456789\n",
+        b"; thumbnail begin 12x8 4e2\n",
+        b"; thumbnail_PNG begin 12x8 400\n",
+        b"; thumbnails begin 12x8 400\n",
+        b";      thumbnail begin 12x8 400\n",
+        b"thumbnail begin 12x8 400\n",
+        b"G1 ; thumbnail begin 12x8 400\n",
+        b";thumbnail: data:image/svg;base64,AAAA\n",
+        b";thumbnail: data:image/png;base64,AAAA<script>\n",
+        b"W220 xyz\n",
+        b";gimage:f8\n",
+        b"M4010 X12345 Y1\n",
+    ],
+)
+def test_a_broken_header_is_no_picture_and_hides_none(header: bytes) -> None:
+    assert [one.data for one in found(header + block(PNG))] == [PNG]
+
+
+def test_what_is_cut_off_is_told_with_the_size_that_was_claimed() -> None:
+    whole = block(PNG)
+    bad, short = found(whole.replace(b"; i", b"; !", 1) + block(PNG, length=7))
+    assert (bad.format, bad.width_px, bad.height_px, bad.data) == ("base64", *SIZE, b"")
+    assert (short.format, short.width_px, short.height_px, short.data) == ("length", *SIZE, b"")
+
+
+@pytest.mark.parametrize(("digits", "size"), [("ab", 1), ("abc", 1), ("abcd", 2), ("abcde", 2)])
+def test_half_a_byte_at_the_end_is_left_out(digits: str, size: int) -> None:
+    (thumbnail,) = found(f"W220 {digits}\n".encode())
+    assert thumbnail.data == bytes.fromhex("abcd")[:size]
+
+
 def test_several_pictures_one_after_the_other() -> None:
     assert [thumbnail.format for thumbnail in found(block(PNG) + block(JPEG, "thumbnail_JPG") + block(PNG))] == [
         "png",
@@ -157,6 +233,96 @@ def test_not_more_pictures_than_the_limit() -> None:
 def test_only_the_beginning_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SEARCHED_BYTES", 1000)
     assert found(b"G1 X1\n" * 200 + block(PNG)) == []
+
+
+def test_four_mebibytes_are_searched_and_no_more() -> None:
+    filler = (b";" + b"x" * 62 + b"\n") * (4 * 1024**2 // 64)
+    assert len(found(filler[:-64] + b"G28\n" + block(PNG))) == 1
+    assert found(filler + block(PNG)) == []
+
+
+def test_the_sixteenth_picture_is_the_last_whatever_the_container_brings() -> None:
+    assert len(found(block(PNG) * 16)) == len(found(block(PNG) * 17)) == 16
+    plate = made.zipped({"Metadata/plate_1.gcode": block(PNG) * 16 + TEXT, "Metadata/plate_1.png": PNG})
+    assert len(thumbnails(BytesIO(plate))) == 16
+
+
+@pytest.mark.parametrize(("size_bytes", "small_enough"), [(2 * 1024**2, True), (2 * 1024**2 + 1, False)])
+def test_two_mebibytes_are_the_limit_of_one_picture(size_bytes: int, small_enough: bool) -> None:
+    dropped = decoded(Thumbnail("png", *SIZE, PNG + bytes(size_bytes - len(PNG))))
+    assert isinstance(dropped, Picture) is small_enough
+
+
+def test_a_block_that_never_ends_is_cut_and_what_follows_is_found() -> None:
+    endless = block(bytes(2 * 1024**2 + 80_000)).partition(b"; thumbnail end")[0]
+    first, second = found(endless + block(PNG))
+    assert "large" in _reason(first)
+    assert (first.width_px, first.height_px) == SIZE
+    assert second.data == PNG
+    (largest,) = found(block(bytes(2 * 1024**2)))
+    assert (largest.format, len(largest.data)) == ("png", 2 * 1024**2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "small_enough"),
+    [
+        ("PNG", (2000, 2000), True),
+        ("PNG", (2000, 2001), False),
+        ("JPEG", (2001, 2000), False),
+        ("QOI", (1000, 500), True),
+        ("QOI", (1000, 501), False),
+        ("QOI", (1001, 500), False),
+    ],
+)
+def test_the_limits_of_pixels_hold_whether_they_are_claimed_or_not(kind: str, size: tuple[int, int], small_enough: bool) -> None:
+    data = qoi(*size) if kind == "QOI" else picture(kind, size, "RGB")
+    name = {"PNG": "png", "JPEG": "jpg", "QOI": "qoi"}[kind]
+    for claimed in (size, (0, 0)):
+        made_anew = decoded(Thumbnail(name, *claimed, data))
+        assert isinstance(made_anew, Picture) is small_enough
+        if isinstance(made_anew, Dropped):
+            assert "large" in made_anew.reason
+
+
+@pytest.mark.parametrize(
+    ("size", "becomes"), [((1024, 8), (1024, 8)), ((1030, 515), (1024, 512)), ((10, 2048), (5, 1024)), ((3, 2), (3, 2))]
+)
+def test_what_is_shown_is_at_most_1024_pixels_long(size: tuple[int, int], becomes: tuple[int, int]) -> None:
+    made_anew = decoded(Thumbnail("png", *size, picture("PNG", size)))
+    assert isinstance(made_anew, Picture)
+    assert (made_anew.width_px, made_anew.height_px) == becomes
+    with Image.open(BytesIO(made_anew.data)) as image:
+        assert image.size == becomes
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "kept"),
+    [
+        ("L", 77, (77, 77, 77, 255)),
+        ("LA", (77, 20), (77, 77, 77, 20)),
+        ("P", 0, (0, 0, 0, 255)),
+        ("1", 1, (255, 255, 255, 255)),
+        ("RGB", (1, 2, 3), (1, 2, 3)),
+        ("RGBA", (1, 2, 3, 200), (1, 2, 3, 200)),
+    ],
+)
+def test_every_kind_of_png_keeps_its_colours(mode: str, colour: int | tuple[int, ...], kept: tuple[int, ...]) -> None:
+    output = io.BytesIO()
+    Image.new(mode, SIZE, colour).save(output, "PNG")
+    made_anew = decoded(Thumbnail("png", *SIZE, output.getvalue()))
+    assert isinstance(made_anew, Picture)
+    with Image.open(BytesIO(made_anew.data)) as image:
+        assert (image.mode, image.getpixel((11, 7))) == ("RGB" if mode == "RGB" else "RGBA", kept)
+
+
+def test_a_jpeg_in_grey_or_for_printing_becomes_one_for_screens() -> None:
+    for mode, colour in (("L", 77), ("CMYK", (0, 127, 255, 0))):
+        output = io.BytesIO()
+        Image.new(mode, SIZE, colour).save(output, "JPEG")
+        made_anew = decoded(Thumbnail("jpg", *SIZE, output.getvalue()))
+        assert isinstance(made_anew, Picture)
+        with Image.open(BytesIO(made_anew.data)) as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", SIZE)
 
 
 def test_a_file_that_cannot_be_opened() -> None:
@@ -236,6 +402,24 @@ def test_the_best_is_the_largest_that_can_be_decoded() -> None:
     assert picture_of is not None
     assert picture_of.width_px == SIZE[0]
     assert best([large]) is None
+
+
+def test_a_picture_of_unknown_size_comes_last_and_of_equal_ones_the_fuller_first() -> None:
+    small, other = picture("PNG", (4, 4)), picture("PNG", (30, 20))
+    for order in (1, -1):
+        found_best = best([Thumbnail("png", 0, 0, other), Thumbnail("png", 4, 4, small), Thumbnail("png", *SIZE, PNG)][::order])
+        assert found_best is not None
+        assert (found_best.width_px, found_best.height_px) == SIZE
+        found_best = best([Thumbnail("png", 0, 0, small), Thumbnail("png", 0, 0, other)][::order])
+        assert found_best is not None
+        assert found_best.width_px == 30
+
+
+def test_half_a_pixel_at_the_end_is_left_out() -> None:
+    (mks,) = found(b";simage:f800f800f800f800f8\n")
+    assert (len(mks.data), shown(mks).size) == (9, (2, 2))
+    (qidi,) = found(b"M4010 X1 Y2\nM4010 I0 T2 'f800f800f8'\n")
+    assert (len(qidi.data), shown(qidi).size) == (5, (1, 2))
 
 
 def test_pictures_of_a_real_file_and_of_its_binary_twin_are_the_same() -> None:
