@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -14,3 +15,9 @@ settings.register_profile("desk", _PATIENT)
 settings.register_profile("quick", _PATIENT, max_examples=25)
 settings.register_profile("ci", _PATIENT, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what was imported and collected: it stays, and to look through it was a tenth of the time."""
+    gc.collect()
+    gc.freeze()

@@ -6,14 +6,16 @@ import os
 import shutil
 import threading
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 import configs
 from farm.commands import gcode_make
 from farm.commands.speech import say
-from farm.errors import InvalidError
+from farm.errors import FarmError, InvalidError
 from gcode.frame import FrameDesign, Plate, frame_options, make_frame
 from gcode.profile import PrinterProfile, bundled_profiles
 from gcode.texts import Bilingual
@@ -57,21 +59,30 @@ def test_every_figure_of_a_frame_is_an_option() -> None:
     assert all(f"--{option.name}" in shown for option in frame_options())
 
 
+@cache
+def refused(*typed: object) -> FarmError:
+    """What is said to figures of which no frame can be made: nothing is written then. For nine frames room is looked for: once."""
+    with TemporaryDirectory() as folder:
+        error = failed("frame", "-p", "generic-210", "-o", Path(folder) / "x.gcode", *typed)
+        assert os.listdir(folder) == []  # noqa: PTH208 - only whether there is anything
+    return error
+
+
+@pytest.mark.xdist_group("nine frames")
 @pytest.mark.parametrize("option", [("--count", 9), ("--head-width", 20), ("--hole-standard", "din"), ("--wall-lines", 3.5)])
-def test_what_cannot_be_made_is_told_and_nothing_is_written(tmp_path: Path, option: tuple[str, object]) -> None:
-    path = tmp_path / "frame.gcode"
-    result = run("frame", "-p", "generic-210", "-o", path, *option)
-    assert result.exit_code != 0
-    assert not path.exists()
+def test_what_cannot_be_made_is_told_and_nothing_is_written(option: tuple[str, object]) -> None:
+    assert refused(*option).exit_code != 0
 
 
-def test_what_cannot_be_made_is_told_in_both_languages(tmp_path: Path) -> None:
-    error = failed("frame", "-p", "generic-210", "--count", 9, "-o", tmp_path / "x.gcode")
+@pytest.mark.xdist_group("nine frames")
+def test_what_cannot_be_made_is_told_in_both_languages() -> None:
+    error = refused("--count", 9)
     assert isinstance(error, InvalidError)
     assert "9 frames do not fit" in error.detail
     assert error.detail != error.detail_fr
 
 
+@pytest.mark.xdist_group("nine frames")
 @pytest.mark.parametrize(
     ("typed", "said", "said_fr"),
     [
@@ -84,10 +95,8 @@ def test_what_cannot_be_made_is_told_in_both_languages(tmp_path: Path) -> None:
         (("--stack", 80), "39 fit. --stack may be from 1 to 80.", "il en tient 39. --stack : de 1 à 80."),
     ],
 )
-def test_a_figure_is_named_as_it_was_typed_with_what_it_may_be(
-    tmp_path: Path, typed: tuple[str, object], said: str, said_fr: str
-) -> None:
-    error = failed("frame", "-p", "generic-210", "-o", tmp_path / "x.gcode", *typed)
+def test_a_figure_is_named_as_it_was_typed_with_what_it_may_be(typed: tuple[str, object], said: str, said_fr: str) -> None:
+    error = refused(*typed)
     assert error.code == "frame"
     assert said in error.bilingual.en
     assert said_fr in error.bilingual.fr

@@ -162,12 +162,15 @@ def test_garbage_is_looked_for_again_once_it_has_started(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(command, "_serve_once", once)
     monkeypatch.setenv("FARM_DATA", str(tmp_path))
+    gc.unfreeze()  # what tests/conftest.py has frozen
     try:
         command.serve()
         assert seen == [(False, True)]
         assert gc.get_freeze_count() > 0, "what the start has made is not looked through any more"
     finally:
         gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 def test_what_a_failed_start_leaves_is_garbage() -> None:

@@ -11,8 +11,12 @@ from farm.node import memory
 
 @pytest.fixture(autouse=True)
 def thaw() -> Iterator[None]:
+    """Without what tests/conftest.py has frozen."""
+    gc.unfreeze()
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def test_what_start_up_left_is_not_scanned_again() -> None:
