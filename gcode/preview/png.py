@@ -8,7 +8,18 @@ import numpy as np
 
 from gcode.preview import raster
 from gcode.preview.lettering import Lettering
-from gcode.preview.scenery import Theme, caption, corners, grid_mm, ground_box, headline, listed, part_box, scale_bar_mm
+from gcode.preview.scenery import (
+    Theme,
+    caption,
+    corners,
+    grid_mm,
+    ground_box,
+    headline,
+    length_label,
+    listed,
+    part_box,
+    scale_bar_mm,
+)
 from gcode.preview.strokes import Drawing
 from gcode.preview.view import View, view_of
 from gcode.profile import Box, PrinterProfile
@@ -176,7 +187,7 @@ def _draw_scale(canvas: "ImageDraw", scene: Scene, scale_px_mm: float, text: Let
     canvas.line([(left, y), (right, y)], scene.theme.text, 2)
     for x in (left, right):
         canvas.line([(x, y - size * 0.35), (x, y + size * 0.35)], scene.theme.text, 2)
-    label = f"{length_mm:g} mm"
+    label = length_label(length_mm, scene.language)
     text.write((left + right - text.width_px(label)) / 2, y - size * 1.7, label, scene.theme.text)
 
 

@@ -163,6 +163,12 @@ def number(value: float, language: str, digits: int = 1) -> str:
     return text.replace(".", ",") if language == "fr" else text
 
 
+def length_label(length_mm: float, language: str) -> str:
+    """Beside a scale bar."""
+    text = f"{length_mm:g} mm"
+    return text.replace(".", ",") if language == "fr" else text
+
+
 def headline(drawing: Drawing, layer: int | None, language: str) -> list[str]:
     """What the picture shows: its size in mm, and which layer."""
     part = part_box(drawing)

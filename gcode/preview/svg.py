@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from gcode.preview.features import Colour, Feature
-from gcode.preview.scenery import LIGHT, caption, grid_mm, ground_box, headline, listed, scale_bar_mm
+from gcode.preview.scenery import LIGHT, caption, grid_mm, ground_box, headline, length_label, listed, scale_bar_mm
 from gcode.preview.strokes import Drawing, Strokes, continues, every_other_layer, line_sizes_mm, thinned
 from gcode.profile import Box, PrinterProfile
 
@@ -158,7 +158,7 @@ def _legend(drawing: Drawing, language: str, columns: int, y: float) -> Iterator
         yield f'<text x="{x0 + 46:.0f}" y="{y0 + 5:.1f}" fill="{_hex(LIGHT.text)}">{text}</text>'
 
 
-def _words(lines: list[str], width_px: int, scale: float) -> Iterator[str]:
+def _words(lines: list[str], width_px: int, scale: float, language: str) -> Iterator[str]:
     first, *more = (escape(line) for line in lines)
     yield f'<text x="{_SIDE_PX}" y="30" font-size="20" fill="{_hex(LIGHT.text)}">{first}</text>'
     if more:
@@ -167,7 +167,7 @@ def _words(lines: list[str], width_px: int, scale: float) -> Iterator[str]:
     right, left = width_px - _SIDE_PX, width_px - _SIDE_PX - length_mm * scale
     ink = _hex(LIGHT.text)
     yield f'<path d="M{left:.1f} 38v10M{right} 38v10M{left:.1f} 43H{right}" stroke="{ink}" stroke-width="1.5"/>'
-    yield f'<text x="{(left + right) / 2:.1f}" y="31" text-anchor="middle" fill="{ink}">{length_mm:g} mm</text>'
+    yield f'<text x="{(left + right) / 2:.1f}" y="31" text-anchor="middle" fill="{ink}">{length_label(length_mm, language)}</text>'
 
 
 def document(drawing: Drawing, profile: PrinterProfile | None, *, layer: int | None, width_px: int, language: str) -> bytes:
@@ -193,7 +193,7 @@ def document(drawing: Drawing, profile: PrinterProfile | None, *, layer: int | N
         *(line for number, group in enumerate(groups) for line in _drawn(group, number)),
         *((line for number, group in enumerate(groups) for line in _patterned(group, number)) if layer is not None else ()),
         f'</g><g fill="none" font-family="system-ui,sans-serif" font-size="{_TEXT_PX}">',
-        *_words(lines, width_px, scale),
+        *_words(lines, width_px, scale, language),
         *_legend(drawing, language, columns, foot),
         "</g></svg>\n",
     ]

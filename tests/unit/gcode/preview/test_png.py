@@ -5,10 +5,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from gcode.preview import preview_png
-from gcode.preview.scenery import PreviewError
+from gcode.preview.features import EXTERNAL, INFILL, SKIRT
+from gcode.preview.png import Scene
+from gcode.preview.reading import read_drawing
+from gcode.preview.scenery import DARK, LIGHT, PreviewError, Theme
 from gcode.profile import Box, PrinterProfile, bundled_profiles
 from tests.unit.gcode.preview.plates import START, coloured, pixels, stream, tower
 
@@ -127,3 +131,91 @@ def test_a_part_far_from_any_bed_does_not_break_the_picture() -> None:
     for view in ("top", "isometric"):
         assert pixels(preview_png(stream(text), view=view, profile=profile())).shape == (720, 960, 3)
         assert pixels(preview_png(stream(text), view=view)).shape == (720, 960, 3)
+
+
+@pytest.mark.parametrize(("dark", "theme"), [(False, LIGHT), (True, DARK)])
+def test_the_sky_is_lighter_above_and_the_bed_has_its_own_colour(dark: bool, theme: Theme) -> None:
+    image = pixels(preview_png(stream(tower(2)), profile=profile(), width_px=280, height_px=200, dark=dark))
+    assert tuple(image[0, 0]) == theme.sky
+    assert np.abs(image[-1, 0] - np.array(theme.ground)).max() <= 1
+    middle = np.abs(image[100, 0] - (np.array(theme.sky) + np.array(theme.ground)) / 2).max()
+    assert middle <= 1.5, "half way down it is half way between"
+    bed = (image == np.array(theme.bed)).all(axis=2)
+    rows, columns = np.nonzero(bed)
+    assert columns.max() - columns.min() == pytest.approx(176, abs=3), "nine tenths of the height without the edge, and square"
+    assert rows.max() - rows.min() == pytest.approx(176, abs=3)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(139.5, abs=1)
+
+
+def bed_sides(image: NDArray[np.int64]) -> tuple[int, int]:
+    """The columns of the bed's left and right edges, half way down."""
+    (edges,) = np.nonzero(np.abs(image[image.shape[0] // 2 + 1] - np.array(LIGHT.edge)).max(axis=1) <= 12)
+    return int(edges.min()), int(edges.max())
+
+
+def test_the_bed_has_a_line_every_ten_millimetres_and_a_stronger_one_every_fifty() -> None:
+    image = pixels(preview_png(stream(tower(1)), profile=profile(), width_px=2000, height_px=1600))
+    grid = np.abs(image - np.array(LIGHT.grid)).max(axis=2) <= 8
+    (edges,) = np.nonzero(np.abs(image[800] - np.array(LIGHT.edge)).max(axis=1) <= 2)
+    left, right = edges.min(), edges.max()
+    scale = (right - left) / 210
+    row = round(800 + 2.5 * scale)
+    places = [
+        round(float(np.mean(run)))
+        for run in np.split(np.nonzero(grid[row])[0], np.nonzero(np.diff(np.nonzero(grid[row])[0]) > 1)[0] + 1)
+        if left + 3 < run[0] < right - 3
+    ]
+    assert len(places) == 20
+    assert np.diff(places) == pytest.approx(10 * scale, abs=1.5)
+    darkness = [int((LIGHT.bed[0] - image[row, place - 2 : place + 3, 0]).sum()) for place in places]
+    fifties = [darkness[index] for index in (4, 9, 14, 19)]
+    assert min(fifties) > 1.8 * max(darkness[index] for index in range(20) if index % 5 != 4)
+
+
+@pytest.mark.parametrize(
+    ("size", "speaks"), [((300, 225), True), ((299, 225), False), ((300, 224), False), ((2400, 224), False), ((300, 2400), True)]
+)
+def test_words_need_300_pixels(size: tuple[int, int], speaks: bool) -> None:
+    drawing = read_drawing(stream(tower(1)))
+    assert Scene(drawing, None, "top", *size, None, "en", LIGHT).speaks is speaks
+    ink = (pixels(preview_png(stream(tower(1)), width_px=size[0], height_px=size[1])).max(axis=2) < 90)[: size[1] // 8]
+    assert bool(ink.any()) is speaks
+
+
+def test_the_legend_shows_the_colours_of_what_is_drawn() -> None:
+    text = tower(1) + ";TYPE:Internal infill\nG1 X60 Y60 E4\n"
+    footer = pixels(preview_png(stream(text), profile=profile()))[640:]
+    for feature in (EXTERNAL, INFILL):
+        swatch = (footer == np.array(feature.colour)).all(axis=2)
+        rows, columns = np.nonzero(swatch)
+        assert swatch.sum() > 60, feature.id
+        assert columns.max() - columns.min() < 30
+        assert rows.max() - rows.min() < 20
+    assert not (footer == np.array(SKIRT.colour)).all(axis=2).any()
+
+
+@pytest.mark.parametrize("view", ["top", "isometric"])
+def test_the_scale_bar_is_as_long_as_it_says(view: str) -> None:
+    """20 mm on a bed of 100 mm: twice as long in pixels on a bed of half the size."""
+    runs = []
+    for side in (100.0, 50.0):
+        square_bed = profile(volume=Box(0, 0, 0, side, side, 50))
+        part = START + f";TYPE:Perimeter\nG1 X0 Y0 Z0.2\nG1 X{side} Y0 E3\nG1 X{side} Y{side} E3\n"
+        image = pixels(preview_png(stream(part), profile=square_bed, view=view))
+        ink = (np.abs(image - np.array(LIGHT.text)).max(axis=2) <= 2)[:120, 480:]
+        runs.append(int(ink.sum(axis=1).max()))
+    if view == "top":
+        scale = (720 * 0.95 - 4.2 * 960 / 52) / 100
+        assert runs[0] == pytest.approx(20 * scale, abs=25)
+    assert 100 < runs[0] <= 960 / 5 + 3
+    assert runs[1] == pytest.approx(runs[0], rel=0.03), "10 mm on a bed of half the size"
+
+
+def test_a_clip_has_the_colour_of_a_warning() -> None:
+    image = pixels(preview_png(stream(START), profile=profile(keep_out=(Box(100, 150, 0, 140, 190, 5),))))
+    rows, columns = np.nonzero((image[..., 0] - image[..., 1] > 60) & (image[..., 2] - image[..., 1] < 40))
+    left, right = bed_sides(image)
+    scale = (right - left) / 210
+    assert columns.min() == pytest.approx(left + 100 * scale, abs=4)
+    assert columns.max() - columns.min() == pytest.approx(40 * scale, rel=0.1)
+    assert rows.max() - rows.min() == pytest.approx(40 * scale, rel=0.1)

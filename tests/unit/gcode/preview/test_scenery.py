@@ -1,20 +1,25 @@
 """What pictures say beside the plastic."""
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 import pytest
 
-from gcode.preview.features import Colour
+from gcode.preview.features import EXTERNAL, TRAVEL, Colour
 from gcode.preview.reading import read_drawing
 from gcode.preview.scenery import (
     DARK,
     LIGHT,
     PreviewError,
+    caption,
+    checked_layer,
     checked_size,
     checked_view,
+    corners,
     grid_mm,
     ground_box,
     headline,
+    length_label,
     listed,
     number,
     part_box,
@@ -22,7 +27,7 @@ from gcode.preview.scenery import (
 )
 from gcode.preview.strokes import Drawing
 from gcode.preview.view import VIEWS
-from gcode.profile import bundled_profiles
+from gcode.profile import Box, bundled_profiles
 from tests.unit.gcode.preview.plates import START, stream, tower
 
 PROFILE = bundled_profiles()["generic-210"]
@@ -64,6 +69,88 @@ def test_most_filament_first() -> None:
 
 def test_numbers() -> None:
     assert (number(3.14159, "en", 2), number(3.14159, "fr", 2)) == ("3.14", "3,14")
+
+
+@pytest.mark.parametrize(
+    ("length_mm", "english", "french"), [(50.0, "50 mm", "50 mm"), (0.5, "0.5 mm", "0,5 mm"), (1000.0, "1000 mm", "1000 mm")]
+)
+def test_lengths_are_written_as_the_reader_writes_them(length_mm: float, english: str, french: str) -> None:
+    assert (length_label(length_mm, "en"), length_label(length_mm, "fr")) == (english, french)
+
+
+def test_a_caption_tells_the_share_and_travel_has_none() -> None:
+    assert caption(EXTERNAL, 42, "en") == "outer wall 42 %"
+    assert caption(EXTERNAL, 0, "fr") == "paroi extérieure <1 %"
+    assert caption(TRAVEL, 0, "fr") == "déplacement"
+
+
+def test_the_headline_of_a_layer_tells_its_height_and_size() -> None:
+    drawing = read_drawing(stream(tower(3)))
+    assert headline(drawing, 2, "en") == ["layer 2 of 3", "z 0.40 mm · 20 × 20 mm"]
+    assert headline(drawing, 3, "fr") == ["couche 3 sur 3", "z 0,60 mm · 20 × 20 mm"]
+    assert headline(drawing, None, "en") == ["20 × 20 × 0.6 mm", "3 layers"]
+    assert headline(drawing, None, "fr")[1] == "3 couches"
+    nothing = read_drawing(stream(START))
+    assert (headline(nothing, None, "en"), headline(nothing, 1, "fr")) == (["nothing is printed here"], ["rien n'est imprimé ici"])
+
+
+def test_where_nothing_is_laid_the_bed_is_shown_or_a_hundred_millimetres() -> None:
+    nothing = read_drawing(stream(START))
+    assert part_box(nothing) is None
+    assert ground_box(nothing, PROFILE) == PROFILE.volume
+    assert ground_box(nothing, None) == Box(0, 0, 0, 100, 100, 1)
+
+
+@pytest.mark.parametrize("side", [(2, 2), (0, 0)], ids=["travel", "nothing"])
+def test_travel_is_no_part(side: tuple[int, int]) -> None:
+    box = part_box(read_drawing(stream(tower(1) + f"G1 X{100 + side[0]} Y{100 + side[1]}\n"), travels=True))
+    assert box is not None
+    assert (box.max_x, box.max_y) == pytest.approx((60, 60))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lines"),
+    [(0, 20, [0, 10, 20]), (0.1, 19.9, [10]), (-10, 0, [-10, 0]), (1, 9, []), (0, 2000, range(0, 2001, 10)), (0, 2010, [])],
+)
+def test_lines_of_a_grid(low: float, high: float, lines: Iterable[float]) -> None:
+    assert list(grid_mm(low, high)) == list(lines)
+
+
+def test_a_grid_of_another_step() -> None:
+    assert list(grid_mm(1, 7, 2.0)) == [2, 4, 6]
+    assert list(grid_mm(0, 8, 2.0, 4)) == [0, 2, 4, 6, 8]
+    assert list(grid_mm(0, 10, 2.0, 4)) == []
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_purge_line_of_the_start_code_is_no_part(layers: int) -> None:
+    purge = "G1 X5 Y-3 Z0.3\nG1 X190 Y-3 E9\n"
+    box = part_box(read_drawing(stream(START + purge + tower(layers).removeprefix(START))))
+    assert box is not None
+    assert (box.min_x, box.min_y, box.max_x, box.max_y) == pytest.approx((40, 40, 60, 60))
+    alone = part_box(read_drawing(stream(START + purge + ";LAYER_CHANGE\n")))
+    assert alone is not None
+    assert (alone.min_x, alone.max_x) == pytest.approx((5, 190))
+
+
+def test_lines_without_a_mark_are_the_part() -> None:
+    box = part_box(read_drawing(stream(START + "G1 X50 Y50 Z0.2\nG1 X70 Y55 E1\n" + SKIRT)))
+    assert box is not None
+    assert (box.min_x, box.max_x, box.max_y) == pytest.approx((50, 70, 55))
+
+
+@pytest.mark.parametrize(("layer", "there"), [(None, True), (1, True), (3, True), (0, False), (4, False), (-1, False)])
+def test_layers_count_from_one(layer: int | None, there: bool) -> None:
+    with nullcontext() if there else pytest.raises(PreviewError, match="the file has 3, counted from 1"):
+        checked_layer(layer, read_drawing(stream(tower(3))))
+
+
+def test_all_eight_corners() -> None:
+    found = corners(Box(1, 2, 3, 4, 5, 6))
+    assert len(set(found)) == 8
+    assert {x for x, _, _ in found} == {1, 4}
+    assert {y for _, y, _ in found} == {2, 5}
+    assert {z for _, _, z in found} == {3, 6}
 
 
 def test_a_grid_of_a_sane_size() -> None:

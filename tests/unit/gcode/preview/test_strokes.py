@@ -143,3 +143,37 @@ def test_absurd_filament_makes_no_absurd_line() -> None:
 def test_up_to_a_layer() -> None:
     strokes = joined([path([(0, 0), (1, 0)], layer=layer) for layer in (-1, 0, 1, 2)])
     assert up_to_layer(drawing(strokes, 3), 2).strokes.layer.tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("gap_mm", "layer", "feature", "goes_on"),
+    [(0.0, 0, 1, True), (0.001, 0, 1, False), (0.0, 1, 1, False), (0.0, 0, 2, False), (5.0, 1, 2, False)],
+)
+def test_a_line_goes_on_in_the_same_place_layer_and_kind_alone(gap_mm: float, layer: int, feature: int, goes_on: bool) -> None:
+    """Each of the three by itself ends a path; heights are equal here."""
+    first = path([(0, 0), (1, 0)])
+    second = path([(1 + gap_mm, 0), (2, 0)])
+    second = Strokes(second.start, second.end, second.filament_mm, second.layer + layer, second.feature - 1 + np.uint8(feature))
+    assert continues(joined([first, second])).tolist() == [goes_on]
+    assert len(thinned(joined([first, second]), 10.0)) == (1 if goes_on else 2)
+
+
+@pytest.mark.parametrize(
+    ("z_mm", "layer", "filament_mm", "width_mm", "height_mm"),
+    [
+        (0.3, -1, 1.0, None, 0.2),  # start code has no layer of its own
+        (0.3, 0, 1.0, None, 0.3),
+        (5.0, 0, 1.0, None, 1.0),
+        (0.001, 0, 1e-6, 0.25, 0.05),
+        (0.2, 0, 1e-6, 0.25, 0.2),
+        (0.2, 0, 1e6, 1.6, 0.2),
+    ],
+)
+def test_sizes_of_lines_and_their_limits(
+    z_mm: float, layer: int, filament_mm: float, width_mm: float | None, height_mm: float
+) -> None:
+    """A bead of width w and height h has the section h (w - h (1 - pi / 4))."""
+    drawing = Drawing(path([(0, 0), (10, 0)], layer=layer, filament_mm=filament_mm), (TRAVEL, EXTERNAL), (z_mm,), AREA)
+    width, height = line_sizes_mm(drawing)
+    expected = filament_mm * AREA / 10 / height_mm + height_mm * (1 - pi / 4) if width_mm is None else width_mm
+    assert (width.tolist(), height.tolist()) == ([pytest.approx(expected)], [pytest.approx(height_mm)])

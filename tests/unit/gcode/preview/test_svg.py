@@ -56,6 +56,12 @@ def test_the_legend_names_what_is_drawn_with_its_share() -> None:
     assert {"paroi extérieure 50 %", "remplissage 50 %"} <= set(words(drawn(text, language="fr")))
 
 
+@pytest.mark.parametrize(("language", "label"), [("en", "0.5 mm"), ("fr", "0,5 mm")])
+def test_a_scale_of_half_a_millimetre_has_a_comma_in_french(language: str, label: str) -> None:
+    tiny = START + ";TYPE:Perimeter\nG1 X50 Y50 Z0.2\nG1 X50.2 Y50 E0.1\n"
+    assert label in words(drawn(tiny, language=language))
+
+
 def test_the_words_tell_layer_and_size() -> None:
     said = words(drawn(tower(3), layer=2, language="fr"))
     assert said[0] == "couche 2 sur 3"

@@ -1,5 +1,7 @@
 """Projections: right way up, true to scale, nothing outside the picture."""
 
+from math import cos, radians, sin
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,17 @@ def test_obliquely_what_is_higher_or_further_back_is_higher_in_the_picture() -> 
     assert view.pixel(0, 0, 10)[1] < view.pixel(0, 0, 0)[1]
     assert view.pixel(0, 10, 0)[1] < view.pixel(0, 0, 0)[1]
     assert view.pixel(10, 0, 0)[0] > view.pixel(0, 0, 0)[0]
+
+
+def test_obliquely_the_front_right_corner_of_the_bed_is_the_nearest() -> None:
+    """By 32 degrees round and 38 down: both sides of a square are seen, the right one more steeply."""
+    view = view_of("isometric")
+    right, back = view.pixel(100, 0), view.pixel(0, 100)
+    assert right == pytest.approx((100 * cos(radians(32)), 100 * sin(radians(32)) * sin(radians(38))))
+    assert back == pytest.approx((100 * sin(radians(32)), -100 * cos(radians(32)) * sin(radians(38))))
+    assert view.pixel(0, 0, 100) == pytest.approx((0, -100 * cos(radians(38))), abs=1e-9)
+    corners = [(0, 0, 0), (100, 0, 0), (0, 100, 0), (100, 100, 0)]
+    assert max(corners, key=lambda corner: float(np.array(corner) @ view.towards)) == (100, 0, 0)
 
 
 @pytest.mark.parametrize("name", VIEWS)
