@@ -69,9 +69,15 @@ def refused(*typed: object) -> FarmError:
 
 
 @pytest.mark.xdist_group("nine frames")
-@pytest.mark.parametrize("option", [("--count", 9), ("--head-width", 20), ("--hole-standard", "din"), ("--wall-lines", 3.5)])
+@pytest.mark.parametrize("option", [("--count", 9), ("--head-width", 20), ("--hole-standard", "din")])
 def test_what_cannot_be_made_is_told_and_nothing_is_written(option: tuple[str, object]) -> None:
     assert refused(*option).exit_code != 0
+
+
+def test_what_is_no_figure_of_a_frame_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+    result = run("frame", "-p", "generic-210", "-o", tmp_path / "frame.gcode", "--wall-lines", 3.5)
+    assert result.exit_code != 0
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.xdist_group("nine frames")
