@@ -338,6 +338,23 @@ def load(kind: type[_Settings], path: Path | None) -> _Settings:
         raise _explain(error.errors()[0], known_keys(kind), source) from error
 
 
+def no_toml(path: Path, error: UnicodeDecodeError | tomllib.TOMLDecodeError) -> ConfigurationError:
+    """What is told of a file that is no TOML: its line, where there is one; what tomllib says has no French."""
+    if isinstance(error, UnicodeDecodeError):
+        return ConfigurationError(
+            Bilingual(
+                f"{path} is not text in UTF-8 (byte {error.start + 1}).",
+                f"{path} n'est pas du texte en UTF-8 (octet {error.start + 1}).",
+            ),
+            next_step=Bilingual("Save it as text in UTF-8.", "Enregistrez-le comme texte en UTF-8."),
+        )
+    why = _PLACE.sub(lambda at: f"(ligne {at[1]}, colonne {at[2]})" if at[1] else "(à la fin du fichier)", str(error))
+    return ConfigurationError(
+        Bilingual(f"{path} is not valid TOML: {error}.", f"{path} n'est pas du TOML valable : {why}."),
+        next_step=Bilingual("Correct that line.", "Corrigez cette ligne."),
+    )
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
@@ -359,8 +376,4 @@ def _from_file(path: Path) -> dict[str, Any]:
             ),
         ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        why = _PLACE.sub(lambda at: f"(ligne {at[1]}, colonne {at[2]})" if at[1] else "(à la fin du fichier)", str(error))
-        raise ConfigurationError(
-            Bilingual(f"{path} is not valid TOML: {error}.", f"{path} n'est pas du TOML valable : {why}."),
-            next_step=Bilingual("Correct that line.", "Corrigez cette ligne."),
-        ) from error
+        raise no_toml(path, error) from error

@@ -19,6 +19,8 @@ Only the serial dialect differs; motion, heat and the truth about the bed are th
 from dataclasses import dataclass
 from typing import Final
 
+from gcode.texts import Bilingual, BilingualError
+
 MARLIN_TEMPERATURES: Final = " T:{t:.2f} /{tt:.2f} B:{b:.2f} /{bt:.2f} @:{duty} B@:{bed_duty}"
 
 
@@ -172,9 +174,10 @@ def flavour_name(text: str) -> str:
     """Check the name of a flavour.
 
     Raises:
-        ValueError: there is none; the message names those there are.
+        BilingualError: there is none; the message names those there are.
 
     """
     if text not in FLAVOURS:
-        raise ValueError(f"it must be one of {', '.join(sorted(FLAVOURS))}")
+        known = ", ".join(sorted(FLAVOURS))
+        raise BilingualError(Bilingual(f"it must be one of {known}", f"il faut l'un de ceux-ci : {known}"))
     return text

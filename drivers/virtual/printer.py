@@ -19,6 +19,7 @@ from drivers.virtual.flavours import flavour_name
 from drivers.virtual.folder import PortFolder, remove_leftovers
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
+from gcode.texts import BilingualError
 
 if TYPE_CHECKING:
     from drivers.marlin.printer import MarlinPrinter
@@ -58,9 +59,9 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         try:
             value = float(text)
         except ValueError:
-            raise ValueError("it must be a number") from None
+            raise BilingualError(Bilingual("it must be a number", "il faut un nombre")) from None
         if not low <= value <= high:
-            raise ValueError(f"it must be between {low:g} and {high:g}")
+            raise BilingualError(Bilingual(f"it must be between {low:g} and {high:g}", f"il faut entre {low:g} et {high:g}"))
         return value
 
     return read
@@ -70,12 +71,12 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError("it must be a whole number") from None
+        raise BilingualError(Bilingual("it must be a whole number", "il faut un nombre entier")) from None
 
 
 def _switch(text: str) -> bool:
     if text not in {"0", "1"}:
-        raise ValueError("it must be 0 or 1")
+        raise BilingualError(Bilingual("it must be 0 or 1", "il faut 0 ou 1"))
     return text == "1"
 
 
@@ -87,7 +88,7 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         value = _whole(text)
         if not low <= value <= high:
-            raise ValueError(f"it must be between {low} and {high}")
+            raise BilingualError(Bilingual(f"it must be between {low} and {high}", f"il faut entre {low} et {high}"))
         return value
 
     return read
@@ -95,7 +96,8 @@ def _between(low: int, high: int) -> Callable[[str], int]:
 
 def _noise_kind(text: str) -> str:
     if text not in NOISE_KINDS:
-        raise ValueError(f"it must be one of {', '.join(NOISE_KINDS)}")
+        known = ", ".join(NOISE_KINDS)
+        raise BilingualError(Bilingual(f"it must be one of {known}", f"il faut l'un de ceux-ci : {known}"))
     return text
 
 
@@ -163,11 +165,11 @@ def read_settings(parts: SplitResult) -> VirtualSettings:
         part, name, read = _KEYS[key]
         try:
             chosen[part][name] = read(text)
-        except ValueError as error:
+        except BilingualError as error:
             raise AddressError(
                 Bilingual(
-                    f"The setting {key}={text} of the virtual printer is wrong: {error}.",
-                    f"Le réglage {key}={text} de l'imprimante virtuelle est faux : {error}.",
+                    f"The setting {key}={text} of the virtual printer is wrong: {error.bilingual.en}.",
+                    f"Le réglage {key}={text} de l'imprimante virtuelle est faux : {error.bilingual.fr}.",
                 ),
                 next_step=Bilingual(
                     "Correct it; example: virtual://?speed=60&bed=210",

@@ -17,7 +17,7 @@ from farm.commands.owned import USUAL, OwnPrinters, configuration
 from farm.commands.probe import look, warn
 from farm.commands.speech import say
 from farm.commands.vocabulary import PRINTER_STATES, word
-from farm.config import NodeSettings, PrinterSection, load
+from farm.config import NodeSettings, PrinterSection, load, no_toml
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, as_typed, command_name
 from farm.language import spoken, system_words
 
@@ -75,10 +75,7 @@ def _check_appendable(before: str, path: Path) -> None:
     try:
         content = tomllib.loads(before)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            Bilingual(f"{path} is not valid TOML: {error}.", f"{path} n'est pas du TOML valable : {error}."),
-            next_step=Bilingual("Correct that line first.", "Corrigez d'abord cette ligne."),
-        ) from error
+        raise no_toml(path, error) from error
     if "printers" in content and "[[printers]]" not in before.replace(" ", ""):
         raise ConfigurationError(
             Bilingual(f"{path} lists its printers in one array.", f"{path} donne ses imprimantes dans un seul tableau."),

@@ -154,7 +154,7 @@ def gcode_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except ContainerError as error:
-        named = Bilingual(*(f"{path.name}: {detail}" for detail in error.bilingual))
+        named = Bilingual(f"{path.name}: {error.bilingual.en}", f"{path.name} : {error.bilingual.fr}")
         raise InvalidError(named, next_step=error.next_step, code=error.code) from error
     except BilingualError as error:
         raise InvalidError(error.bilingual, next_step=error.next_step, code=error.code) from error

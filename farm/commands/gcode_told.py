@@ -197,9 +197,8 @@ def _finding_lines(finding: Finding, *, short: bool, french: bool) -> Iterator[s
     yield f"  {_MARKS[rule.severity]} {rule.explanation_fr if french else rule.explanation_en}{times} [{rule.id}]"
     if short:
         return
-    word = "ligne" if french else "line"
     for hit in finding.hits[:_SHOWN_HITS]:
-        place = f"{word} {hit.line}: {plain(hit.text)}" if hit.line else ""
+        place = headed(both(f"line {hit.line}", f"ligne {hit.line}"), plain(hit.text)) if hit.line else ""
         detail = "" if hit.detail in {hit.text, *_KINDS_OF_UNREAD} else plain(hit.detail)
         told = "  ".join(part for part in (place, detail) if part)
         if told:

@@ -240,7 +240,7 @@ def _orders(farm: FarmView, width: int) -> Iterator[Line]:
         name += spoken(Bilingual(" (recalled)", " (rappelée)")) if view.recalled else ""
         destination = spoken(Bilingual("For", "Pour")) + f" {view.destination}. " if view.destination else ""
         state = spoken(word(ORDER_STATES, view.state))
-        cells = (str(view.good), str(view.quantity), str(view.owed), f"{view.good / view.quantity:.0%}", state)
+        cells = (str(view.good), str(view.quantity), str(view.owed), _percent(view.good / view.quantity), state)
         rows.append(_Row(name, cells, destination + _sentences(view.why_waiting)))
     return _table(_ORDERS, _ORDER_HEADS, rows, width)
 
@@ -256,7 +256,7 @@ def _printer_cells(view: PrinterView, *, noted: bool) -> tuple[str, ...]:
     known = _known(view)
     return (
         spoken(word(PRINTER_STATES, view.state if view.online else "offline")),
-        f"{view.progress:.0%}" if known and view.progress is not None else "",
+        _percent(view.progress) if known and view.progress is not None else "",
         _heat(view.nozzle_c, view.nozzle_target_c) if known else "",
         _heat(view.bed_c, view.bed_target_c) if known else "",
         spoken(_COLLECT_NOTED if noted else word(BED_STATES, view.bed)),
@@ -273,6 +273,10 @@ def _why_not(view: PrinterView) -> str:
         return _sentences(view.why_not)
     others = (reason for reason in view.why_not if reason.code != "printing")
     return f"{spoken(_WAS_PRINTING)} {_sentences(others)}"
+
+
+def _percent(share: float) -> str:
+    return spoken(Bilingual(f"{share:.0%}", f"{share * 100:.0f} %"))
 
 
 def _heat(actual_c: float | None, target_c: float | None) -> str:

@@ -42,6 +42,7 @@ _NOT_CHECKED: Final = Bilingual(
     "  Not checked by this version yet: it counts as it was judged before.",
     "  Pas encore contrôlé par cette version : il compte comme il a été jugé avant.",
 )
+_NO_PROGRAMS: Final = Bilingual("No programs yet.", "Aucun programme.")
 _REJECTED_LATER: Final = Bilingual(
     "    rejected by a later check: nothing more of it is printed; upload a corrected file",
     "    refusé par un contrôle plus récent : rien de plus n'en est imprimé ; envoyez un fichier corrigé",
@@ -193,6 +194,9 @@ def list_programs(client: FarmClient, as_json: AsJson = False) -> None:
     if as_json:
         say_json(answer)
         return
+    if not answer:
+        say(_NO_PROGRAMS)
+        return
     designs = client.get("/designs")
     drafts = {key for design in designs for key in design.get("drafts", ())}
     names = {design["id"]: design["name"] for design in designs}  # people ordered by the name that they gave
@@ -281,8 +285,8 @@ def _say_finding(finding: FindingView, indent: str = "") -> None:
     for hit in finding.hits[:_MOST_HITS]:
         if hit.line:
             detail = "" if hit.detail in {"", hit.text, finding.rule} else f"  ({hit.detail})"
-            place = f"{hit.line}: {hit.text}{detail}"
-            say(Bilingual(f"{indent}  line {place}", f"{indent}  ligne {place}"))
+            text = f"{hit.text}{detail}"
+            say(Bilingual(f"{indent}  line {hit.line}: {text}", f"{indent}  ligne {hit.line} : {text}"))
         elif hit.detail:
             say(f"{indent}  {hit.detail}")
     say(Bilingual(f"{indent}  -> {finding.fix.en}", f"{indent}  -> {finding.fix.fr}"))
@@ -431,8 +435,10 @@ def _say_trust(view: ProgramView) -> None:
 
 
 def _line(view: ProgramView) -> Bilingual:
-    short, printed, time_span = view.sha256[:12], f"{view.parts} x {view.revision}", f"{view.estimated_s / 60:.0f} min"
-    return Bilingual(f"{short}: {printed} on {view.profile}, {time_span}", f"{short} : {printed} pour {view.profile}, {time_span}")
+    short, printed, time_span = view.sha256[:12], f"{view.parts} x {view.revision}", duration(view.estimated_s)
+    return Bilingual(
+        f"{short}: {printed} on {view.profile}, {time_span}", f"{short} : {printed} pour {view.profile}, {time_span.fr}"
+    )
 
 
 def register(app: typer.Typer) -> None:

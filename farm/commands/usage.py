@@ -86,7 +86,7 @@ def _in_french(error: typer.TyperException) -> str | None:
     value = _value(found[2], error.__cause__)
     if value is None:
         return None
-    return f"Valeur incorrecte pour {found[1]} : {value}" if found[1] else f"Valeur incorrecte : {value}"
+    return f"valeur incorrecte pour {found[1]} : {value}" if found[1] else f"valeur incorrecte : {value}"
 
 
 def _value(english: str, cause: BaseException | None) -> str | None:

@@ -147,8 +147,9 @@ def test_a_missing_a_binary_and_a_huge_file_are_clear_errors(tmp_path: Path) -> 
         load(DaemonSettings, tmp_path / "absent.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match="not valid TOML"):
+    with pytest.raises(ConfigurationError, match=r"not text in UTF-8 \(byte 1\)") as caught:
         load(DaemonSettings, binary)
+    assert caught.value.detail_fr == f"{binary} n'est pas du texte en UTF-8 (octet 1)."
     huge = tmp_path / "huge.toml"
     huge.write_bytes(b"#" * (1024**2 + 1))
     with pytest.raises(ConfigurationError, match="larger than 1 MB"):

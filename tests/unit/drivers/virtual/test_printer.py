@@ -94,6 +94,24 @@ def test_wrong_settings_are_named(url: str, named: str) -> None:
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("speed=fast", "il faut un nombre."),
+        ("speed=0", "il faut entre 0.1 et 1000."),
+        ("seed=1.5", "il faut un nombre entier."),
+        ("sd_slot=yes", "il faut 0 ou 1."),
+        ("command_slots=0", "il faut entre 1 et 64."),
+        ("noise_kind=loud", "il faut l'un de ceux-ci : "),
+        ("flavour=smoothie", "il faut l'un de ceux-ci : "),
+    ],
+)
+def test_wrong_settings_are_told_in_french(query: str, told: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        read_settings(urlsplit(f"virtual://?{query}"))
+    assert f"{query} de l'imprimante virtuelle est faux : {told}" in caught.value.detail_fr
+
+
 def test_unknown_setting_names_the_known_ones() -> None:
     with pytest.raises(AddressError, match=r"bed, .*speed"):
         from_url(urlsplit("virtual://?sped=60"), lambda _event: None)

@@ -247,13 +247,13 @@ def test_a_french_terminal_sees_the_whole_status_in_french(control: MemoryContro
         "- Nœud garage : 2 messages rejetés (late 2). Le journal du démon en dit plus.",
         "",
         "Commandes                  bonnes  voulues  à faire  fait  état",
-        "visor-frame-r3 (rappelée)     120      500      380   24%  ouverte",
+        "visor-frame-r3 (rappelée)     120      500      380  24 %  ouverte",
         "    Pour CHU de Nantes. x y",
         "",
         "En stock : 4 x r1 (rappelée : à mettre de côté)",
         "",
         "Imprimantes  état     fait  buse   plateau  occupation",
-        "Ender        imprime   50%  21/0°  21/0°    libre",
+        "Ender        imprime  50 %  21/0°  21/0°    libre",
         "    x y",
     ]
 

@@ -37,10 +37,10 @@ def trusted(farm: Farm, tmp_path: Path) -> str:
 
 def test_a_program_is_added_once(farm: Farm, visor: str, tmp_path: Path) -> None:
     again = farm.run("program", "add", str(tmp_path / "visor.gcode"), *ADD)
-    assert again.stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, 24 g\n"
+    assert again.stdout == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 1 h 0 min, 24 g\n"
     assert (
         farm.run("program", "list").stdout
-        == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 60 min, visor.gcode, design visor-frame\n"
+        == f"{visor[:12]}: 2 x visor-frame-r1 on generic-210, 1 h 0 min, visor.gcode, design visor-frame\n"
     )
     assert len(farm.json("program", "list")) == 1
 
@@ -61,6 +61,12 @@ def test_a_file_that_cannot_be_read(farm: Farm, tmp_path: Path) -> None:
     error = farm.run("program", "add", str(tmp_path / "missing"), *ADD).exception
     assert isinstance(error, ConfigurationError)
     assert error.exit_code == 2
+
+
+def test_a_library_without_programs_says_so(farm: Farm) -> None:
+    assert farm.run("program", "list").stdout == "No programs yet.\n"
+    assert farm.run("program", "list", locale=FRENCH).stdout == "Aucun programme.\n"
+    assert farm.json("program", "list") == []
 
 
 def test_an_empty_file_is_not_sent(farm: Farm, tmp_path: Path) -> None:
@@ -84,7 +90,7 @@ def test_a_rejected_file_names_line_and_remedy(farm: Farm, tmp_path: Path) -> No
     assert result.stdout.splitlines() == ["reject settings: M502 is used.", "  line 3: M502", "  -> Remove the line."]
     assert farm.run("program", "add", path, *ADD, locale=FRENCH).stdout.splitlines() == [
         "refus settings : M502 est utilisé.",
-        "  ligne 3: M502",
+        "  ligne 3 : M502",
         "  -> Retirez la ligne.",
     ]
 
@@ -242,7 +248,7 @@ def test_a_removal_is_told_in_french(farm: Farm, visor: str) -> None:
 def test_a_program_from_beginning_to_end_in_french(farm: Farm, trusted: str) -> None:
     short = trusted[:12]
     listed = farm.french("program", "list").splitlines()
-    assert listed[0] == f"{short} : 2 x visor-frame-r1 pour generic-210, 60 min, visor.gcode, modèle visor-frame"
+    assert listed[0] == f"{short} : 2 x visor-frame-r1 pour generic-210, 1 h 0 min, visor.gcode, modèle visor-frame"
     assert listed[1:3] == [
         "    attend quelqu'un qui réponde de motor-current :",
         f"    farm program release {short} --by NOM --reason RAISON",
