@@ -21,3 +21,4 @@ def pytest_collection_finish() -> None:
     """Let the collector pass over what was imported and collected: it stays, and to look through it was a tenth of the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)  # of what is left, nearly all is over with its test

@@ -79,10 +79,12 @@ def main(arguments: list[str]) -> int:
     """Prepare and run; returns pytest's exit code."""
     quick = "--quick" in arguments
     rest = [argument for argument in arguments if argument != "--quick"]
-    command = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadgroup"]
+    command = [sys.executable, "-m", "pytest", "--dist", "loadgroup"]
     if quick:
-        command += ["-m", "not real and not slow", "--hypothesis-profile", "quick"]
+        # one more than cores: printers of software are waited for nearly as long as is computed
+        command += ["--numprocesses", "3", "-m", "not real and not slow", "--hypothesis-profile", "quick"]
     else:
+        command += ["--numprocesses", "2"]
         install_packages()
         install_octoprint()
         install_printrun()
