@@ -17,7 +17,10 @@ UPLOAD: Final = Bilingual(
     "Upload its G-code first: farm program add FILE --design NAME --revision ID --profile PROFILE.",
     "Envoyez d'abord son G-code : farm program add FILE --design NAME --revision ID --profile PROFILE.",
 )
-ALL_DESIGNS: Final = Bilingual("GET /api/v1/designs lists them all.", "GET /api/v1/designs les donne toutes.")
+ALL_DESIGNS: Final = Bilingual(
+    "`farm program list` shows them, GET /api/v1/designs has all.",
+    "`farm program list` les montre, GET /api/v1/designs les a toutes.",
+)
 
 # noun -> (what is missing, what to do); {key}: what was asked for
 _MISSING: Final = {

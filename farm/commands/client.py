@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import update_wrapper
+from http import HTTPStatus
 from inspect import Parameter, Signature, signature
 from io import BytesIO
 from pathlib import Path
@@ -42,6 +43,13 @@ _NO_TEXT: Final = Bilingual("it is no text", "ce n'est pas du texte")
 _NO_CERTIFICATE: Final = Bilingual("there is no certificate in it", "il ne contient pas de certificat")
 
 
+_OWN_TOKEN: Final = Bilingual(  # the daemon says how a program does it
+    "The operator's is in operator.token in the daemon's data folder: give that file with --token-file, or its text in FARM_TOKEN.",
+    "Celui de l'opérateur est dans operator.token, dans le dossier de données du démon : donnez ce fichier avec --token-file, "
+    "ou son texte dans FARM_TOKEN.",
+)
+
+
 class ProblemError(FarmError):
     """The daemon refused: its problem details."""
 
@@ -52,7 +60,9 @@ class ProblemError(FarmError):
             _in_both(
                 problem, "detail", f"The daemon answered with HTTP status {status}.", f"Le démon a répondu : statut HTTP {status}."
             ),
-            next_step=_in_both(problem, "next_step", "Look at the log of the daemon.", "Regardez le journal du démon."),
+            next_step=_OWN_TOKEN
+            if status == HTTPStatus.UNAUTHORIZED
+            else _in_both(problem, "next_step", "Look at the log of the daemon.", "Regardez le journal du démon."),
             code=str(problem.get("code") or "refused"),
         )
         self.status = status

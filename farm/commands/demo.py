@@ -102,6 +102,12 @@ def _printer_row(printer: dict[str, Any]) -> tuple[Any, ...]:
     return Text(printer["name"]), printer["profile"], state, bar, heat, spoken(word(BED_STATES, printer["bed"]))
 
 
+def _broker(state: dict[str, Any]) -> Bilingual:
+    """The broker in English as the API tells it; of the parenthesis behind its name that has no French."""
+    told = str(state["broker"])
+    return Bilingual(told, told.partition(" (")[0])
+
+
 def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
     table = Table(title=spoken(_TITLE), title_justify="left", expand=False)
     for heading in _HEADINGS:
@@ -111,9 +117,9 @@ def _screen(state: dict[str, Any], order: dict[str, Any], url: str) -> Group:
     good = spoken(Bilingual(f"{order['good']} of {order['quantity']}", f"{order['good']} sur {order['quantity']}"))
     values = zip(_SUMMARY, (good, str(order["scrap"]), str(order["expected"]), str(order["owed"])), strict=True)
     summary = Text("   ").join(Text.assemble((f"{spoken(title)} ", "bold"), value) for title, value in values)
-    broker = state["broker"]
+    broker, broker_fr = _broker(state)
     where = Bilingual(
-        f"Page: {url}    Broker: {broker}    End with Ctrl-C", f"Page : {url}    Courtier : {broker}    Ctrl-C pour finir"
+        f"Page: {url}    Broker: {broker}    End with Ctrl-C", f"Page : {url}    Courtier : {broker_fr}    Ctrl-C pour finir"
     )
     return Group(table, summary, Text(spoken(where), style="dim"))
 
@@ -178,9 +184,9 @@ def _run(farm: LocalFarm, console: Console, frames: int, *, json_output: bool, s
     started = time.monotonic()
     console.print(spoken(_STARTING))
     order = _set_up(farm, frames)
-    broker = farm.get("/farm")["broker"]
+    broker, broker_fr = _broker(farm.get("/farm"))
     where = Bilingual(
-        f"The page of the farm is {farm.url}\nBroker: {broker}", f"La page de la ferme est {farm.url}\nCourtier : {broker}"
+        f"The page of the farm is {farm.url}\nBroker: {broker}", f"La page de la ferme est {farm.url}\nCourtier : {broker_fr}"
     )
     console.print(spoken(where), markup=False)
     shown = console.is_terminal and not json_output

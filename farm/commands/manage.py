@@ -7,7 +7,7 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
-from farm.commands.overview import rejected
+from farm.commands.overview import node_name, rejected
 from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import JOB_STATES, NODE_STATES, ORDER_STATES, OUTCOMES, word
 from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
@@ -217,12 +217,12 @@ def list_nodes(client: FarmClient, as_json: AsJson = False) -> None:
 
 def _of_node(view: NodeView) -> Bilingual:
     state = NODE_STATES["online" if view.online else "away" if view.silent_s is not None else "never"]
-    printers, refused = number_of(len(view.printers), "printer"), rejected(view)
+    name, printers, refused = node_name(view), number_of(len(view.printers), "printer"), rejected(view)
     untold = NOTHING if view.told else Bilingual(", has not told everything yet", ", n'a pas encore tout raconté")
     more = Bilingual(f", {refused.en}", f", {refused.fr}") if any(view.rejected.values()) else NOTHING
     return Bilingual(
-        f"{view.id}: {view.name}, {state.en}, {printers}{untold.en}{more.en}",
-        f"{view.id} : {view.name}, {state.fr}, {printers.fr}{untold.fr}{more.fr}",
+        f"{view.id}: {name.en}, {state.en}, {printers}{untold.en}{more.en}",
+        f"{view.id} : {name.fr}, {state.fr}, {printers.fr}{untold.fr}{more.fr}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
-from farm.commands.vocabulary import BED_STATES, ORDER_STATES, OUTCOMES, PRINTER_STATES, RECOVERIES, joined, word
+from farm.commands.vocabulary import BED_STATES, ORDER_STATES, OUTCOMES, PEOPLE, PRINTER_STATES, RECOVERIES, joined, word
 from farm.errors import as_typed, command_name
 from farm.language import spoken
 from farm.views import AlarmView, FarmView, NodeView, OccupationView, PrinterView, StockView
@@ -19,6 +19,7 @@ __all__ = [
     "alarm_text",
     "duration",
     "hands",
+    "node_name",
     "number_of",
     "overview",
     "plain",
@@ -171,7 +172,13 @@ def rejections(nodes: Iterable[NodeView]) -> list[str]:
 
 
 def _of_node(node: NodeView, text: Bilingual, more: Bilingual = NOTHING) -> Bilingual:
-    return Bilingual(f"Node {node.name}: {text.en}.{more.en}", f"Nœud {node.name} : {text.fr}.{more.fr}")
+    name = node_name(node)
+    return Bilingual(f"Node {name.en}: {text.en}.{more.en}", f"Nœud {name.fr} : {text.fr}.{more.fr}")
+
+
+def node_name(node: NodeView) -> Bilingual:
+    """What people call a node."""
+    return PEOPLE.get(node.id, Bilingual(node.name, node.name))
 
 
 def rejected(node: NodeView) -> Bilingual:

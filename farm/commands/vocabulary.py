@@ -60,6 +60,8 @@ NODE_STATES: Final = {
     "away": Bilingual("not connected", "non connecté"),
     "never": Bilingual("not heard yet", "aucune nouvelle"),
 }
+# the farm's own node, by its id
+PEOPLE: Final = {"people": Bilingual("People", "Les mains")}
 RECOVERIES: Final = {
     "by-itself": Bilingual("It goes on by itself.", "Elle repart toute seule."),
     "by-hand": Bilingual("It needs a hand.", "Elle a besoin d'une main."),

@@ -27,7 +27,10 @@ def find_revision(farm: Farm, key: str) -> Revision:
     if revision is None:
         raise NotFoundError(
             Bilingual(f"There is no revision {key}.", f"Il n'y a pas de révision {key}."),
-            next_step=Bilingual("GET /api/v1/designs lists them all.", "GET /api/v1/designs les donne toutes."),
+            next_step=Bilingual(
+                "`farm program list` shows them, GET /api/v1/designs has all.",
+                "`farm program list` les montre, GET /api/v1/designs les a toutes.",
+            ),
         )
     return revision
 

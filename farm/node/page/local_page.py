@@ -142,8 +142,7 @@ class LocalPage:
             except (ConfigurationError, OSError) as error:
                 if trouble != str(error):
                     trouble = str(error)
-                    detail = error.detail if isinstance(error, ConfigurationError) else trouble
-                    _log.warning("page.closed", detail=detail, next_step=_next_step(error))
+                    _log.warning("page.closed", detail=_detail(error), next_step=_next_step(error))
                 await asyncio.sleep(_RETRY_S)
                 continue
             try:
@@ -162,6 +161,12 @@ class LocalPage:
         self.port = port  # not before its address can be found
         _log.info("page.open", url=url_of(page.host, port), how=_ASK_ADDRESS if beyond else _OPEN_HERE)
         return server
+
+
+def _detail(error: ConfigurationError | OSError) -> str:
+    if isinstance(error, ConfigurationError):
+        return error.detail
+    return Told("page-closed", str(error), system_words(error).fr)
 
 
 def _next_step(error: Exception) -> str:

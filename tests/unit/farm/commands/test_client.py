@@ -120,6 +120,15 @@ def test_a_token_file_that_is_none(tmp_path: Path) -> None:
 # --- talking
 
 
+def test_who_is_refused_without_a_token_learns_how_to_give_one() -> None:
+    said = {"detail": "This needs a credential.", "detail_fr": "Il faut s'identifier.", "next_step": "Send it as a bearer token."}
+    refused = ProblemError(said, 401)
+    assert str(refused).startswith("This needs a credential. The operator's is in operator.token")
+    assert "--token-file" in refused.next_step
+    assert "--token-file" in refused.next_step_fr
+    assert ProblemError(said, 403).next_step == "Send it as a bearer token."
+
+
 def test_it_reads_changes_and_sends(farm: Farm) -> None:
     with FarmClient(Target(farm.url)) as client:
         assert client.get("/printers")[0]["id"] == "prn-1"

@@ -12,7 +12,7 @@ from farm.commands.demo import _run, _screen
 from farm.commands.local_farm import LocalFarm
 
 PRINTER = {"name": "Ada", "profile": "generic-210", "progress": 0.5, "nozzle_c": 199.0, "nozzle_target_c": 200.0}
-STATE = {"printers": [{**PRINTER, "state": "printing", "bed": "occupied"}], "broker": "mosquitto 2.0"}
+STATE = {"printers": [{**PRINTER, "state": "printing", "bed": "occupied"}], "broker": "mosquitto (child process)"}
 ORDER = {"id": "ord-1", "good": 1, "quantity": 2, "scrap": 0, "expected": 1, "owed": 1, "state": "open"}
 
 
@@ -59,7 +59,7 @@ def test_it_tells_in_lines_how_it_goes(tmp_path: Path, monkeypatch: pytest.Monke
     assert lines[:-1] == [
         "Starting the daemon and a node with four virtual printers ...",
         "The page of the farm is URL",
-        "Broker: mosquitto 2.0",
+        "Broker: mosquitto (child process)",
         "1 of 2 good, 1 being made",
         "2 of 2 good, 0 being made",
     ]
@@ -72,7 +72,7 @@ def test_a_french_terminal_is_told_in_french(tmp_path: Path, monkeypatch: pytest
     assert lines[:-1] == [
         "Lancement du démon et d'un nœud avec quatre imprimantes virtuelles...",
         "La page de la ferme est URL",
-        "Courtier : mosquitto 2.0",
+        "Courtier : mosquitto",
         "1 bonne sur 2, 1 en cours",
         "2 bonnes sur 2, 0 en cours",
     ]

@@ -98,6 +98,12 @@ def test_rejected_messages_of_a_node_are_counted_where_it_is_listed(farm: Farm) 
     assert "- Node garage: 3 messages rejected (bad-json 1, too-large 2)." in farm.run("status").stdout
 
 
+def test_the_node_of_people_is_called_as_on_the_page(farm: Farm) -> None:
+    farm.control.add_node("people", name="People")
+    assert "people: People, connected, 0 printers\n" in farm.run("nodes", "list").stdout
+    assert "people : Les mains, connecté, 0 imprimante\n" in farm.run("nodes", "list", locale="fr_FR.UTF-8").stdout
+
+
 def test_nodes_are_listed_with_what_they_still_have_to_tell(farm: Farm) -> None:
     row = farm.control.add_node("nod-2", name="garage")
     farm.control.node_rows["nod-2"] = row.model_copy(update={"told": False, "online": False, "silent_s": None})

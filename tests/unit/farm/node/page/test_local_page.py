@@ -83,6 +83,7 @@ async def test_a_port_in_use_is_told_once_and_tried_again(tmp_path: Path, monkey
             assert not page.open
             (told,) = [line for line in logs if line["event"] == "page.closed"]
             assert "[page] port" in told["next_step"]
+            assert told["detail"].fr == "un autre programme a déjà ce port"
             other.close()
             await until(lambda: page.port)
             assert any(line["event"] == "page.open" for line in logs)
