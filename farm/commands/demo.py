@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.commands.local_farm import LocalFarm, ended_by_signals
-from farm.commands.speech import plural_fr
+from farm.commands.speech import decimal, plural_fr
 from farm.commands.vocabulary import BED_STATES, PRINTER_STATES, word
 from farm.config import PrinterSection
 from farm.language import spoken
@@ -176,7 +176,7 @@ def _done(result: dict[str, Any]) -> Bilingual:
     visors_fr = f"{good} {plural_fr(good, 'bonne')} {plural_fr(good, 'visière')}"
     return Bilingual(
         f"Done: {good} of {ordered} frames good, {scrap} scrap, in {seconds} s.",
-        f"C'est fait : {visors_fr} sur {ordered}, {scrap} au rebut, en {seconds} s.",
+        f"C'est fait : {visors_fr} sur {ordered}, {scrap} au rebut, en {decimal(seconds).fr} s.",
     )
 
 

@@ -15,7 +15,7 @@ import typer
 from farm.commands.gcode_files import bar, gcode_errors, opened, written
 from farm.commands.gcode_profiles import profile_named
 from farm.commands.gcode_read import File, Output, Plate, Profiles
-from farm.commands.gcode_told import both, headed, octets, span
+from farm.commands.gcode_told import both, figure, headed, octets, span
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError
 from farm.language import speaks_french, spoken, system_words
@@ -139,7 +139,8 @@ def _tell_program(output: Path, program: BinaryIO, known: PrinterProfile, *, as_
 
         say_json({"file": str(output), "profile": known.id, **facts_json(facts)})
         return
-    size = f"{facts.layers} {both('layers', 'couches')}, {facts.filament_g:.1f} g, {span(facts.time_s)}, {octets(facts.size_bytes)}"
+    layers, grams = f"{facts.layers} {both('layers', 'couches')}", f"{figure(facts.filament_g, '.1f')} g"
+    size = f"{layers}, {grams}, {span(facts.time_s)}, {octets(facts.size_bytes)}"
     say(headed(output, f"{both('for', 'pour')} {known.name}, {size}"))
 
 

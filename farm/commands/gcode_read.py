@@ -9,7 +9,7 @@ import typer
 from farm.commands.gcode_bounds import bounded
 from farm.commands.gcode_files import Engine, gcode_errors, opened, readable, written
 from farm.commands.gcode_profiles import every_profile, profile_named, profiles_named
-from farm.commands.gcode_told import both, headed, octets, tell_check, tell_facts
+from farm.commands.gcode_told import both, figure, headed, octets, tell_check, tell_facts
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError, NotFoundError
 from farm.language import speaks_french
@@ -79,7 +79,7 @@ def profiles(folder: Profiles = None, as_json: AsJson = False) -> None:
             f"{high - low:g}" for low, high in ((volume.min_x, volume.max_x), (volume.min_y, volume.max_y), (0, volume.max_z))
         )
         heat = f"{one.max_nozzle_c:g} / {one.max_bed_c:g}"
-        say(f"{one.id:<26}{one.name[:32]:<34}{size:<18}{one.nozzle_mm:<9g}{heat:<11}{', '.join(one.materials)}")
+        say(f"{one.id:<26}{one.name[:32]:<34}{size:<18}{figure(one.nozzle_mm):<9}{heat:<11}{', '.join(one.materials)}")
 
 
 def _profile_record(one: PrinterProfile) -> dict[str, Any]:

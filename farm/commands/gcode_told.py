@@ -6,7 +6,7 @@ from typing import Final
 
 from farm.commands.gcode_files import Engine, OpenedFile, inspected, opened
 from farm.commands.gcode_profiles import profile_named
-from farm.commands.speech import duration, plain, say, say_json
+from farm.commands.speech import decimal, duration, plain, say, say_json
 from farm.language import speaks_french, spoken
 from gcode.checks import CheckReport, Finding, Verdict
 from gcode.facts import GcodeFacts
@@ -55,6 +55,12 @@ def span(seconds: float) -> str:
     return both(told, told.fr)
 
 
+def figure(value: float, form: str = "g") -> str:
+    """A figure that is no whole number."""
+    told = decimal(value, form)
+    return both(told, told.fr)
+
+
 def headed(name: object, *texts: str) -> str:
     """What is told of something under its name."""
     return both(f"{name}: {'; '.join(texts)}", f"{name} : {' ; '.join(texts)}")
@@ -94,24 +100,24 @@ def _fact_rows(program: OpenedFile, found: GcodeFacts, assumed_mm: float | None)
         _BEFORE,
         both(f"{heating} of heating, {homing} of homing and probing", f"{heating} de chauffe, {homing} d'origine et de palpage"),
     )
-    grams = f"{found.filament_mm / 1000:.2f} m, {found.filament_cm3:.1f} cm3, {found.filament_g:.1f} g"
-    yield _FILAMENT, _with_claim(grams, found.claimed_filament_mm, lambda length_mm: f"{length_mm / 1000:.2f} m")
+    grams = f"{_metres(found.filament_mm)}, {figure(found.filament_cm3, '.1f')} cm3, {figure(found.filament_g, '.1f')} g"
+    yield _FILAMENT, _with_claim(grams, found.claimed_filament_mm, _metres)
     if assumed_mm is not None:
         yield (
             _NOTE,
             both(
-                f"as filament of {assumed_mm:g} mm, which was assumed: no profile was given (--profile ID)",
-                f"pour un filament de {assumed_mm:g} mm, supposé : aucun profil n'a été donné (--profile ID)",
+                f"as filament of {figure(assumed_mm)} mm, which was assumed: no profile was given (--profile ID)",
+                f"pour un filament de {figure(assumed_mm)} mm, supposé : aucun profil n'a été donné (--profile ID)",
             ),
         )
     if found.layers:
-        usual, first = f"{found.layer_height_mm or 0:g} mm", f"{found.first_layer_height_mm or 0:g} mm"
+        usual, first = f"{figure(found.layer_height_mm or 0)} mm", f"{figure(found.first_layer_height_mm or 0)} mm"
         yield _LAYERS, both(f"{found.layers} of {usual}, the first {first}", f"{found.layers} de {usual}, la première {first}")
     yield _PLASTIC, _extent(found.extruding)
     yield _TRAVEL, _extent(found.travel)
     yield _HEAT, ", ".join(_heat(found))
     if len(found.tools) > 1:
-        yield _TOOLS, ", ".join(f"T{tool.tool}: {tool.filament_mm / 1000:.2f} m" for tool in found.tool_table)
+        yield _TOOLS, ", ".join(headed(f"T{tool.tool}", _metres(tool.filament_mm)) for tool in found.tool_table)
     if found.unreadable:
         unread = both(*_counted(found.unreadable, "line", "ligne"))
         yield _UNREADABLE, both(f"{unread}; gcode check --profile ID shows them", f"{unread} ; gcode check --profile ID les montre")
@@ -126,11 +132,15 @@ def _counted(count: int, thing: str, thing_fr: str) -> Bilingual:
     return Bilingual(f"{amount(count)} {thing}{'' if count == 1 else 's'}", f"{amount(count)} {thing_fr}{'' if count < 2 else 's'}")
 
 
+def _metres(length_mm: float) -> str:
+    return f"{figure(length_mm / 1000, '.2f')} m"
+
+
 def _heat(found: GcodeFacts) -> Iterator[str]:
-    yield both(f"nozzle {found.max_nozzle_c:g} C", f"buse {found.max_nozzle_c:g} C")
-    yield both(f"bed {found.max_bed_c:g} C", f"plateau {found.max_bed_c:g} C")
+    yield both(f"nozzle {figure(found.max_nozzle_c)} C", f"buse {figure(found.max_nozzle_c)} C")
+    yield both(f"bed {figure(found.max_bed_c)} C", f"plateau {figure(found.max_bed_c)} C")
     if found.max_chamber_c:
-        yield both(f"chamber {found.max_chamber_c:g} C", f"enceinte {found.max_chamber_c:g} C")
+        yield both(f"chamber {figure(found.max_chamber_c)} C", f"enceinte {figure(found.max_chamber_c)} C")
 
 
 def _with_claim(own: str, claimed: float | None, told: Callable[[float], str]) -> str:
@@ -142,13 +152,16 @@ def _extent(box: Box | None) -> str:
         return both("none", "aucun")
     axes = ((box.min_x, box.max_x), (box.min_y, box.max_y), (box.min_z, box.max_z))
     to = both("to", "à")
-    return "  ".join(f"{name} {low:.2f} {to} {high:.2f}" for name, (low, high) in zip("XYZ", axes, strict=True)) + " mm"
+    return (
+        "  ".join(f"{name} {figure(low, '.2f')} {to} {figure(high, '.2f')}" for name, (low, high) in zip("XYZ", axes, strict=True))
+        + " mm"
+    )
 
 
 def _feature_lines(found: GcodeFacts) -> Iterator[str]:
     yield f"{both('lines of', 'lignes de'):<28}{spoken(_TIME):>12}{spoken(_FILAMENT):>12}"
     for feature in found.features[:_SHOWN_FEATURES]:
-        yield f"{plain(feature.name)[:26]:<28}{span(feature.time_s):>12}{feature.filament_mm / 1000:>10.2f} m"
+        yield f"{plain(feature.name)[:26]:<28}{span(feature.time_s):>12}{_metres(feature.filament_mm):>12}"
     hidden = len(found.features) - _SHOWN_FEATURES
     if hidden > 0:
         yield both(f"and {hidden} more (--json has them)", f"et {hidden} autres (--json les donne)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from farm.commands.speech import say, say_json
+from farm.commands.speech import decimal, say, say_json
 from farm.config import NodeSettings, PrinterSection, load
 from farm.errors import ConfigurationError, FarmError
 from gcode.texts import NOTHING, Bilingual, both
@@ -117,7 +117,9 @@ def _lines(row: dict[str, Any]) -> Iterator[str | Bilingual]:
     box, said = _box(row["volume"]), _by_profile(_box(wider["volume"])) if "volume" in wider else NOTHING
     yield Bilingual(f"  plastic within {box.en}{said.en}", f"  plastique dans {box.fr}{said.fr}")
     if row["max_print_h"] is not None:
-        yield Bilingual(f"  prints of at most {row['max_print_h']:g} h", f"  impressions de {row['max_print_h']:g} h au plus")
+        yield Bilingual(
+            f"  prints of at most {row['max_print_h']:g} h", f"  impressions de {decimal(row['max_print_h']).fr} h au plus"
+        )
     if row["max_file_bytes"] is not None:
         most = row["max_file_bytes"]
         yield Bilingual(f"  files of at most {most} bytes", f"  fichiers de {most} octets au plus")

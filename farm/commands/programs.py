@@ -10,7 +10,7 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
-from farm.commands.speech import duration, number_of, plain, say, say_json
+from farm.commands.speech import decimal, duration, number_of, plain, say, say_json
 from farm.commands.vocabulary import SEVERITIES, VERDICTS, word
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
 from farm.language import spoken, system_words
@@ -239,13 +239,13 @@ def _say_what(view: ProgramDetail) -> None:
     say(
         Bilingual(
             f"  {parts} of {view.revision} on {view.profile}, {view.material}, nozzle {view.nozzle_mm:g} mm",
-            f"  {parts.fr} de {view.revision} pour {view.profile}, {view.material}, buse {view.nozzle_mm:g} mm",
+            f"  {parts.fr} de {view.revision} pour {view.profile}, {view.material}, buse {decimal(view.nozzle_mm).fr} mm",
         )
     )
     say(
         Bilingual(
             f"  {time_span}, {view.filament_g:.1f} g, {layers}, {size} bytes",
-            f"  {time_span.fr}, {view.filament_g:.1f} g, {layers.fr}, {size.replace(',', ' ')} octets",
+            f"  {time_span.fr}, {decimal(view.filament_g, '.1f').fr} g, {layers.fr}, {size.replace(',', ' ')} octets",
         )
     )
 

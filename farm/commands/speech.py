@@ -59,6 +59,12 @@ def plural_fr(count: int, french: str) -> str:
     return french if abs(count) < 2 else f"{french}s"
 
 
+def decimal(value: float, form: str = "g") -> Told:
+    """A figure for people in the form of a format specification: 25.1; in French (`.fr`) 25,1."""
+    text = format(value, form)
+    return Told("figure", text, text.replace(".", ","))
+
+
 def duration(seconds: float) -> Told:
     """A time span for people: 40 s, 12 min, 3 h 5 min, 2 d 4 h (2 j 4 h)."""
     minutes = int(seconds // 60)

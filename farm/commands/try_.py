@@ -12,7 +12,7 @@ import typer
 
 from drivers.base import PrintEnd, PrintEnded
 from farm.commands.device import errors_as_json, fault_record, shown_url
-from farm.commands.speech import say
+from farm.commands.speech import decimal, say
 from farm.commands.trial import CTRL_C, Display, Trial
 from farm.commands.vocabulary import word
 from farm.errors import InvalidError, NotFoundError
@@ -195,7 +195,7 @@ def try_print(
     if json_output:
         typer.echo(json.dumps(record(job, ended, seconds, url), ensure_ascii=False))
     elif ended.end is PrintEnd.DONE:
-        say(Bilingual(f"Done in {seconds:g} s.", f"Terminé en {seconds:g} s."))
+        say(Bilingual(f"Done in {seconds:g} s.", f"Terminé en {decimal(seconds).fr} s."))
     sys.stdout.flush()
     if ended.end is not PrintEnd.DONE:
         raise typer.Exit(CTRL_C if ended.end is PrintEnd.CANCELLED and not ended.by_person else 1)

@@ -98,7 +98,7 @@ def test_facts_in_french(frame: Path) -> None:
     assert " octets, " in told["fichier"]
     assert "selon le trancheur" in told["durée"]
     assert told["chauffe"] == "buse 205 C, plateau 60 C"
-    assert told["matière"].startswith("X 5.00 à ")
+    assert told["matière"].startswith("X 5,00 à ")
     assert "supposé" in run("facts", frame, env=FRENCH).stdout
     english = {line[:12].strip() for line in run("facts", frame).stdout.splitlines()[:10]}
     assert english & set(told) <= {"filament", ""}, "every label has its own word"

@@ -254,7 +254,7 @@ def test_a_program_from_beginning_to_end_in_french(farm: Farm, trusted: str) -> 
         f"    farm program release {short} --by NOM --reason RAISON",
     ]
     shown = farm.french("program", "show", trusted).splitlines()
-    assert shown[1] == "  2 pièces de visor-frame-r1 pour generic-210, PLA, buse 0.4 mm"
+    assert shown[1] == "  2 pièces de visor-frame-r1 pour generic-210, PLA, buse 0,4 mm"
     assert shown[2].endswith(" octets")
     assert "couche" in shown[2]
     assert "  generic-210 : seulement si quelqu'un en répond (règles 1, révision 1)" in shown

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
+from farm.commands.speech import decimal, duration, number_of, plain, plural_fr, say, say_json
 from gcode.texts import Bilingual
 
 COMMANDS = Path(__file__).parents[4] / "farm" / "commands"
@@ -19,6 +19,12 @@ def test_no_control_reaches_a_terminal(capsys: pytest.CaptureFixture[str]) -> No
     assert plain("a\x1b[31m\u202eb\n") == "a\ufffd[31m\ufffdb\ufffd"
     say("Ender\x07")
     assert capsys.readouterr().out == "Ender\ufffd\n"
+
+
+def test_a_figure_has_a_comma_in_french() -> None:
+    told = decimal(1234.56, ".1f")
+    assert (told, told.fr) == ("1234.6", "1234,6")
+    assert decimal(25.0).fr == "25"
 
 
 @pytest.mark.parametrize(("locale", "said"), [("fr_FR.UTF-8", "La visière\ufffd\n"), ("C.UTF-8", "The visor\ufffd\n")])
