@@ -172,11 +172,11 @@ def test_an_octoprint_with_the_name_of_another_nodes_is_perhaps_the_same(in_farm
 
 def test_a_daemon_that_refuses_is_said_too(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_self: FarmClient, _path: str) -> None:
-        raise ProblemError({"detail": "Who are you?", "next_step": "Give a token."}, 401)
+        raise ProblemError({"detail": "Not for you.", "next_step": "Ask for the right."}, 403)
 
     monkeypatch.setattr(FarmClient, "glance", refused)
     result = _scan(monkeypatch, [PRUSA])
-    assert "not compared with the printers of the farm. Who are you? Give a token." in result.stderr
+    assert "not compared with the printers of the farm. Not for you. Ask for the right." in result.stderr
     assert result.stdout.splitlines()[1].endswith("ours already: Ender")
 
 
