@@ -15,6 +15,7 @@ from farm.node.keeper import Event, Keeper
 from farm.node.ledger import Ledger, LedgerWriteError
 from gcode.texts import told
 from scheduler.model import BedState, JobOutcome
+from tests.patience import PATIENCE_S
 from tests.unit.farm.node.bench import SHA, A, allocation, desired, setup
 
 DAY_S = 86_400.0
@@ -202,7 +203,7 @@ async def test_who_is_cancelled_during_the_commit_does_not_part_the_state_from_t
 
     def slow_commit(ledger: Ledger, changes: core.Changes) -> None:
         writing.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE_S)
         commit(ledger, changes)
 
     monkeypatch.setattr(Ledger, "commit", slow_commit)
