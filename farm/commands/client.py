@@ -41,13 +41,12 @@ _COPY_TOKEN: Final = Bilingual(
 )
 _NO_TEXT: Final = Bilingual("it is no text", "ce n'est pas du texte")
 _NO_CERTIFICATE: Final = Bilingual("there is no certificate in it", "il ne contient pas de certificat")
-
-
 _OWN_TOKEN: Final = Bilingual(  # the daemon says how a program does it
     "The operator's is in operator.token in the daemon's data folder: give that file with --token-file, or its text in FARM_TOKEN.",
     "Celui de l'opérateur est dans operator.token, dans le dossier de données du démon : donnez ce fichier avec --token-file, "
     "ou son texte dans FARM_TOKEN.",
 )
+_OWN_VALUE: Final = Bilingual("Correct that, and give the command again.", "Corrigez cela, et relancez la commande.")
 
 
 class ProblemError(FarmError):
@@ -56,13 +55,17 @@ class ProblemError(FarmError):
     code = "refused"
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        detail = _in_both(
+            problem, "detail", f"The daemon answered with HTTP status {status}.", f"Le démon a répondu : statut HTTP {status}."
+        )
+        next_step = _in_both(problem, "next_step", "Look at the log of the daemon.", "Regardez le journal du démon.")
+        if status == HTTPStatus.UNAUTHORIZED:
+            next_step = _OWN_TOKEN
+        elif problem.get("errors"):
+            detail, next_step = Bilingual(*(text.removeprefix("#/") for text in detail)), _OWN_VALUE
         super().__init__(
-            _in_both(
-                problem, "detail", f"The daemon answered with HTTP status {status}.", f"Le démon a répondu : statut HTTP {status}."
-            ),
-            next_step=_OWN_TOKEN
-            if status == HTTPStatus.UNAUTHORIZED
-            else _in_both(problem, "next_step", "Look at the log of the daemon.", "Regardez le journal du démon."),
+            detail,
+            next_step=next_step,
             code=str(problem.get("code") or "refused"),
         )
         self.status = status

@@ -9,8 +9,8 @@ import typer
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.manage import recall
-from farm.commands.speech import number_of, plain, say, say_json
-from farm.commands.vocabulary import REVISION_STATES, VERDICTS, word
+from farm.commands.speech import number_of, say, say_json
+from farm.commands.vocabulary import AUDIT_ACTIONS_FR, AUDIT_PEOPLE_FR, REVISION_STATES, VERDICTS, word
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView
 from farm.views import ProgramView
@@ -240,13 +240,23 @@ def audit(
         say_json(answer)
         return
     for row in answer:
-        view = AuditView.model_validate(row)
-        when = datetime.fromtimestamp(view.at).astimezone().strftime("%Y-%m-%d %H:%M")
-        more = "; ".join(text for text in (view.reason, view.detail) if text)
-        did = f"{view.action} {plain(view.subject)}{f' ({more})' if more else ''}"
-        say(Bilingual(f"{when}  {view.who}: {did}", f"{when}  {view.who} : {did}"))
+        say(_entry(AuditView.model_validate(row)))
     if not answer:
         say(Bilingual("Nothing is recorded.", "Rien n'est noté."))
+
+
+def _entry(view: AuditView) -> Bilingual:
+    """An entry of the audit, in French in words of the page; what the farm wrote down with it stays as it is."""
+    when = datetime.fromtimestamp(view.at).astimezone().strftime("%Y-%m-%d %H:%M")
+    first = (view.action, view.reason) == ("revision.release", "uploaded")
+    reason = Bilingual(view.reason, "avec son premier programme" if first else view.reason)
+    detail = f" ({view.detail})" if view.detail else ""
+    why = Bilingual(*(f" ({text})" if text else "" for text in reason))
+    who = Bilingual(f"{view.who}:", AUDIT_PEOPLE_FR.get(view.who, view.who))
+    did = Bilingual(view.action, AUDIT_ACTIONS_FR.get(view.action, f": {view.action}"))
+    return Bilingual(
+        f"{when}  {who.en} {did.en} {view.subject}{why.en}{detail}", f"{when}  {who.fr} {did.fr} {view.subject}{why.fr}{detail}"
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -55,6 +55,21 @@ CAPABILITIES: Final = {
     "transcript": Bilingual("transcript", "transcription"),
 }
 SEVERITIES: Final = _words(reject="refus", trust="à valider", warn="avertissement")
+AUDIT_PEOPLE_FR: Final = {"operator": "Un opérateur", "farm": "La ferme"}
+AUDIT_ACTIONS_FR: Final = {
+    "program.add": "a ajouté le programme",
+    "program.release": "a validé le programme",
+    "program.withdraw": "a retiré la validation du programme",
+    "program.remove": "a supprimé le programme",
+    "program.checked-again": "a vérifié de nouveau le programme",
+    "revision.release": "a validé la révision",
+    "revision.recall": "a rappelé la révision",
+    "requester.add": "a ajouté le demandeur",
+    "requester.change": "a modifié le demandeur",
+    "requester.remove": "a supprimé le demandeur",
+    "approval.add": "a noté une approbation du demandeur",
+    "approval.withdraw": "a retiré une approbation du demandeur",
+}
 NODE_STATES: Final = {
     "online": Bilingual("connected", "connecté"),
     "away": Bilingual("not connected", "non connecté"),

@@ -141,6 +141,9 @@ def test_it_reads_changes_and_sends(farm: Farm) -> None:
             client.patch("/orders/ord-0", {"quantity": 0})
         assert caught.value.code == "invalid"
         assert caught.value.problem["errors"][0]["pointer"] == "#/quantity"
+        assert caught.value.detail.startswith("quantity: ")
+        assert caught.value.detail_fr.startswith("quantity : ")
+        assert caught.value.next_step_fr == "Corrigez cela, et relancez la commande."
 
 
 def test_what_the_daemon_says_in_french_is_kept() -> None:

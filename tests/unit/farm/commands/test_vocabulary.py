@@ -8,11 +8,14 @@ import pytest
 
 from drivers.base import PrinterState, Recovery
 from farm.commands.vocabulary import (
+    AUDIT_ACTIONS_FR,
+    AUDIT_PEOPLE_FR,
     BED_STATES,
     JOB_STATES,
     NODE_STATES,
     ORDER_STATES,
     OUTCOMES,
+    PEOPLE,
     PRINTER_STATES,
     RECOVERIES,
     REVISION_STATES,
@@ -34,6 +37,14 @@ def page_words() -> dict[str, str]:
         assert french, name
         found |= dict(re.findall(r'^  (\w+): "(.*)",$', french, re.MULTILINE))
     return found
+
+
+def test_the_audit_and_the_node_of_people_are_told_in_words_of_the_page() -> None:
+    page = page_words()
+    said = {f"audit_{action.replace('.', '_').replace('-', '_')}": french for action, french in AUDIT_ACTIONS_FR.items()}
+    said |= {f"audit_by_{who}": french for who, french in AUDIT_PEOPLE_FR.items()}
+    assert said == {key: page[key] for key in said}
+    assert page["node_people"] == PEOPLE["people"].fr
 
 
 @pytest.mark.parametrize(
