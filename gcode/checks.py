@@ -150,6 +150,7 @@ class Judge:
 
     def __init__(self, profile: PrinterProfile, heaters: Heaters) -> None:
         self.profile = profile
+        self._allowed = profile.allowed_codes.union(line.split()[0] for line in profile.allowed_lines if line.strip())
         self.situation = Situation.of(heaters, profile, self._may_be_macro)
         self._tallies: dict[str, _Tally] = {}
         self._rules: dict[str, tuple[LineRule, ...]] = {}
@@ -254,9 +255,12 @@ class Judge:
                 yield row.rule, wrong
 
     def _may_be_macro(self, code: str) -> bool:
-        """Whether a command needs trust because no list has it, on a firmware whose owners give their own names to macros."""
+        """Whether a command needs trust because no list has it, on a firmware whose owners give their own names to macros.
+
+        One that the profile allows needs none: it excuses nothing, or what is rejected would become good by it.
+        """
         flavour = self.profile.flavour
-        return flavour == KLIPPER and bool(code) and not is_known(flavour, code)
+        return flavour == KLIPPER and bool(code) and code not in self._allowed and not is_known(flavour, code)
 
     def _is_allowed(self, line: Line) -> bool:
         """Whether the profile answers for this very line, or for all with its command: nothing rejected becomes good by it."""

@@ -19,6 +19,7 @@ MAX_NUMBER: Final = 1e6  # no coordinate, feed rate or temperature of a desktop 
 MAX_MOVE_BYTES: Final = 80  # Marlin forgets what is behind the 95th byte; a number and a checksum in front and behind take 13
 MOVES: Final = frozenset({"G0", "G1", "G2", "G3"})
 ARCS: Final = frozenset({"G2", "G3"})
+MAX_BEFORE_WORDS: Final = 32  # characters in front of words for people, spaces included: where a long line is cut depends on it
 _CHUNK_BYTES: Final = 64 * 1024
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _OUTLINES: Final = "EXCLUDE_OBJECT"  # what it and its like are told harms nobody
@@ -248,7 +249,9 @@ def _command(body: str, comment: str, number: int, offset: int) -> Line:
     parameters, wrong = _parameters(code, match[1], text)
     if wrong is None and code in _STRICT_CODES:
         wrong = Defect.DOUBTFUL if _is_doubtful_move(code, match[1], text, parameters, size) else None
-    elif wrong is None and _is_doubtful(code, match[1], text, len(body.strip())):
+    elif wrong is None and (
+        _is_doubtful(code, match[1], text, len(body.strip())) or (code in WORDY_CODES and size - len(text) > MAX_BEFORE_WORDS)
+    ):
         wrong = Defect.DOUBTFUL
     wrong = defect or wrong
     return Line(number, offset, code, parameters, text, comment, wrong, _tight(code, body, text) if wrong is None else "")

@@ -9,8 +9,9 @@ What is text for people, and names of parts (M486 A, as PrusaSlicer, SuperSlicer
 Prusa's 8-bit firmware takes what stands first in a line for its command since 3.13 (prusa3d/Prusa-Firmware#3823), and moved at
 `M117 PETG` before 3.0.12 (#110). Between them, and in Ultimaker's, `process_commands` asks for a G anywhere in the line, then for
 an M. The number behind the G is 0 where none stands, so `AGear` is a G0: it moves nothing unless the line has an X, Y, Z or E
-too, or an F with a number. Such firmwares also end a line at `:`, Prusa's on its card at `#` too (`get_command`). RepRapFirmware
-looks for more commands outside quotes. Marlin since 1.1 (MarlinFirmware/Marlin#2113), Prusa's Buddy and Klipper obey the first.
+too, or an F with a number. Such firmwares also end a line at `:` and after 95 bytes, Prusa's on its card at `#` too: what comes
+then is the next command (`get_command`). RepRapFirmware looks for more commands outside quotes. Marlin since 1.1
+(MarlinFirmware/Marlin#2113), Prusa's Buddy and Klipper obey the first.
 """
 
 import re
@@ -20,7 +21,7 @@ from gcode.judges.finding import MAX_TEXT, Wrong
 from gcode.judges.flavours import GRIFFIN, LEGACY, MARLIN, MODEL_CODES, REPRAP
 from gcode.judges.words import whole
 from gcode.profile import PrinterProfile
-from gcode.reader import ARCS, MOVES, WORDY_CODES, Line
+from gcode.reader import ARCS, MAX_BEFORE_WORDS, MOVES, WORDY_CODES, Line
 
 _EXPONENT: Final = re.compile(r"[\d.]E[-+]?0*[1-9]", re.IGNORECASE)  # E0 and E0.5 behind a number change nothing
 _HEXADECIMAL: Final = re.compile(r"(?<![\d.])0X", re.IGNORECASE)
@@ -28,12 +29,13 @@ _QUOTED: Final = re.compile(r'"[^"]*"')
 _UNSURE: Final = frozenset({MARLIN, GRIFFIN})  # firmwares of several ages, and one whose reader is not public
 _KNOWN_WORDS: Final = frozenset("XYZEFIJKR")
 _DEBUGGING: Final = re.compile(r"D-?\d+(?:\.\d+)?")
-_SEARCHED: Final = re.compile(r"PRUSA|TMC_|CRASH_|BACKLASH_")  # Prusa's 8-bit firmware looks for them before any G or M
+_SEARCHED: Final = re.compile(r"PRUSA|TMC_|CRASH_|BACKLASH_|M0|M1 ")  # Prusa's 8-bit firmware looks for them before any G or M
 _SHOWN_FIRST: Final = frozenset({"M0", "M1", "M117"})  # that it looks for even before
 _NAMING: Final = "M486"
 _OTHER_GROUP: Final = re.compile(r"G\s*(?:[-+.\d]|(?i:inf|nan))")  # a G that is not G0
 _DISPLACED: Final = re.compile(r"[XYZE]|F\s*(?:[-+.\d]|(?i:inf|nan))")
 _LINE_ENDS: Final = re.compile(r"[:#]")
+_ONE_LINE_BYTES: Final = 95 - MAX_BEFORE_WORDS  # and after the 95th byte, whatever stands there
 _COMMAND: Final = re.compile(r"[GMT]\s*\d")
 _NEXT: Final = re.compile(r"[GM]\s*\d", re.IGNORECASE)
 
@@ -113,8 +115,9 @@ def _moves(text: str) -> bool:
 
 
 def _goes_on(text: str) -> bool:
-    """Whether words have a command behind a character that ends lines for some firmwares."""
-    return any(_found(_COMMAND, rest) or _moves(rest) for rest in _LINE_ENDS.split(text)[1:])
+    """Whether words have a command behind what ends lines for some firmwares: a character, or so many bytes."""
+    behind = text.encode()[_ONE_LINE_BYTES:].decode(errors="ignore")
+    return any(_found(_COMMAND, rest) or _moves(rest) for rest in (*_LINE_ENDS.split(text)[1:], behind))
 
 
 def _has_second_letter(line: Line, text: str) -> bool:

@@ -224,6 +224,19 @@ def test_a_person_answers_for_macros_that_heat(names: tuple[str, str], heat: str
         assert "heaters-left-on" in {one.rule.id for one in cut.findings}
 
 
+def test_an_allowed_command_needs_no_trust_and_excuses_nothing() -> None:
+    klipper = profile("generic-klipper")
+    content = f"M140 S60\nM104 S215\nG28\n{PRINTED}LIGHT ON=0\n"
+    by_code, by_line = (
+        replace(klipper, allowed_codes=frozenset({"LIGHT"})),
+        replace(klipper, allowed_lines=frozenset({"LIGHT ON=0"})),
+    )
+    for allowing in (by_code, by_line):
+        report = check(program(content), allowing)
+        assert [one.rule.id for one in report.findings] == ["heaters-left-on"]
+        assert report.verdict is Verdict.REJECT
+
+
 def test_what_no_list_has_is_no_macro_on_a_printer_without_macros() -> None:
     report = check(program(f"{MACRO_START}{PRINTED}PRINT_END\n"), profile())
     assert {"unknown-command", "cold-extrusion", "no-homing"} <= {one.rule.id for one in report.findings}

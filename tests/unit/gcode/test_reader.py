@@ -290,6 +290,7 @@ def test_every_spelling_of_a_command_is_the_same_command(code: str, values: dict
         "M104 S0X1F", "m104 S0", "M104 s0", "M104 S\t0", "M104 S0 \\", "M104 " + " " * 70 + "S0", "M140 0S60", 'G92 "Z50"',
         "G92 *Z50", "G92 (Z50)", "g91", "G28 Z Z", "T0 G92 Z5", "T0 (1)", "M106 S0 M302 P1", "M106 S0 G92 Z200", "M118 hi G1 Z-5",
         "m486 AG92", "G1 X60 M104 S400", "G1 X1 G92 Z5", "G5 X1 Y1 I1 J1 P1 Q1 M104", "G1 H2 Z-5", "G1 Z5 M117", "m73 P1",
+        "M117" + " " * 90 + "M104 S400", " " * 91 + "M486 AM104 S400",
     ],
 )  # fmt: skip
 def test_what_firmwares_read_in_different_ways_is_doubtful(text: str) -> None:
@@ -326,7 +327,7 @@ def test_a_move_that_all_read_alike_is_not_doubtful(text: str) -> None:
         "M104 S200 ; hot", "M104 T0 S200", "M104S200", "M109 R180", "M84 X Y E ", "G28 W", "G28 XY", "G92 E0", "G92E0.0", "T0",
         "M117 G1 and M3", "M0 insert M3 nuts", "M118 G code", "M486 AGear", 'M862.3 P "MK3S"', "M115 U3.8.1", "M204 S 800", "M82\t",
         "G29 P9 X10 Y-4 W32 H4", "M73 P5 R10", "M203 X500.00 Y500.00 Z12.00 E120.00", 'M98 P"prepare.g"', "N3 M104 S200*100",
-        "M486 AM3 nut", "M486 AG92 Z200",
+        "M486 AM3 nut", "M486 AG92 Z200", "N123456 M486 " + " " * 19 + "AM3 nut", "M84" + " " * 40 + "X",
     ],
 )  # fmt: skip
 def test_what_slicers_write_is_not_doubtful(text: str) -> None:

@@ -93,6 +93,13 @@ def test_a_command_among_the_words_of_another(line: str, rejected: set[str], dou
         ("M486 Apart#T1", {"marlin-legacy"}, {"marlin", "griffin"}),
         ("M486 Apart:G Z", {"marlin-legacy"}, {"marlin", "griffin"}),
         ("M486 APRUSA FR", {"marlin-legacy"}, set()),
+        ("M486 ACAM042", {"marlin-legacy", "reprapfirmware"}, set()),  # it stops there and waits, as at M0 and at "M1 "
+        ("M486 AArM1 left", {"marlin-legacy", "reprapfirmware"}, set()),
+        (f"M486 A{'part' * 14}M104 S300", {"reprapfirmware"}, set()),
+        (f"M486 A{'part' * 23}M104 S300", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),  # behind the 95th byte
+        (f"M486 A{'é' * 45}M104 S300", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
+        (f"M117 {'word ' * 18}M104 S300", {"marlin-legacy"}, {"marlin", "griffin"}),
+        (f"M117 {'word ' * 18}and no more", set(), set()),
         ("M117 Glue", set(), set()),
         ("M117 PETG", set(), {"marlin-legacy"}),  # G0 E0
         ("M117 G28", set(), {"marlin-legacy"}),  # an Ultimaker homes
