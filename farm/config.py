@@ -247,6 +247,8 @@ def _given(problem: Any) -> Bilingual:
     value, key = problem.get("input"), str(problem["loc"][-1])
     if not isinstance(value, str | int | float) or problem["type"] in _SAID_ALREADY or any(word in key for word in _MAY_BE_SECRET):
         return NOTHING
+    if problem["type"] in _OF_PARTS or "://" in str(value):  # broker = "mqtt://name:password@farm": a URL at the wrong place
+        return NOTHING
     text = repr(printable(value, _MAX_SAID, "?")) if isinstance(value, str) else json.dumps(value)
     return Bilingual(f", not {text}", f" ; la valeur donnée est {text}")
 
@@ -315,6 +317,7 @@ _MAX_FILE_BYTES: Final = 1024**2
 _MAX_SAID: Final = 60  # characters of a wrong value that are said back
 _MAY_BE_SECRET: Final = ("url", "password", "token", "key")  # parts of the names of keys
 _SAID_ALREADY: Final = frozenset({"value_error", "assertion_error", "missing"})
+_OF_PARTS: Final = frozenset({"model_type", "model_attributes_type", "dict_type", "list_type", "tuple_type", "set_type"})
 _ENVIRONMENT: Final = Bilingual("environment", "environnement")
 _PLACE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")  # as tomllib tells it
 

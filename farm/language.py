@@ -2,13 +2,12 @@
 
 import errno
 import os
-import socket
 from typing import Final
 
 from drivers.errors import Bilingual, DriverError
 from farm.errors import FarmError
 
-# what a person meets: no room, no right, no network. Numbers of POSIX and, for names of hosts, of getaddrinfo (RFC 3493)
+# what a person meets: no room, no right, no network. Numbers of POSIX
 _SYSTEM_FR: Final = {
     errno.ENOENT: "ce fichier ou dossier n'existe pas",
     errno.EACCES: "accès refusé",
@@ -29,10 +28,6 @@ _SYSTEM_FR: Final = {
     errno.EADDRINUSE: "un autre programme a déjà ce port",
     errno.EADDRNOTAVAIL: "cette adresse n'est pas à cette machine",
 }
-_NAMES_FR: Final = {
-    socket.EAI_NONAME: "ce nom est inconnu",
-    socket.EAI_AGAIN: "ce nom ne peut pas être cherché en ce moment",
-}
 
 
 def speaks_french() -> bool:
@@ -48,8 +43,14 @@ def spoken(text: Bilingual) -> str:
 
 def system_words(error: Exception) -> Bilingual:
     """Why the operating system refuses (an OSError), without a full stop; what has no French here stands as it was said."""
+    import socket  # noqa: PLC0415 - eight modules, which most commands need for no error of theirs
+
+    names_fr = {  # of hosts: numbers of getaddrinfo (RFC 3493)
+        socket.EAI_NONAME: "ce nom est inconnu",
+        socket.EAI_AGAIN: "ce nom ne peut pas être cherché en ce moment",
+    }
     english = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    french = _NAMES_FR if isinstance(error, socket.gaierror) else _SYSTEM_FR
+    french = names_fr if isinstance(error, socket.gaierror) else _SYSTEM_FR
     number = errno.ETIMEDOUT if isinstance(error, TimeoutError) else getattr(error, "errno", None) or 0
     if hasattr(error, "library"):  # an ssl.SSLError, whose numbers are not those of the system
         number = 0

@@ -125,6 +125,9 @@ def test_a_wrong_value_is_said_back_when_it_is_one_word(tmp_path: Path, content:
         (NodeSettings, "[[printers]]\nname = 'a'\nprofile = 'p'\nurl = '" + "octoprint://hunter2@" + "x" * 500 + "'"),
         (DaemonSettings, "[broker]\nurls = 'mqtt://daemon:hunter2@host'"),
         (DaemonSettings, "[http]\ntokken = 'hunter2'"),
+        (DaemonSettings, "broker = 'mqtt://daemon:hunter2@host'"),
+        (DaemonSettings, "[http]\nport = 'https://daemon:hunter2@host:8000'"),
+        (NodeSettings, "printers = 'octoprint://hunter2@host'"),
     ],
 )
 def test_what_may_hold_a_secret_is_never_said_back(tmp_path: Path, kind: type[FileSettings], content: str) -> None:

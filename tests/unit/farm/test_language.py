@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 import ssl
+import subprocess
+import sys
 
 import pytest
 
@@ -77,3 +79,8 @@ def test_the_numbers_of_tls_are_not_those_of_the_system() -> None:
         end.do_handshake()
     assert caught.value.errno == errno.ENOENT
     assert system_words(caught.value).fr == caught.value.strerror
+
+
+def test_what_only_an_error_needs_is_not_loaded() -> None:
+    code = "import sys, farm.cli; sys.exit(bool({'socket', 'select', 'typer', 'pydantic'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
