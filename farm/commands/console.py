@@ -36,7 +36,7 @@ _WARNINGS: Final = {
         "it forgets the settings of the machine (M500 after it makes that last)",
         "elle oublie les réglages de la machine (M500 ensuite rend cela durable)",
     ),
-    "M504": Bilingual("it checks and may erase the stored settings", "elle contrôle les réglages enregistrés et peut les effacer"),
+    "M504": Bilingual("it checks and may erase the stored settings", "elle vérifie les réglages enregistrés et peut les effacer"),
     "M524": Bilingual("it ends the print from the card", "elle met fin à l'impression depuis la carte"),
     "M997": Bilingual(
         "it restarts the board for a firmware update", "elle redémarre la carte mère pour une mise à jour du micrologiciel"

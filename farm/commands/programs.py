@@ -34,18 +34,18 @@ _SENDING: Final = Bilingual("sending", "envoi")
 _STEPS: Final = {
     "waiting": Bilingual("waiting for its turn", "attend son tour"),
     "opening": Bilingual("opening", "ouverture"),
-    "checking": Bilingual("checking", "contrôle"),
+    "checking": Bilingual("checking", "vérification"),
     "drawing": Bilingual("drawing", "dessin"),
     "saving": Bilingual("saving", "enregistrement"),
 }
 _NOT_CHECKED: Final = Bilingual(
     "  Not checked by this version yet: it counts as it was judged before.",
-    "  Pas encore contrôlé par cette version : il compte comme il a été jugé avant.",
+    "  Pas encore vérifié par cette version : il compte comme il a été jugé avant.",
 )
 _NO_PROGRAMS: Final = Bilingual("No programs yet.", "Aucun programme.")
 _REJECTED_LATER: Final = Bilingual(
     "    rejected by a later check: nothing more of it is printed; upload a corrected file",
-    "    refusé par un contrôle plus récent : rien de plus n'en est imprimé ; envoyez un fichier corrigé",
+    "    refusé par une vérification plus récente : rien de plus n'en est imprimé ; envoyez un fichier corrigé",
 )
 
 Program = Annotated[str, typer.Argument(help="Its SHA-256, or the beginning of it.")]

@@ -26,7 +26,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 _COMMAND: Final = re.compile(rb"(?m)^[ \t]*(?:N\d+[ \t]*)?[GMT]\d", re.IGNORECASE)
 _UNCHECKED: Final = Bilingual(
     "the file is not checked against a printer; --profile generic-210 (or another profile) does that.",
-    "le fichier n'est pas contrôlé pour une imprimante ; --profile generic-210 (ou un autre profil) le fait.",
+    "le fichier n'est pas vérifié pour une imprimante ; --profile generic-210 (ou un autre profil) le fait.",
 )
 _WARNING: Final = Bilingual("warning:", "attention :")
 # In French it is said of an impression: "elle a échoué".
