@@ -56,10 +56,11 @@ class Reported:
         """What a person should know now: what it says, else what is not as usual."""
         return self.dialogue.note or self._factors() or self.unknown
 
-    def _factors(self) -> str | None:
+    def _factors(self) -> Bilingual | None:
         if self.speed_percent == self.flow_percent == FULL_PERCENT:
             return None
-        return f"Speed {self.speed_percent:g} %, flow {self.flow_percent:g} %."
+        speed, flow = self.speed_percent, self.flow_percent
+        return Bilingual(f"Speed {speed:g} %, flow {flow:g} %.", f"Vitesse {speed:g} %, débit {flow:g} %.")
 
     @property
     def unknown(self) -> Bilingual | None:

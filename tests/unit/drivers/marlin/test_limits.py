@@ -162,7 +162,7 @@ def test_factors_that_a_person_changed_are_seen_in_a_pause(world: World) -> None
     world.run(lambda: world.phase() is Phase.PAUSED, limit_s=60)
     world.pass_time(30)
     assert world.protocol.reported.speed_percent == 75.0
-    assert world.protocol.reported.note == "Speed 75 %, flow 100 %."
+    assert world.protocol.reported.note == ("Speed 75 %, flow 100 %.", "Vitesse 75 %, débit 100 %.")
 
 
 def test_last_words_cool_all_that_is_warm() -> None:
