@@ -79,7 +79,7 @@ def hidden_command(line: Line, profile: PrinterProfile) -> Wrong | None:
     elif profile.flavour != LEGACY:
         hidden = False
     elif line.code in _SHOWN_FIRST:
-        hidden = _goes_on(text)
+        hidden = _goes_on(text) or any(_found(_SEARCHED, rest) for rest in _next_lines(text))
     else:
         hidden = _found(_SEARCHED, text) or _is_obeyed(line)
     return Wrong(text[:MAX_TEXT]) if hidden else None
@@ -114,10 +114,14 @@ def _moves(text: str) -> bool:
     return "G" in text and (_found(_OTHER_GROUP, text) or _found(_DISPLACED, text))
 
 
+def _next_lines(text: str) -> list[str]:
+    """What stands behind what ends lines for some firmwares: a character, or so many bytes."""
+    return [*_LINE_ENDS.split(text)[1:], text.encode()[_ONE_LINE_BYTES:].decode(errors="ignore")]
+
+
 def _goes_on(text: str) -> bool:
-    """Whether words have a command behind what ends lines for some firmwares: a character, or so many bytes."""
-    behind = text.encode()[_ONE_LINE_BYTES:].decode(errors="ignore")
-    return any(_found(_COMMAND, rest) or _moves(rest) for rest in (*_LINE_ENDS.split(text)[1:], behind))
+    """Whether words have a command in the lines that some firmwares make of them."""
+    return any(_found(_COMMAND, rest) or _moves(rest) for rest in _next_lines(text))
 
 
 def _has_second_letter(line: Line, text: str) -> bool:

@@ -100,6 +100,8 @@ def test_a_command_among_the_words_of_another(line: str, rejected: set[str], dou
         (f"M486 A{'é' * 45}M104 S300", {"marlin-legacy", "reprapfirmware"}, {"marlin", "griffin"}),
         (f"M117 {'word ' * 18}M104 S300", {"marlin-legacy"}, {"marlin", "griffin"}),
         (f"M117 {'word ' * 18}and no more", set(), set()),
+        ("M117 go: PRUSA FR", {"marlin-legacy"}, set()),
+        (f"M117 {'word ' * 18}CRASH_OFF", {"marlin-legacy"}, set()),
         ("M117 Glue", set(), set()),
         ("M117 PETG", set(), {"marlin-legacy"}),  # G0 E0
         ("M117 G28", set(), {"marlin-legacy"}),  # an Ultimaker homes
