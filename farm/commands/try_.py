@@ -139,10 +139,13 @@ def _tell(ended: PrintEnded) -> None:
     if ended.end is PrintEnd.DONE:
         return
     end, detail, fault = word(_ENDS, ended.end), both(ended.detail), ended.fault
-    say(
-        Bilingual(f"farm: the print ended as {end.en}: {detail.en}", f"farm: l'impression {end.fr} : {detail.fr}"),
-        err=True,
-    )
+    if detail.en == "Cancelled.":  # and no more of it is known
+        say(Bilingual("farm: the print was cancelled.", "farm: l'impression a été annulée."), err=True)
+    else:
+        say(
+            Bilingual(f"farm: the print ended as {end.en}: {detail.en}", f"farm: l'impression {end.fr} : {detail.fr}"),
+            err=True,
+        )
     if fault is not None:
         said = repr(fault.text)
         say(

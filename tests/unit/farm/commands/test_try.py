@@ -217,6 +217,18 @@ def test_an_end_is_told_in_the_language_of_the_terminal(
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("C.UTF-8", "farm: the print was cancelled.\n"), ("fr_FR.UTF-8", "farm: l'impression a été annulée.\n")],
+)
+def test_a_cancelled_print_is_not_told_twice(
+    locale: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    _tell(PrintEnded("job-1", PrintEnd.CANCELLED, Told("cancelled", "Cancelled.", "Annulée.")))
+    assert capsys.readouterr().err == said
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FarmError, match="is no file"):
         check_file(tmp_path)
