@@ -38,6 +38,13 @@ def schemes() -> list[str]:
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))})
 
 
+def shown(url: str) -> str:
+    """A printer URL without its query, which may name a key, and without what belongs before an @."""
+    bare = url.partition("?")[0]
+    scheme, found, rest = bare.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if found else bare
+
+
 def open_driver(url: str, listener: EventListener) -> Driver:
     """Make the driver for `url`; it is not connected yet.
 
@@ -50,9 +57,9 @@ def open_driver(url: str, listener: EventListener) -> Driver:
         parts = urlsplit(url)
     except ValueError as error:
         raise AddressError(
-            Bilingual(f"The printer URL {url!r} cannot be read: {error}.", f"L'adresse {url!r} est illisible : {error}."),
+            Bilingual(f"The printer URL {shown(url)!r} cannot be read.", f"L'adresse {shown(url)!r} est illisible."),
             next_step=Bilingual(f"Check its form. Example: {EXAMPLE}", f"Vérifiez sa forme. Exemple : {EXAMPLE}"),
-        ) from error
+        ) from error  # which may say the URL back
     if parts.scheme in BUILT_IN:
         return _load(BUILT_IN[parts.scheme])(parts, listener)
     for point in entry_points(group=ENTRY_POINT_GROUP):
@@ -68,7 +75,7 @@ def open_driver(url: str, listener: EventListener) -> Driver:
         )
     known = ", ".join(f"{scheme}://" for scheme in schemes())
     raise AddressError(
-        Bilingual(f"No driver for the printer URL {url!r}.", f"Aucun pilote pour l'adresse {url!r}."),
+        Bilingual(f"No driver for the printer URL {shown(url)!r}.", f"Aucun pilote pour l'adresse {shown(url)!r}."),
         next_step=Bilingual(
             f"Begin it with one of: {known}. Example: {EXAMPLE}", f"Commencez-la par l'un de : {known}. Exemple : {EXAMPLE}"
         ),

@@ -12,7 +12,7 @@ import typer
 
 from drivers.base import Capability, Driver, DriverEvent, Fault, PrinterStatus, Recorded, StatusChanged
 from drivers.errors import DriverError
-from drivers.registry import open_driver
+from drivers.registry import open_driver, shown
 from farm.commands.speech import number_of, say
 from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError, InvalidError
@@ -73,10 +73,8 @@ def fault_record(fault: Fault) -> dict[str, Any]:
 
 
 def shown_url(url: str) -> str:
-    """A printer URL without its query, which may name a key, and without what belongs before an @."""
-    bare = url.partition("?")[0]
-    scheme, found, rest = bare.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if found else bare
+    """A printer URL without what may be a secret."""
+    return shown(url)
 
 
 def write_file(path: Path, content: bytes, what: Bilingual) -> None:

@@ -42,6 +42,13 @@ def test_a_web_address_is_told_how_to_become_an_octoprint(scheme: str) -> None:
         assert "hunter2" not in text
 
 
+@pytest.mark.parametrize("url", ["octoprint://hunter2@pi", "octo://pi?apikey=hunter2", "marlin://[hunter2@", "http://hunter2@[pi"])
+def test_a_url_that_means_nothing_may_still_hold_a_key(url: str) -> None:
+    with pytest.raises(AddressError) as refused:
+        open_driver(url, _nobody)
+    assert "hunter2" not in " ".join(refused.value.bilingual)
+
+
 def test_a_malformed_url_is_an_address_error() -> None:
     with pytest.raises(AddressError, match="cannot be read"):
         open_driver("marlin://[half", _nobody)
