@@ -5,7 +5,6 @@ pydantic refuses for it is told by `farm.wrong_values`.
 """
 
 import re
-import sys
 from typing import Any, Final, Protocol, cast
 
 import typer
@@ -64,7 +63,7 @@ def tell(error: typer.TyperException) -> None:
     if french is None:
         cast("_Shown", error).show()
         return
-    sys.stderr.write(_ERROR.format(usage=_usage(getattr(error, "ctx", None)), error=french))
+    typer.echo(_ERROR.format(usage=_usage(getattr(error, "ctx", None)), error=french), nl=False, err=True)
 
 
 def _usage(context: Any) -> str:

@@ -1,6 +1,7 @@
 """A command line that cannot be meant is told in the language of who typed it."""
 
 import os
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -132,3 +133,9 @@ def test_what_is_not_known_is_told_in_typers_words(capsys: pytest.CaptureFixture
     told("orders 1 --colour red")
     tell(typer.BadParameter("it is Tuesday"))
     assert capsys.readouterr().err == "Error: Invalid value: it is Tuesday\n"
+
+
+@pytest.mark.usefixtures("french")
+def test_where_standard_error_is_closed_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    told("orders")
