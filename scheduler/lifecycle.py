@@ -148,11 +148,18 @@ class Intake:
             self.draft.put(order)
         revision = self.draft.farm.revisions.get(job.revision)
         if revision is not None and revision.recalled:
-            self.notice(
-                "revision.recalled",
-                f"{fact.good} parts of the recalled revision {job.revision} were collected.",
-                f"{fact.good} pièces de la révision rappelée {job.revision} ont été collectées.",
-            )
+            if fact.good > 1:
+                self.notice(
+                    "revision.recalled",
+                    f"{fact.good} parts of the recalled revision {job.revision} were collected.",
+                    f"{fact.good} pièces de la révision rappelée {job.revision} ont été collectées.",
+                )
+            elif fact.good:  # none: whoever collected knew it
+                self.notice(
+                    "revision.recalled",
+                    f"1 part of the recalled revision {job.revision} was collected.",
+                    f"1 pièce de la révision rappelée {job.revision} a été collectée.",
+                )
             return
         taken = 0
         if order is not None and order.revision == job.revision and is_approved(self.draft.farm, order.requester, job.revision):

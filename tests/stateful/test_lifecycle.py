@@ -148,7 +148,7 @@ class Books:
             counts = fact.reference.revision not in recalled
             self.counted[job] = (fact.reference.revision, fact.good if counts else 0)
             self.scrap[fact.reference.order] += fact.scrap
-            return set() if counts else {"revision.recalled"}
+            return set() if counts or not fact.good else {"revision.recalled"}
         return set()
 
 
