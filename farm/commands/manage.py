@@ -304,8 +304,8 @@ def recall(
             next_step=Bilingual(f"Known revisions: {near}.", f"Révisions connues : {near}.") if known else _KNOWS_NONE,
         )
     question = Bilingual(
-        f"Recall {revision}? Its parts will not count any more, wherever they are. This cannot be taken back.",
-        f"Rappeler {revision} ? Ses pièces ne compteront plus, où qu'elles soient. On ne peut pas revenir en arrière.",
+        f"Recall {revision}? No more parts of it are made, counted or given out. This cannot be taken back.",
+        f"Rappeler {revision} ? Plus aucune pièce n'en sera faite, comptée ni donnée. On ne peut pas revenir en arrière.",
     )
     make_sure(question, yes=yes)
     answer = client.post(f"/revisions/{revision}/recall")

@@ -295,6 +295,9 @@ class Receiver:
         farm = draft.farm
         now = (with_earlier(printer_now(node, one), farm.printers.get(one.id), farm.programs) for one in printers)
         effects.take_printers(draft, node, {shown.id: (here, shown) for here, shown in zip(now, printers, strict=True)})
+        record = draft.farm.node_records[node]
+        if report.name not in {"", record.name}:  # its owner has named it anew since it joined
+            draft.put(replace(record, name=report.name))
         for shown in report.printers:
             if draft.farm.printer_records.get(shown.id) != record_of(node, shown):
                 draft.put(record_of(node, shown))

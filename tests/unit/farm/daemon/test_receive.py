@@ -134,3 +134,11 @@ async def test_the_last_report_of_a_batch_is_what_is_shown(farm: Farm) -> None:
     _draft, effects = taken(farm, first, last)
     effects.show(farm.world, farm.clock.boot_s())
     assert {key: printer.material for key, printer in farm.world.printers.items()} == {"p1": "PETG"}
+
+
+async def test_a_node_is_called_what_its_owner_calls_it_now(farm: Farm) -> None:
+    joined_as = farm.world.durable.node_records["n1"].name
+    await farm.hear(farm.report(printer_report(), name="Atelier"))
+    assert farm.world.durable.node_records["n1"].name == "Atelier" != joined_as
+    await farm.hear(farm.report(printer_report(material="PETG")))
+    assert farm.world.durable.node_records["n1"].name == "Atelier", "an older node does not say its name"
