@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
 from farm.language import spoken, system_words, told
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, both
 
 if TYPE_CHECKING:
     import typer
@@ -85,14 +85,9 @@ def _quick(words: Sequence[str]) -> int | None:
     from farm.commands.gcode_quick import answer  # noqa: PLC0415 - only here
 
     try:
-        code = answer(words[1:])
-        sys.stdout.flush()
+        return answer(words[1:])
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # who reads has seen enough; the end of this process shall not say it once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return code
 
 
 def main() -> None:
@@ -106,19 +101,33 @@ def main() -> None:
         code = _quick(words)
         if code is None:
             code = _run(words)
+        sys.stdout.flush()
     except (FarmError, DriverError) as error:
         sys.stderr.write(f"farm: {as_typed(told(error))}\n")
         sys.exit(getattr(error, "exit_code", 1))
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_OUTPUT:
             raise  # not a person's file: a mistake of ours, whose place must be seen
-        sys.stderr.write(f"farm: {told(_of_a_file(error))}\n")
+        if error.errno != errno.EPIPE:  # else who reads has seen enough
+            sys.stderr.write(f"farm: {told(_of_a_file(error))}\n")
+        if error.filename is None:
+            _let_go_of_output()
         sys.exit(1)
     sys.exit(code)
 
 
+def _let_go_of_output() -> None:
+    """What could not be written is not tried again, and not complained of once more, when this process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _spare_old_terminals() -> None:
-    """Show ? for a letter that the terminal's encoding lacks (ISO 8859-1 has no œ), instead of ending at the first nœud."""
+    """Show ? for a letter that the terminal's encoding lacks (ISO 8859-1 has no œ), instead of ending at the first nœud.
+
+    Who closed standard output wants none.
+    """
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")
 
@@ -142,11 +151,13 @@ def _run(words: Sequence[str]) -> int | None:
 
 def _of_a_file(error: OSError) -> FarmError:
     """A file or folder that the system refuses us, where the command itself did not expect it."""
-    name, why = os.fsdecode(error.filename), system_words(error)
+    name = both(os.fsdecode(error.filename)) if error.filename is not None else Bilingual("standard output", "sortie standard")
+    why = system_words(error)
     step = _STEPS.get(error.errno or 0, Bilingual("Look at that file or folder.", "Regardez ce fichier ou ce dossier."))
-    return FarmError(Bilingual(f"{name}: {why.en}.", f"{name} : {why.fr}."), next_step=step, code="file")
+    return FarmError(Bilingual(f"{name.en}: {why.en}.", f"{name.fr} : {why.fr}."), next_step=step, code="file")
 
 
+_OF_OUTPUT: Final = frozenset({errno.ENOSPC, errno.EPIPE})  # where a stream is meant, no file has a name
 _STEPS: Final = {
     errno.EACCES: Bilingual("Run this as the user whom it belongs to.", "Lancez ceci sous l'utilisateur à qui il appartient."),
     errno.EPERM: Bilingual("Run this as the user whom it belongs to.", "Lancez ceci sous l'utilisateur à qui il appartient."),

@@ -119,10 +119,21 @@ def find_daemon(url: str | None = None, token_file: Path | None = None, authorit
 def _parts(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc:
             return parts.scheme, parts.hostname
     except ValueError:
         pass  # a bad port or a broken IPv6 address: told below
+    if "@" in url:  # not said back: what stands before it may be a password
+        raise ConfigurationError(
+            Bilingual(
+                "The address of the daemon must name a host and port only.",
+                "L'adresse du démon ne doit nommer qu'une machine et un port.",
+            ),
+            next_step=Bilingual(
+                "Take out what stands before the @; the token belongs into a file: --token-file, or FARM_TOKEN.",
+                "Retirez ce qui précède le @ ; le jeton va dans un fichier : --token-file, ou FARM_TOKEN.",
+            ),
+        )
     raise ConfigurationError(
         Bilingual(f"{url} is no address of a daemon.", f"{url} n'est pas l'adresse d'un démon."),
         next_step=Bilingual(f"Give --url such as {_DEFAULT_URL}.", f"Donnez --url, par exemple {_DEFAULT_URL}."),

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shlex
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -14,6 +16,7 @@ from farm import cli
 from farm.commands.speech import say
 from farm.errors import ConfigurationError
 from gcode.texts import told
+from tests.patience import PATIENCE_S
 
 
 def test_an_error_is_one_line_with_the_command_that_this_person_types(
@@ -169,3 +172,37 @@ def test_a_letter_that_a_terminal_lacks_ends_nothing(monkeypatch: pytest.MonkeyP
     sys.stdout.flush()
     assert ended.value.code is None
     assert written.getvalue() == said
+
+
+@pytest.mark.parametrize("words", [["gcode", "profiles"], ["gcode", "frame", "--help"], ["--help"]])
+def test_a_disk_that_is_full_of_our_output_is_told_in_one_line(words: list[str]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = farm(words, full.fileno())
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "farm: standard output: No space left on device. The disk is full: make room.\n",
+    )
+
+
+def test_who_reads_no_further_is_told_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = farm(["gcode", "profiles"], writing)
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_who_closed_the_output_wants_none() -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m farm gcode profiles >&-"
+    ended = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE_S)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def farm(words: list[str], output: int) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "farm", *words]
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    return subprocess.run(
+        command, stdout=output, stderr=subprocess.PIPE, text=True, check=False, timeout=PATIENCE_S, env=environment
+    )

@@ -340,3 +340,11 @@ def test_a_wrong_address_is_told_before_the_command_begins() -> None:
     error = CliRunner().invoke(_asked(given), ["/x", "--url", "nonsense"]).exception
     assert isinstance(error, ConfigurationError)
     assert given == []
+
+
+@pytest.mark.parametrize("url", ["http://anna:s3cret@farm.local:8080", "http://s3cret@[::1", "ftp://anna:s3cret@farm"])
+def test_a_password_in_the_address_is_refused_and_not_said_back(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        find_daemon(url)
+    assert "--token-file" in refused.value.next_step
+    assert "s3cret" not in f"{refused.value} {refused.value.bilingual.fr}"
