@@ -22,6 +22,7 @@ from tests.unit.scheduler.farms import (
     order,
     printer,
     program,
+    record,
     started,
 )
 
@@ -107,3 +108,24 @@ def test_parts_of_an_order_whose_requester_took_its_approval_back_become_stock()
     assert (taken.orders["o1"].good, taken.stock["r1"].parts) == (0, 1)
     given = after_collecting(farm(printers=[printer()], approvals=[APPROVED], **tables))
     assert (given.orders["o1"].good, "r1" in given.stock) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("good", "told"),
+    [
+        (0, []),
+        (1, ["1 pièce de la révision rappelée r1 a été collectée."]),
+        (2, ["2 pièces de la révision rappelée r1 ont été collectées."]),
+    ],
+)
+def test_good_parts_of_a_recalled_revision_are_told_where_there_are_any(good: int, told: list[str]) -> None:
+    recalled = farm(
+        orders=[order(quantity=4)],
+        revisions=[Revision("r1", "d1", 0.0, recalled=True)],
+        programs=[program(parts=2)],
+        allocations=[allocation(parts=2)],
+        node_records=[record()],
+    )
+    facts = (started(parts=2), ended(parts=2), collected(good=good, scrap=2 - good, parts=2))
+    notices = take_batch(Draft(recalled), Batch("n1", "e1", 1, facts), NOW_S, RULES)
+    assert [notice.fr for notice in notices if notice.code == "revision.recalled"] == told

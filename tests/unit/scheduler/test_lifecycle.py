@@ -32,7 +32,6 @@ from tests.unit.scheduler.farms import (
     job,
     order,
     printer,
-    program,
     record,
     started,
 )
@@ -161,23 +160,6 @@ def test_good_parts_of_a_recalled_revision_are_recorded_and_never_counted() -> N
     assert after.orders["o1"].good == 0
     assert "r1" not in after.stock
     assert codes(notices) == ["revision.recalled"]
-
-
-@pytest.mark.parametrize(
-    ("good", "told"),
-    [
-        (0, []),
-        (1, ["1 pièce de la révision rappelée r1 a été collectée."]),
-        (2, ["2 pièces de la révision rappelée r1 ont été collectées."]),
-    ],
-)
-def test_good_parts_of_a_recalled_revision_are_told_where_there_are_any(good: int, told: list[str]) -> None:
-    recalled = world(
-        revisions=[Revision("r1", "d1", 0.0, recalled=True)], programs=[program(parts=2)], allocations=[allocation(parts=2)]
-    )
-    facts = (started(parts=2), ended(parts=2), collected(good=good, scrap=2 - good, parts=2))
-    _, notices = take(recalled, *facts)
-    assert [notice.fr for notice in notices if notice.code == "revision.recalled"] == told
 
 
 # --- dedupe -----------------------------------------------------------------------------------------------------------------------
