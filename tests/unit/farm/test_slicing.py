@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import tempfile
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -47,6 +48,13 @@ def running(marker: str) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the slicers of this test have in their command lines, and those of tests beside it have not."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return f"{tmp_path}/farm-slicing-"
 
 
 async def test_the_program_arrives_whole_with_what_the_slicer_said(tmp_path: Path, model: Path) -> None:
@@ -105,9 +113,8 @@ async def test_a_runaway_ends_with_its_whole_group(tmp_path: Path, model: Path) 
     assert not (tmp_path / "x.gcode").exists()
 
 
-async def test_who_cancels_leaves_no_process(tmp_path: Path, model: Path) -> None:
-    mark = f"cancelled-{os.getpid()}"
-    slicer = stand_in(tmp_path, "echo '10 => begun'; while :; do sleep 0.05; done").rename(tmp_path / mark)
+async def test_who_cancels_leaves_no_process(tmp_path: Path, model: Path, mark: str) -> None:
+    slicer = stand_in(tmp_path, "echo '10 => begun'; while :; do sleep 0.05; done")
     begun = asyncio.Event()
     task = asyncio.create_task(slice_model(model, PROFILE, tmp_path / "x.gcode", slicer=slicer, on_progress=lambda *_: begun.set()))
     await asyncio.wait_for(begun.wait(), PATIENCE_S)
@@ -249,7 +256,7 @@ async def test_a_binary_stl_without_a_high_byte_is_read(tmp_path: Path, prusasli
 
 
 @pytest.mark.real
-async def test_a_runaway_of_prusaslicer_is_ended(tmp_path: Path, prusaslicer: Path) -> None:
+async def test_a_runaway_of_prusaslicer_is_ended(tmp_path: Path, prusaslicer: Path, mark: str) -> None:
     """Fine layers of a large body: minutes of work."""
     model = tmp_path / "large.stl"
     model.write_bytes(box_stl(180, 180, 180))
@@ -263,14 +270,14 @@ async def test_a_runaway_of_prusaslicer_is_ended(tmp_path: Path, prusaslicer: Pa
             limits=SliceLimits(time_s=3.0),
         )
     assert caught.value.limit == "time"
-    assert running("farm-slicing-") == []
+    assert running(mark) == []
 
 
 @pytest.mark.real
-async def test_prusaslicer_without_memory_is_no_crash_of_ours(tmp_path: Path, prusaslicer: Path, model: Path) -> None:
+async def test_prusaslicer_without_memory_is_no_crash_of_ours(tmp_path: Path, prusaslicer: Path, model: Path, mark: str) -> None:
     with pytest.raises((SlicerLimitError, SlicerRefusedError, SlicerMissingError)):
         await slice_model(model, PROFILE, tmp_path / "x.gcode", slicer=prusaslicer, limits=SliceLimits(memory_bytes=120_000_000))
-    assert running("farm-slicing-") == []
+    assert running(mark) == []
 
 
 @pytest.mark.real
