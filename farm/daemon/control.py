@@ -9,7 +9,6 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
-from farm.control_errors import missing
 from farm.daemon import beds, brokers, orders, removal, set_aside
 from farm.daemon.engine import Engine
 from farm.daemon.healer import healing_alarm, put_back_alarm
@@ -162,7 +161,10 @@ class DaemonControl(LibraryControl):
         """One job. NotFoundError."""
         known = self._engine.world.durable.jobs.get(job) or (await self._store.find(Job, [job])).get(job)
         if known is None:
-            raise missing("job", job)
+            raise NotFoundError(
+                Bilingual(f"There is no job {job}.", f"Il n'y a pas d'impression {job}."),
+                next_step=Bilingual("GET /api/v1/jobs lists them.", "GET /api/v1/jobs en donne la liste."),
+            )
         return job_view(known, self._engine.world.durable)
 
     def changes(self) -> AsyncIterator[None]:

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from farm.control_errors import missing, no_revision
 from farm.daemon import audit
-from farm.errors import ConflictError
+from farm.errors import ConflictError, NotFoundError
 from farm.library_views import ReleaseRequest, SignedRequest
 from gcode.texts import Bilingual
 from scheduler.draft import Draft
@@ -15,7 +14,10 @@ def find_program(farm: Farm, sha256: str) -> Program:
     """A program. NotFoundError."""
     program = farm.programs.get(sha256)
     if program is None:
-        raise missing("program", sha256)
+        raise NotFoundError(
+            Bilingual("There is no such program.", "Il n'y a pas de tel programme."),
+            next_step=Bilingual("GET /api/v1/programs lists them all.", "GET /api/v1/programs les donne tous."),
+        )
     return program
 
 
@@ -23,7 +25,13 @@ def find_revision(farm: Farm, key: str) -> Revision:
     """A revision. NotFoundError."""
     revision = farm.revisions.get(key)
     if revision is None:
-        raise no_revision(key)
+        raise NotFoundError(
+            Bilingual(f"There is no revision {key}.", f"Il n'y a pas de révision {key}."),
+            next_step=Bilingual(
+                "`farm program list` shows them, GET /api/v1/designs has all.",
+                "`farm program list` les montre, GET /api/v1/designs les a toutes.",
+            ),
+        )
     return revision
 
 
