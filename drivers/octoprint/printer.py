@@ -255,6 +255,8 @@ class OctoPrintDriver:
     async def _give_up(self, opened: OpenJob) -> None:
         if not await self._is_gone(opened.path):
             return
+        if self._watch.machine.job is not opened:
+            return  # its end was told meanwhile: to refuse the start as well would give one job two answers
         self._watch.machine.drop(opened)
         self._watch.publish()
         detail = Bilingual(

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from drivers.octoprint.client import AnswerError, Client
 from farm.ids import new_id
 from tests.integration.octoprint_bench import LONG, QUICK, SHORT, SOME_SECONDS, Bench, connected, new_client, until
 from tests.integration.octoprint_server import OctoPrintServer
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("octoprint")]
 
@@ -74,12 +74,14 @@ async def test_start_of_a_job_that_was_printed_before_is_refused(bench: Bench) -
     assert (await bench.counted(job))["success"] == 1
 
 
-def shows(bench: Bench, state: PrinterState, job: str | None) -> bool:
-    return (bench.driver.status.state, bench.driver.status.job) == (state, job)
+async def test_start_four_times_at_once_from_four_clients_prints_at_most_one(
+    octoprint_server: OctoPrintServer, tmp_path: Path
+) -> None:
+    """All four commands may be answered with 204. It is known which one prints, and the others leave nothing behind.
 
-
-async def test_start_four_times_at_once_from_two_clients_prints_one(octoprint_server: OctoPrintServer, tmp_path: Path) -> None:
-    """All four commands may be answered with 204. One prints, it is known which, and the others leave nothing behind."""
+    OctoPrint's four selections can also overrun each other until nothing prints (measured on a loaded machine, once in 40): then no
+    driver may say that its job runs or is done, and the printer takes the next one.
+    """
     timing = replace(QUICK, proof_s=3.0)
     async with connected(octoprint_server, tmp_path, timing=timing) as first:
         benches = [first, *(Bench(octoprint_server, tmp_path, timing=timing) for _ in range(3))]
@@ -89,26 +91,41 @@ async def test_start_four_times_at_once_from_two_clients_prints_one(octoprint_se
         jobs = [new_id("job") for _ in benches]
         starts = [each.driver.start(each.program(LONG), job) for each, job in zip(benches, jobs, strict=True)]
         results = await asyncio.gather(*starts, return_exceptions=True)
-        await asyncio.sleep(3)  # verdicts take a moment
-        # one that OctoPrint calls done within milliseconds, because the next was started meanwhile, was not printed
-        overrun = {end.job for each in benches for end in each.listener.ends if end.end is not PrintEnd.DONE}
-        begun = [job for job, result in zip(jobs, results, strict=True) if result is None and job not in overrun]
         refused = [result for result in results if result is not None]
         # four uploads at once: OctoPrint may also keep one that is not what was sent, which is found before it starts
         assert all(isinstance(result, PrinterBusyError | TransferError) for result in refused), results
-        assert len(begun) == 1, results
-        assert await first.job_at_server() == ("Printing", f"farm/{begun[0]}.gcode")
-        for each, job in zip(benches, jobs, strict=True):
-            ours = job in begun
-            await until(partial(shows, each, PrinterState.PRINTING if ours else PrinterState.FOREIGN, job if ours else None))
-        (owner,) = [each for each, job in zip(benches, jobs, strict=True) if job in begun]
-        await owner.driver.cancel(begun[0])
-        await owner.ended(begun[0], PrintEnd.CANCELLED)
+
+        async with asyncio.timeout(PATIENCE_S):
+            while not agreed(benches, await first.job_at_server()):  # noqa: ASYNC110 - half of it is in another process
+                await asyncio.sleep(0.1)
+        running = [each for each in benches if each.driver.status.job]
+        for each, job, result in zip(benches, jobs, results, strict=True):
+            if each in running:
+                assert each.driver.status.job == job
+                assert not each.listener.ends
+            else:  # what had begun has one end, and it is no "done": not a line of it was printed to its end
+                assert [end.job for end in each.listener.ends] == ([job] if result is None else []), (results, each.listener.ends)
+            assert all(end.end is not PrintEnd.DONE for end in each.listener.ends)
+
+        owner = running[0] if running else first
+        owner.listener.ends.clear()
+        job = owner.driver.status.job or await owner.start()  # where none was left, the printer takes the next one
+        await owner.driver.cancel(job)
+        await owner.ended(job, PrintEnd.CANCELLED)
         for each in benches:
             await each.state(PrinterState.IDLE)
-            assert each is owner or all(end.job in overrun for end in each.listener.ends)
         for other in benches[1:]:
             await other.driver.close()
+
+
+def agreed(benches: list[Bench], at_server: tuple[str, str | None]) -> bool:
+    """Every driver has come to what a person sees in OctoPrint: one's own job and foreign to the others, or idle to all."""
+    state, path = at_server
+    own = [f"farm/{each.driver.status.job}.gcode" for each in benches if each.driver.status.job]
+    states = sorted(each.driver.status.state for each in benches)
+    if state == "Printing":
+        return own == [path] and states == sorted([PrinterState.PRINTING] + [PrinterState.FOREIGN] * (len(benches) - 1))
+    return state == "Operational" and not own and set(states) == {PrinterState.IDLE}
 
 
 # --- running ----------------------------------------------------------------------------------------------------------------------

@@ -122,6 +122,27 @@ async def test_a_start_that_another_one_overtook_is_no_start(bench: Bench) -> No
     assert not bench.ends
 
 
+async def test_a_job_whose_end_is_told_is_not_refused_as_well(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overtaken, and OctoPrint tells of its end while the driver deletes the file: one answer, not two."""
+    fake, is_gone = bench.fake, bench.driver._is_gone
+
+    def overtaken(_: bytes) -> tuple[int, None]:
+        fake.event("PrintStarted", path=PATH, origin="local")
+        fake.path, fake.state = "farm/job-2.gcode", "Printing"
+        return 204, None
+
+    async def deleted_after_its_end(path: str) -> bool:
+        fake.event("PrintFailed", path=PATH, origin="local", reason="error", error="overrun")
+        await bench.until(lambda: bench.ends)
+        return await is_gone(path)
+
+    fake.answers["POST", FILE] = overtaken
+    monkeypatch.setattr(bench.driver, "_is_gone", deleted_after_its_end)
+    await bench.start()
+    assert (await bench.end()).end is PrintEnd.FAILED
+    assert bench.driver.status.job is None
+
+
 async def test_an_error_to_the_start_command_may_still_print(bench: Bench) -> None:
     def begin_and_complain(_body: bytes) -> tuple[int, Any]:
         bench.fake.path, bench.fake.state = PATH, "Printing"
