@@ -21,6 +21,7 @@ from drivers.manual import ManualPrinter
 from farm.bus.messages import MAX_PRINTERS, JobReference
 from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
+from farm.control_errors import COUNT_AGAIN, missing
 from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.ids import new_id
 from farm.language import system_words
@@ -416,10 +417,7 @@ class PeopleNode:
         for key, found in self._printers.items():
             if found == printer and key in self._makers:
                 return self._makers[key]
-        raise NotFoundError(
-            Bilingual(f"There is no maker {printer}.", f"Il n'y a pas de maker {printer}."),
-            next_step=Bilingual("Look at the list of makers.", "Regardez la liste des makers."),
-        )
+        raise missing("maker", printer)
 
     def _driver(self, printer: str) -> ManualPrinter:
         driver = self._running.driver(printer)
@@ -471,7 +469,7 @@ def _require_parts(report: ManualReport, parts: int) -> None:
                 f"The batch has {parts} parts; {report.good} good and {report.scrap} scrap are more.",
                 f"Le lot a {parts} pièces ; {report.good} bonnes et {report.scrap} au rebut, c'est plus.",
             ),
-            next_step=Bilingual("Count again.", "Comptez de nouveau."),
+            next_step=COUNT_AGAIN,
         )
 
 

@@ -14,9 +14,10 @@ from api.testing.library import MemoryLibrary, found
 from api.testing.nodes import MemoryNodes
 from api.testing.questions import MemoryQuestions
 from api.testing.recovery import MemoryRecovery
-from api.testing.texts import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK, disk_full
+from api.testing.texts import disk_full
 from drivers.base import PrinterState
 from farm.bus.messages import ReasonNote
+from farm.control_errors import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK
 from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from farm.ids import new_id
 from farm.views import (

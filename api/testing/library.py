@@ -7,17 +7,18 @@ import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from api.testing.texts import (
-    draft,
+from farm.control_errors import (
     missing,
     no_approval,
     no_design,
     no_revision,
+    no_revision_to_order,
     not_approved,
     other_hash,
     program_used,
     recalled,
     requester_in_use,
+    revision_draft,
 )
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, RejectedError
 from farm.ids import new_id
@@ -378,16 +379,18 @@ class MemoryLibrary:
         """What an order means. NotFoundError; ConflictError: recalled, a draft, or not approved."""
         design = next((row for row in self.designs() if request.revision in row.revisions or row.id == request.design), None)
         if design is None:
-            raise no_design(request, [row.name for row in self.designs()])
+            if request.revision is not None:
+                raise no_revision_to_order(request.revision)
+            raise no_design(str(request.design), (row.name for row in self.designs()))
         requester = self.requester(request.requester) if request.requester is not None else None
         revision = request.revision or design.revisions[0]
         if revision in self.recalled:
             newest = Bilingual("Order the newest revision of its design.", "Commandez la révision la plus récente de son modèle.")
             raise ConflictError(recalled(revision), next_step=newest)
         if revision in self.drafts:
-            raise draft(revision)
+            raise revision_draft(revision)
         if requester is not None and requester.approves and all(item.revision != revision for item in requester.approvals):
-            raise not_approved(requester, revision)
+            raise not_approved(requester.name, (item.revision for item in requester.approvals), revision)
         return design, revision, requester
 
     # --- requesters

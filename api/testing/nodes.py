@@ -1,6 +1,6 @@
 """The nodes of a farm in memory, and the facts of theirs that were set aside."""
 
-from api.testing.texts import missing
+from farm.control_errors import missing
 from farm.errors import NotFoundError
 from farm.views import NodeView, SetAsideView
 from gcode.texts import Bilingual

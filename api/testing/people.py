@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from api.testing.library import found
-from api.testing.texts import COUNT_AGAIN
+from farm.control_errors import COUNT_AGAIN
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.ids import new_id
 from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from api.testing.texts import LOOK
 from drivers.base import PrinterState
+from farm.control_errors import LOOK
 from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
 from farm.views import AnswerRequest, CommandAccepted, PrinterView

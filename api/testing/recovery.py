@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from api.testing.texts import disk_full, missing, no_revision
+from api.testing.texts import disk_full
+from farm.control_errors import last_node, missing, no_revision, people_node, printer_in_use
 from farm.errors import ConflictError, NotFoundError
 from farm.ids import new_id
 from farm.library_views import AuditView, SignedRequest
@@ -105,30 +106,9 @@ class MemoryRecovery:
         if node not in self.node_rows:
             raise missing("node", node)
         if node == "people":
-            raise ConflictError(
-                Bilingual(
-                    "The people's node belongs to the farm: makers who print by hand need it.",
-                    "Le nœud des makers fait partie de la ferme : les makers qui impriment à la main en ont besoin.",
-                ),
-                next_step=Bilingual(
-                    "Remove single makers: DELETE /api/v1/makers/{printer}.",
-                    "Retirez les makers un par un : DELETE /api/v1/makers/{printer}.",
-                ),
-                code="people-node",
-            )
+            raise people_node()
         if len(set(self.node_rows) - {"people"}) == 1 and not also_last:
-            name = self.node_rows[node].name
-            raise ConflictError(
-                Bilingual(
-                    f"{name} is the last node: nothing would print any more.",
-                    f"{name} est le dernier nœud : plus rien n'imprimerait.",
-                ),
-                next_step=Bilingual(
-                    "Invite another one first, or say that you mean it: farm nodes remove NAME --last.",
-                    "Invitez-en d'abord un autre, ou confirmez-le : farm nodes remove NAME --last.",
-                ),
-                code="last-node",
-            )
+            raise last_node(self.node_rows[node].name)
         del self.node_rows[node]
         self.passwords.pop(node, None)
         self.printer_rows = {key: row for key, row in self.printer_rows.items() if row.node != node}
@@ -137,20 +117,9 @@ class MemoryRecovery:
     async def remove_printer(self, printer: str) -> None:
         """It is gone, unless it is online."""
         if printer not in self.printer_rows:
-            raise NotFoundError(
-                Bilingual(f"There is no printer {printer}.", f"Il n'y a pas d'imprimante {printer}."),
-                next_step=Bilingual("`farm status` lists them.", "`farm status` en donne la liste."),
-            )
-        name = self.printer_rows[printer].name
+            raise missing("known printer", printer)
         if self.printer_rows[printer].online:
-            raise ConflictError(
-                Bilingual(f"{name} is reported by its node.", f"{name} est annoncée par son nœud."),
-                next_step=Bilingual(
-                    "Take it out of node.toml there and start that node again; or remove the whole node: farm nodes remove.",
-                    "Enlevez-la de node.toml là-bas et relancez ce nœud ; ou retirez tout le nœud : farm nodes remove.",
-                ),
-                code="printer-in-use",
-            )
+            raise printer_in_use(self.printer_rows[printer].name)
         del self.printer_rows[printer]
         self.touch()
 

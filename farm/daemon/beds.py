@@ -5,6 +5,7 @@ from typing import Final, Literal, get_args
 from drivers.base import Capability
 from farm.bus import messages
 from farm.clock import Clock
+from farm.control_errors import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK, missing
 from farm.daemon.world import World
 from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.ids import new_id
@@ -17,24 +18,13 @@ from scheduler.model import Farm, Job, PendingCollect, PrinterNow, Rules
 JobAction = Literal["pause", "resume", "cancel"]
 _DEADLINE_S: Final = 30.0
 _DEADLINE_REAL_S: Final = 10.0  # a fast clock does not make the network faster
-_LOOK: Final = Bilingual(
-    "Look again: the farm shows what is on every bed.", "Regardez de nouveau : la ferme montre ce qu'il y a sur chaque plateau."
-)
-_COUNT_AGAIN: Final = Bilingual("Count again.", "Comptez de nouveau.")
-_CANCEL_OR_WAIT: Final = Bilingual("Cancel it first, or wait.", "Annulez-la d'abord, ou attendez.")
 
 
 def find_printer(farm: Farm, key: str) -> PrinterNow:
     """A printer. NotFoundError."""
     printer = farm.printers.get(key)
     if printer is None:
-        raise NotFoundError(
-            Bilingual(
-                f"There is no printer {key}, or it has not been heard of yet.",
-                f"Il n'y a pas d'imprimante {key}, ou on n'en a pas encore entendu parler.",
-            ),
-            next_step=Bilingual("`farm status` lists them.", "`farm status` en donne la liste."),
-        )
+        raise missing("printer", key)
     return printer
 
 
@@ -42,7 +32,7 @@ def _occupation(world: World, printer: PrinterNow) -> messages.Occupation:
     seen = world.reports[printer.id].occupation
     if seen is None:
         clear = Bilingual(f"The bed of {printer.name} is clear.", f"Le plateau de {printer.name} est libre.")
-        raise ConflictError(clear, next_step=_LOOK, code="bed-is-clear")
+        raise ConflictError(clear, next_step=LOOK, code="bed-is-clear")
     return seen
 
 
@@ -64,7 +54,7 @@ def collect(world: World, draft: Draft, key: str, request: CollectRequest, now_s
                 f"{request.good} good and {request.scrap} scrap are more than the {parts} parts of this job.",
                 f"{request.good} bonnes et {request.scrap} au rebut, c'est plus que les {parts} pièces de cette impression.",
             ),
-            next_step=_COUNT_AGAIN,
+            next_step=COUNT_AGAIN,
         )
     return _note(
         draft,
@@ -90,12 +80,12 @@ def _parts_on(world: World, printer: PrinterNow, job: str) -> int:
                 f"Job {job} is not on the bed of {printer.name}.",
                 f"L'impression {job} n'est pas sur le plateau de {printer.name}.",
             ),
-            next_step=_LOOK,
+            next_step=LOOK,
             code="not-on-this-bed",
         )
     if seen.outcome is None:
         runs = Bilingual(f"Job {job} still runs.", f"L'impression {job} est encore en cours.")
-        raise ConflictError(runs, next_step=_CANCEL_OR_WAIT, code="job-runs")
+        raise ConflictError(runs, next_step=CANCEL_OR_WAIT, code="job-runs")
     return seen.job.parts
 
 
@@ -130,12 +120,12 @@ def clear(world: World, draft: Draft, key: str, request: ClearBedRequest, now_s:
     if seen.id != request.occupation:
         raise ConflictError(
             Bilingual(f"That is not on the bed of {printer.name} any more.", f"Cela n'est plus sur le plateau de {printer.name}."),
-            next_step=_LOOK,
+            next_step=LOOK,
             code="not-on-this-bed",
         )
     if seen.job is not None and seen.outcome is None:
         runs = Bilingual("A job runs on this bed.", "Une impression est en cours sur ce plateau.")
-        raise ConflictError(runs, next_step=_CANCEL_OR_WAIT, code="job-runs")
+        raise ConflictError(runs, next_step=CANCEL_OR_WAIT, code="job-runs")
     return _note(
         draft,
         PendingCollect(
@@ -181,7 +171,7 @@ def running_job(farm: Farm, key: str) -> Job:
         )
     if job.outcome is not None:
         ended = Bilingual(f"Job {key} has ended.", f"L'impression {key} est terminée.")
-        raise ConflictError(ended, next_step=_LOOK, code="job-ended")
+        raise ConflictError(ended, next_step=LOOK, code="job-ended")
     return job
 
 
@@ -246,7 +236,7 @@ def answer_command(world: World, printer: PrinterNow, request: AnswerRequest, cl
     asked = report.prompt
     if asked is None or asked.id != request.prompt:
         gone = Bilingual(f"{printer.name} does not ask that any more.", f"{printer.name} ne demande plus cela.")
-        raise ConflictError(gone, next_step=_LOOK, code="prompt-gone")
+        raise ConflictError(gone, next_step=LOOK, code="prompt-gone")
     if request.choice >= max(1, len(asked.choices)):
         raise InvalidError(
             Bilingual(f"The question has no choice {request.choice}.", f"La question n'a pas de choix {request.choice}."),

@@ -9,6 +9,7 @@ from farm import enrolment
 from farm.bus import messages
 from farm.bus.broker import Broker
 from farm.bus.topics import Stream
+from farm.control_errors import missing
 from farm.daemon import beds, brokers, orders, removal, set_aside
 from farm.daemon.engine import Engine
 from farm.daemon.healer import healing_alarm, put_back_alarm
@@ -161,10 +162,7 @@ class DaemonControl(LibraryControl):
         """One job. NotFoundError."""
         known = self._engine.world.durable.jobs.get(job) or (await self._store.find(Job, [job])).get(job)
         if known is None:
-            raise NotFoundError(
-                Bilingual(f"There is no job {job}.", f"Il n'y a pas d'impression {job}."),
-                next_step=Bilingual("GET /api/v1/jobs lists them.", "GET /api/v1/jobs en donne la liste."),
-            )
+            raise missing("job", job)
         return job_view(known, self._engine.world.durable)
 
     def changes(self) -> AsyncIterator[None]:

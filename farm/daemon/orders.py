@@ -1,10 +1,10 @@
 """Changes that people ask of orders, as actions on a draft: a refused one raises before it changes anything."""
 
 from dataclasses import replace
-from typing import Final
 
+from farm.control_errors import UPLOAD, missing, no_design, no_revision_to_order, not_approved, recalled, revision_draft
 from farm.daemon.requesters import find_requester
-from farm.errors import ConflictError, InvalidError, NotFoundError
+from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
 from farm.views import OrderChange, OrderRequest
 from gcode.texts import Bilingual
@@ -12,20 +12,12 @@ from scheduler.draft import Draft
 from scheduler.eligibility import is_approved
 from scheduler.model import Design, Farm, Order, Requester, Revision
 
-_UPLOAD_STEP: Final = Bilingual(
-    "Upload its G-code first: farm program add FILE --design NAME --revision ID --profile PROFILE.",
-    "Envoyez d'abord son G-code : farm program add FILE --design NAME --revision ID --profile PROFILE.",
-)
-
 
 def find_order(farm: Farm, key: str) -> Order:
     """An order. NotFoundError."""
     order = farm.orders.get(key)
     if order is None:
-        raise NotFoundError(
-            Bilingual(f"There is no order {key}.", f"Il n'y a pas de commande {key}."),
-            next_step=Bilingual("`farm status` lists the orders.", "`farm status` donne la liste des commandes."),
-        )
+        raise missing("order", key)
     return order
 
 
@@ -49,7 +41,7 @@ def choose_revision(farm: Farm, request: OrderRequest) -> Revision:
     requester = find_requester(farm, request.requester) if request.requester is not None else None
     design = find_design(farm, request.design) if request.design is not None else None
     if request.design is not None and design is None:
-        raise _no_design(farm, request.design)
+        raise no_design(request.design, (item.name for item in farm.designs.values()))
     if request.revision is not None:
         return _named_revision(farm, request.revision, design, requester)
     if design is None:
@@ -83,51 +75,20 @@ def choose_revision(farm: Farm, request: OrderRequest) -> Revision:
     return max(taken, key=lambda item: (item.created_at_s, item.id))
 
 
-def _no_design(farm: Farm, name: str) -> NotFoundError:
-    known = ", ".join(sorted(item.name for item in farm.designs.values())[:10])
-    return NotFoundError(
-        Bilingual(f"There is no design {name!r}.", f"Il n'y a pas de modèle {name!r}."),
-        next_step=Bilingual(
-            f"Known designs: {known or 'none yet'}. {_UPLOAD_STEP.en}",
-            f"Modèles connus : {known or 'aucun'}. {_UPLOAD_STEP.fr}",
-        ),
-    )
-
-
 def _not_approved(farm: Farm, requester: Requester, what: str) -> ConflictError:
-    approved = sorted(item.revision for item in farm.approvals.values() if item.requester == requester.id)
-    known = ", ".join(approved[:10])
-    return ConflictError(
-        Bilingual(
-            f"{requester.name} has not approved {what}. It has approved: {known or 'none yet'}.",
-            f"{requester.name} n'a pas approuvé {what}. Révisions approuvées : {known or 'aucune'}.",
-        ),
-        next_step=Bilingual(
-            "Order one of those, or record its approval: farm requester approve.",
-            "Commandez l'une d'elles, ou notez son approbation : farm requester approve.",
-        ),
-        code="not-approved",
-    )
+    approved = (item.revision for item in farm.approvals.values() if item.requester == requester.id)
+    return not_approved(requester.name, approved, what)
 
 
 def _named_revision(farm: Farm, key: str, design: Design | None, requester: Requester | None) -> Revision:
     revision = farm.revisions.get(key)
     if revision is None or (design is not None and revision.design != design.id):
-        unknown = Bilingual(f"There is no revision {key!r}.", f"Il n'y a pas de révision {key!r}.")
-        raise NotFoundError(unknown, next_step=_UPLOAD_STEP)
+        raise no_revision_to_order(key)
     if revision.recalled:
-        raise ConflictError(
-            Bilingual(f"Revision {key} was recalled.", f"La révision {key} a été rappelée."),
-            next_step=Bilingual("Order the newest revision of its design.", "Commandez la révision la plus récente de son modèle."),
-        )
+        newest = Bilingual("Order the newest revision of its design.", "Commandez la révision la plus récente de son modèle.")
+        raise ConflictError(recalled(key), next_step=newest)
     if revision.draft:
-        raise ConflictError(
-            Bilingual(f"Revision {key} is a draft.", f"La révision {key} est un brouillon."),
-            next_step=Bilingual(
-                f"Release it first: farm revision release {key}.", f"Validez-la d'abord : farm revision release {key}."
-            ),
-            code="revision-draft",
-        )
+        raise revision_draft(key)
     if requester is not None and not is_approved(farm, requester.id, key):
         raise _not_approved(farm, requester, key)
     return revision
@@ -139,7 +100,7 @@ def place(draft: Draft, request: OrderRequest, now_s: float) -> str:
     if not any(program.revision == revision.id for program in draft.farm.programs.values()):
         raise ConflictError(
             Bilingual(f"No program prints revision {revision.id}.", f"Aucun programme n'imprime la révision {revision.id}."),
-            next_step=_UPLOAD_STEP,
+            next_step=UPLOAD,
             code="no-program",
         )
     order = Order(

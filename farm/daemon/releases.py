@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from farm.control_errors import missing, no_revision
 from farm.daemon import audit
-from farm.errors import ConflictError, NotFoundError
+from farm.errors import ConflictError
 from farm.library_views import ReleaseRequest, SignedRequest
 from gcode.texts import Bilingual
 from scheduler.draft import Draft
@@ -14,10 +15,7 @@ def find_program(farm: Farm, sha256: str) -> Program:
     """A program. NotFoundError."""
     program = farm.programs.get(sha256)
     if program is None:
-        raise NotFoundError(
-            Bilingual("There is no such program.", "Il n'y a pas de tel programme."),
-            next_step=Bilingual("GET /api/v1/programs lists them all.", "GET /api/v1/programs les donne tous."),
-        )
+        raise missing("program", sha256)
     return program
 
 
@@ -25,13 +23,7 @@ def find_revision(farm: Farm, key: str) -> Revision:
     """A revision. NotFoundError."""
     revision = farm.revisions.get(key)
     if revision is None:
-        raise NotFoundError(
-            Bilingual(f"There is no revision {key}.", f"Il n'y a pas de révision {key}."),
-            next_step=Bilingual(
-                "`farm program list` shows them, GET /api/v1/designs has all.",
-                "`farm program list` les montre, GET /api/v1/designs les a toutes.",
-            ),
-        )
+        raise no_revision(key)
     return revision
 
 

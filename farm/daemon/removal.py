@@ -3,11 +3,10 @@
 from collections.abc import Collection
 from dataclasses import replace
 
+from farm.control_errors import last_node, missing, people_node, printer_in_use, program_used
 from farm.daemon import audit
 from farm.daemon.releases import find_program, find_revision
-from farm.errors import ConflictError, NotFoundError
 from farm.library_views import SignedRequest
-from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.lifecycle import Intake, count_by_word
 from scheduler.model import (
@@ -30,10 +29,7 @@ def find_node(farm: Farm, key: str) -> NodeRecord:
     """A node that joined and was not removed. NotFoundError."""
     record = farm.node_records.get(key)
     if record is None or record.revoked:
-        raise NotFoundError(
-            Bilingual(f"There is no node {key}.", f"Il n'y a pas de nœud {key}."),
-            next_step=Bilingual("`farm nodes list` names them.", "`farm nodes list` en donne les noms."),
-        )
+        raise missing("node", key)
     return record
 
 
@@ -49,30 +45,10 @@ def remove_node(draft: Draft, key: str, people: str, rules: Rules, now_s: float,
     """
     record = find_node(draft.farm, key)
     if key == people:
-        raise ConflictError(
-            Bilingual(
-                "The people's node belongs to the farm: makers who print by hand need it.",
-                "Le nœud des makers fait partie de la ferme : les makers qui impriment à la main en ont besoin.",
-            ),
-            next_step=Bilingual(
-                "Remove single makers: DELETE /api/v1/makers/{printer}.",
-                "Retirez les makers un par un : DELETE /api/v1/makers/{printer}.",
-            ),
-            code="people-node",
-        )
+        raise people_node()
     others = [node for node in draft.farm.node_records.values() if not node.revoked and node.id not in {key, people}]
     if not others and not also_last:
-        raise ConflictError(
-            Bilingual(
-                f"{record.name or key} is the last node: nothing would print any more.",
-                f"{record.name or key} est le dernier nœud : plus rien n'imprimerait.",
-            ),
-            next_step=Bilingual(
-                "Invite another one first, or say that you mean it: farm nodes remove NAME --last.",
-                "Invitez-en d'abord un autre, ou confirmez-le : farm nodes remove NAME --last.",
-            ),
-            code="last-node",
-        )
+        raise last_node(record.name or key)
     for word in [word for word in draft.farm.pending_collects.values() if word.node == key]:
         draft.forget(PendingCollect, word.id)
         count_by_word(Intake(draft, word.node, now_s, rules), word)
@@ -95,19 +71,9 @@ def remove_printer(draft: Draft, key: str, reported: Collection[str]) -> None:
     farm = draft.farm
     known = farm.printer_records.get(key)
     if known is None:
-        raise NotFoundError(
-            Bilingual(f"There is no printer {key}.", f"Il n'y a pas d'imprimante {key}."),
-            next_step=Bilingual("`farm status` lists them.", "`farm status` en donne la liste."),
-        )
+        raise missing("known printer", key)
     if key in reported:
-        raise ConflictError(
-            Bilingual(f"{known.name} is reported by its node.", f"{known.name} est annoncée par son nœud."),
-            next_step=Bilingual(
-                "Take it out of node.toml there and start that node again; or remove the whole node: farm nodes remove.",
-                "Enlevez-la de node.toml là-bas et relancez ce nœud ; ou retirez tout le nœud : farm nodes remove.",
-            ),
-            code="printer-in-use",
-        )
+        raise printer_in_use(known.name)
     for allocation in [item for item in farm.allocations.values() if item.printer == key and item.jobs > item.started]:
         _withdraw(draft, allocation)
     for job in [job for job in farm.jobs.values() if job.printer == key and not job.collected]:
@@ -149,17 +115,7 @@ def remove_program(
     program = find_program(farm, sha256)
     used = {item.program for item in farm.allocations.values()} | {item.program for item in farm.jobs.values()}
     if used_before or sha256 in used:
-        raise ConflictError(
-            Bilingual(
-                "Something was printed of this program, or is about to be: it stays known.",
-                "Quelque chose a été imprimé de ce programme, ou va l'être : il reste connu.",
-            ),
-            next_step=Bilingual(
-                f"Recall its revision: farm recall {program.revision}; or withdraw its release: farm program withdraw.",
-                f"Rappelez sa révision : farm recall {program.revision} ; ou retirez sa validation : farm program withdraw.",
-            ),
-            code="program-used",
-        )
+        raise program_used(program.revision)
     draft.forget(Program, sha256)
     draft.forget(ProgramFacts, sha256)
     for profile in {*profiles, program.profile}:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
+from farm.control_errors import missing, no_approval, requester_in_use
 from farm.daemon import audit
 from farm.daemon.releases import find_revision
-from farm.errors import ConflictError, InvalidError, NotFoundError
+from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
 from farm.library_views import (
     ApprovalRequest,
@@ -31,13 +32,7 @@ def find_requester(farm: Farm, name: str) -> Requester:
     for requester in farm.requesters.values():
         if requester.name.casefold() == wanted:
             return requester
-    raise NotFoundError(
-        Bilingual(f"There is no requester {name.strip()!r}.", f"Il n'y a pas de demandeur {name.strip()!r}."),
-        next_step=Bilingual(
-            "`farm requester list` names them; `farm requester add NAME` adds one.",
-            "`farm requester list` en donne les noms ; `farm requester add NAME` en ajoute un.",
-        ),
-    )
+    raise missing("requester", name.strip())
 
 
 def _require_free(farm: Farm, name: str, *, but: str = "") -> None:
@@ -90,11 +85,7 @@ def remove(draft: Draft, key: str, by: str, now_s: float) -> None:
     """Forget a requester and its approvals. NotFoundError; ConflictError: an order of it is open."""
     requester = find_requester(draft.farm, key)
     if any(order.open and order.requester == requester.id for order in draft.farm.orders.values()):
-        raise ConflictError(
-            Bilingual(f"{requester.name} has open orders.", f"{requester.name} a des commandes ouvertes."),
-            next_step=Bilingual("Wait until they are met, or cancel them.", "Attendez qu'elles soient honorées, ou annulez-les."),
-            code="requester-in-use",
-        )
+        raise requester_in_use(requester.name)
     for approval in [item for item in draft.farm.approvals.values() if item.requester == requester.id]:
         draft.forget(Approval, approval.id)
     draft.forget(Requester, requester.id)
@@ -138,10 +129,7 @@ def withdraw(draft: Draft, key: str, revision: str, request: SignedRequest, now_
     requester = find_requester(draft.farm, key)
     approval = approval_key(requester.id, revision)
     if approval not in draft.farm.approvals:
-        raise NotFoundError(
-            Bilingual(f"{requester.name} has not approved {revision}.", f"{requester.name} n'a pas approuvé {revision}."),
-            next_step=Bilingual("`farm requester list` shows what it has.", "`farm requester list` montre ce qui est approuvé."),
-        )
+        raise no_approval(requester.name, revision)
     draft.forget(Approval, approval)
     audit.note(draft, request.by, "approval.withdraw", requester.id, now_s, reason=request.reason, detail=revision)
     return requester.id

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
+from farm.control_errors import missing
 from farm.daemon.inspection import OnProgress, Progress
-from farm.errors import FarmError, NotFoundError, RejectedError
+from farm.errors import FarmError, RejectedError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.views import ProgramRequest, ProgramView, UploadState, UploadView
@@ -50,12 +51,7 @@ class Uploads:
         """One upload. NotFoundError: it never was, or is forgotten."""
         view = self._views.get(upload)
         if view is None:
-            raise NotFoundError(
-                Bilingual(f"There is no upload {upload}.", f"Il n'y a pas d'envoi {upload}."),
-                next_step=Bilingual(
-                    "GET /api/v1/programs lists what the farm has.", "GET /api/v1/programs donne la liste de ce qu'a la ferme."
-                ),
-            )
+            raise missing("upload", upload)
         return view
 
     def require_room(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from farm.errors import InvalidError, NotFoundError
+from farm.control_errors import other_hash
+from farm.errors import NotFoundError
 from farm.store.packed import packed_path
 from gcode.texts import Bilingual
 
@@ -125,17 +126,7 @@ def promised_hash(upload: Path, promised_sha256: str | None) -> str:
     """The hash of an upload. InvalidError: it is not the promised one; None: nothing was promised."""
     sha256 = sha256_of(upload)
     if promised_sha256 not in {None, sha256}:
-        raise InvalidError(
-            Bilingual(
-                f"The upload has the SHA-256 {sha256}, but {promised_sha256} was promised.",
-                f"Le fichier reçu a le SHA-256 {sha256}, mais {promised_sha256} était annoncé.",
-            ),
-            next_step=Bilingual(
-                "The transfer was damaged or cut: send the file again.",
-                "Le transfert a été abîmé ou coupé : envoyez de nouveau le fichier.",
-            ),
-            code="hash-mismatch",
-        )
+        raise other_hash(sha256, promised_sha256)
     return sha256
 
 

@@ -1,4 +1,4 @@
-"""The small farm in memory speaks as the real daemon does: else tests of pages and commands read what no person ever reads."""
+"""The daemon refuses in these words, and the farm in memory too: else tests of pages and commands read what no person reads."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from api.testing import texts
+from farm import control_errors
 from farm.daemon import orders, releases, removal, requesters
 from farm.daemon.beds import find_printer
 from farm.daemon.uploads import Uploads
 from farm.errors import FarmError
-from farm.library_views import ApprovalView, RequesterView, SignedRequest
+from farm.library_views import SignedRequest
 from farm.store.library import promised_hash
 from farm.views import OrderRequest
 from scheduler.draft import Draft
@@ -19,7 +19,6 @@ from scheduler.model import Approval, Design, Farm, Requester, Revision, approva
 from tests.unit.scheduler.farms import farm, order
 
 Said = tuple[str, str, str, str, str]
-NOBODY = RequesterView(id="q1", name="Hospitals", approves=True, approvals=[], open_orders=0, created_at=0.0)
 
 
 def told(error: FarmError) -> Said:
@@ -50,44 +49,44 @@ def wards(**tables: object) -> Farm:
     ],
 )
 def test_what_is_not_there_is_missed_in_the_words_of_the_daemon(noun: str, ask: Callable[[Farm, str], object]) -> None:
-    assert told(texts.missing(noun, "x-1")) == daemon(lambda: ask(farm(), "x-1"))
+    assert told(control_errors.missing(noun, "x-1")) == daemon(lambda: ask(farm(), "x-1"))
 
 
 def test_a_file_that_is_not_the_promised_one_is_refused_in_the_words_of_the_daemon(tmp_path: Path) -> None:
     file = tmp_path / "file.gcode"
     file.write_bytes(b"G1 X1\n")
     found, promised = hashlib.sha256(b"G1 X1\n").hexdigest(), "0" * 64
-    assert told(texts.other_hash(found, promised)) == daemon(lambda: promised_hash(file, promised))
+    assert told(control_errors.other_hash(found, promised)) == daemon(lambda: promised_hash(file, promised))
 
 
 def test_an_upload_that_is_not_there_is_missed_in_the_words_of_the_daemon() -> None:
     uploads = Uploads(lambda: 0.0, lambda: None)
-    assert told(texts.missing("upload", "x-1")) == daemon(lambda: uploads.find("x-1"))
+    assert told(control_errors.missing("upload", "x-1")) == daemon(lambda: uploads.find("x-1"))
 
 
 def test_revisions_are_refused_in_the_words_of_the_daemon() -> None:
-    assert told(texts.no_revision("r9")) == daemon(lambda: releases.find_revision(farm(), "r9"))
+    assert told(control_errors.no_revision("r9")) == daemon(lambda: releases.find_revision(farm(), "r9"))
     request = OrderRequest(revision="r9", quantity=1)
-    assert told(texts.no_design(request, [])) == daemon(lambda: orders.choose_revision(wards(), request))
+    assert told(control_errors.no_revision_to_order("r9")) == daemon(lambda: orders.choose_revision(wards(), request))
     request = OrderRequest(design="toy", quantity=1)
-    assert told(texts.no_design(request, ["Visor"])) == daemon(lambda: orders.choose_revision(wards(), request))
-    assert told(texts.draft("r3")) == daemon(lambda: orders.choose_revision(wards(), OrderRequest(revision="r3", quantity=1)))
+    assert told(control_errors.no_design("toy", ["Visor"])) == daemon(lambda: orders.choose_revision(wards(), request))
+    assert told(control_errors.revision_draft("r3")) == daemon(
+        lambda: orders.choose_revision(wards(), OrderRequest(revision="r3", quantity=1))
+    )
     recalled = daemon(lambda: orders.choose_revision(wards(), OrderRequest(revision="r4", quantity=1)))
-    assert texts.recalled("r4") == (recalled[1], recalled[2])
+    assert control_errors.recalled("r4") == (recalled[1], recalled[2])
 
 
 def test_what_was_not_approved_is_refused_in_the_words_of_the_daemon() -> None:
     request = OrderRequest(revision="r1", quantity=1, requester="q1")
-    assert told(texts.not_approved(NOBODY, "r1")) == daemon(lambda: orders.choose_revision(wards(), request))
-    approval = ApprovalView(revision="r0", approved_by="Eve", approved_at=0.0, note="")
+    assert told(control_errors.not_approved("Hospitals", [], "r1")) == daemon(lambda: orders.choose_revision(wards(), request))
     some = wards(approvals=[Approval(approval_key("q1", "r0"), "q1", "r0", "Eve", 0.0)])
-    taker = NOBODY.model_copy(update={"approvals": [approval]})
-    assert told(texts.not_approved(taker, "r1")) == daemon(lambda: orders.choose_revision(some, request))
+    assert told(control_errors.not_approved("Hospitals", ["r0"], "r1")) == daemon(lambda: orders.choose_revision(some, request))
     by = SignedRequest(by="Eve")
     withdrawn = daemon(lambda: requesters.withdraw(Draft(wards()), "q1", "r1", by, 0.0))
-    assert told(texts.no_approval("Hospitals", "r1")) == withdrawn
+    assert told(control_errors.no_approval("Hospitals", "r1")) == withdrawn
 
 
 def test_a_requester_with_open_orders_stays_in_the_words_of_the_daemon() -> None:
     waiting = wards(orders=[order(quantity=5, requester="q1")])
-    assert told(texts.requester_in_use("Hospitals")) == daemon(lambda: requesters.remove(Draft(waiting), "q1", "Eve", 0.0))
+    assert told(control_errors.requester_in_use("Hospitals")) == daemon(lambda: requesters.remove(Draft(waiting), "q1", "Eve", 0.0))
