@@ -2,15 +2,21 @@
 
 The full run uses real parts: mosquitto, OctoPrint, nginx, PrusaSlicer, Chromium, network namespaces. As root they are installed
 with apt-get; otherwise the command to type is printed and their tests are skipped, except in CI (`CI=true`), where they fail.
-`--quick` leaves out what needs real parts or takes more than ten seconds.
+`--quick` leaves out what needs real parts or takes more than ten seconds. In the full run, a few failed tests of real parts are run
+again alone (`tests/second_look.py`).
 """
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Final
+
+import pytest
+
+from tests import second_look
 
 ROOT: Final = Path(__file__).parent.parent
 OCTOPRINT_VENV: Final = ROOT / ".venv-octoprint"
@@ -88,10 +94,18 @@ def main(arguments: list[str]) -> int:
         install_packages()
         install_octoprint()
         install_printrun()
-        command += ["--cov", "--cov-report", "term"]
+        command += ["--cov", "--cov-report", "term", "-p", "tests.second_look"]
     environment = {**os.environ, "PATH": PATH}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile it all again
-    return subprocess.run([*command, *rest], cwd=ROOT, env=environment, check=False).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "failed.json"
+        noting = {**environment, second_look.PLACE: str(place)}
+        code = subprocess.run([*command, *rest], cwd=ROOT, env=noting, check=False).returncode
+        failed = second_look.told(place)
+    tests_failed = pytest.ExitCode.TESTS_FAILED
+    if code == tests_failed and second_look.look_again(failed, lambda test: second_look.run_alone(test, environment, ROOT)):
+        return 0
+    return code
 
 
 if __name__ == "__main__":
