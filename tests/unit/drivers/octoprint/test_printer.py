@@ -39,6 +39,16 @@ class Bench:
     def starts(self) -> int:
         return sum(asked == ("POST", FILE, {"command": "select", "print": True}) for asked in self.fake.asked)
 
+    def overtake(self) -> None:
+        """Have OctoPrint tell of our start and print another file."""
+
+        def answer(_: bytes) -> tuple[int, None]:
+            self.fake.event("PrintStarted", path=PATH, origin="local")
+            self.fake.path, self.fake.state = "farm/job-2.gcode", "Printing"
+            return 204, None
+
+        self.fake.answers["POST", FILE] = answer
+
     async def until(self, what: Callable[[], object]) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while not what():  # noqa: ASYNC110 - the fake lives in the same loop and has no events for everything
@@ -106,17 +116,10 @@ async def test_a_start_whose_answer_is_lost_is_not_repeated(bench: Bench) -> Non
 
 async def test_a_start_that_another_one_overtook_is_no_start(bench: Bench) -> None:
     """Two starts in one moment, seen with 1.11.8: it tells PrintStarted of one file and prints the other."""
-    fake = bench.fake
-
-    def overtaken(_: bytes) -> tuple[int, None]:
-        fake.event("PrintStarted", path="farm/job-1.gcode", origin="local")
-        fake.path, fake.state = "farm/job-2.gcode", "Printing"
-        return 204, None
-
-    fake.answers["POST", FILE] = overtaken
+    bench.overtake()
     with pytest.raises(PrinterBusyError):
         await bench.start()
-    assert "farm/job-1.gcode" not in fake.files
+    assert PATH not in bench.fake.files
     assert (bench.driver.status.state, bench.driver.status.job) == (PrinterState.FOREIGN, None)
     await asyncio.sleep(0.3)  # longer than a doubt takes to be settled here
     assert not bench.ends
@@ -126,17 +129,12 @@ async def test_a_job_whose_end_is_told_is_not_refused_as_well(bench: Bench, monk
     """Overtaken, and OctoPrint tells of its end while the driver deletes the file: one answer, not two."""
     fake, is_gone = bench.fake, bench.driver._is_gone
 
-    def overtaken(_: bytes) -> tuple[int, None]:
-        fake.event("PrintStarted", path=PATH, origin="local")
-        fake.path, fake.state = "farm/job-2.gcode", "Printing"
-        return 204, None
-
     async def deleted_after_its_end(path: str) -> bool:
         fake.event("PrintFailed", path=PATH, origin="local", reason="error", error="overrun")
         await bench.until(lambda: bench.ends)
         return await is_gone(path)
 
-    fake.answers["POST", FILE] = overtaken
+    bench.overtake()
     monkeypatch.setattr(bench.driver, "_is_gone", deleted_after_its_end)
     await bench.start()
     assert (await bench.end()).end is PrintEnd.FAILED
