@@ -10,7 +10,8 @@ from api.auth import Guard, Principal
 from api.hub import Hub
 from farm.control import Control
 from farm.errors import NotFoundError
-from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
+from farm.views import MakerView, ManualJobView
 from gcode.texts import Bilingual
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from api.deps import ControlDep
 from api.problems import documented
 from farm.errors import NotFoundError
-from farm.views import EnrolmentClaim, EnrolmentGrant, InviteRequest, InviteView
+from farm.request_bodies import EnrolmentClaim, InviteRequest
+from farm.views import EnrolmentGrant, InviteView
 from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/enrolments", tags=["enrolments"])

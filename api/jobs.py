@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from api.deps import ControlDep
 from api.problems import documented
 from farm.bus.messages import Id
-from farm.views import CommandAccepted, JobCommandRequest, JobView
+from farm.request_bodies import JobCommandRequest
+from farm.views import CommandAccepted, JobView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

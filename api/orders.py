@@ -10,7 +10,8 @@ from api.deps import ControlDep
 from api.problems import documented
 from farm.control import Control
 from farm.errors import InvalidError
-from farm.views import JobView, OrderChange, OrderRequest, OrderView
+from farm.request_bodies import OrderChange, OrderRequest
+from farm.views import JobView, OrderView
 from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/orders", tags=["orders"])

@@ -6,7 +6,8 @@ from api.deps import PeopleDep, PrincipalDep
 from api.problems import documented
 from api.programs import program_file
 from farm.errors import ConflictError, NotFoundError
-from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
+from farm.views import MakerView, ManualJobView
 from gcode.texts import Bilingual
 
 router = APIRouter(tags=["people"])

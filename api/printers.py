@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from api.deps import ControlDep
 from api.problems import documented
-from farm.views import AnswerRequest, ClearBedRequest, CollectRequest, CommandAccepted, PrinterView
+from farm.request_bodies import AnswerRequest, ClearBedRequest, CollectRequest
+from farm.views import CommandAccepted, PrinterView
 
 router = APIRouter(prefix="/printers", tags=["printers"])
 

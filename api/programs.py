@@ -14,7 +14,8 @@ from api.packing import takes_zstd
 from api.problems import RangeError, ThrottledError, documented
 from api.uploads import FILE_FIELD, uploaded
 from farm.library_views import ProfileView, ProgramDetail, Reason, ReleaseRequest, SignedRequest, UploadLimits
-from farm.views import Name, ProgramRequest, ProgramView, UploadView
+from farm.request_bodies import Name, ProgramRequest
+from farm.views import ProgramView, UploadView
 from gcode.texts import Bilingual
 
 router = APIRouter(prefix="/programs", tags=["programs"])

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from api.deps import ControlDep
 from api.problems import documented
 from farm.library_views import ApprovalRequest, RequesterChange, RequesterRequest, RequesterView, SignedRequest
-from farm.views import Name
+from farm.request_bodies import Name
 
 router = APIRouter(prefix="/requesters", tags=["requesters"])
 

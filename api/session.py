@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from api.auth import COOKIE, SESSION_LIFE_S, address_of, cookie_of
 from api.deps import GuardDep
 from api.problems import documented
-from farm.views import RequestBody
+from farm.request_bodies import RequestBody
 
 router = APIRouter(prefix="/session", tags=["session"])
 

@@ -1,4 +1,4 @@
-"""What people see of the library and may ask of it: findings, releases, requesters and the audit; see `farm.views`."""
+"""What people see of the library and may ask of it: findings, releases, requesters and the audit; beside `farm.views`."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, Final
@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from farm.bus.messages import Id
-from farm.views import Name, Plain, ProgramView, RequestBody, RevisionState, View
+from farm.request_bodies import Name, Plain, RequestBody
+from farm.views import ProgramView, RevisionState, View
 from gcode.profile import PrinterProfile
 from gcode.texts import Bilingual, BilingualError
 from scheduler.model import Verdict

@@ -34,7 +34,8 @@ from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
 from farm.profiles import unknown_profile, whole_id
-from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
+from farm.views import MakerView, ManualJobView
 from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)

@@ -20,22 +20,17 @@ from farm.bus.messages import ReasonNote
 from farm.control_errors import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK
 from farm.errors import ConflictError, InvalidError, NotAllowedError, NotFoundError
 from farm.ids import new_id
+from farm.request_bodies import ClearBedRequest, CollectRequest, EnrolmentClaim, InviteRequest, OrderChange, OrderRequest
 from farm.views import (
     AlarmView,
-    ClearBedRequest,
-    CollectRequest,
     CommandAccepted,
-    EnrolmentClaim,
     EnrolmentGrant,
     FarmView,
     HealthView,
-    InviteRequest,
     InviteView,
     JobView,
     NodeView,
     OccupationView,
-    OrderChange,
-    OrderRequest,
     OrderView,
     PrinterView,
     ProgramView,

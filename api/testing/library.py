@@ -40,7 +40,8 @@ from farm.library_views import (
     SignedRequest,
     profile_views,
 )
-from farm.views import DesignView, JobView, OrderRequest, OrderView, ProgramRequest, ProgramView, RevisionState, UploadView
+from farm.request_bodies import OrderRequest, ProgramRequest
+from farm.views import DesignView, JobView, OrderView, ProgramView, RevisionState, UploadView
 from gcode.profile import bundled_profiles
 from gcode.texts import Bilingual
 from scheduler.model import Verdict

@@ -7,7 +7,8 @@ from api.testing.library import found
 from farm.control_errors import COUNT_AGAIN
 from farm.errors import ConflictError, InvalidError, NotFoundError
 from farm.ids import new_id
-from farm.views import MakerRequest, MakerView, ManualJobView, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
+from farm.views import MakerView, ManualJobView
 from gcode.texts import Bilingual
 
 _LIST_AGAIN = Bilingual("Look at your list again.", "Regardez de nouveau votre liste.")

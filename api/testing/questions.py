@@ -6,7 +6,8 @@ from drivers.base import PrinterState
 from farm.control_errors import LOOK
 from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
-from farm.views import AnswerRequest, CommandAccepted, PrinterView
+from farm.request_bodies import AnswerRequest
+from farm.views import CommandAccepted, PrinterView
 from gcode.texts import Bilingual
 
 

@@ -247,7 +247,7 @@ class LocalFarm:
         return self._client.post(path, body)
 
     def add_program(self, content: bytes, **fields: object) -> Any:
-        """Upload a program; `fields` as in `farm.views.ProgramRequest`."""
+        """Upload a program; `fields` as in `farm.request_bodies.ProgramRequest`."""
         with tempfile.TemporaryFile(dir=self.folder) as file:
             file.write(content)
             file.seek(0)

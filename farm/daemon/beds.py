@@ -9,7 +9,7 @@ from farm.control_errors import CANCEL_OR_WAIT, COUNT_AGAIN, LOOK, missing
 from farm.daemon.world import World
 from farm.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
 from farm.ids import new_id
-from farm.views import AnswerRequest, ClearBedRequest, CollectRequest
+from farm.request_bodies import AnswerRequest, ClearBedRequest, CollectRequest
 from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.eligibility import is_suspect

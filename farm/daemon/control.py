@@ -20,24 +20,26 @@ from farm.daemon.rechecks import worse_alarm
 from farm.errors import ConflictError, NotFoundError, UnreachableError
 from farm.keys import JoinCode, verify_password
 from farm.log import get_logger
+from farm.request_bodies import (
+    AnswerRequest,
+    ClearBedRequest,
+    CollectRequest,
+    EnrolmentClaim,
+    InviteRequest,
+    OrderChange,
+    OrderRequest,
+)
 from farm.store.writer import Store
 from farm.views import (
     AlarmView,
-    AnswerRequest,
     BackupView,
-    ClearBedRequest,
-    CollectRequest,
     CommandAccepted,
-    EnrolmentClaim,
     EnrolmentGrant,
     FarmView,
     HealthView,
-    InviteRequest,
     InviteView,
     JobView,
     NodeView,
-    OrderChange,
-    OrderRequest,
     OrderView,
     PrinterView,
     SetAsideView,

@@ -28,8 +28,9 @@ from farm.library_views import (
     profile_views,
 )
 from farm.log import get_logger
+from farm.request_bodies import ProgramRequest
 from farm.store.writer import Store
-from farm.views import DesignView, ProgramRequest, ProgramView, RecallView, UploadView
+from farm.views import DesignView, ProgramView, RecallView, UploadView
 from scheduler.model import Farm, ProgramFacts, ProgramReport, report_key
 
 _log = get_logger(__name__)

@@ -6,7 +6,7 @@ from farm.control_errors import UPLOAD, missing, no_design, no_revision_to_order
 from farm.daemon.requesters import find_requester
 from farm.errors import ConflictError, InvalidError
 from farm.ids import new_id
-from farm.views import OrderChange, OrderRequest
+from farm.request_bodies import OrderChange, OrderRequest
 from gcode.texts import Bilingual
 from scheduler.draft import Draft
 from scheduler.eligibility import is_approved

@@ -28,8 +28,8 @@ from farm.daemon.turns import Turns
 from farm.errors import ConflictError, FarmError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
 from farm.profiles import unknown_profile, whole_id
+from farm.request_bodies import ProgramRequest
 from farm.store.library import Library, promised_hash
-from farm.views import ProgramRequest
 from gcode.profile import PrinterProfile
 from gcode.texts import LANGUAGES, Bilingual
 from scheduler.draft import Draft

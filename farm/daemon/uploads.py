@@ -11,7 +11,8 @@ from farm.daemon.inspection import OnProgress, Progress
 from farm.errors import FarmError, RejectedError
 from farm.ids import new_id
 from farm.log import get_logger
-from farm.views import ProgramRequest, ProgramView, UploadState, UploadView
+from farm.request_bodies import ProgramRequest
+from farm.views import ProgramView, UploadState, UploadView
 from gcode.texts import Bilingual
 
 _log = get_logger(__name__)

@@ -252,7 +252,8 @@ def _trust(farm: _Farm, code: JoinCode) -> tuple[ssl.SSLContext | None, str | No
 
 
 def _claim(farm: _Farm, context: ssl.SSLContext | None, code: JoinCode, name: str) -> "EnrolmentGrant":
-    from farm.views import EnrolmentClaim, EnrolmentGrant  # noqa: PLC0415 - 1 MB that an agent which has joined needs no more
+    from farm.request_bodies import EnrolmentClaim  # noqa: PLC0415 - 1 MB that an agent which has joined needs no more, with the next
+    from farm.views import EnrolmentGrant  # noqa: PLC0415
 
     try:
         claim = EnrolmentClaim(code=code.code, name=name)

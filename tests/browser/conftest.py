@@ -18,7 +18,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from api.app import create_app
 from api.testing import MemoryControl
 from farm.config import DaemonSettings
-from farm.views import ProgramRequest
+from farm.request_bodies import ProgramRequest
 from tests.integration.real import require
 from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer

@@ -1,7 +1,8 @@
 """What tests of the library's page send, and what they find."""
 
 from api.testing import MemoryControl
-from farm.views import ProgramRequest, ProgramView
+from farm.request_bodies import ProgramRequest
+from farm.views import ProgramView
 from tests.browser.conftest import Page
 
 GOOD, TRUSTED, REJECTED = b"G28\nG1 X1 Y2\n", b"G28\nM907 X500\nG1 X1\n", b"G28\nG1 X1\nM502\n"

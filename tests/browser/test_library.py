@@ -12,7 +12,8 @@ from selenium.webdriver.support.select import Select
 from api.app import create_app
 from farm.config import DaemonSettings, HttpSection
 from farm.library_views import ApprovalRequest, ProgramDetail, ReleaseRequest, RequesterRequest
-from farm.views import FenceView, ProgramRequest, ProgramView, UploadView
+from farm.request_bodies import ProgramRequest
+from farm.views import FenceView, ProgramView, UploadView
 from tests.browser.conftest import PHONE, WIDE, Page, Send, open_library, small_farm
 from tests.browser.library_page import GOOD, MARKUP, REJECTED, TRUSTED, add, troubles
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer

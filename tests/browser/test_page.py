@@ -11,7 +11,8 @@ from api.app import create_app
 from drivers.base import PrinterState
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.config import DaemonSettings, HttpSection
-from farm.views import AlarmView, OccupationView, OrderRequest, StockView
+from farm.request_bodies import OrderRequest
+from farm.views import AlarmView, OccupationView, StockView
 from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.browser.conftest import PHONE, WIDE, Page, small_farm
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer

@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterRequest, SignedRequest
-from farm.views import OrderRequest
+from farm.request_bodies import OrderRequest
 from tests.browser.conftest import PHONE, WIDE, Page, open_library
 from tests.browser.library_page import GOOD, MARKUP, TRUSTED, add
 

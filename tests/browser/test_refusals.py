@@ -8,7 +8,7 @@ from selenium import webdriver
 from api.app import create_app
 from drivers.base import PrinterState
 from farm.config import DaemonSettings
-from farm.views import OrderRequest
+from farm.request_bodies import OrderRequest
 from tests.browser.conftest import Page, Send, add_visor, small_farm
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer
 

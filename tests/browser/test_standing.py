@@ -4,7 +4,8 @@ import pytest
 
 from farm.bus.messages import ReasonNote
 from farm.library_views import SignedRequest
-from farm.views import AlarmView, FenceView, HealingView, OrderRequest
+from farm.request_bodies import OrderRequest
+from farm.views import AlarmView, FenceView, HealingView
 from tests.browser.conftest import Page
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.xdist_group("browser")]

@@ -9,7 +9,8 @@ from selenium.webdriver.support.select import Select
 
 from api.app import create_app
 from farm.config import DaemonSettings, HttpSection
-from farm.views import ProgramRequest, UploadView
+from farm.request_bodies import ProgramRequest
+from farm.views import UploadView
 from tests.browser.conftest import Page, Send, open_library
 from tests.browser.library_page import GOOD, REJECTED
 from tests.unit.farm.commands.background import TOKEN, BackgroundServer

@@ -11,7 +11,7 @@ from farm.daemon import beds, orders
 from farm.errors import FarmError
 from farm.node import core
 from farm.node.core import Occupied
-from farm.views import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
+from farm.request_bodies import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
 from scheduler.draft import Draft
 from scheduler.model import OccupationKind
 from tests.simulation.daemon import SimulatedDaemon

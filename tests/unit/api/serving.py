@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from api.testing import MemoryControl
-from farm.views import ProgramRequest
+from farm.request_bodies import ProgramRequest
 from tests.patience import PATIENCE_S
 from tests.prompt_server import PromptServer
 

@@ -28,7 +28,7 @@ from api.auth import (
 from api.testing import MemoryControl, MemoryPeople
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import ConfigurationError
-from farm.views import MakerRequest
+from farm.request_bodies import MakerRequest
 from tests.unit.api.serving import TOKEN, client_of
 from tests.unit.api.test_problems import check
 

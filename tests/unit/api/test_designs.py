@@ -3,7 +3,8 @@
 import httpx
 
 from api.testing import MemoryControl
-from farm.views import OrderRequest, StockView
+from farm.request_bodies import OrderRequest
+from farm.views import StockView
 from tests.unit.api.serving import GCODE, add_visor
 from tests.unit.api.test_problems import check
 

@@ -3,7 +3,8 @@
 import httpx
 
 from api.testing import MemoryControl
-from farm.views import AlarmView, FarmView, FenceView, OrderRequest
+from farm.request_bodies import OrderRequest
+from farm.views import AlarmView, FarmView, FenceView
 
 
 async def test_the_snapshot_is_everything(client: httpx.AsyncClient, control: MemoryControl, visor: str) -> None:

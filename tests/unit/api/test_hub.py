@@ -19,7 +19,8 @@ from api.hub import NO_TALKING, QUEUE_LENGTH, Client, Hub, Mirror
 from api.testing import MemoryControl
 from farm.config import DaemonSettings, HttpSection
 from farm.errors import ConflictError, UnreachableError
-from farm.views import AlarmView, CollectRequest, OrderRequest
+from farm.request_bodies import CollectRequest, OrderRequest
+from farm.views import AlarmView
 from gcode.texts import told
 from tests.patience import PATIENCE_S
 from tests.unit.api.serving import TOKEN, served, until

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from api.testing import MemoryControl
-from farm.views import CollectRequest, OrderRequest
+from farm.request_bodies import CollectRequest, OrderRequest
 from tests.unit.api.test_problems import check
 
 

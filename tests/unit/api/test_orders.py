@@ -8,7 +8,7 @@ import pytest
 from api.orders import PlacedOrders
 from api.testing import MemoryControl
 from farm.errors import InvalidError, NotFoundError
-from farm.views import OrderRequest
+from farm.request_bodies import OrderRequest
 from scheduler.model import JobOutcome
 from tests.unit.api.test_problems import check
 

@@ -5,7 +5,8 @@ import httpx
 from api.testing import MemoryControl
 from drivers.base import PrinterState
 from farm.bus.messages import PromptNote
-from farm.views import OccupationView, OrderRequest
+from farm.request_bodies import OrderRequest
+from farm.views import OccupationView
 from scheduler.model import BedState, OccupationKind
 from tests.unit.api.test_problems import check
 

@@ -12,8 +12,8 @@ from farm.daemon.beds import find_printer
 from farm.daemon.uploads import Uploads
 from farm.errors import FarmError
 from farm.library_views import SignedRequest
+from farm.request_bodies import OrderRequest
 from farm.store.library import promised_hash
-from farm.views import OrderRequest
 from scheduler.draft import Draft
 from scheduler.model import Approval, Design, Farm, Requester, Revision, approval_key
 from tests.unit.scheduler.farms import farm, order

@@ -15,7 +15,8 @@ from farm.clock import Clock
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, StoreFullError
 from farm.node.ledger import LedgerWriteError
 from farm.people import Library, LibraryPrograms, PeopleNode
-from farm.views import MakerRequest, MakerView, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
+from farm.views import MakerView
 from gcode.texts import told
 from scheduler.model import BedState
 from tests.unit.farm.node.fake_farm import GCODE, GCODE_SHA, IDENTITY, FakeFarm, order, until

@@ -19,7 +19,7 @@ from farm.node.core import Checked
 from farm.node.parts import check_profile, known_profiles
 from farm.people import Library, PeopleNode
 from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bundled_ids, own_profiles, unknown_profile, whole_id
-from farm.views import MakerRequest
+from farm.request_bodies import MakerRequest
 from gcode.limits import Limits
 from gcode.profile import bundled_profiles
 from gcode.rules import RULE_SET_VERSION

@@ -10,7 +10,7 @@ from pydantic_core._pydantic_core import list_all_errors
 
 from farm.bus.messages import JobCollected
 from farm.library_views import Person
-from farm.views import Plain
+from farm.request_bodies import Plain
 from farm.wrong_values import FRENCH, HARMFUL, said_of
 from gcode.texts import Bilingual, BilingualError
 

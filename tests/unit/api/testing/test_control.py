@@ -8,7 +8,7 @@ import pytest
 from api.testing import MemoryControl
 from farm.control import Control
 from farm.errors import ConflictError, InvalidError, NotFoundError, StoreFullError
-from farm.views import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
+from farm.request_bodies import ClearBedRequest, CollectRequest, OrderChange, OrderRequest
 from scheduler.model import BedState, JobOutcome
 from tests.unit.api.serving import GCODE, add_visor, until
 

@@ -8,7 +8,7 @@ from api.testing import MemoryControl
 from api.testing.library import findings_of
 from farm.errors import ConflictError, NotFoundError, RejectedError
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterRequest, SignedRequest
-from farm.views import OrderRequest, ProgramRequest
+from farm.request_bodies import OrderRequest, ProgramRequest
 from scheduler.model import Verdict
 from tests.unit.api.serving import FIELDS, GCODE, add_visor
 

@@ -5,7 +5,7 @@ import pytest
 from api.deps import People
 from api.testing import MemoryPeople
 from farm.errors import ConflictError, InvalidError, NotFoundError
-from farm.views import MakerRequest, ManualReport
+from farm.request_bodies import MakerRequest, ManualReport
 
 
 async def test_it_keeps_makers_apart() -> None:

@@ -7,7 +7,8 @@ import pytest
 from farm.bus.messages import PromptNote
 from farm.commands.manage import find_node
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
-from farm.views import OrderRequest, StockView
+from farm.request_bodies import OrderRequest
+from farm.views import StockView
 from scheduler.model import JobOutcome
 from tests.unit.api.serving import GCODE, add_visor
 from tests.unit.farm.commands.conftest import Farm

@@ -10,8 +10,8 @@ from farm.bus.topics import Stream
 from farm.daemon import beds
 from farm.daemon.absent import NOT_HEARD, NOT_REPORTED, record_of, report_of, waiting_job, waiting_jobs
 from farm.daemon.presenter import Presenter
+from farm.request_bodies import CollectRequest
 from farm.store.repository import Change
-from farm.views import CollectRequest
 from scheduler.draft import Draft
 from scheduler.model import BedState, Durable, Job, JobOutcome, NodeRecord, PrinterRecord, Rules
 from tests.unit.farm.daemon.harness import SEED, SHA, Farm, occupied, open_farm, printer_report

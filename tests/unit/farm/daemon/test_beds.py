@@ -7,7 +7,7 @@ from farm.bus import messages
 from farm.bus.topics import Stream
 from farm.daemon import beds
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, UnreachableError
-from farm.views import AnswerRequest, ClearBedRequest, CollectRequest
+from farm.request_bodies import AnswerRequest, ClearBedRequest, CollectRequest
 from scheduler.draft import Draft
 from scheduler.facts import NOT_ON_THIS_BED
 from scheduler.model import BedState, Job, JobOutcome, OccupationKind, Rules

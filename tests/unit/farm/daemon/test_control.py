@@ -18,8 +18,7 @@ from farm.daemon.healing import Healed, HealingWhy
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, NotAllowedError, NotFoundError, StoreFullError, UnreachableError
 from farm.library_views import SignedRequest
-from farm.store.library import Library
-from farm.views import (
+from farm.request_bodies import (
     AnswerRequest,
     ClearBedRequest,
     CollectRequest,
@@ -29,6 +28,7 @@ from farm.views import (
     OrderRequest,
     ProgramRequest,
 )
+from farm.store.library import Library
 from gcode.profile import bundled_profiles
 from gcode.texts import Told, told
 from scheduler.model import Job, JobOutcome, Revision, Stock

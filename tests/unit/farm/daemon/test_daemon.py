@@ -23,7 +23,7 @@ from farm.daemon.control import PEOPLE
 from farm.daemon.daemon import check_broker_ports, people_secret, rules_for
 from farm.daemon.generation import GenerationFile
 from farm.errors import ConfigurationError, UnreachableError
-from farm.views import EnrolmentClaim, InviteRequest
+from farm.request_bodies import EnrolmentClaim, InviteRequest
 from tests.integration.bus import until
 from tests.integration.real import require
 from tests.patience import PATIENCE_S

@@ -14,10 +14,10 @@ from farm.daemon.library_control import LibraryControl
 from farm.daemon.programs import Programs
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.library_views import ApprovalRequest, ReleaseRequest, RequesterChange, RequesterRequest, SignedRequest
+from farm.request_bodies import ProgramRequest
 from farm.store.library import Library, sha256_of
 from farm.store.packed import packed_path
 from farm.store.repository import Put
-from farm.views import ProgramRequest
 from gcode.profile import bundled_profiles
 from gcode.texts import told
 from scheduler.model import Job, ProgramFacts, ProgramReport, Requester, Verdict, report_key

@@ -6,7 +6,7 @@ import pytest
 
 from farm.daemon.orders import cancel, change, choose_revision, find_design, find_order, place
 from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
-from farm.views import OrderChange, OrderRequest
+from farm.request_bodies import OrderChange, OrderRequest
 from scheduler.draft import Draft
 from scheduler.model import Approval, Design, Farm, Requester, Revision, approval_key
 from tests.unit.scheduler.farms import NOW_S, allocation, farm, order, program

@@ -17,8 +17,8 @@ from farm.daemon.inspector import Kind
 from farm.daemon.presenter import program_view
 from farm.daemon.programs import Incoming, Programs, add, build_space, density_g_cm3, uploaded_as
 from farm.errors import ConflictError, InvalidError, NotFoundError, RejectedError, StoreFullError
+from farm.request_bodies import ProgramRequest
 from farm.store.library import Library, sha256_of
-from farm.views import ProgramRequest
 from gcode.profile import PrinterProfile, bundled_profiles
 from scheduler.draft import Draft
 from scheduler.model import Design, Farm, Program, ProgramFacts, ProgramReport, Revision, Verdict

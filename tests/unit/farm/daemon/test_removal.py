@@ -10,7 +10,7 @@ from farm.daemon import orders
 from farm.daemon.removal import find_node, is_recalled, recall, remove_node, remove_printer, remove_program
 from farm.errors import ConflictError, NotFoundError
 from farm.library_views import SignedRequest
-from farm.views import OrderRequest
+from farm.request_bodies import OrderRequest
 from scheduler.draft import Draft, Forgotten
 from scheduler.model import (
     Allocation,

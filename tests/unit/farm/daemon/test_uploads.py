@@ -11,7 +11,8 @@ from farm.daemon.inspection import OnProgress, Progress
 from farm.daemon.presenter import program_view
 from farm.daemon.uploads import Uploads
 from farm.errors import FarmError, InvalidError, NotFoundError, RejectedError
-from farm.views import ProgramRequest, ProgramView
+from farm.request_bodies import ProgramRequest
+from farm.views import ProgramView
 from gcode.texts import Bilingual, told
 from scheduler.model import Farm
 from tests.unit.farm.daemon.checked import finding

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from farm.views import (
+from farm.request_bodies import (
     CollectRequest,
     EnrolmentClaim,
     InviteRequest,
