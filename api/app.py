@@ -65,7 +65,8 @@ def _settings(given: DaemonSettings | None) -> DaemonSettings:
 async def _start_farm(settings: DaemonSettings, stack: AsyncExitStack) -> tuple[Control, People]:
     """Start the daemon, then the people's node; the stack ends them the other way round."""
     from farm.daemon import Daemon  # noqa: PLC0415 - tests of the routes need no store, no broker and no node
-    from farm.people import Library, PeopleNode  # noqa: PLC0415
+    from farm.people.library import Library  # noqa: PLC0415
+    from farm.people.node import PeopleNode  # noqa: PLC0415
 
     clock = settings.clock.clock()
     daemon = await stack.enter_async_context(Daemon(settings, clock))

@@ -16,7 +16,7 @@ from gcode.texts import Bilingual
 
 
 class People(Protocol):
-    """The people's node: makers who print by hand. `farm.people.PeopleNode` is the implementation."""
+    """The people's node: makers who print by hand. `farm.people.node.PeopleNode` is the implementation."""
 
     async def add_maker(self, request: MakerRequest) -> MakerView:
         """Add a maker; the answer holds the token, once. ConflictError: the node is full."""

@@ -17,7 +17,8 @@ from farm.errors import ConfigurationError, InvalidError, NotFoundError
 from farm.node.checking import ProcessCheck, Request
 from farm.node.core import Checked
 from farm.node.parts import check_profile, known_profiles
-from farm.people import Library, PeopleNode
+from farm.people.library import Library
+from farm.people.node import PeopleNode
 from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bundled_ids, own_profiles, unknown_profile, whole_id
 from farm.request_bodies import MakerRequest
 from gcode.limits import Limits

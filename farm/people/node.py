@@ -5,16 +5,10 @@ printers, driven by `drivers.manual`; autonomy is counted in days, because peopl
 """
 
 import asyncio
-import hashlib
-import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from drivers.base import Driver, DriverEvent, EventListener, PrintEnd, PrintEnded
 from drivers.manual import ManualPrinter
@@ -22,17 +16,18 @@ from farm.bus.messages import MAX_PRINTERS, JobReference
 from farm.clock import Clock
 from farm.config import LedgerSection, NodeSettings, PrinterSection
 from farm.control_errors import COUNT_AGAIN, missing
-from farm.errors import ConfigurationError, ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
+from farm.errors import ConflictError, FarmError, InvalidError, NotFoundError, StoreFullError
 from farm.ids import new_id
 from farm.language import system_words
 from farm.log import get_logger
 from farm.node.agent import Agent
 from farm.node.checking import JUDGED_ELSEWHERE
 from farm.node.core import Occupied
-from farm.node.files import ProgramCache
 from farm.node.join import Identity
 from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
+from farm.people.library import Library
+from farm.people.makers import Maker, read_makers, token_hash, write_makers
 from farm.profiles import unknown_profile, whole_id
 from farm.request_bodies import MakerRequest, ManualReport
 from farm.views import MakerView, ManualJobView
@@ -50,28 +45,9 @@ _ACCEPT_FIRST: Final = Bilingual("Accept it first.", "Acceptez-le d'abord.")
 _NO_FILE: Final = Bilingual("The file of that batch is not here.", "Le fichier de ce lot n'est pas ici.")
 _IN_A_MINUTE: Final = Bilingual("Try again in a minute.", "Réessayez dans une minute.")
 _NO_SUCH_BATCH: Final = Bilingual("You have no such batch.", "Vous n'avez pas ce lot.")
-_RESTORE: Final = Bilingual("Restore it from a backup, or move it away.", "Restaurez-le d'une sauvegarde, ou déplacez-le.")
 _MAKERS: Final = "makers.json"
 _TOKEN_BYTES: Final = 32
 _BALLAST_BYTES: Final = 1024**2  # makers' words are short
-
-
-class Maker(BaseModel):
-    """One maker, as kept. `key` keeps the printer's id in the ledger; of the token only the hash is kept."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: str
-    name: str
-    profile: str
-    material: str
-    token_sha256: str
-    accepted: str | None = None  # the job that the maker prints
-    reported: ManualJobView | None = None  # the last one: a phone that repeats its report gets the same answer
-
-
-class _Makers(BaseModel):
-    makers: list[Maker] = []
 
 
 class NodeIdentity(Protocol):
@@ -89,86 +65,6 @@ class NodeIdentity(Protocol):
     def password(self) -> str: ...  # noqa: D102
     @property
     def ca_file(self) -> Path | None: ...  # noqa: D102
-
-
-class LibraryPrograms:
-    """The daemon's own library as the cache of a node in the same process: nothing is fetched or kept twice.
-
-    Args:
-        lookup: the file of a program by hash; NotFoundError.
-        on_change: called when `present` has changed.
-
-    """
-
-    def __init__(self, lookup: Callable[[str], Path], on_change: Callable[[], None]) -> None:
-        self._lookup = lookup
-        self._on_change = on_change
-        self.present: frozenset[str] = frozenset()
-
-    def want(self, sizes: Mapping[str, int], keep: Iterable[str] = ()) -> None:
-        """See which of them the library has."""
-        present = frozenset(sha256 for sha256 in (*sizes, *keep) if self.take(sha256) is not None)
-        if present != self.present:
-            self.present = present
-            self._on_change()
-
-    def take(self, sha256: str) -> Path | None:
-        """The file, or None."""
-        try:
-            return self._lookup(sha256)
-        except FarmError:
-            return None
-
-    async def close(self) -> None:
-        """Nothing is under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """What the people's node uses of a daemon in the same process.
-
-    `program_file`: the file of a program by hash (NotFoundError); `design_of`: the name of the design of a revision, for people.
-    `profiles_folder`: the daemon's own profiles of printers (`farm.profiles`).
-    """
-
-    program_file: Callable[[str], Path]
-    design_of: Callable[[str], str] = str
-    profiles_folder: Path | None = None
-
-    def programs(self, _folder: Path, on_change: Callable[[], None]) -> ProgramCache:
-        """The library as a cache."""
-        return LibraryPrograms(self.program_file, on_change)
-
-
-def _hash(token: str) -> str:
-    """Tokens are 256 random bits, so a plain hash of one cannot be turned back."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _read(path: Path) -> dict[str, Maker]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigurationError(
-            Bilingual(f"{path} cannot be read: {error.strerror}.", f"{path} ne peut pas être lu : {system_words(error).fr}."),
-            next_step=Bilingual("Check its owner.", "Vérifiez à qui il appartient."),
-        ) from error
-    try:
-        return {maker.key: maker for maker in _Makers.model_validate_json(content).makers}
-    except ValidationError as error:
-        raise ConfigurationError(Bilingual(f"{path} is damaged.", f"{path} est abîmé."), next_step=_RESTORE) from error
-
-
-def _write(path: Path, makers: list[Maker]) -> None:
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_Makers(makers=makers).model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
 
 
 class PeopleNode:
@@ -218,7 +114,7 @@ class PeopleNode:
 
         """
         self._profiles = await asyncio.to_thread(known_profiles, self._profiles_folder)
-        self._makers = await asyncio.to_thread(_read, self._data / _MAKERS)
+        self._makers = await asyncio.to_thread(read_makers, self._data / _MAKERS)
         self._by_token = {maker.token_sha256: maker.key for maker in self._makers.values()}
         sections = {key: self._section(maker) for key, maker in self._makers.items()}
         identity = Identity(**{name: getattr(self._identity, name) for name in Identity.model_fields})
@@ -257,7 +153,9 @@ class PeopleNode:
             full = Bilingual(many, f"Le nœud des makers en sert {MAX_PRINTERS}, et en a autant.")
             raise ConflictError(full, next_step=_TO_A_WORKSHOP, code="people-full")
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        maker = Maker(key=new_id("maker"), name=request.name, profile=profile, material=request.material, token_sha256=_hash(token))
+        maker = Maker(
+            key=new_id("maker"), name=request.name, profile=profile, material=request.material, token_sha256=token_hash(token)
+        )
         await self._keep(maker)
         try:
             self._printers[maker.key] = await self._running.add_printer(self._section(maker), key=maker.key)
@@ -305,7 +203,7 @@ class PeopleNode:
 
     def authenticate(self, token: str) -> str | None:
         """The printer id of the maker with this token, or None. The look-up is by hash: its time tells nothing of the token."""
-        key = self._by_token.get(_hash(token))
+        key = self._by_token.get(token_hash(token))
         return None if key is None else self._printers.get(key)
 
     # --- jobs --------------------------------------------------------------------------------------------------------------
@@ -451,7 +349,7 @@ class PeopleNode:
 
     async def _save(self, makers: dict[str, Maker]) -> None:
         try:
-            await asyncio.to_thread(_write, self._data / _MAKERS, list(makers.values()))
+            await asyncio.to_thread(write_makers, self._data / _MAKERS, list(makers.values()))
         except OSError as error:
             raise StoreFullError(
                 Bilingual(

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from drivers.base import PrinterState
-from farm import people as module
 from farm.bus.messages import JobAction
 from farm.clock import Clock
 from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, StoreFullError
 from farm.node.ledger import LedgerWriteError
-from farm.people import Library, LibraryPrograms, PeopleNode
+from farm.people import node as module
+from farm.people.library import Library
+from farm.people.node import PeopleNode
 from farm.request_bodies import MakerRequest, ManualReport
 from farm.views import MakerView
 from gcode.texts import told
@@ -206,7 +207,7 @@ async def test_a_full_disk_adds_nobody_and_accepts_nothing(village: Village, mon
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "_write", full)
+    monkeypatch.setattr(module, "write_makers", full)
     with pytest.raises(StoreFullError, match="No space left"):
         await village.node.add_maker(ANNA)
     with pytest.raises(StoreFullError):
@@ -241,12 +242,12 @@ async def test_a_full_ledger_adds_nobody_also_after_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, list_is_full: bool
 ) -> None:
     async with opened(tmp_path) as village:
-        write, file = module._write, tmp_path / "people" / "makers.json"
+        file = tmp_path / "people" / "makers.json"
 
         async def full(*_: object, **_named: object) -> str:
             assert village.node.makers() == [], "nobody is shown who has no printer yet"
             if list_is_full:
-                patch.setattr(module, "_write", no_room)
+                patch.setattr(module, "write_makers", no_room)
             raise LedgerWriteError(told("No room."), next_step=told("Make some."), full=True)
 
         def no_room(*_: object) -> None:
@@ -256,21 +257,11 @@ async def test_a_full_ledger_adds_nobody_also_after_a_restart(
             patch.setattr(village.node._running, "add_printer", full)
             with pytest.raises(StoreFullError, match="No room"):
                 await village.node.add_maker(ANNA)
-        assert module._write is write
         assert village.node.makers() == []
         berta = await village.node.add_maker(ANNA.model_copy(update={"name": "Berta"}))
         assert [maker["name"] for maker in json.loads(file.read_text())["makers"]] == ["Berta"]
     async with opened(tmp_path) as again:
         assert [maker.printer for maker in again.node.makers()] == [berta.printer]
-
-
-@pytest.mark.parametrize("content", ["{", '{"makers": [{}]}', "[]"])
-async def test_a_damaged_list_is_a_clear_error(tmp_path: Path, content: str) -> None:
-    (tmp_path / "people").mkdir()
-    (tmp_path / "people" / "makers.json").write_text(content)
-    with pytest.raises(ConfigurationError, match="damaged"):
-        async with opened(tmp_path):
-            pass
 
 
 async def test_a_list_that_cannot_be_read_is_a_clear_error(tmp_path: Path) -> None:
@@ -284,18 +275,6 @@ async def test_makers_that_are_added_at_once_are_all_kept(village: Village) -> N
     await asyncio.gather(*(village.node.add_maker(ANNA) for _ in range(5)))
     kept = json.loads((village.folder / "people" / "makers.json").read_text())
     assert len(kept["makers"]) == 5
-
-
-async def test_the_library_is_the_cache(tmp_path: Path) -> None:
-    village = Village(tmp_path)
-    changes: list[int] = []
-    programs = LibraryPrograms(village.find, lambda: changes.append(1))
-    programs.want({GCODE_SHA: 1, "b" * 64: 1})
-    assert programs.present == {GCODE_SHA}
-    programs.want({GCODE_SHA: 1})
-    assert len(changes) == 1
-    assert programs.take("b" * 64) is None
-    assert programs.take(GCODE_SHA) == village.file
 
 
 async def test_a_profile_that_nobody_knows_is_refused_with_the_known_ones(village: Village) -> None:
