@@ -11,12 +11,12 @@ import os
 import select
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from farm.room import NO_ROOM
 
@@ -42,23 +42,90 @@ def bound_to_us(command: Sequence[str], death_signal: signal.Signals = signal.SI
     return [sys.executable, "-IS", "-c", _LAUNCHER, str(os.getpid()), str(int(death_signal)), *command]
 
 
+class _Output(asyncio.SubprocessProtocol):
+    """Hears a child: its lines, and its end. Own, because `asyncio.subprocess.Process.wait` returns only when the pipe is closed.
+
+    `ended` is its code; `silent` is set when all of its output was heard, or a while after its end: then nothing of it is open.
+    """
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[int] = loop.create_future()
+        self.silent: asyncio.Future[None] = loop.create_future()
+        self.lines: deque[str] = deque(maxlen=_MAX_TAIL_LINES)
+        self._on_line = on_line
+        self._unfinished = bytearray()
+        self._too_long = False  # the line that has no end yet
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._last_output: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, _fd: int, data: bytes) -> None:
+        *whole, rest = data.split(b"\n")
+        for piece in whole:
+            self._take(piece)
+            self._end_line()
+        self._take(rest)
+
+    def pipe_connection_lost(self, _fd: int, _error: Exception | None) -> None:
+        self._be_silent()
+
+    def process_exited(self) -> None:
+        assert self._transport is not None, "it was made before it ended"
+        if not self.ended.done():
+            self.ended.set_result(self._transport.get_returncode() or 0)
+        if self.silent.done():
+            self._transport.close()
+        else:
+            self._last_output = asyncio.get_running_loop().call_later(_LAST_OUTPUT_S, self._be_silent)
+
+    def _take(self, piece: bytes) -> None:
+        self._too_long = self._too_long or len(self._unfinished) + len(piece) > _MAX_LINE_BYTES
+        if self._too_long:
+            self._unfinished.clear()
+        else:
+            self._unfinished += piece
+
+    def _end_line(self) -> None:
+        line, too_long = self._unfinished.decode("utf-8", "replace").rstrip(), self._too_long
+        self._unfinished.clear()
+        self._too_long = False
+        if not too_long:
+            self.lines.append(line)
+            if self._on_line is not None:
+                self._on_line(line)
+
+    def _be_silent(self) -> None:
+        if self.silent.done():
+            return
+        self.silent.set_result(None)
+        if self._unfinished:
+            self._end_line()
+        if self._last_output is not None:
+            self._last_output.cancel()
+        if self.ended.done() and self._transport is not None:
+            self._transport.close()
+
+
 class Child:
     """A running child process; its output (both streams) is kept as `tail` and may be listened to."""
 
-    def __init__(self, process: Process, pid_file: Path | None, on_line: Callable[[str], None] | None) -> None:
-        self._process = process
+    def __init__(self, transport: asyncio.SubprocessTransport, output: _Output, pid_file: Path | None) -> None:
+        self._transport = transport
+        self._output = output
         self._pid_file = pid_file
-        self._on_line = on_line
-        self._lines: deque[str] = deque(maxlen=_MAX_TAIL_LINES)
-        self._reading = asyncio.create_task(self._read(), name=f"output-of-{process.pid}")
-        self._ended = asyncio.create_task(process.wait(), name=f"end-of-{process.pid}")
+        self._pid = transport.get_pid()
 
     @classmethod
-    async def start(
+    async def start(  # noqa: PLR0913 - each but the first has its usual value
         cls,
         command: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
+        inherit: bool = True,
+        folder: Path | None = None,
         pid_file: Path | None = None,
         on_line: Callable[[str], None] | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
@@ -68,6 +135,8 @@ class Child:
         Args:
             command: the program is searched for in PATH unless it has a slash.
             environment: set beside what we have ourselves.
+            inherit: False: it gets `environment` alone.
+            folder: where it works; None: where we do.
             pid_file: written now, removed when the child has ended; `find_stale` reads it after a crash.
             on_line: called with each line of its output.
             death_signal: what the child gets when we die. SIGTERM lets it tidy up; SIGKILL is sure.
@@ -77,20 +146,21 @@ class Child:
                 all the same). A program that does not exist ends with code 1 and says so in `tail`.
 
         """
-        process = await asyncio.create_subprocess_exec(
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Output(on_line),
             *bound_to_us(command, death_signal),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=DEVNULL,
             stdout=PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
-            limit=_MAX_LINE_BYTES,
+            stderr=STDOUT,
+            env={**(os.environ if inherit else {}), **(environment or {})},
+            cwd=folder,
             start_new_session=True,
         )
-        child = cls(process, pid_file, on_line)
+        child = cls(transport, output, pid_file)
         if pid_file is not None:
             # Three numbers: the child, us who own it, and when we began (clock ticks since boot). With the last two `find_stale`
             # tells a child that was left behind from one whose owner still runs, also when the owner's id is another's by now.
-            note = f"{process.pid} {os.getpid()} {_start_ticks(os.getpid())}\n"
+            note = f"{child.pid} {os.getpid()} {_start_ticks(os.getpid())}\n"
             try:
                 await asyncio.to_thread(_write_note, pid_file, note)
             except OSError as error:
@@ -105,23 +175,22 @@ class Child:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._process.pid
+        return self._pid
 
     @property
     def returncode(self) -> int | None:
         """None while it runs; negative: ended by that signal."""
-        return self._process.returncode
+        return self._output.ended.result() if self._output.ended.done() else None
 
     @property
     def tail(self) -> list[str]:
         """The last lines of its output, oldest first."""
-        return list(self._lines)
+        return list(self._output.lines)
 
     async def wait(self) -> int:
-        """Wait for its end and its whole output; return the code."""
-        code = await asyncio.shield(self._ended)
-        await asyncio.wait({self._reading}, timeout=_LAST_OUTPUT_S)
-        self._reading.cancel()
+        """Wait for its end and its whole output; return the code. Nothing of it is open then, also when a grandchild goes on."""
+        code = await asyncio.shield(self._output.ended)
+        await asyncio.shield(self._output.silent)
         if self._pid_file is not None:
             await asyncio.to_thread(self._pid_file.unlink, missing_ok=True)
         return code
@@ -129,32 +198,16 @@ class Child:
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, if it still runs."""
         with suppress(ProcessLookupError):
-            self._process.send_signal(number)
+            self._transport.send_signal(number)
 
     async def stop(self, timeout_s: float = 5.0) -> int:
         """Ask it to end; kill it after `timeout_s`. Return its code. Safe to call twice."""
         if timeout_s > 0:
             self.send_signal(signal.SIGTERM)
-            await asyncio.wait({self._ended}, timeout=timeout_s)
-        if not self._ended.done():
+            await asyncio.wait({self._output.ended}, timeout=timeout_s)
+        if not self._output.ended.done():
             self.send_signal(signal.SIGKILL)
         return await self.wait()
-
-    async def _read(self) -> None:
-        stream = self._process.stdout
-        if stream is None:
-            return
-        while True:
-            try:
-                raw = await stream.readline()
-            except ValueError:  # a line over the limit: asyncio has thrown it away
-                continue
-            if not raw:
-                return
-            line = raw.decode("utf-8", "replace").rstrip()
-            self._lines.append(line)
-            if self._on_line is not None:
-                self._on_line(line)
 
 
 def _write_note(path: Path, note: str) -> None:

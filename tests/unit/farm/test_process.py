@@ -5,9 +5,13 @@ import stat
 import subprocess
 import sys
 import threading
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from farm import process
 from farm.process import Child, OwnerAliveError, command_line, end_stale, find_stale
@@ -80,6 +84,65 @@ async def test_it_has_a_session_of_its_own_so_that_ctrl_c_does_not_reach_it() ->
     child = await Child.start(SLEEPER)
     assert os.getsid(child.pid) == child.pid
     await child.stop(0.0)
+
+
+GRANDPARENT = """
+import os, sys, time
+child = os.fork()
+if child == 0:
+    os.setsid()
+    time.sleep(600)
+print(child)
+print("begun", end="")
+"""
+
+
+def opened() -> set[str]:
+    """What this process has open: pipes and sockets, each by its number in the kernel."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the folder itself, which was read
+            found.add(str(entry.readlink()))
+    return found
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_grandchild_that_keeps_the_pipe_keeps_nobody_waiting_and_nothing_open(loop: Callable[[], AbstractEventLoop]) -> None:
+    async def run() -> None:
+        await (await Child.start(["true"])).wait()  # what the loop opens for the first child, it keeps
+        before = opened()
+        child = await Child.start([sys.executable, "-c", GRANDPARENT])
+        assert opened() > before, "its output is heard"
+        try:
+            assert await asyncio.wait_for(child.wait(), PATIENCE_S) == 0
+            await until(lambda: opened() <= before)
+            assert child.returncode == 0
+            assert child.tail[1:] == ["begun"], "also a line without an end"
+            assert await asyncio.wait_for(child.stop(), PATIENCE_S) == 0
+        finally:
+            os.kill(int(child.tail[0]), signal.SIGKILL)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_last_words_are_heard_before_its_end_is_told(loop: Callable[[], AbstractEventLoop]) -> None:
+    async def run() -> None:
+        child = await Child.start([sys.executable, "-c", "print('x\\n' * 50_000 + 'last', end='')"])
+        assert await child.wait() == 0
+        assert child.tail[-2:] == ["x", "last"]
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(run())
+
+
+async def test_it_may_work_elsewhere_with_an_environment_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "1")
+    script = "import os; print(os.getcwd(), os.environ.get('OURS'), os.environ['THEIRS'])"
+    child = await Child.start([sys.executable, "-c", script], environment={"THEIRS": "2"}, inherit=False, folder=tmp_path)
+    await child.wait()
+    assert child.tail == [f"{tmp_path} None 2"]
 
 
 async def test_a_pid_file_that_cannot_be_written_leaves_no_process(tmp_path: Path) -> None:
