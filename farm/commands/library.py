@@ -1,19 +1,21 @@
 """`farm revision`, `farm requester` and `farm audit`: drafts and recalls, who asks for parts, and who answers for what."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final
-from urllib.parse import quote
+from typing import Annotated, Any, Final
 
 import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.manage import recall
-from farm.commands.speech import number_of, say, say_json
+from farm.commands.speech import number_of, plural_fr, say, say_json
 from farm.commands.vocabulary import AUDIT_ACTIONS_FR, AUDIT_PEOPLE_FR, REVISION_STATES, VERDICTS, word
+from farm.commands.which import requester_of, revision_of, subject_of
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView
-from farm.views import ProgramView
+from farm.views import DesignView, ProgramView
 from gcode.texts import NOTHING, Bilingual
 
 revision_app = typer.Typer(help="Revisions of designs: drafts, released ones, recalled ones.", no_args_is_help=True)
@@ -23,11 +25,12 @@ _NO_REQUESTERS: Final = Bilingual(
     "No requesters yet: every order is for whom its destination names.",
     "Aucun demandeur : chaque commande est pour qui sa destination nomme.",
 )
+_NO_REVISIONS: Final = Bilingual("No revisions.", "Aucune révision.")
 _STRICT: Final = Bilingual("gets only what it has approved", "ne reçoit que ce qu'il a approuvé")
 _FREE: Final = Bilingual("gets every released revision", "reçoit toute révision validée")
 
-Revision = Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3.")]
-Requester = Annotated[str, typer.Argument(help="Its name or id.")]
+Revision = Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3, or its end: r3.")]
+Requester = Annotated[str, typer.Argument(help="Its name, or its id or the beginning or end of that.")]
 By = Annotated[str, typer.Option(help="Who does this.")]
 Why = Annotated[str, typer.Option(help="Why.")]
 
@@ -35,11 +38,59 @@ Why = Annotated[str, typer.Option(help="Why.")]
 # --- farm revision
 
 
+@revision_app.command("list")
+@on_daemon
+def list_revisions(
+    client: FarmClient,
+    design: Annotated[str | None, typer.Option(help="Only those of this design, by its name or id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All revisions, the newest of each design first: whether they are released, and how many programs print them."""
+    rows = [row for row in _revisions(client) if design is None or design in {row["design"], row["design_id"]}]
+    if as_json:
+        say_json(rows)
+        return
+    for row in rows:
+        say(_listed(row))
+    if not rows:
+        say(_NO_REVISIONS)
+
+
+def _revisions(client: FarmClient) -> list[dict[str, Any]]:
+    """For programs: each revision with the name of its design, its state, and the programs that print it."""
+    programs = [ProgramView.model_validate(row) for row in client.get("/programs")]
+    counted = Counter(view.revision for view in programs)
+    usable = Counter(view.revision for view in programs if view.usable)
+    designs = [DesignView.model_validate(row) for row in client.get("/designs")]
+    return [
+        {
+            "id": key,
+            "design": design.name,
+            "design_id": design.id,
+            "state": "recalled" if key in design.recalled else "draft" if key in design.drafts else "released",
+            "programs": counted[key],
+            "usable": usable[key],
+        }
+        for design in designs
+        for key in design.revisions
+    ]
+
+
+def _listed(row: Mapping[str, Any]) -> Bilingual:
+    key, state, programs = row["id"], word(REVISION_STATES, row["state"]), number_of(row["programs"], "program")
+    design, usable, less = row["design"], row["usable"], NOTHING
+    if usable < row["programs"]:
+        less = Bilingual(f" ({usable} usable)", f" ({usable} {plural_fr(usable, 'utilisable')})")
+    return Bilingual(
+        f"{key}: {state.en}, {programs}{less.en}, design {design}", f"{key} : {state.fr}, {programs.fr}{less.fr}, modèle {design}"
+    )
+
+
 @revision_app.command("show")
 @on_daemon
 def show_revision(client: FarmClient, revision: Revision, as_json: AsJson = False) -> None:
     """One revision: its state, and its programs for each class of printers."""
-    answer = client.get(f"/revisions/{revision}")
+    answer = client.get(f"/revisions/{revision_of(client, revision)}")
     if as_json:
         say_json(answer)
         return
@@ -78,7 +129,7 @@ def release_revision(
     as_json: AsJson = False,
 ) -> None:
     """Release a draft: it may be ordered and printed from now on."""
-    answer = client.post(f"/revisions/{revision}/release", {"by": by, "reason": reason})
+    answer = client.post(f"/revisions/{revision_of(client, revision)}/release", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -96,11 +147,6 @@ revision_app.command("recall")(recall)
 
 
 # --- farm requester
-
-
-def _in_path(name: str) -> str:
-    """A name as part of an address."""
-    return quote(name, safe="")
 
 
 @requester_app.command("list")
@@ -164,7 +210,7 @@ def change_requester(
             Bilingual("Nothing was to be changed.", "Il n'y avait rien à changer."),
             next_step=Bilingual("Give --name, --approves or --takes-all.", "Donnez --name, --approves ou --takes-all."),
         )
-    answer = client.patch(f"/requesters/{_in_path(requester)}", {**wish, "by": by})
+    answer = client.patch(f"/requesters/{requester_of(client, requester)}", {**wish, "by": by})
     if as_json:
         say_json(answer)
         return
@@ -182,7 +228,10 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Record that a requester takes parts of a revision."""
-    answer = client.post(f"/requesters/{_in_path(requester)}/approvals", {"revision": revision, "by": by, "note": note})
+    answer = client.post(
+        f"/requesters/{requester_of(client, requester)}/approvals",
+        {"revision": revision_of(client, revision), "by": by, "note": note},
+    )
     if as_json:
         say_json(answer)
         return
@@ -200,7 +249,10 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Record that a requester takes no more parts of a revision: its open orders of it wait."""
-    answer = client.post(f"/requesters/{_in_path(requester)}/approvals/{revision}/withdraw", {"by": by, "reason": reason})
+    answer = client.post(
+        f"/requesters/{requester_of(client, requester)}/approvals/{revision_of(client, revision)}/withdraw",
+        {"by": by, "reason": reason},
+    )
     if as_json:
         say_json(answer)
         return
@@ -216,7 +268,7 @@ def remove_requester(
     by: By = "operator",
 ) -> None:
     """Forget a requester that has no open orders, and its approvals."""
-    view = RequesterView.model_validate(client.get(f"/requesters/{_in_path(requester)}"))
+    view = RequesterView.model_validate(client.get(f"/requesters/{requester_of(client, requester)}"))
     approvals = number_of(len(view.approvals), "approval")
     make_sure(Bilingual(f"Forget {view.name} and {approvals}?", f"Oublier {view.name} et {approvals.fr} ?"), yes=yes)
     client.delete(f"/requesters/{view.id}", by=by)
@@ -229,12 +281,14 @@ def remove_requester(
 @on_daemon
 def audit(
     client: FarmClient,
-    subject: Annotated[str | None, typer.Argument(help="A program's SHA-256, a revision, a requester's id.")] = None,
+    subject: Annotated[
+        str | None, typer.Argument(help="A program, a revision or a requester, as other commands take them.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many entries.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Who released, approved, recalled or withdrew what, and why; newest first."""
-    query: dict[str, str | int] = {"limit": limit, **({"subject": subject} if subject else {})}
+    query: dict[str, str | int] = {"limit": limit, **({"subject": subject_of(client, subject)} if subject else {})}
     answer = client.get("/audit", **query)
     if as_json:
         say_json(answer)

@@ -1,5 +1,6 @@
 """`farm orders`, `farm nodes` and `farm recall`: what was attempted, and what is gone."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -8,18 +9,18 @@ import typer
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import node_name, rejected
-from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
+from farm.commands.speech import duration, number_of, plural_fr, say, say_json
 from farm.commands.vocabulary import JOB_STATES, NODE_STATES, ORDER_STATES, OUTCOMES, word
-from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
+from farm.commands.which import NODE, meant, order_of, printer_names, revision_of
+from farm.errors import InvalidError, command_name
 from farm.language import spoken
 from farm.views import FarmView, JobView, NodeView, OrderView, RecallView
-from gcode.texts import NOTHING, Bilingual
+from gcode.texts import NOTHING, Bilingual, both
 
 orders_app = typer.Typer(help="Orders, and every attempt to print them.", no_args_is_help=True)
 nodes_app = typer.Typer(help="Nodes of the farm.", no_args_is_help=True)
 
 _MOST_ATTEMPTS: Final = 1_000
-_KNOWS_NONE: Final = Bilingual("The farm knows none yet.", "La ferme n'en connaît encore aucune.")
 _TELL_WHO_HAS_IT: Final = Bilingual(
     "  Its revision was recalled: tell who has its parts; nothing more of it is made.",
     "  Sa révision a été rappelée : prévenez qui en a les pièces ; on n'en fait plus.",
@@ -66,20 +67,20 @@ def _listed(view: OrderView) -> Bilingual:
 @on_daemon
 def show(
     client: FarmClient,
-    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    order: Annotated[str, typer.Argument(help="Id of the order, or its beginning or end.")],
     as_json: AsJson = False,
 ) -> None:
     """One order with every attempt to print it: where, how it ended and why, and what was good of it."""
+    order = order_of(client, order)
     view = client.get(f"/orders/{order}")
     attempts = client.get(f"/orders/{order}/jobs", limit=_MOST_ATTEMPTS)
-    names = {printer["id"]: printer["name"] for printer in client.get("/printers")}
     if as_json:
         say_json({**view, "jobs": attempts})
         return
     _show_order(OrderView.model_validate(view))
-    jobs = [JobView.model_validate(row) for row in reversed(attempts)]
+    jobs, names = [JobView.model_validate(row) for row in reversed(attempts)], _printer_names(client)
     for number, job in enumerate(jobs, 1):
-        say(f"{number:>4}. {spoken(_attempt(job, names.get(job.printer, job.printer)))}")
+        say(f"{number:>4}. {spoken(_attempt(job, names.get(job.printer, both(job.printer))))}")
     if not jobs:
         say(Bilingual("Nothing was started for it yet.", "Rien n'a encore été lancé pour elle."))
 
@@ -104,7 +105,7 @@ def _show_order(view: OrderView) -> None:
 @on_daemon
 def change(
     client: FarmClient,
-    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    order: Annotated[str, typer.Argument(help="Id of the order, or its beginning or end.")],
     quantity: Annotated[int | None, typer.Option(min=1, help="How many good parts; good ones are never taken away.")] = None,
     priority: Annotated[int | None, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = None,
     as_json: AsJson = False,
@@ -116,7 +117,7 @@ def change(
             Bilingual("Nothing was to be changed.", "Rien n'était à changer."),
             next_step=Bilingual("Give --quantity or --priority.", "Donnez --quantity ou --priority."),
         )
-    answer = client.patch(f"/orders/{order}", wish)
+    answer = client.patch(f"/orders/{order_of(client, order)}", wish)
     if as_json:
         say_json(answer)
         return
@@ -141,11 +142,12 @@ def _changed(view: OrderView, wanted: int | None) -> Bilingual:
 @on_daemon
 def cancel(
     client: FarmClient,
-    order: Annotated[str, typer.Argument(help="Id of the order.")],
+    order: Annotated[str, typer.Argument(help="Id of the order, or its beginning or end.")],
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Take an order back. This cannot be undone; place it again instead."""
+    order = order_of(client, order)
     view = OrderView.model_validate(client.get(f"/orders/{order}"))
     made = _made(view)
     question = Bilingual(
@@ -165,7 +167,11 @@ def cancel(
     )
 
 
-def _attempt(job: JobView, printer: str) -> Bilingual:
+def _printer_names(client: FarmClient) -> Mapping[str, Bilingual]:
+    return printer_names(FarmView.model_validate(client.get("/farm")))
+
+
+def _attempt(job: JobView, printer: Bilingual) -> Bilingual:
     begun = datetime.fromtimestamp(job.started_at).astimezone().strftime("%Y-%m-%d %H:%M")
     ended, came = _ended(job), _came(job)
     detail = Bilingual(
@@ -173,8 +179,8 @@ def _attempt(job: JobView, printer: str) -> Bilingual:
     )
     recalled = _SET_ASIDE if job.recalled else NOTHING
     return Bilingual(
-        f"{begun}  {printer}: {ended.en}{detail.en}; {came.en}{recalled.en}",
-        f"{begun}  {printer} : {ended.fr}{detail.fr} ; {came.fr}{recalled.fr}",
+        f"{begun}  {printer.en}: {ended.en}{detail.en}; {came.en}{recalled.en}",
+        f"{begun}  {printer.fr} : {ended.fr}{detail.fr} ; {came.fr}{recalled.fr}",
     )
 
 
@@ -227,27 +233,9 @@ def _of_node(view: NodeView) -> Bilingual:
 
 
 def find_node(nodes: list[NodeView], wanted: str) -> NodeView:
-    """The node with this id, or this name if only one has it.
-
-    Raises:
-        NotFoundError: none has it.
-        ConflictError: several have this name.
-
-    """
-    found = [view for view in nodes if view.id == wanted]
-    found = found or [view for view in nodes if view.name.casefold() == wanted.casefold()]
-    if not found:
-        raise NotFoundError(
-            Bilingual(f"There is no node {plain(wanted)}.", f"Il n'y a pas de nœud {plain(wanted)}."),
-            next_step=Bilingual("`farm nodes list` names them.", "`farm nodes list` les nomme."),
-        )
-    if len(found) > 1:
-        ids = ", ".join(view.id for view in found)
-        raise ConflictError(
-            Bilingual(f"{len(found)} nodes are called {plain(wanted)}.", f"{len(found)} nœuds s'appellent {plain(wanted)}."),
-            next_step=Bilingual(f"Name it by its id: {ids}.", f"Nommez-le par son identifiant : {ids}."),
-        )
-    return found[0]
+    """The node that is meant, by its id or its name. Raises as `farm.commands.which.meant`."""
+    views = {view.id: view for view in nodes}
+    return views[meant(NODE, wanted, {key: view.name for key, view in views.items()})]
 
 
 @nodes_app.command()
@@ -291,18 +279,12 @@ def _remove_question(view: NodeView, occupied: int) -> Bilingual:
 @on_daemon
 def recall(
     client: FarmClient,
-    revision: Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3.")],
+    revision: Annotated[str, typer.Argument(help="Id of the revision, such as visor-frame-r3, or its end: r3.")],
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Recall a revision: nothing more of it is started, counted or given out. This cannot be taken back."""
-    known = [key for design in client.get("/designs") for key in design["revisions"]]
-    if revision not in known:
-        near = ", ".join(known[:10])
-        raise NotFoundError(
-            Bilingual(f"There is no revision {plain(revision)}.", f"Il n'y a pas de révision {plain(revision)}."),
-            next_step=Bilingual(f"Known revisions: {near}.", f"Révisions connues : {near}.") if known else _KNOWS_NONE,
-        )
+    revision = revision_of(client, revision)
     question = Bilingual(
         f"Recall {revision}? No more parts of it are made, counted or given out. This cannot be taken back.",
         f"Rappeler {revision} ? Plus aucune pièce n'en sera faite, comptée ni donnée. On ne peut pas revenir en arrière.",
@@ -312,10 +294,11 @@ def recall(
     if as_json:
         say_json(answer)
         return
-    _show_recall(RecallView.model_validate(answer))
+    view = RecallView.model_validate(answer)
+    _show_recall(view, _printer_names(client) if view.running else {})
 
 
-def _show_recall(view: RecallView) -> None:
+def _show_recall(view: RecallView, names: Mapping[str, Bilingual]) -> None:
     jobs, stock = number_of(view.withdrawn_jobs, "job"), number_of(view.stock_set_aside, "part")
     say(
         Bilingual(
@@ -324,10 +307,11 @@ def _show_recall(view: RecallView) -> None:
         )
     )
     for job in view.running:
+        printer = names.get(job.printer, both(job.printer))
         say(
             Bilingual(
-                f"  {job.id} prints on {job.printer}: cancel it on the page, or let it end and set its parts aside.",
-                f"  {job.id} imprime sur {job.printer} : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.",
+                f"  {job.id} prints on {printer.en}: cancel it on the page, or let it end and set its parts aside.",
+                f"  {job.id} imprime sur {printer.fr} : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.",
             )
         )
     if view.stock_set_aside:

@@ -8,7 +8,8 @@ from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import overview
 from farm.commands.speech import number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import OUTCOMES, word
-from farm.errors import ConflictError, InvalidError, NotFoundError, command_name
+from farm.commands.which import PRINTER, meant, requester_of, revision_of
+from farm.errors import ConflictError, InvalidError, command_name
 from farm.views import FarmView, InviteView, OccupationView, OrderView, PrinterView
 from gcode.texts import NOTHING, Bilingual
 from scheduler.model import JobOutcome
@@ -23,14 +24,14 @@ def order(  # noqa: PLR0913, PLR0917 - one parameter for each option
     quantity: Annotated[int, typer.Argument(min=1, help="How many good parts.")],
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher ones are printed first.")] = 0,
     destination: Annotated[str, typer.Option(help="Who gets them.")] = "",
-    revision: Annotated[str | None, typer.Option(help="A certain revision instead of the newest.")] = None,
+    revision: Annotated[str | None, typer.Option(help="A certain revision instead of the newest, such as r3.")] = None,
     requester: Annotated[str | None, typer.Option(help="Who asks for them, by name: gets only what it has approved.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Order parts of a design."""
     body: dict[str, Any] = {"quantity": quantity, "priority": priority, "destination": destination}
-    body |= {"revision": revision} if revision else {"design": design}
-    body |= {"requester": requester} if requester else {}
+    body |= {"revision": revision_of(client, revision, design)} if revision else {"design": design}
+    body |= {"requester": requester_of(client, requester)} if requester else {}
     answer = client.post("/orders", body)
     if as_json:
         say_json(answer)
@@ -66,28 +67,9 @@ def status(client: FarmClient, as_json: AsJson = False) -> None:
 
 
 def find_printer(farm: FarmView, wanted: str) -> PrinterView:
-    """The printer with this id, or this name if only one has it.
-
-    Raises:
-        NotFoundError: none has it.
-        ConflictError: several have this name.
-
-    """
-    found = [view for view in farm.printers if view.id == wanted]
-    found = found or [view for view in farm.printers if view.name.casefold() == wanted.casefold()]
-    if not found:
-        raise NotFoundError(
-            Bilingual(f"There is no printer {plain(wanted)}.", f"Il n'y a pas d'imprimante {plain(wanted)}."),
-            next_step=Bilingual("`farm status` lists them.", "`farm status` les montre."),
-        )
-    if len(found) > 1:
-        ids = ", ".join(view.id for view in found)
-        many = f"{len(found)} printers are called {plain(wanted)}."
-        raise ConflictError(
-            Bilingual(many, f"{len(found)} imprimantes s'appellent {plain(wanted)}."),
-            next_step=Bilingual(f"Name it by its id: {ids}.", f"Nommez-la par son identifiant : {ids}."),
-        )
-    return found[0]
+    """The printer that is meant, by its id or its name. Raises as `farm.commands.which.meant`."""
+    views = {view.id: view for view in farm.printers}
+    return views[meant(PRINTER, wanted, {key: view.name for key, view in views.items()})]
 
 
 def share(parts: int, good: int | None, scrap: int | None) -> tuple[int, int]:

@@ -10,9 +10,10 @@ import typer
 
 from farm.commands.asking import Yes, make_sure
 from farm.commands.client import AsJson, FarmClient, ProblemError, on_daemon
-from farm.commands.speech import decimal, duration, number_of, plain, say, say_json
+from farm.commands.speech import decimal, duration, number_of, say, say_json
 from farm.commands.vocabulary import SEVERITIES, VERDICTS, word
-from farm.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError, command_name
+from farm.commands.which import program_of
+from farm.errors import ConfigurationError, InvalidError, command_name
 from farm.language import spoken, system_words
 from farm.library_views import FindingView, ProgramDetail, ReportView
 from farm.views import ProgramView, UploadView
@@ -29,7 +30,6 @@ _LOOK_FIRST_S: Final = 0.1
 _LOOK_MOST_S: Final = 1.0
 _LOOK_GROWTH: Final = 1.5
 _MOST_HITS: Final = 3
-_SHORTEST: Final = 6  # of a hash that stands for the whole
 _SENDING: Final = Bilingual("sending", "envoi")
 _STEPS: Final = {
     "waiting": Bilingual("waiting for its turn", "attend son tour"),
@@ -48,7 +48,7 @@ _REJECTED_LATER: Final = Bilingual(
     "    refusé par une vérification plus récente : rien de plus n'en est imprimé ; envoyez un fichier corrigé",
 )
 
-Program = Annotated[str, typer.Argument(help="Its SHA-256, or the beginning of it.")]
+Program = Annotated[str, typer.Argument(help="Its SHA-256, or the beginning or end of it.")]
 By = Annotated[str, typer.Option(help="The person who answers for it.")]
 Why = Annotated[str, typer.Option(help="Why.")]
 
@@ -217,7 +217,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """One program: what it does, its verdict, and every finding with its lines and what helps."""
-    answer = client.get(f"/programs/{_whole_hash(client, program)}")
+    answer = client.get(f"/programs/{program_of(client, program)}")
     if as_json:
         say_json(answer)
         return
@@ -305,7 +305,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Answer for a program that needs trust: it may be given to printers then. The audit keeps who, what for and why."""
-    answer = client.post(f"/programs/{_whole_hash(client, program)}/release", {"by": by, "reason": reason})
+    answer = client.post(f"/programs/{program_of(client, program)}/release", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -329,7 +329,7 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Take a release back: nothing more of the program is started; what prints goes on."""
-    answer = client.post(f"/programs/{_whole_hash(client, program)}/withdraw", {"by": by, "reason": reason})
+    answer = client.post(f"/programs/{program_of(client, program)}/withdraw", {"by": by, "reason": reason})
     if as_json:
         say_json(answer)
         return
@@ -352,7 +352,7 @@ def remove(
     reason: Why = "",
 ) -> None:
     """Forget a file that was uploaded by mistake, while nothing was printed of it. Upload it again, rightly."""
-    view = ProgramView.model_validate(client.get(f"/programs/{_whole_hash(client, program)}"))
+    view = ProgramView.model_validate(client.get(f"/programs/{program_of(client, program)}"))
     if (lost := _orders_without(client, view)) is not None:
         say(lost, err=True)
     question = Bilingual(
@@ -379,30 +379,6 @@ def _orders_without(client: FarmClient, view: ProgramView) -> Bilingual | None:
         f"{view.revision} stays, without any program. {counted} {wait} until another program prints it.",
         f"{view.revision} reste, sans aucun programme. {counted.fr} {wait_fr} qu'un autre programme l'imprime.",
     )
-
-
-def _whole_hash(client: FarmClient, beginning: str) -> str:
-    """The hash that begins so. NotFoundError; ConflictError: several do."""
-    named = plain(beginning)
-    if len(beginning) < _SHORTEST:
-        raise NotFoundError(
-            Bilingual(f"{named} is too short.", f"{named} est trop court."),
-            next_step=Bilingual(
-                f"Give at least {_SHORTEST} digits of the SHA-256.", f"Donnez au moins {_SHORTEST} chiffres du SHA-256."
-            ),
-        )
-    found = [row["sha256"] for row in client.get("/programs") if row["sha256"].startswith(beginning.lower())]
-    if not found:
-        raise NotFoundError(
-            Bilingual(f"There is no program {named}.", f"Il n'y a pas de programme {named}."),
-            next_step=Bilingual("`farm program list` names them.", "`farm program list` les donne."),
-        )
-    if len(found) > 1:
-        raise ConflictError(
-            Bilingual(f"{len(found)} programs begin with {named}.", f"{len(found)} programmes commencent par {named}."),
-            next_step=Bilingual("Give more digits.", "Donnez plus de chiffres."),
-        )
-    return str(found[0])
 
 
 # --- in words

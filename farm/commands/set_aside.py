@@ -7,6 +7,7 @@ import typer
 
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.overview import say, say_json
+from farm.commands.which import fact_of
 from farm.errors import as_typed
 from farm.views import SetAsideView
 from gcode.texts import Bilingual
@@ -15,12 +16,15 @@ from gcode.texts import Bilingual
 @on_daemon
 def set_aside(
     client: FarmClient,
-    seen: Annotated[list[str] | None, typer.Option("--seen", help="Id of a fact that you have looked at; may be repeated.")] = None,
+    seen: Annotated[
+        list[str] | None,
+        typer.Option("--seen", help="Id of a fact that you have looked at, or its beginning or end; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the facts of nodes that could not be understood and were passed over; with --seen, take them off the list."""
     for key in seen or []:
-        client.delete(f"/set-aside/{key}")
+        client.delete(f"/set-aside/{fact_of(client, key)}")
     answer = client.get("/set-aside", limit=1_000)
     if as_json:
         say_json(answer)

@@ -32,6 +32,51 @@ def test_a_draft_is_shown_released_and_recalled(farm: Farm, draft: str) -> None:
     assert error.code == "recalled"
 
 
+def test_revisions_are_listed_with_their_state_and_what_prints_them(farm: Farm, draft: str, tmp_path: Path) -> None:
+    farm.run("program", "add", write(tmp_path, b"M907 X1\nG1 X1\n"), *ADD, "--draft")
+    assert farm.run("revision", "list").stdout == "visor-frame-r1: draft, 2 programs (1 usable), design visor-frame\n"
+    farm.run("revision", "release", draft, "--by", "Eve")
+    other = ("--design", "clip", "--revision", "clip-1", "--profile", "generic-210")
+    farm.run("program", "add", write(tmp_path, b"G1 X2\n"), *other)
+    assert sorted(farm.run("revision", "list").stdout.splitlines()) == [
+        "clip-1: released, 1 program, design clip",
+        "visor-frame-r1: released, 2 programs (1 usable), design visor-frame",
+    ]
+    farm.run("recall", draft, "--yes")
+    shown = farm.french("revision", "list", "--design", "visor-frame")
+    assert shown == "visor-frame-r1 : rappelée, 2 programmes (1 utilisable), modèle visor-frame\n"
+    (row,) = farm.json("revision", "list", "--design", "clip")
+    design = row.pop("design_id")
+    assert row == {"id": "clip-1", "design": "clip", "state": "released", "programs": 1, "usable": 1}
+    assert farm.json("revision", "list", "--design", design) == [{**row, "design_id": design}]
+
+
+def test_without_revisions_the_list_says_so(farm: Farm, draft: str) -> None:
+    assert farm.run("revision", "list", "--design", "clip").stdout == "No revisions.\n"
+    assert farm.french("revision", "list", "--design", "clip") == "Aucune révision.\n"
+    assert farm.json("revision", "list", "--design", "clip") == []
+
+
+def test_revisions_and_requesters_are_named_by_the_end_of_their_ids(farm: Farm, draft: str) -> None:
+    assert farm.run("revision", "show", "r1").stdout.startswith("visor-frame-r1: draft\n")
+    assert farm.run("revision", "release", "frame-r1", "--by", "Eve").stdout.startswith("visor-frame-r1 is released")
+    requester = farm.json("requester", "add", "Hospitals")["id"]
+    assert "  visor-frame-r1, approved by" in farm.run("requester", "approve", requester[-5:], "r1", "--by", "Dr. House").stdout
+    assert "visor-frame-r1" not in farm.run("requester", "withdraw", requester[-5:], "r1").stdout
+    view = farm.json("order", "visor-frame", "1", "--revision", "r1", "--requester", requester[-5:])
+    assert (view["revision"], view["requester"]) == ("visor-frame-r1", requester)
+
+
+def test_the_audit_takes_what_the_lists_show(farm: Farm, draft: str) -> None:
+    sha256 = farm.json("program", "list")[0]["sha256"]
+    farm.run("revision", "release", draft, "--by", "Eve")
+    requester = farm.json("requester", "add", "Hospitals")["id"]
+    assert {row["subject"] for row in farm.json("audit", sha256[:12])} <= {sha256}
+    assert {row["subject"] for row in farm.json("audit", "r1")} == {draft}
+    assert {row["subject"] for row in farm.json("audit", "hospitals")} == {requester}
+    assert farm.json("audit", "gone-long-ago") == []
+
+
 def test_a_program_that_nobody_answers_for_is_shown_as_not_usable(farm: Farm, tmp_path: Path) -> None:
     farm.run("program", "add", write(tmp_path, b"M907 X1\nG1 X1\n"), *ADD)
     assert "not usable: trusted-only" in farm.run("revision", "show", "visor-frame-r1").stdout

@@ -150,14 +150,43 @@ def test_a_recall_says_what_it_found(farm: Farm, order: str) -> None:
     assert farm.control.recalled == set()
     told = farm.run("recall", "visor-frame-r1", "--yes").stdout
     assert "visor-frame-r1 is recalled" in told
-    assert "prints on prn-1: cancel it" in told
+    assert "prints on Atelier 1: cancel it" in told
     assert "4 parts in stock: set aside" in told
     assert order in told
     assert farm.control.recalled == {"visor-frame-r1"}
     assert json.loads(farm.run("recall", "visor-frame-r1", "--yes", "--json").stdout)["stock_set_aside"] == 4
     error = farm.run("recall", "visor-frame-r9", "--yes").exception
     assert isinstance(error, NotFoundError)
-    assert "visor-frame-r1" in error.next_step
+    assert error.next_step == "Did you mean visor-frame-r1? `farm revision list` names them."
+
+
+def test_a_recall_and_an_order_tell_printers_of_one_name_apart_by_their_nodes(farm: Farm, order: str) -> None:
+    farm.control.add_node("nod-2", name="garage")
+    farm.control.add_printer("prn-2", "atelier 1", node="nod-2")
+    assert "  Atelier 1 (nod-1): running; " in farm.run("orders", "show", order).stdout
+    assert "prints on Atelier 1 (nod-1): cancel it" in farm.run("recall", "visor-frame-r1", "--yes").stdout
+
+
+def test_a_recall_names_a_printer_that_the_farm_has_forgotten_by_its_id(farm: Farm, order: str) -> None:
+    farm.control.printer_rows.clear()
+    assert "prints on prn-1: cancel it" in farm.run("recall", "visor-frame-r1", "--yes").stdout
+
+
+@pytest.mark.parametrize("part", [slice(-4, None), slice(4, 9), slice(0, 9)])
+def test_an_order_is_named_by_the_end_or_the_beginning_of_its_id(farm: Farm, order: str, part: slice) -> None:
+    short = order[part]
+    assert farm.run("orders", "show", short).stdout.startswith(f"{order}: 2 of 9 x visor-frame-r1; ")
+    assert farm.run("orders", "change", short, "--priority", "5").stdout.startswith(f"{order}: 2 of 9 x visor-frame-r1, priority 5")
+    assert f"Cancel {order} (" in farm.run("orders", "cancel", short).output
+    assert farm.run("orders", "cancel", short, "--yes").stdout.startswith(f"{order} is cancelled")
+    assert farm.control.order_rows[order].state == "cancelled"
+
+
+def test_a_revision_is_recalled_by_the_end_of_its_id_and_the_question_says_the_whole(farm: Farm, order: str) -> None:
+    assert "Recall visor-frame-r1? " in farm.run("recall", "r1").output
+    assert farm.control.recalled == set()
+    assert farm.run("recall", "r1", "--yes").exit_code == 0
+    assert farm.control.recalled == {"visor-frame-r1"}
 
 
 def test_a_french_terminal_sees_orders_in_french(farm: Farm, order: str) -> None:
@@ -201,7 +230,7 @@ def test_a_french_terminal_sees_a_recall_in_french(farm: Farm, order: str) -> No
     lines = farm.french("recall", "visor-frame-r1", "--yes").splitlines()
     assert lines[0].startswith("visor-frame-r1 est rappelée : ")
     assert lines[0].endswith("plus rien n'en est lancé.")
-    assert lines[1].endswith(" imprime sur prn-1 : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.")
+    assert lines[1].endswith(" imprime sur Atelier 1 : annulez-la sur la page, ou laissez-la finir et mettez ses pièces de côté.")
     assert lines[2] == "  4 pièces en stock : de côté, pour aucune commande."
     assert lines[3] == f"  1 commande ouverte de cette révision : {order}. Commandez plutôt la nouvelle."
     assert lines[4] == "Prévenez qui en a déjà des pièces : `farm orders list` nomme les destinations."

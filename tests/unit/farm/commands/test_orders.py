@@ -185,7 +185,7 @@ def test_errors_of_a_hand_are_told_in_french(farm: Farm, visor: str) -> None:
         assert isinstance(error, FarmError)
         return error.bilingual.fr
 
-    assert refused("collect", "prn-9") == "Il n'y a pas d'imprimante prn-9. `farm status` les montre."
+    assert refused("collect", "prn-9") == "Il n'y a pas d'imprimante prn-9. `farm status` les nomme."
     farm.run("order", "visor-frame", "9")
     assert refused("collect", "prn-1") == "Atelier 1 imprime encore. Attendez sa fin."
     farm.server.call(farm.control.finish, "prn-1", JobOutcome.CANCELLED)

@@ -268,7 +268,7 @@ def test_a_program_from_beginning_to_end_in_french(farm: Farm, trusted: str) -> 
 def test_what_names_no_program_is_told_in_french(farm: Farm, visor: str) -> None:
     error = farm.run("program", "show", "abc").exception
     assert isinstance(error, NotFoundError)
-    assert error.bilingual.fr == "abc est trop court. Donnez au moins 6 chiffres du SHA-256."
+    assert error.bilingual.fr == "Il n'y a pas de programme abc. `farm program list` les nomme."
 
 
 def test_a_release_needs_a_person_and_a_reason(farm: Farm, trusted: str) -> None:

@@ -4,7 +4,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from farm.commands import set_aside
-from farm.errors import FarmError
+from farm.errors import ConflictError, FarmError
 from farm.views import SetAsideView
 from tests.unit.farm.commands.conftest import Farm
 
@@ -45,6 +45,18 @@ def test_what_was_looked_at_is_taken_off(farm: Farm) -> None:
     error = run(farm, "--seen", "f1").exception
     assert isinstance(error, FarmError)
     assert error.code == "not-found"
+
+
+def test_the_end_of_an_id_is_enough_and_one_beyond_the_list_is_asked_for(farm: Farm) -> None:
+    keys = ("fact-0000000000001abc", "fact-0000000000002abc")
+    for key in keys:
+        add(farm, key)
+    assert isinstance(run(farm, "--seen", "abc").exception, FarmError), "too short: the farm is asked for it as it is"
+    error = run(farm, "--seen", "00000000").exception
+    assert isinstance(error, ConflictError)
+    assert sorted(farm.control.set_aside_rows) == sorted(keys)
+    run(farm, "--seen", "1abc")
+    assert sorted(farm.control.set_aside_rows) == [keys[1]]
 
 
 def test_a_french_terminal_is_told_in_french(farm: Farm) -> None:
