@@ -67,6 +67,7 @@ ENTRIES: Final[dict[str, Entry]] = {
     "tools": whole(1, 16),
     "homes_itself": FLAG,
     "resumes": FLAG,
+    "cancels_objects": FLAG,
     "volume.min": _CORNER,
     "volume.max": _CORNER,
     "purge.min": _CORNER,

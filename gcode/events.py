@@ -10,7 +10,7 @@ from gcode.claims import Claims, is_claim
 from gcode.facts import ThumbnailFacts
 from gcode.kinematics import LIMIT_CODES, MotionLimits, slower, with_command, with_velocity_limit
 from gcode.machine import Machine, tool_number
-from gcode.marks import LayerMark, PictureMark, feature_name, layer_mark, picture_mark
+from gcode.marks import LayerMark, PictureMark, feature_name, layer_mark, object_mark, picture_mark
 from gcode.reader import Line, arguments, number_in
 from gcode.survey import Survey
 
@@ -53,13 +53,14 @@ class EventReader:
         self._mark: LayerMark | None = None
         self._picture: PictureMark | None = None
         self._object_names: set[str] = set()
+        self._object_marks: set[str] = set()
         self._object_count = 0
         self._reached_c: dict[int, float] = {}  # what each heater has reached, by tool, _BED or _CHAMBER
 
     @property
     def objects(self) -> int:
-        """Named parts."""
-        return max(len(self._object_names), self._object_count)
+        """Named parts; a file may name them for the firmware and for plugins."""
+        return max(len(self._object_names), len(self._object_marks), self._object_count)
 
     @property
     def awaits_picture(self) -> bool:
@@ -95,6 +96,8 @@ class EventReader:
             self._picture = picture_mark(comment)
         elif comment == "END_OF_HEADER":
             self._heat_before()
+        elif (part := object_mark(comment)) is not None:
+            _add(self._object_marks, part)
         else:
             self.claims.read(comment)
         return 0
@@ -190,12 +193,16 @@ class EventReader:
 
     def add_object(self, name: str) -> None:
         """A part has a name."""
-        if len(self._object_names) < _MAX_OBJECTS:
-            self._object_names.add(name)
+        _add(self._object_names, name)
 
     def count_objects(self, count: float) -> None:
         """There are at least so many parts."""
         self._object_count = min(max(self._object_count, int(count)), _MAX_OBJECTS)
+
+
+def _add(names: set[str], name: str) -> None:
+    if len(names) < _MAX_OBJECTS:
+        names.add(name)
 
 
 _Take = Callable[[EventReader, Line], int]
@@ -341,5 +348,7 @@ def _is_heard(comment: str) -> bool:
     if not comment:
         return False
     if comment.startswith("thumbnail") or comment == "END_OF_HEADER":
+        return True
+    if object_mark(comment) is not None:
         return True
     return feature_name(comment) is not None or layer_mark(comment) is not None or is_claim(comment)

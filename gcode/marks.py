@@ -1,4 +1,4 @@
-"""What slicers mark in comments besides their claims: where a layer begins, what kind of line follows, where a picture begins."""
+"""What slicers mark in comments besides their claims: layers, kinds of lines, pictures, and where one of several parts begins."""
 
 import re
 from typing import Final, NamedTuple
@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 _FEATURE_LENGTH: Final = 40
 _NUMBERED_LAYER: Final = re.compile(r"layer \d{1,7}(?:,.*)?", re.ASCII | re.DOTALL)  # Simplify3D: `layer 1, Z = 0.200`
 _CURA_LAYER: Final = re.compile(r"LAYER: ?-?\d{1,7}", re.ASCII)
+_OBJECT: Final = re.compile(r"printing object (.{1,200} id:\d{1,7} copy \d{1,7})", re.ASCII)
 _PICTURE: Final = re.compile(r"thumbnail(?:_(PNG|JPG|QOI))? begin (\d{1,5})[x ](\d{1,5}) (\d{1,8})", re.ASCII)
 
 
@@ -48,6 +49,14 @@ def feature_name(comment: str) -> str | None:
         name, quote, _ = comment[1:].partition("',")
         return _clean(name) if quote else None
     return None
+
+
+def object_mark(comment: str) -> str | None:
+    """Which part is printed from here on, as PrusaSlicer and its relatives label them for OctoPrint's plugins (untrusted)."""
+    if not comment.startswith("printing object "):  # most comments: the expression costs more
+        return None
+    match = _OBJECT.fullmatch(comment)
+    return match and match[1]
 
 
 def _clean(text: str) -> str | None:

@@ -18,7 +18,7 @@ _CORNERS: Final = frozenset({"min", "max"})
 _KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     (): frozenset(
         {"id", "name", "flavour", "model", "nozzle_mm", "nozzles_mm", "filament_mm", "materials", "tools"}
-        | {"homes_itself", "resumes"}
+        | {"homes_itself", "resumes", "cancels_objects"}
         | {"volume", "purge", "keep_out", "heat", "motion", "gcode", "allowed", "time"}
     ),
     ("volume",): _CORNERS,
@@ -88,6 +88,7 @@ class PrinterProfile:
     model: str = ""  # what the firmware calls itself in M862.3, empty when it has no such check
     tools: int = 1  # extruders with a heater of their own
     homes_itself: bool = False  # the firmware homes before a file starts (Ultimaker): a file without G28 is no mistake
+    cancels_objects: bool = False  # its Marlin is built to give up one part of several (M486); RepRapFirmware always does
     limits: MotionLimits | None = None  # the firmware's own limits where a source is known
     revision: str = ""  # 12 hexadecimal digits of the SHA-256 of its content: a verdict holds for one revision
     max_chamber_c: float = 0.0  # 0: no heated chamber
@@ -256,6 +257,7 @@ def _profile(table: dict[str, Any]) -> PrinterProfile:
         model=str(table.get("model", "")),
         tools=int(table.get("tools", 1)),
         homes_itself=bool(table.get("homes_itself", False)),
+        cancels_objects=bool(table.get("cancels_objects", False)),
         limits=_limits(motion),
         revision=_revision(table),
         max_chamber_c=float(heat.get("max_chamber_c", 0.0)),

@@ -13,6 +13,9 @@ from drivers.marlin.replies import Kind, Reply
 FULL_PERCENT: Final = 100.0
 FAR_BELOW_C: Final = 15.0  # no regulation of a sound heater swings so far
 _SPEED: Final = re.compile(r"^(?:echo:)?\s*FR:\s*(\d{1,4}(?:\.\d+)?)%")
+# Labels of parts, progress, words for the display, a beep, timers: who does not know them prints the same part. They come with
+# every layer, so counted they would frighten people; the transcript has them all. An older Marlin repeats number and checksum too.
+_IDLE: Final = re.compile(r'Unknown command:\s*"?(?:N\d+\s*)?(?:M486|M73|M7[5-8]|M11[78]|M300|M53[0-2])(?!\d)')
 _FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 
 
@@ -20,7 +23,7 @@ _FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 class Reported:
     """Newest wins. `was_hot`: the nozzle had its target in this job. `foreign`: it prints from its own card.
 
-    Factors are percent, 100 until it says something else.
+    `unknown_commands` counts those that may change the part. Factors are percent, 100 until it says something else.
     """
 
     nozzle: Temperature | None = None
@@ -64,7 +67,7 @@ class Reported:
 
     @property
     def unknown(self) -> Bilingual | None:
-        """How many commands it did not know, as a sentence."""
+        """How many commands it did not know that may change the part, as a sentence."""
         count = self.unknown_commands
         if not count:
             return None
@@ -95,7 +98,7 @@ class Reported:
             self._other(reply.text)
 
     def _other(self, text: str) -> None:
-        self.unknown_commands += "Unknown command" in text
+        self.unknown_commands += "Unknown command" in text and _IDLE.search(text) is None
         if match := _SPEED.match(text):
             self.speed_percent = float(match.group(1))
         elif match := _FLOW.match(text):

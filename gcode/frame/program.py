@@ -30,7 +30,6 @@ _BRIDGE_SPEED_MM_S: Final = 20.0  # lines over a gap: slow and cold they sag lea
 _SHORTEST_LAYER_S: Final = 15.0  # a layer must set before the next one (PrusaSlicer's slowdown_below_layer_time)
 _SLOWEST_MM_S: Final = 10.0
 _NEAR_MM: Final = 1.5  # a shorter hop stays inside the wall
-_M486_FLAVOURS: Final = frozenset({"marlin", "reprapfirmware"})
 _PURGE_ROOM_MM: Final = 1.5  # half a purge line and some air
 
 
@@ -125,7 +124,7 @@ class _Planner:
             self._draw_copy(copy, speeds, started, standoffs=piece.standoffs)
             started += copy.bounds
             self._mark_object("END", number)
-        if self._plate.count > 1 and self._profile.flavour in _M486_FLAVOURS:
+        if self._plate.count > 1 and _knows_m486(self._profile):
             pen.write("M486 S-1")
 
     def _cool(self, layer: int, piece: Slice) -> None:
@@ -215,21 +214,33 @@ class _Planner:
         self._pen.travel(target, draw_back=not inside)
 
     def _mark_object(self, edge: str, number: int) -> None:
-        """One frame of several may be given up at the machine without the others: say which is which."""
+        """One frame of several may be given up without the others: say which is which.
+
+        Where the firmware has no such command, or may have been built without, in comments as PrusaSlicer writes them: OctoPrint's
+        plugin Cancelobject reads them, and a printer says nothing of commands that it does not know.
+        """
         if self._plate.count == 1:
             return
         if self._profile.flavour == "klipper":
             self._pen.write(f"EXCLUDE_OBJECT_{edge} NAME=frame_{number + 1}")
-        elif edge == "START" and self._profile.flavour in _M486_FLAVOURS:
+        elif not _knows_m486(self._profile):
+            word = "printing" if edge == "START" else "stop printing"
+            self._pen.write(f"; {word} object frame_{number + 1} id:{number} copy 0")
+        elif edge == "START":
             self._pen.write(f"M486 S{number}")
 
 
-def _object_definitions(flavour: str, placements: Sequence[Placement]) -> list[str]:
+def _knows_m486(profile: PrinterProfile) -> bool:
+    """Marlin does where its makers built it with CANCEL_OBJECTS (https://marlinfw.org/docs/gcode/M486.html): off by default."""
+    return profile.flavour == "reprapfirmware" or (profile.flavour == "marlin" and profile.cancels_objects)
+
+
+def _object_definitions(profile: PrinterProfile, placements: Sequence[Placement]) -> list[str]:
     if len(placements) < 2:
         return []
-    if flavour in _M486_FLAVOURS:
+    if _knows_m486(profile):
         return [f"M486 T{len(placements)}"]
-    if flavour == "klipper":
+    if profile.flavour == "klipper":
         return [
             f"EXCLUDE_OBJECT_DEFINE NAME=frame_{number + 1} CENTER={at.x:.1f},{at.y:.1f}" for number, at in enumerate(placements)
         ]
@@ -297,7 +308,7 @@ def frame_lines(design: FrameDesign, profile: PrinterProfile, plate: Plate | Non
     yield ";TYPE:Custom"
     yield from filled(profile.start_gcode, profile)
     yield from ("G21", "G90", "M83", "M107")
-    yield from _object_definitions(profile.flavour, planner.placements)
+    yield from _object_definitions(profile, planner.placements)
     yield from planner.body()
     yield ";TYPE:Custom"
     yield from filled(profile.end_gcode, profile)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gcode.checks import MAX_HITS, Judge, is_clean
 from gcode.claims import may_be_claim
 from gcode.events import says_nothing
-from gcode.marks import feature_name
+from gcode.marks import feature_name, object_mark
 from gcode.reader import Line, parse_line
 from gcode.scan.columns import TEXTS, Events
 from gcode.scan.figures import Figures
@@ -117,7 +117,8 @@ class Remarks:
             return Remark(line, raw, whole=True)
         if not code:
             feature = feature_name(comment)
-            return NOTHING if says_nothing(line) else Remark(line, raw, whole=feature is None, feature=feature)
+            known = object_mark(comment) is not None
+            return NOTHING if says_nothing(line) else Remark(line, raw, whole=feature is None, feature=feature, repeatable=known)
         judges = tuple(judge for judge in self._judges if judge.finds(line))
         if says_nothing(line):
             return Remark(line, raw, judges=judges) if judges else COMMAND
@@ -128,7 +129,8 @@ class Remarks:
     def was_read(self, remark: Remark) -> None:
         """It went the interpreter's way; where that changes nothing a second time it is passed over from now on."""
         if remark.repeatable:
-            self._known[remark.raw] = Remark(remark.line, remark.raw, judges=remark.judges) if remark.judges else COMMAND
+            nothing = COMMAND if remark.line.code else NOTHING
+            self._known[remark.raw] = Remark(remark.line, remark.raw, judges=remark.judges) if remark.judges else nothing
 
     def ask(self, remark: Remark, number: int, offset: int) -> None:
         """Tell the judges of a line at this place; after the first places they only count."""

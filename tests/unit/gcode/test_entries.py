@@ -63,6 +63,7 @@ def test_nothing_takes_a_date_or_a_table(key: str) -> None:
         ("nozzle_mm", [0.1, 3], [0.09, 3.1], "a number from 0.1 to 3"),
         ("filament_mm", [1, 4], [0.9, 4.1], "a number from 1 to 4"),
         ("tools", [1, 16], [0, 17, 1.5, True, "2"], "a whole number from 1 to 16"),
+        ("cancels_objects", [True, False], ["false", 0, 1], "true or false"),
         ("homes_itself", [True, False], ["false", 0, 1], "true or false"),
         ("gcode.house_blocks", [True], ["no"], "true or false"),
         ("id", ["a", "a" * 64], ["", "a" * 65, 7], "a text of 1 to 64 characters"),

@@ -191,6 +191,10 @@ def test_pauses() -> None:
         ("M486 Acube12345678901\n", 0),
         ("EXCLUDE_OBJECT_DEFINE NAME=a\nEXCLUDE_OBJECT_DEFINE NAME=b POLYGON=[[1,2],[3,4]]\nEXCLUDE_OBJECT_START NAME=a\n", 2),
         ("M486 T99999999\n", 0),
+        ("; printing object a b.stl id:0 copy 0\n; stop printing object a b.stl id:0 copy 0\n", 1),
+        ("; printing object a id:0 copy 0\n; printing object a id:0 copy 1\n; printing object a id:0 copy 0\n", 2),
+        ("M486 S1\n; printing object a id:0 copy 0\nEXCLUDE_OBJECT_DEFINE NAME=a_id_0_copy_0\n", 2),
+        ("; printing object a\n; printing objects now\n", 0),
     ],
 )
 def test_named_parts(text: str, count: int) -> None:

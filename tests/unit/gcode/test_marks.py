@@ -2,7 +2,7 @@
 
 import pytest
 
-from gcode.marks import feature_name, layer_mark, picture_mark
+from gcode.marks import feature_name, layer_mark, object_mark, picture_mark
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,19 @@ def test_the_kind_of_line_that_follows(comment: str, name: str | None) -> None:
 )
 def test_where_a_picture_begins(comment: str, mark: tuple[str, int, int, int] | None) -> None:
     assert picture_mark(comment) == mark
+
+
+@pytest.mark.parametrize(
+    ("comment", "part"),
+    [
+        ("printing object Shape-Box id:0 copy 0", "Shape-Box id:0 copy 0"),
+        ("printing object a b.stl id:12 copy 3", "a b.stl id:12 copy 3"),
+        ("stop printing object Shape-Box id:0 copy 0", None),
+        ("printing object Shape-Box", None),
+        ("printing object  id:x copy 0", None),
+        ("printing object Shape-Box id:0 copy 0 ", None),
+        ("", None),
+    ],
+)
+def test_which_part_is_printed(comment: str, part: str | None) -> None:
+    assert object_mark(comment) == part

@@ -251,7 +251,9 @@ homing_s = 35
 min = [0, 200, 0]
 max = [30, 210, 10]
 """
-    found = parse_profile((SOURCE.replace("nozzles_mm = [0.25, 0.3,", "resumes = true\nnozzles_mm = [", 1) + more).encode())
+    found = parse_profile(
+        (SOURCE.replace("nozzles_mm = [0.25, 0.3,", "resumes = true\ncancels_objects = true\nnozzles_mm = [", 1) + more).encode()
+    )
     assert [set(names) for names in (found.allowed_lines, found.allowed_codes, found.macros)] == [
         {"M907 E538"},
         {"G280"},
@@ -259,6 +261,7 @@ max = [30, 210, 10]
     ]
     assert (found.resumes, found.nozzles_mm, found.homing_s, found.house_blocks) == (True, (0.4, 0.5, 0.6, 0.8), 35.0, False)
     assert found.keep_out == (Box(0, 200, 0, 30, 210, 10),)
+    assert (found.cancels_objects, parse_profile(SOURCE.encode()).cancels_objects) == (True, False)
 
 
 def test_bytes_that_are_no_text_are_told() -> None:

@@ -174,13 +174,21 @@ def test_a_printer_that_stopped_itself_fails_the_job_and_is_not_released(world: 
 
 def test_unknown_commands_are_counted_and_no_fault() -> None:
     world = World().connected()
-    world.print_lines([*HEATED, "M73 P10", "G999", *moves(5)])
+    world.print_lines([*HEATED, "G998", "G999", *moves(5)])
     assert world.ended().end is PrintEnd.DONE
     assert world.protocol.reported.unknown_commands >= 2
     note = world.protocol.reported.note
     assert isinstance(note, Bilingual)
     assert f"did not know {world.protocol.reported.unknown_commands} commands" in note.en
     assert "commandes" in note.fr
+
+
+def test_labels_that_a_printer_does_not_know_are_no_news_to_people() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "M486 T2", "M73 P10", *(line for move in moves(5) for line in ("M486 S0", move, "M486 S-1"))])
+    ending = world.ended()
+    assert (ending.end, str(ending.detail)) == (PrintEnd.DONE, "Every line was executed.")
+    assert world.protocol.reported.unknown_commands == 0
 
 
 def test_one_unknown_command_is_one_in_both_languages() -> None:

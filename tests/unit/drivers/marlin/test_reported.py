@@ -1,3 +1,5 @@
+import pytest
+
 from drivers.base import Temperature
 from drivers.marlin.prompts import MAX_NOTE, NOTE_S
 from drivers.marlin.replies import understand
@@ -65,7 +67,26 @@ def test_a_print_from_the_card_is_foreign() -> None:
 
 
 def test_unknown_commands_are_counted() -> None:
-    assert _after('echo:Unknown command: "M73"', 'echo:Unknown command: "M486"', "hello").unknown_commands == 2
+    assert _after('echo:Unknown command: "M900 K0.1"', 'echo:Unknown command: "M4860"', "hello").unknown_commands == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["M486 S0", "M486 T2", "M73 P10 R5", "M73", "N12 M486 S0*88", "M75", "M117 Layer 3", "M118 hello", "M300 S440 P200", "M532 X5"],
+)
+def test_labels_progress_and_words_for_the_display_are_nothing_to_tell_people(text: str) -> None:
+    for said in (f'echo:Unknown command: "{text}"', f"Unknown command:{text}"):
+        reported = _after(said)
+        assert (reported.unknown_commands, reported.note) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["M730", "M4860 S1", "G73", "M79", "M1170", "M862.3 P1", "M207 S1", "L36 G1 X5 ;M73", "N3 G29", "^51 M73"]
+)
+def test_any_other_unknown_command_is_told(text: str) -> None:
+    reported = _after(f'echo:Unknown command: "{text}"')
+    assert reported.unknown_commands == 1
+    assert reported.note is not None
 
 
 def test_after_a_job_nobody_waits() -> None:

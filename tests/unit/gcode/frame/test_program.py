@@ -206,19 +206,47 @@ def test_a_layer_is_not_finished_before_it_has_set() -> None:
 
 
 def test_objects_are_marked_where_the_firmware_knows_how() -> None:
-    printer = profile("generic-300")
-    marlin = made(printer, TWO_PINS, TWO).decode()
-    assert "M486 T2\n" in marlin
-    assert marlin.count("M486 S0\n") == marlin.count("M486 S1\n") == 16
-    assert marlin.count("M486 S-1\n") == 16
+    printer = replace(profile("generic-300"), cancels_objects=True)
+    for known in (printer, replace(printer, flavour="reprapfirmware", cancels_objects=False)):
+        marlin = made(known, TWO_PINS, TWO).decode()
+        assert "M486 T2\n" in marlin
+        assert marlin.count("M486 S0\n") == marlin.count("M486 S1\n") == 16
+        assert marlin.count("M486 S-1\n") == 16
+        assert "object" not in marlin
     klipper = made(replace(printer, flavour="klipper"), TWO_PINS, TWO).decode()
     assert klipper.count("EXCLUDE_OBJECT_DEFINE NAME=frame_") == 2
     assert klipper.count("EXCLUDE_OBJECT_START NAME=frame_1\n") == klipper.count("EXCLUDE_OBJECT_START NAME=frame_2\n") == 16
     assert klipper.count("EXCLUDE_OBJECT_END NAME=frame_1\n") == klipper.count("EXCLUDE_OBJECT_END NAME=frame_2\n") == 16
-    for silent in (made(printer), made(replace(printer, flavour="griffin"), TWO_PINS, TWO)):
-        assert b"M486" not in silent
-        assert b"EXCLUDE" not in silent
-    assert facts(marlin.encode(), printer).objects == 2
+    assert facts(marlin.encode(), printer).objects == facts(klipper.encode(), printer).objects == 2
+    alone = made(printer)
+    assert not any(word in alone for word in (b"M486", b"EXCLUDE", b"object"))
+    assert facts(alone, printer).objects == 0
+
+
+@pytest.mark.parametrize(
+    ("flavour", "built"), [("marlin", False), ("marlin-legacy", False), ("marlin-legacy", True), ("griffin", False)]
+)
+def test_a_firmware_that_may_not_know_objects_gets_no_command_of_them(flavour: str, built: bool) -> None:
+    """It would answer "unknown command" to each; in comments they are there for OctoPrint, and for the facts."""
+    printer = replace(profile("generic-300"), flavour=flavour, cancels_objects=built)
+    text = made(printer, TWO_PINS, TWO).decode()
+    assert "M486" not in text
+    assert "EXCLUDE" not in text
+    for number in (0, 1):
+        assert text.count(f"; printing object frame_{number + 1} id:{number} copy 0\n") == 16
+        assert text.count(f"; stop printing object frame_{number + 1} id:{number} copy 0\n") == 16
+    began = [line for line in text.splitlines() if "printing object" in line]
+    assert all(
+        "stop" not in first and second == first.replace("; ", "; stop ")
+        for first, second in zip(began[::2], began[1::2], strict=True)
+    )
+    assert facts(text.encode(), printer).objects == 2
+    assert inspect(BytesIO(text.encode()), [printer]).reports[0].findings == ()
+
+
+def test_of_the_bundled_printers_those_get_commands_of_objects_whose_firmware_is_known_to_take_them() -> None:
+    told = {one.id for one in bundled_profiles().values() if one.cancels_objects}
+    assert told == {"prusa-mk4"}
 
 
 def test_start_and_end_code_are_the_profiles_with_its_temperatures() -> None:
@@ -280,7 +308,7 @@ def test_the_skirt_goes_around_the_part() -> None:
 
 
 def test_layers_go_back_and_forth_between_frames() -> None:
-    printer = profile("generic-300")
+    printer = replace(profile("generic-300"), cancels_objects=True)
     texts = [line for layer in layers(printer, TWO_PINS, TWO) for line in layer.texts]
     objects = [line for line in texts if line.startswith("M486 S") and "-1" not in line]
     assert objects[:6] == ["M486 S0", "M486 S1", "M486 S1", "M486 S0", "M486 S0", "M486 S1"]

@@ -59,7 +59,7 @@ def test_features_and_limits_are_known_for_what_they_are() -> None:
 
 def test_what_changes_nothing_the_second_time_is_passed_over() -> None:
     known = remarks(judge())
-    for raw, later in ((b"M106 S255", COMMAND), (b"M486 S1", COMMAND)):
+    for raw, later in ((b"M106 S255", COMMAND), (b"M486 S1", COMMAND), (b"; printing object a id:0 copy 1", NOTHING)):
         first = remark(known, raw)
         assert first.whole
         known.was_read(first)
