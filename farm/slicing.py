@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from farm.process import bound_to_us
+from farm.process import Child
 from gcode.profile import PrinterProfile
 from gcode.slicers import (
     EXECUTABLES,
@@ -38,7 +37,6 @@ from gcode.texts import Bilingual
 
 _WATCH_S: Final = 0.2
 _DEATH_S: Final = 5.0  # the kernel takes a killed group down at once; a machine that swaps is slower
-_MAX_OUTPUT_LINE_BYTES: Final = 16_384
 _NICENESS: Final = 10
 _SUBJECTS: Final = {
     "time": Bilingual("time", "temps"),
@@ -187,59 +185,40 @@ class _Run:
 
     async def through(self, command: Sequence[str]) -> int:
         """Start it, listen and watch until it ends or is ended; gives its code."""
-        process = await self._start(command)
-        listening = asyncio.create_task(self._listen(process))
-        watching = asyncio.create_task(self._watch(process))
+        child = await self._start(command)
+        watching = asyncio.create_task(self._watch(child.pid))
         try:
             async with asyncio.timeout(self._limits.time_s):
-                await process.wait()
+                await child.wait()
         except TimeoutError:
             self._over = "time"
         finally:
-            _kill_group(process.pid)
+            _kill_group(child.pid)
             watching.cancel()
-            await asyncio.shield(_gone(process))
-            await asyncio.wait({listening}, timeout=_DEATH_S)
-            listening.cancel()
-            await asyncio.gather(watching, listening, return_exceptions=True)
-        return await process.wait()
+            await asyncio.shield(_gone(child))
+            await asyncio.gather(watching, return_exceptions=True)
+        return await child.wait()
 
-    async def _start(self, command: Sequence[str]) -> Process:
+    async def _start(self, command: Sequence[str]) -> Child:
         limits = self._limits
         numbers = (int(limits.time_s * 4) + 1, limits.memory_bytes, limits.output_bytes, 0)
         limiter = [sys.executable, "-IS", "-c", _LIMITER, str(_NICENESS), *(str(number) for number in numbers), *command]
-        return await asyncio.create_subprocess_exec(
-            *bound_to_us(limiter),
-            cwd=self._folder,
-            env={"PATH": os.defpath, "HOME": str(self._folder), "TMPDIR": str(self._folder), "LC_ALL": "C"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=_MAX_OUTPUT_LINE_BYTES,
-            start_new_session=True,
-        )
+        environment = {"PATH": os.defpath, "HOME": str(self._folder), "TMPDIR": str(self._folder), "LC_ALL": "C"}
+        return await Child.start(limiter, environment=environment, inherit=False, folder=self._folder, on_line=self._listen)
 
-    async def _listen(self, process: Process) -> None:
-        stream = process.stdout
-        while stream is not None:
-            try:
-                raw = await stream.readline()
-            except ValueError:  # a line over the limit: asyncio has thrown it away
-                continue
-            if not raw:
-                return
-            before = self.log.percent
-            self.log.take(raw.decode("utf-8", "replace").rstrip())
-            if self._on_progress is not None and self.log.percent != before:
-                self._on_progress(self.log.percent, self.log.step)
+    def _listen(self, line: str) -> None:
+        before = self.log.percent
+        self.log.take(line)
+        if self._on_progress is not None and self.log.percent != before:
+            self._on_progress(self.log.percent, self.log.step)
 
-    async def _watch(self, process: Process) -> None:
+    async def _watch(self, pid: int) -> None:
         """RLIMIT_FSIZE holds for each file; this holds for all of them together."""
         while True:
             await asyncio.sleep(_WATCH_S)
             if await asyncio.to_thread(_written_bytes, self._folder) > self._limits.output_bytes:
                 self._over = "output"
-                _kill_group(process.pid)
+                _kill_group(pid)
                 return
 
     def judge(self, code: int, result: Path) -> None:
@@ -287,13 +266,13 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-async def _gone(process: Process) -> None:
+async def _gone(child: Child) -> None:
     """Wait until the process is reaped and none of its group runs."""
-    await process.wait()
+    await child.wait()
     deadline_s = time.monotonic() + _DEATH_S
     while time.monotonic() < deadline_s:
         try:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(child.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             return
         await asyncio.sleep(0.02)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from contextlib import suppress
 from io import BytesIO
@@ -123,6 +124,18 @@ async def test_who_cancels_leaves_no_process(tmp_path: Path, model: Path, mark: 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert running(mark) == []
+
+
+async def test_who_leaves_the_group_and_keeps_the_output_open_keeps_nobody_waiting(tmp_path: Path, model: Path) -> None:
+    left = tmp_path / "left"
+    slicer = stand_in(
+        tmp_path, f"setsid sh -c 'echo $$ > {left}; exec sleep 600' & echo G28 > $out; while [ ! -s {left} ]; do :; done"
+    )
+    try:
+        await asyncio.wait_for(slice_model(model, PROFILE, tmp_path / "x.gcode", slicer=slicer), PATIENCE_S)
+        assert (tmp_path / "x.gcode").read_text() == "G28\n"
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
 
 
 async def test_a_long_program_is_ended_by_the_kernel(tmp_path: Path, model: Path) -> None:
