@@ -85,12 +85,15 @@ class Fault:
 class Prompt:
     """A question of the machine. `id` is new for each question, so that a late answer does not answer the next one.
 
-    `text` and `choices` are the machine's (untrusted text). A prompt without choices is answered by choice 0: "go on".
+    `text` and `choices` are the machine's (untrusted text), or ours where they have French: `choices_fr` is empty or as long as
+    `choices`. A prompt without choices is answered by choice 0: "go on".
     """
 
     id: str
     text: str
     choices: tuple[str, ...] = ()
+    text_fr: str | None = None
+    choices_fr: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

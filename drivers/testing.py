@@ -20,7 +20,8 @@ from drivers.base import (
     Prompt,
     StatusChanged,
 )
-from drivers.errors import Bilingual, DriverError, PrinterBusyError
+from drivers.errors import Bilingual, DriverError, PrinterBusyError, note_of
+from gcode.texts import LANGUAGES, both
 
 CAPABILITIES: Final = frozenset(
     {
@@ -117,10 +118,12 @@ class ScriptedDriver:
         self._tell(PrintEnded(job, end, detail, fault, by_person=by_person))
         self.becomes(PrinterState.IDLE, job=None, progress=None, prompt=None)
 
-    def asks(self, text: str, *choices: str) -> Prompt:
-        """The machine asks a person something."""
+    def asks(self, text: str | Bilingual, *choices: str | Bilingual) -> Prompt:
+        """The machine asks a person something; what is in both languages is the driver's own question."""
         self._questions += 1
-        prompt = Prompt(f"prompt-{self._questions}", text, choices)
+        said, said_fr = note_of(text)
+        english, french = (tuple(both(choice).spoken(language) for choice in choices) for language in LANGUAGES)
+        prompt = Prompt(f"prompt-{self._questions}", said or "", english, said_fr, () if french == english else french)
         self.becomes(PrinterState.ATTENTION, prompt=prompt)
         return prompt
 

@@ -5,7 +5,7 @@ import { complain, icon, make, mark, say } from "./dom.js";
 import { farm, isNoted } from "./live.js";
 import { isSilent, nodeName, silence } from "./nodes.js";
 import { questionPlace } from "./prompts.js";
-import { language, noted, told, word } from "./words.js";
+import { language, told, word } from "./words.js";
 
 const URGENCY = { fault: 0, recalled: 0, attention: 1, collect: 2, clear: 3, offline: 4, silent: 5 };
 const ICONS = { fault: "fault", recalled: "attention", attention: "attention", collect: "collect", clear: "bed", offline: "offline", silent: "node" };
@@ -50,8 +50,8 @@ function detailOf(id) {
   return job ? told(job, "detail") : "";
 }
 
-// A note that has French is ours, and no machine's word.
-const noteOf = (printer) => (printer.note_fr ? { why: noted(printer) } : { says: noted(printer) });
+// What has French is ours, and no machine's word.
+const sayingOf = (thing, field) => (thing[`${field}_fr`] ? { why: told(thing, field) } : { says: told(thing, field) });
 
 function texts(item) {
   const { printer } = item;
@@ -61,8 +61,8 @@ function texts(item) {
     const action = fault[`action_${language()}`] || fault.action_en;
     return { title: meaning, what: [action, recovery(fault)].filter(Boolean).join(" "), says: fault.text === meaning ? "" : fault.text };
   }
-  if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), says: item.prompt.text };
-  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), ...noteOf(printer) };
+  if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), ...sayingOf(item.prompt, "text") };
+  if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), ...sayingOf(printer, "note") };
   if (item.kind === "recalled") return { title: word("recalled_title"), what: word("recalled_running"), says: "" };
   if (item.kind === "collect" && item.recalled) return { title: word("recalled_title"), what: word("recalled_collect"), says: "" };
   if (item.kind === "collect") {
@@ -73,7 +73,7 @@ function texts(item) {
     const kind = item.occupation.kind === "foreign" ? "foreign" : "unknown";
     return { title: word(`clear_title_${kind}`), what: word(`clear_${kind}`), says: "" };
   }
-  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), ...noteOf(printer) };
+  if (item.kind === "offline") return { title: word("offline_title"), what: word("offline"), ...sayingOf(printer, "note") };
   return { title: silence(item.node), what: word("silent"), says: "" };
 }
 

@@ -2,7 +2,7 @@
 
 import { ask, Problem } from "./api.js";
 import { complain, make, mark, say } from "./dom.js";
-import { word } from "./words.js";
+import { language, told, word } from "./words.js";
 
 // A place that shows the question of a printer, and nothing while it asks none. Buttons are made anew only for another question.
 export function questionPlace({ withText }) {
@@ -21,7 +21,7 @@ export function questionPlace({ withText }) {
 }
 
 function parts(printer, prompt, withText) {
-  const text = make("p", { class: "question-text" }, prompt.text);
+  const text = make("p", { class: "question-text" }, told(prompt, "text"));
   const answers = printer.capabilities.includes("prompts") ? choices(printer, prompt) : [make("p", { class: "muted" }, word("prompt_there"))];
   return withText ? [text, ...answers] : answers;
 }
@@ -29,7 +29,8 @@ function parts(printer, prompt, withText) {
 function choices(printer, prompt) {
   const said = make("p", { class: "said", role: "status" });
   const row = make("div", { class: "buttons", role: "group", "aria-label": word("prompt_of", { name: printer.name }) });
-  const labels = prompt.choices.length ? prompt.choices : [word("prompt_go_on")];
+  const french = language() === "fr" && prompt.choices_fr?.length === prompt.choices.length; // else the words are the machine's
+  const labels = prompt.choices.length ? (french ? prompt.choices_fr : prompt.choices) : [word("prompt_go_on")];
   labels.forEach((label, choice) => {
     const answer = () => send(row, said, printer.id, { prompt: prompt.id, choice });
     row.append(make("button", { type: "button", class: choice === 0 ? "primary" : "", onclick: answer }, label.trim() || word("prompt_choice", { number: choice + 1 })));

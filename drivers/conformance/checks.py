@@ -372,6 +372,7 @@ async def a_question_is_answered_by_its_id(bench: Bench) -> None:
         asked = driver.status.prompt
         assert asked is not None
         expect(asked.id and asked.text, "a question without id or text")
+        expect(len(asked.choices_fr) in {0, len(asked.choices)}, "not as many choices in French")
         await answering.answer(f"{asked.id}-of-before", 0)
         expect(driver.status.prompt == asked, "an answer to another question took this one away")
         await answering.answer(asked.id, 0)

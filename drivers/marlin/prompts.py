@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drivers.base import Prompt
+from drivers.errors import Bilingual, note_of
 
 MAX_NOTE: Final = 120
 NOTE_S: Final = 60.0
 MAX_CHOICES: Final = 8
 MAX_CHOICE: Final = 60
+MAX_TOOL: Final = 100
 _DISMISS: Final = "Dismiss"  # a button that only closes what is said: nothing waits for it
-_WAITS: Final = "The printer waits for a person: look at its display."
+_WAITS: Final = Bilingual(
+    "The printer waits for a person: look at its display.", "L'imprimante attend une personne : regardez son écran."
+)
 
 
 @dataclass(slots=True)
@@ -22,7 +26,7 @@ class Dialogue:
     """`user_wait`: the machine stands still for a person. `prompt`: what it asks, if it can be answered from afar."""
 
     user_wait: bool = False
-    note: str | None = None
+    note: str | Bilingual | None = None
     prompt: Prompt | None = None
     _text: str = ""
     _notified_s: float | None = field(default=None, compare=False)
@@ -55,7 +59,7 @@ class Dialogue:
             self.user_wait = True
             self.note = rest[:MAX_NOTE] or self.note
         elif name == "out_of_filament":
-            self.note = f"Out of filament {rest}".strip()[:MAX_NOTE]
+            self.note = _out_of_filament(rest)
         elif name == "notification":
             self.note = rest[:MAX_NOTE] or None
 
@@ -71,7 +75,8 @@ class Dialogue:
         """It says that it waits for a person."""
         self.user_wait = True
         if self.prompt is None:
-            self.prompt = Prompt(f"{now_s:.3f}", self.note or _WAITS)
+            text, text_fr = note_of(self.note or _WAITS)
+            self.prompt = Prompt(f"{now_s:.3f}", text or "", text_fr=text_fr)
 
     def fade(self, now_s: float) -> None:
         """A notification is news for NOTE_S only."""
@@ -113,3 +118,9 @@ class Dialogue:
             raise IndexError(choice)
         self.prompt = None
         return b"M876 S%d" % choice if asked.choices else b"M108"
+
+
+def _out_of_filament(rest: str) -> Bilingual:
+    """`rest` is what the machine says of it, mostly which tool."""
+    what = f" {rest[:MAX_TOOL]}".rstrip()
+    return Bilingual(f"Out of filament{what}", f"Plus de filament{what}")

@@ -60,6 +60,8 @@ _KEPT_APART: Final = Bilingual(
 _IS_OFF: Final = Bilingual(
     "The printer's mains are switched off (PSU Control).", "L'alimentation de l'imprimante est coupée (PSU Control)."
 )
+_WAITS: Final = Bilingual("The printer waits for a person.", "L'imprimante attend une personne.")
+_WAITS_FOR_FILAMENT: Final = Bilingual("The printer waits for other filament.", "L'imprimante attend un autre filament.")
 _NOT_CONNECTED: Final = Bilingual("OctoPrint is not connected to the printer.", "OctoPrint n'est pas connecté à l'imprimante.")
 AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
 
@@ -125,7 +127,7 @@ class Machine:
         self.kept_apart = False  # a person pressed Disconnect: it is not for us to press Connect
         self.events = 0  # counts what was taken, so that a slow answer is not taken for newer than an event
         self._stall_s = stall_s
-        self._waits_for: str | None = None
+        self._waits_for: Bilingual | None = None
         self._error_reason: str | None = None
         self._reset = False
         self._ended_path: str | None = None
@@ -362,11 +364,11 @@ class Machine:
         return None
 
     def _waiting(self) -> Effect:
-        self._waits_for = "The printer waits for a person."
+        self._waits_for = _WAITS
         return None
 
     def _filament_change(self) -> Effect:
-        self._waits_for = "The printer waits for other filament."
+        self._waits_for = _WAITS_FOR_FILAMENT
         return None
 
     def _resumed(self) -> Effect:

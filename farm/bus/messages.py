@@ -223,11 +223,16 @@ class FaultNote(Message):
 
 
 class PromptNote(Message):
-    """What a machine asks now. Its words are the machine's; `id` is another one for each question. No choices: "go on"."""
+    """What a machine asks now; `id` is another one for each question. No choices: "go on".
+
+    The words are the machine's and stay as they are; where they are the driver's, they have French.
+    """
 
     id: Word
     text: Text
     choices: Annotated[list[Word], Field(max_length=MAX_CHOICES)] = []
+    text_fr: Text | None = None  # None: the machine's words, or an older node
+    choices_fr: Annotated[list[Word], Field(max_length=MAX_CHOICES)] = []  # as many as `choices`, or none
 
 
 class ReasonNote(Message):

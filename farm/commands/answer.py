@@ -1,6 +1,6 @@
 """`farm answer`: what a machine asks, and a person's answer to it."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -8,24 +8,21 @@ from farm.bus.messages import PromptNote
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.orders import find_printer
 from farm.commands.overview import plain, say, say_json
+from farm.commands.questions import choice_of, choices_of, words_of
+from farm.commands.vocabulary import joined
 from farm.errors import ConflictError, InvalidError
 from farm.language import spoken
 from farm.views import FarmView
 from gcode.texts import Bilingual
 
 Choice = Annotated[str, typer.Argument(help="The number or the words of a choice; what is asked is shown if left out.")]
-_GO_ON: Final = Bilingual("go on", "continuer")
-
-
-def choices_of(prompt: PromptNote) -> list[str]:
-    """The choices in words, which are the machine's; without any there is one, in the person's language."""
-    return list(prompt.choices) or [spoken(_GO_ON)]
 
 
 def question(name: str, prompt: PromptNote) -> list[str]:
     """A question with its choices, one a line, numbered from 1."""
-    asks = spoken(Bilingual(f"{name} asks: {prompt.text}", f"{name} demande : {prompt.text}"))
-    return [asks, *(f"  {number}. {words}" for number, words in enumerate(choices_of(prompt), 1))]
+    asked_words = words_of(prompt)
+    asks = spoken(Bilingual(f"{name} asks: {asked_words.en}", f"{name} demande : {asked_words.fr}"))
+    return [asks, *(f"  {number}. {spoken(words)}" for number, words in enumerate(choices_of(prompt), 1))]
 
 
 def chosen(prompt: PromptNote, wanted: str) -> int:
@@ -35,21 +32,17 @@ def chosen(prompt: PromptNote, wanted: str) -> int:
         InvalidError: there is none, or several have these words; the message names all choices.
 
     """
-    words = choices_of(prompt)
-    if not prompt.choices and wanted.strip().casefold() in _GO_ON:
-        return 0
-    found = [index for index, choice in enumerate(words) if choice.strip().casefold() == wanted.strip().casefold()]
-    if not found and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(words):
-        found = [int(wanted) - 1]
-    if len(found) != 1:
-        named = ", ".join(f"{number} ({choice})" for number, choice in enumerate(words, 1))
+    found = choice_of(prompt, wanted)
+    if found is None:
+        numbered = enumerate(choices_of(prompt), 1)
+        named = joined((Bilingual(f"{number} ({words.en})", f"{number} ({words.fr})") for number, words in numbered), ", ")
         raise InvalidError(
             Bilingual(
                 f"{plain(wanted)!r} is no choice of this question.", f"{plain(wanted)!r} n'est pas un choix de cette question."
             ),
-            next_step=Bilingual(plain(f"Choose one of: {named}."), plain(f"Choisissez parmi : {named}.")),
+            next_step=Bilingual(plain(f"Choose one of: {named.en}."), plain(f"Choisissez parmi : {named.fr}.")),
         )
-    return found[0]
+    return found
 
 
 def asked(name: str, prompt: PromptNote | None) -> PromptNote:
@@ -64,7 +57,7 @@ def asked(name: str, prompt: PromptNote | None) -> PromptNote:
 
 
 def show(name: str, prompt: PromptNote, *, as_json: bool) -> None:
-    """Print a question: the words are the machine's."""
+    """Print a question."""
     if as_json:
         say_json(prompt.model_dump())
         return
@@ -90,7 +83,7 @@ def answer(
     if as_json:
         say_json({**sent, **body})
     else:
-        words = choices_of(prompt)[body["choice"]]
+        words = spoken(choices_of(prompt)[body["choice"]])
         say(
             Bilingual(
                 f"{view.name}: answered {words!r}. It goes on as soon as its node has heard it.",

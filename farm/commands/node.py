@@ -182,8 +182,9 @@ def _row(printer: dict[str, Any]) -> Bilingual:
     en, fr = ("", "") if progress == "" else (f" {progress:.0%}", f" {progress * 100:.0f} %")
     why = Bilingual(f" {printer['reason']['en']}", f" {printer['reason']['fr']}") if printer["reason"] else NOTHING
     if printer.get("prompt"):  # an older agent does not say
-        asks = f"{printer['prompt']['text']} ({command_name()} node answer {printer['id']})"
-        why = Bilingual(f"{why.en} It asks: {asks}", f"{why.fr} Elle demande : {asks}")
+        asks, command = printer["prompt"], f"{command_name()} node answer {printer['id']}"
+        asks_fr = asks.get("text_fr") or asks["text"]
+        why = Bilingual(f"{why.en} It asks: {asks['text']} ({command})", f"{why.fr} Elle demande : {asks_fr} ({command})")
     state, bed, there = word(PRINTER_STATES, printer["state"]), word(BED_STATES, printer["bed"]), _on_the_bed(printer)
     return Bilingual(
         f"{printer['name']}: {state.en}{en}, bed {bed.en}{there.en}.{why.en}",
@@ -291,7 +292,8 @@ def answer(
 ) -> None:
     """Show what a printer of this node asks; with CHOICE, answer it, also when the farm cannot be reached."""
     from farm.bus.messages import PromptNote  # noqa: PLC0415 - only for this command
-    from farm.commands.answer import asked, choices_of, chosen, show  # noqa: PLC0415
+    from farm.commands.answer import asked, chosen, show  # noqa: PLC0415
+    from farm.commands.questions import choices_of  # noqa: PLC0415
 
     client = _page(config, data)
     shown = client.printer(client.state(), printer)
@@ -304,7 +306,7 @@ def answer(
     if as_json:
         _say_json(body)
     else:
-        name, words = shown["name"], choices_of(prompt)[body["choice"]]
+        name, words = shown["name"], spoken(choices_of(prompt)[body["choice"]])
         say(Bilingual(f"{name}: answered {words!r}.", f"{name} : répondu {words!r}."))
 
 

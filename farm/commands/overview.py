@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Final, NamedTuple
 
 from farm.bus.messages import FaultNote, ReasonNote
+from farm.commands.questions import words_of
 from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
 from farm.commands.vocabulary import BED_STATES, ORDER_STATES, OUTCOMES, PEOPLE, PRINTER_STATES, RECOVERIES, joined, word
 from farm.errors import as_typed, command_name
@@ -106,8 +107,8 @@ def _asks(printer: PrinterView, name: str) -> Iterator[Bilingual]:
     if printer.fault is not None:
         yield _named(name, _fault(printer.fault))
     if printer.prompt is not None:
-        text, command = printer.prompt.text, f"{command_name()} answer {printer.id}"
-        yield Bilingual(f"{name} asks: {text} Answer it: {command}", f"{name} demande : {text} Répondez-lui : {command}")
+        text, command = words_of(printer.prompt), f"{command_name()} answer {printer.id}"
+        yield Bilingual(f"{name} asks: {text.en} Answer it: {command}", f"{name} demande : {text.fr} Répondez-lui : {command}")
     if printer.occupation is not None and printer.occupation.running and printer.occupation.recalled:
         yield _named(name, _RECALLED_RUNNING)
 

@@ -10,11 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from drivers.base import Camera, Capability, Driver, Fault, PrinterStatus, Recorded
+from drivers.base import Camera, Capability, Driver, Fault, PrinterStatus, Prompt, Recorded
 from drivers.errors import AuthenticationError, Bilingual
 from drivers.marlin import ports
 from drivers.marlin.ports import SYSTEM, Tree
 from farm.commands.device import connected, errors_as_json, fault_record, shown_url, state_of, temperatures, write_file
+from farm.commands.questions import words_of
 from farm.commands.speech import say
 from farm.commands.vocabulary import CAPABILITIES, word
 from farm.errors import InvalidError
@@ -40,6 +41,11 @@ _LABEL_FR: Final = 14
 
 def _what_to_do(fault: Fault) -> Bilingual:
     return Bilingual(f"{fault.meaning_en} {fault.action_en}", f"{fault.meaning_fr} {fault.action_fr}")
+
+
+def _prompt_record(prompt: Prompt) -> dict[str, Any]:
+    words = {"text": prompt.text, "choices": list(prompt.choices)}
+    return words | {"text_fr": prompt.text_fr, "choices_fr": list(prompt.choices_fr)}
 
 
 @dataclass(slots=True)
@@ -70,8 +76,9 @@ class Findings:
             "capabilities": self.capabilities,
             **{name: {"actual_c": heat.actual_c, "target_c": heat.target_c} if heat else None for name, heat in heaters.items()},
             "note": status.note,
+            "note_fr": status.note_fr,
             "fault": fault_record(status.fault) if status.fault else None,
-            "prompt": {"text": status.prompt.text, "choices": list(status.prompt.choices)} if status.prompt else None,
+            "prompt": _prompt_record(status.prompt) if status.prompt else None,
             "warnings": [{"en": warning.en, "fr": warning.fr} for warning in self.warnings],
             "octoprint": self.octoprint,
             "snapshot": self.snapshot,
@@ -89,7 +96,7 @@ class Findings:
             (Bilingual("heat", "chauffe"), "  ".join(temperatures(status))),
             (Bilingual("can", "sait faire"), ", ".join(spoken(word(CAPABILITIES, name)) for name in self.capabilities)),
             (Bilingual("fault", "panne"), spoken(_what_to_do(status.fault)) if status.fault else None),
-            (Bilingual("asks", "demande"), status.prompt.text if status.prompt else None),
+            (Bilingual("asks", "demande"), spoken(words_of(status.prompt)) if status.prompt else None),
             (Bilingual("OctoPrint", "OctoPrint"), server.get("version")),
             (Bilingual("user", "utilisateur"), server.get("user")),
             (Bilingual("may", "droits"), spoken(_EVERYTHING) if "ADMIN" in allowed else ", ".join(allowed)),

@@ -25,6 +25,7 @@ from drivers.base import (
 from drivers.errors import Bilingual, DriverError
 from drivers.registry import open_driver
 from farm.commands.device import note_of, save_transcript, temperatures
+from farm.commands.questions import choice_of, choices_of, words_of
 from farm.commands.speech import plain, say
 from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError
@@ -34,7 +35,6 @@ from farm.language import spoken, told
 CANCEL_S: Final = 120.0  # a bed that heats cannot be interrupted on every firmware
 STOP_S: Final = 5.0
 CTRL_C: Final = 130
-_GO_ON: Final = Bilingual("go on", "continuer")
 _CONNECTING: Final = word(PRINTER_STATES, PrinterState.CONNECTING)
 _ANSWER_THERE: Final = Bilingual(
     "Answer at the printer, or run this on a terminal.", "Répondez sur l'imprimante, ou lancez ceci dans un terminal."
@@ -115,12 +115,13 @@ class Questions:
         known, self._prompt = self._prompt, prompt
         if prompt is None or (known is not None and known.id == prompt.id):
             return
-        say(Bilingual(f"The printer asks: {prompt.text}", f"L'imprimante demande : {prompt.text}"), err=True)
+        asked = words_of(prompt)
+        say(Bilingual(f"The printer asks: {asked.en}", f"L'imprimante demande : {asked.fr}"), err=True)
         if not self._can_ask:
             say(_ANSWER_THERE, err=True)
             return
-        for number, words in enumerate(prompt.choices or (spoken(_GO_ON),), 1):
-            say(f"  {number}. {words}", err=True)
+        for number, words in enumerate(choices_of(prompt), 1):
+            say(f"  {number}. {spoken(words)}", err=True)
         if not self._reading:
             self._reading = True
             # nobody waits for this thread: when the machine is answered at its own panel, it ends with the process
@@ -141,17 +142,6 @@ class Questions:
             say(Bilingual(f"Type a number from 1 to {last}.", f"Tapez un nombre de 1 à {last}."), err=True)
         else:
             self._answer(prompt, choice)
-
-
-def choice_of(prompt: Prompt, line: str) -> int | None:
-    """The index of the choice with this number (from 1) or these words; None when there is none, or two."""
-    words, wanted = prompt.choices or (_GO_ON.en,), line.strip().casefold()
-    if not prompt.choices and wanted == _GO_ON.fr:
-        return 0
-    found = [index for index, choice in enumerate(words) if choice.strip().casefold() == wanted]
-    if not found and wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(words):
-        found = [int(wanted) - 1]
-    return found[0] if len(found) == 1 else None
 
 
 class Trial:

@@ -16,6 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from drivers.base import Capability, EventListener, Fault, PrinterState, Recovery
+from drivers.errors import Bilingual
 from drivers.testing import ScriptedDriver
 from farm.config import PageSection
 from farm.node import core
@@ -300,6 +301,15 @@ def test_a_question_is_answered_without_the_farm(eyes: Eyes) -> None:
     eyes.unit.does(driver.asks, "Press the knob")
     eyes.wait(lambda: eyes.text(f"{card} .question button") == "Continuer")
     assert eyes.driver.execute_script("return window.hacked") is None
+
+
+def test_a_question_in_our_own_words_is_in_the_language_of_the_page(eyes: Eyes) -> None:
+    driver, question = eyes.unit.drivers["Ada"], f"{eyes.card('Ada')} .question"
+    eyes.unit.does(driver.asks, Bilingual("Is it dry?", "Est-ce sec ?"), Bilingual("Yes", "Oui"), "M600")
+    eyes.wait(lambda: "It asks: Is it dry?" in eyes.text(question))
+    eyes.one("#language").click()
+    eyes.wait(lambda: "Elle demande : Est-ce sec ?" in eyes.text(question))
+    assert [button.text for button in eyes.driver.find_elements(By.CSS_SELECTOR, f"{question} button")] == ["Oui", "M600"]
 
 
 def test_a_fault_says_in_words_what_it_takes(eyes: Eyes) -> None:

@@ -43,6 +43,21 @@ def test_a_question_needs_a_hand_and_is_answered_there(page: Page) -> None:
     page.wait(lambda: page.text("#hands-count") == "")
 
 
+def test_a_question_in_our_own_words_is_in_the_language_of_the_page(page: Page) -> None:
+    french = {"text_fr": "Est-ce sec ?", "choices_fr": ["Oui", "Non"]}
+    ask(page, PromptNote(id="prompt-1", text="Is it dry?", choices=["Yes", "No"], **french))
+    page.wait(lambda: "Is it dry?" in page.text("[data-printer=prn-1] .question"))
+    assert [button.text for button in page.all("[data-printer=prn-1] .question button")] == ["Yes", "No"]
+    assert page.text(".hand.attention .hand-says") == "Is it dry?", "the machine does not say it"
+    page.one("#language").click()
+    page.wait(lambda: "Est-ce sec ?" in page.text("[data-printer=prn-1] .question"))
+    assert page.text(".hand.attention .hand-says") == "Est-ce sec ?"
+    for place in ("[data-printer=prn-1] .question", ".hand.attention"):
+        assert [button.text for button in page.all(f"{place} button") if button.text in {"Yes", "Oui", "Non"}] == ["Oui", "Non"]
+    page.all("[data-printer=prn-1] .question button")[1].click()
+    page.wait(lambda: page.control.answers == [("prn-1", "prompt-1", 1)])
+
+
 def test_an_answer_that_comes_too_late_says_so_and_the_next_question_has_buttons_of_its_own(page: Page) -> None:
     ask(page)
     page.one("[data-printer=prn-1] .question button")

@@ -31,8 +31,14 @@ def fault_note(fault: Fault) -> FaultNote:
 
 def prompt_note(prompt: Prompt) -> PromptNote:
     """A machine's question as it goes into messages."""
-    choices = [clip(choice, 80) for choice in prompt.choices[:MAX_CHOICES]]
-    return PromptNote(id=clip(prompt.id, 80), text=clip(prompt.text), choices=choices)
+    french = prompt.choices_fr if len(prompt.choices_fr) == len(prompt.choices) else ()
+    return PromptNote(
+        id=clip(prompt.id, 80),
+        text=clip(prompt.text),
+        choices=[clip(choice, 80) for choice in prompt.choices[:MAX_CHOICES]],
+        text_fr=None if prompt.text_fr is None else clip(prompt.text_fr),
+        choices_fr=[clip(choice, 80) for choice in french[:MAX_CHOICES]],
+    )
 
 
 class Draft:

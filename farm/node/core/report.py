@@ -114,7 +114,13 @@ def _without_words(refusal: ProgramRefusal) -> ProgramRefusal:
 
 
 def _brief(prompt: PromptNote | None) -> PromptNote | None:
-    return prompt and PromptNote(id=prompt.id, text=clip(prompt.text, 40), choices=[clip(one, 12) for one in prompt.choices])
+    return prompt and PromptNote(
+        id=prompt.id,
+        text=clip(prompt.text, 40),
+        choices=[clip(one, 12) for one in prompt.choices],
+        text_fr=None if prompt.text_fr is None else clip(prompt.text_fr, 40),
+        choices_fr=[clip(one, 12) for one in prompt.choices_fr],
+    )
 
 
 def face(state: NodeState, moment: Moment) -> tuple[object, ...]:

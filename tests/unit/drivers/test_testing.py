@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import Driver, DriverEvent, JobTrace, PrintEnd, PrintEnded, PrinterState
-from drivers.errors import PrinterBusyError, UnreachableError
+from drivers.base import Driver, DriverEvent, JobTrace, PrintEnd, PrintEnded, PrinterState, Prompt
+from drivers.errors import Bilingual, PrinterBusyError, UnreachableError
 from drivers.testing import Script, ScriptedDriver, from_url
 
 GONE = UnreachableError("gone", next_step=".")
@@ -44,3 +44,12 @@ async def test_it_answers_about_old_jobs() -> None:
     driver.script.trace = JobTrace(running=True)
     await driver.trace("job-1")
     assert driver.status.job == "job-1"
+
+
+async def test_a_question_of_the_driver_is_in_both_languages() -> None:
+    driver = ScriptedDriver(lambda _event: None)
+    go, stop = Bilingual("Go on", "Continuer"), Bilingual("Stop", "Arrêter")
+    ours = driver.asks(Bilingual("Is it dry?", "Est-ce sec ?"), go, stop)
+    assert ours == Prompt("prompt-1", "Is it dry?", ("Go on", "Stop"), "Est-ce sec ?", ("Continuer", "Arrêter"))
+    assert driver.asks("PETG?", "Yes", "No") == Prompt("prompt-2", "PETG?", ("Yes", "No")), "a machine speaks as it does"
+    assert driver.asks("PETG?", "M600", stop).choices_fr == ("M600", "Arrêter")

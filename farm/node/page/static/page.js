@@ -310,7 +310,8 @@ function drawQuestion(card, printer) {
   card.questionKey = key;
   card.question.replaceChildren();
   if (!prompt) return;
-  make("p", "what", card.question).textContent = word("asks", { text: prompt.text });
+  const fr = language() === "fr"; // what has no French is the machine's own word
+  make("p", "what", card.question).textContent = word("asks", { text: (fr && prompt.text_fr) || prompt.text });
   if (!capabilities.includes("prompts")) {
     make("p", "muted", card.question).textContent = word("asks_there");
     return;
@@ -318,7 +319,8 @@ function drawQuestion(card, printer) {
   const row = make("div", "buttons", card.question);
   row.setAttribute("role", "group");
   row.setAttribute("aria-label", word("of_printer", { what: word("answers"), printer: printer.name }));
-  (prompt.choices.length ? prompt.choices : [word("asks_go_on")]).forEach((label, choice) => {
+  const choices = fr && prompt.choices_fr?.length === prompt.choices.length ? prompt.choices_fr : prompt.choices;
+  (choices.length ? choices : [word("asks_go_on")]).forEach((label, choice) => {
     const button = make("button", choice === 0 ? "primary big" : "big", row);
     button.textContent = label.trim() || word("asks_choice", { number: choice + 1 });
     button.onclick = () => act(button, "/api/answer", { printer: printer.id, prompt: prompt.id, choice }, card.said, word("done"));

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from drivers.base import (
     PrintEnd,
     PrintEnded,
     PrinterState,
+    Prompt,
     StatusChanged,
 )
 from drivers.conformance import CHECKS, BrokenError, conforms
-from drivers.errors import PrinterBusyError
+from drivers.errors import Bilingual, PrinterBusyError
 from drivers.testing import CAPABILITIES, Script, ScriptedDriver
 from tests.unit.drivers.benches import ScriptedBench
 
@@ -110,6 +112,13 @@ class AnswersEverything(ScriptedDriver):
         self.becomes(PrinterState.PRINTING, prompt=None)
 
 
+class AsksHalfInFrench(ScriptedDriver):
+    def asks(self, text: str | Bilingual, *choices: str | Bilingual) -> Prompt:
+        asked = super().asks(text, *choices)
+        self.becomes(PrinterState.ATTENTION, prompt=replace(asked, choices_fr=("Oui", *asked.choices)))
+        return asked
+
+
 class LongBookmarks(ScriptedDriver):
     async def start(self, program: Path, job: str) -> None:
         await super().start(program, job)
@@ -163,6 +172,7 @@ BROKEN = [
     (PromisesWhatItHasNot, "what_is_promised_can_be_called", "snapshot is declared"),
     (DoesWhatItDoesNotPromise, "what_is_promised_can_be_called", "power is not declared"),
     (AnswersEverything, "a_question_is_answered_by_its_id", "took this one away"),
+    (AsksHalfInFrench, "a_question_is_answered_by_its_id", "not as many choices in French"),
     (LongBookmarks, "a_job_that_runs_is_traced", "a bookmark of 513 characters"),
     (IsItsOwnPerson, "a_cancelled_job_ends_as_such", "told as a person's"),
     (StopsNothing, "an_emergency_stop_ends_the_job", "in vain for the end"),

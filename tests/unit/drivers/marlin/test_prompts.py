@@ -3,6 +3,7 @@
 import pytest
 
 from drivers.base import PrintEnd, Prompt
+from drivers.errors import Bilingual
 from drivers.marlin.job import Phase
 from drivers.marlin.prompts import MAX_CHOICES, MAX_NOTE, Dialogue
 from drivers.marlin.replies import Kind, understand
@@ -59,6 +60,35 @@ def test_a_wait_without_a_prompt_is_a_question_too() -> None:
     dialogue.waits(9.0)
     dialogue.works()
     assert dialogue == Dialogue()
+
+
+def test_our_own_words_are_in_french_too_and_the_machine_s_are_left_to_it() -> None:
+    silent = Dialogue()
+    silent.waits(1.0)
+    assert silent.prompt is not None
+    assert silent.prompt.text == "The printer waits for a person: look at its display."
+    assert silent.prompt.text_fr == "L'imprimante attend une personne : regardez son écran."
+    runout = Dialogue()
+    runout.act("out_of_filament T1", 1.0)
+    assert runout.note == ("Out of filament T1", "Plus de filament T1")
+    runout.waits(2.0)
+    assert runout.prompt == Prompt("2.000", "Out of filament T1", text_fr="Plus de filament T1")
+    told = Dialogue()
+    told.act("paused Load PETG", 1.0)
+    told.waits(2.0)
+    assert told.prompt == Prompt("2.000", "Load PETG")
+    asked = shown(Dialogue(), "Paused", "PurgeMore", "Continue")
+    assert asked is not None
+    assert (asked.text_fr, asked.choices_fr) == (None, ())
+
+
+@pytest.mark.parametrize(("said", "fr"), [("", "Plus de filament"), (" ", "Plus de filament"), (" " + "x" * 500, None)])
+def test_what_a_machine_adds_to_our_words_is_limited(said: str, fr: str | None) -> None:
+    dialogue = Dialogue()
+    dialogue.act(f"out_of_filament{said}", 1.0)
+    assert isinstance(dialogue.note, Bilingual)
+    assert fr is None or dialogue.note.fr == fr
+    assert max(map(len, dialogue.note)) <= MAX_NOTE
 
 
 def test_there_is_no_other_choice() -> None:

@@ -475,6 +475,14 @@ def test_what_the_driver_notes_is_in_both_languages() -> None:
     machine.online, machine.note = False, Bilingual("No answer.", "Pas de réponse.")
     assert (machine.status(2).note, machine.status(2).note_fr) == ("No answer.", "Pas de réponse.")
     machine.online = True
+    machine.take_event("FilamentChange", None, 2)
+    said = ("The printer waits for other filament.", "L'imprimante attend un autre filament.")
+    assert (machine.status(2).note, machine.status(2).note_fr) == said
+    machine.take_event("Waiting", None, 3)
+    said = ("The printer waits for a person.", "L'imprimante attend une personne.")
+    assert (machine.status(3).note, machine.status(3).note_fr) == said
+    machine.take_question(ASKS, "q1")
+    assert (machine.status(3).note, machine.status(3).note_fr) == ("Filament out?", None), "the machine's own words"
     machine.take_reading(Reading(Phase.PRINTING, "another.gcode"), 30)
     assert "another.gcode" in (machine.status(30).note or "")
     assert "n'est pas à nous" in (machine.status(30).note_fr or "")

@@ -25,6 +25,7 @@ from farm.bus.messages import (
     PrinterReport,
     PrinterTelemetry,
     ProgramReference,
+    PromptNote,
     RawFact,
     Report,
     Telemetry,
@@ -98,6 +99,16 @@ def test_what_an_older_node_does_not_say_is_empty() -> None:
     old = PrinterReport.model_validate({"id": "p-1", "name": "p", "driver": "d", "profile": "x", "state": "idle", "bed": "clear"})
     assert old.prompt is None
     assert FaultNote(code="hot", text="hot").recovery == ""
+
+
+def test_a_question_of_an_older_node_has_no_french_and_its_choices_are_the_machine_s() -> None:
+    old = PromptNote.model_validate({"id": "q", "text": "Out of filament", "choices": ["Continue"]})
+    assert (old.text_fr, old.choices_fr) == (None, [])
+    new = PromptNote(id="q", text="Ready?", choices=["Yes"], text_fr="Prête\x1b ?", choices_fr=["Oui\u202e"])
+    again = PromptNote.model_validate_json(new.model_dump_json())
+    assert (again.text_fr, again.choices_fr) == ("Prête\ufffd ?", ["Oui\ufffd"]), "as harmless as the English"
+    with pytest.raises(ValidationError):
+        PromptNote(id="q", text="", choices_fr=["x"] * (MAX_CHOICES + 1))
     done = facts.validate_python({"seq": 1, "printer": "p-1", "kind": "command-done", "command": "c", "ok": False, "detail": "no"})
     assert (done.detail_fr, done.code) == ("", "")
 

@@ -81,3 +81,19 @@ def test_a_knob_is_pressed_in_both_languages(farm: Farm, monkeypatch: pytest.Mon
     assert farm.french("answer", "prn-1").endswith("\n  1. continuer\n")
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert [chosen(knob, typed) for typed in ("1", "Continuer", "go on")] == [0, 0, 0]
+
+
+OURS = PromptNote(id="prompt-1", text="Is it dry?", choices=["Yes", "No"], text_fr="Est-ce sec ?", choices_fr=["Oui", "Non"])
+
+
+def test_a_question_in_our_own_words_is_asked_in_the_person_s_language(farm: Farm) -> None:
+    farm.server.call(farm.control.change_printer, "prn-1", state=PrinterState.ATTENTION, prompt=OURS)
+    assert farm.run("answer", "prn-1").stdout == "Atelier 1 asks: Is it dry?\n  1. Yes\n  2. No\n"
+    assert farm.french("answer", "prn-1") == "Atelier 1 demande : Est-ce sec ?\n  1. Oui\n  2. Non\n"
+    error = farm.run("answer", "prn-1", "3").exception
+    assert isinstance(error, InvalidError)
+    assert error.bilingual.fr.endswith("Choisissez parmi : 1 (Oui), 2 (Non).")
+    assert error.next_step == "Choose one of: 1 (Yes), 2 (No)."
+    assert farm.json("answer", "prn-1") == OURS.model_dump(), "a program is told both"
+    assert farm.french("answer", "prn-1", "non").startswith("Atelier 1 : répondu 'Non'.")
+    assert farm.control.answers == [("prn-1", "prompt-1", 1)]

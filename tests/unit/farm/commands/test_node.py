@@ -17,6 +17,7 @@ from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.node import transcripts
 from farm.node.join import Identity
 from farm.node.page.local_page import LocalPage
+from gcode.texts import Bilingual
 from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import IDENTITY, Workshop, printing, until
 
@@ -69,7 +70,7 @@ class Beside:
 
         asyncio.run_coroutine_threadsafe(end(), self._loop).result(PATIENCE_S)
 
-    def asks(self, text: str, *choices: str) -> None:
+    def asks(self, text: str | Bilingual, *choices: str | Bilingual) -> None:
         async def ask() -> None:
             assert self.shop is not None
             self.shop.drivers["left"].asks(text, *choices)
@@ -172,6 +173,17 @@ def test_a_question_is_answered_beside_the_printer(beside: Beside) -> None:
     assert beside.shop.drivers["left"].calls[-1] == ("answer", "prompt-1", 1)
     beside.asks("Again", "Continue")
     assert read_json(beside.folder, "answer", "left", "1")["prompt"] == "prompt-2"
+
+
+def test_a_question_in_our_own_words_is_in_the_person_s_language(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside.asks(Bilingual("Is it dry?", "Est-ce sec ?"), Bilingual("Yes", "Oui"))
+    assert "It asks: Is it dry? (farm node answer " in run(beside.folder, "status")
+    in_english = read_json(beside.folder, "answer", "left")
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert "Elle demande : Est-ce sec ? (farm node answer " in run(beside.folder, "status")
+    assert read_json(beside.folder, "answer", "left") == in_english
+    assert run(beside.folder, "answer", "left").endswith("left demande : Est-ce sec ?\n  1. Oui\n")
+    assert run(beside.folder, "answer", "left", "oui").endswith("left : répondu 'Oui'.\n")
 
 
 def test_what_a_machine_asks_cannot_steer_the_terminal(beside: Beside) -> None:

@@ -124,6 +124,14 @@ def test_a_question_comes_with_the_command_that_answers_it(control: MemoryContro
     assert line == "one asks: Filament\ufffd[31m? Answer it: farm answer prn-1"
 
 
+def test_a_question_in_our_own_words_is_in_the_person_s_language(control: MemoryControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = PromptNote(id="prompt-1", text="Out of filament T0", text_fr="Plus de filament T0")
+    control.add_printer("prn-1", "one", state=PrinterState.ATTENTION, prompt=prompt, ready=False)
+    assert hands(control.snapshot()) == ["one asks: Out of filament T0 Answer it: farm answer prn-1"]
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert hands(control.snapshot()) == ["one demande : Plus de filament T0 Répondez-lui : farm answer prn-1"]
+
+
 def on_bed(outcome: JobOutcome = JobOutcome.PRINTED, parts: int = 1) -> OccupationView:
     return OccupationView(id="occ-1", kind=OccupationKind.JOB, job="job-1", outcome=outcome, good_at_most=parts)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner, Result
 
-from drivers.base import Capability, Fault, PrinterStatus
+from drivers.base import Capability, Fault, PrinterStatus, Prompt
 from drivers.errors import AuthenticationError, Bilingual, NotAPrinterError, UnreachableError
 from drivers.marlin import search
 from drivers.octoprint.client import Client
@@ -56,6 +56,19 @@ def test_a_fault_and_what_to_do_are_in_the_language_of_the_terminal(monkeypatch:
     assert dict(found.rows())["fault"] == "It stopped. Reset it."
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert dict(found.rows())["panne"] == "Elle s'est arrêtée. Réinitialisez-la."
+
+
+def test_what_it_asks_is_told_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Prompt("q1", "Dry?", ("Yes",), "Sec ?", ("Oui",))
+    found = Findings("scripted://", "scripted", [], PrinterStatus(note="Waits.", note_fr="Attend.", prompt=ours))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert dict(found.rows())["asks"] == "Dry?"
+    record = found.record()
+    assert record["prompt"] == {"text": "Dry?", "choices": ["Yes"], "text_fr": "Sec ?", "choices_fr": ["Oui"]}
+    assert (record["note"], record["note_fr"]) == ("Waits.", "Attend.")
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert dict(found.rows())["demande"] == "Sec ?"
+    assert found.record() == record, "programs are told the same everywhere"
 
 
 def test_a_printer_is_described_in_french(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

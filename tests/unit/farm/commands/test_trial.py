@@ -7,23 +7,10 @@ import threading
 import pytest
 
 from drivers.base import PrinterState, PrinterStatus, Prompt
-from farm.commands.trial import Display, Questions, choice_of, describe
+from farm.commands.trial import Display, Questions, describe
 from tests.patience import PATIENCE_S
 
 PROMPT = Prompt("q1", "Filament \x1b[2Jout", ("Purge", "Continue"))
-
-
-@pytest.mark.parametrize(
-    ("line", "choice"), [("1\n", 0), ("2", 1), (" continue ", 1), ("PURGE", 0), ("3", None), ("0", None), ("x", None), ("²", None)]
-)
-def test_a_choice_by_number_or_words(line: str, choice: int | None) -> None:
-    assert choice_of(PROMPT, line) == choice
-
-
-def test_a_question_without_choices_is_answered_by_go_on() -> None:
-    assert choice_of(Prompt("q", "Ready?"), "1") == 0
-    assert choice_of(Prompt("q", "Ready?"), "go on") == 0
-    assert choice_of(Prompt("q", "Which?", ("Same", "same")), "same") is None
 
 
 class Person:
@@ -102,11 +89,14 @@ async def test_a_french_terminal_is_asked_in_french(capsys: pytest.CaptureFixtur
     person.lines.put("Continuer\n")
     await _until(1, person)
     person.lines.put("")
+    Questions(lambda _prompt, _choice: None, can_ask=True, read=str).show(Prompt("q2", "Dry?", ("Yes",), "Sec ?", ("Oui",)))
     Questions(lambda _prompt, _choice: None, can_ask=False).show(PROMPT)
     assert capsys.readouterr().err.splitlines() == [
         "L'imprimante demande : Ready?",
         "  1. continuer",
         "Tapez un nombre de 1 à 1.",
+        "L'imprimante demande : Sec ?",
+        "  1. Oui",
         "L'imprimante demande : Filament \ufffd[2Jout",
         "Répondez sur l'imprimante, ou lancez ceci dans un terminal.",
     ]

@@ -139,7 +139,7 @@ def test_texts_of_machines_are_one_line() -> None:
 
 def test_a_report_of_many_printers_fits_a_packet() -> None:
     bench = Bench(*(setup(f"printer-{number}") for number in range(128)), ready=False)
-    prompt = Prompt("prompt-1", "é" * 500, ("喷" * 80,) * 10)
+    prompt = Prompt("prompt-1", "é" * 500, ("喷" * 80,) * 10, "é" * 500, ("喷" * 80,) * 10)
     for number in range(128):
         said = {"firmware": "é" * 500, "fault": replace(FAULT, text="é" * 500), "prompt": prompt}
         bench.status(f"printer-{number}", PrinterState.IDLE, **said)
@@ -148,6 +148,7 @@ def test_a_report_of_many_printers_fits_a_packet() -> None:
     shown = report.printers[-1].prompt
     assert shown is not None
     assert (shown.id, len(shown.choices)) == ("prompt-1", 10), "shorter, but it can be answered"
+    assert (len(shown.text_fr or ""), len(shown.choices_fr)) == (40, 10)
 
 
 def test_a_question_is_told_at_once_and_gone_with_its_answer() -> None:
@@ -163,6 +164,18 @@ def test_a_question_is_told_at_once_and_gone_with_its_answer() -> None:
     assert core.face(bench.state, bench.moment) != first, "the same words are another question"
     bench.status(A, PrinterState.IDLE)
     assert bench.report().printers[0].prompt is None
+
+
+def test_a_question_in_our_own_words_travels_in_both_languages() -> None:
+    bench = Bench()
+    bench.status(A, PrinterState.ATTENTION, prompt=Prompt("q1", "Dry?", ("Yes", "No"), "Sec ?\n" + "x" * 900, ("Oui\t", "Non")))
+    shown = bench.report().printers[0].prompt
+    assert shown is not None
+    assert ((shown.text_fr or "")[:6], len(shown.text_fr or ""), shown.choices_fr) == ("Sec ? ", 500, ["Oui ", "Non"])
+    bench.status(A, PrinterState.ATTENTION, prompt=Prompt("q2", "Dry?", ("Yes", "No"), choices_fr=("Oui",)))
+    shown = bench.report().printers[0].prompt
+    assert shown is not None
+    assert (shown.text_fr, shown.choices, shown.choices_fr) == (None, ["Yes", "No"], []), "nobody knows which of them it is"
 
 
 def test_a_fault_says_what_it_takes_until_it_prints_again() -> None:
