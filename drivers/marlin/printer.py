@@ -13,14 +13,14 @@ from drivers.base import (
     PrintEnd,
     PrinterState,
 )
-from drivers.errors import Bilingual, FirmwareError, PrinterBusyError
+from drivers.errors import Bilingual, FirmwareError, PrinterBusyError, TransferError
 from drivers.marlin import recovery, telling
 from drivers.marlin.ejecting import eject_lines, too_warm
 from drivers.marlin.errands import Errand, Purpose, console_line
 from drivers.marlin.job import Phase
 from drivers.marlin.lines import LineError, word
 from drivers.marlin.options import Options, read_options
-from drivers.marlin.program import ProgramReader, check
+from drivers.marlin.program import ProgramReader, ProgramSize, check
 from drivers.marlin.shell import Shell
 from gcode.texts import Told, told
 
@@ -74,17 +74,12 @@ class MarlinPrinter(Shell):
     # commands
     def _must_be_idle(self) -> None:
         state = telling.state_of(self._protocol)
-        if self._starting or self._protocol.phase is not Phase.READY or state is not PrinterState.IDLE:
+        if self._starting is not None or self._protocol.phase is not Phase.READY or state is not PrinterState.IDLE:
             raise telling.not_idle(self._device, state)
 
     async def start(self, program: Path, job: str) -> None:
         """Print `program` as `job`. See `Driver.start`; a fault before the first line is a FirmwareError."""
-        self._must_be_idle()
-        self._starting = True
-        try:
-            size = await self._run(check, program, lambda: self._letting_go)
-        finally:
-            self._starting = False
+        size = await self._checked(program, job)
         self._must_be_idle()
         self._begun = asyncio.get_running_loop().create_future()
         self._reader = ProgramReader(program, size)
@@ -97,6 +92,22 @@ class MarlinPrinter(Shell):
             raise
         finally:
             self._begun = None
+
+    async def _checked(self, program: Path, job: str) -> ProgramSize:
+        """Read the file, unless the job is cancelled meanwhile: that takes minutes for a large one."""
+        self._must_be_idle()
+        self._starting, self._unwanted = job, False
+        try:
+            size = await self._run(check, program, lambda: self._letting_go or self._unwanted)
+        except TransferError:
+            if self._unwanted:
+                raise telling.unwanted() from None
+            raise
+        finally:
+            self._starting = None
+        if self._unwanted:
+            raise telling.unwanted()
+        return size
 
     def _runs(self, job: str) -> bool:
         return self._protocol.job is not None and self._protocol.job.name == job
@@ -114,7 +125,11 @@ class MarlinPrinter(Shell):
             self._flush()
 
     async def cancel(self, job: str) -> None:
-        """Stop feeding, heaters off, nozzle up. Returns at once; `PrintEnded` comes when the machine is safe."""
+        """Stop feeding, heaters off, nozzle up. Returns at once; `PrintEnded` comes when the machine is safe.
+
+        A job whose `start` has not sent anything yet does not begin any more: then `start` says so, and no end is told.
+        """
+        self._unwanted = self._unwanted or job == self._starting
         if self._runs(job):
             self._protocol.cancel(self._now_s())
             self._flush()
@@ -209,7 +224,7 @@ class MarlinPrinter(Shell):
         """What became of `job`: gone on with when that is certain to be exact, otherwise the machine is made safe.
 
         Raises:
-            UnreachableError: the machine has not told yet who it is; ask again.
+            UnreachableError: the machine has not told yet who it is, or it was let go meanwhile; ask again.
 
         """
         if self._runs(job):
@@ -225,6 +240,8 @@ class MarlinPrinter(Shell):
         why_not = await self._reattach(job, program, bookmark)
         if why_not is None:
             return JobTrace(running=True)
+        if self._letting_go:
+            raise telling.let_go(self._device)  # nothing can be made safe any more
         self._make_safe()
         why = Bilingual(f"{why_not}: {_MADE_SAFE.en}", f"{told(why_not).fr} : {_MADE_SAFE.fr}")
         return JobTrace(running=False, end=PrintEnd.INTERRUPTED, detail=_CUT_OFF.and_then(why))

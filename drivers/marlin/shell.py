@@ -89,7 +89,9 @@ class Shell:
         self._over = asyncio.Event()  # the job that `close` interrupts
         self._reader: ProgramReader | None = None
         self._feeding: asyncio.Task[None] | None = None
-        self._starting = self._letting_go = False
+        self._starting: str | None = None  # the job whose file is read before it begins
+        self._unwanted = False  # that job was cancelled
+        self._letting_go = False
         self._ended: dict[str, JobEnded] = {}
         self._flush_s = 0.0  # when a stream of moves is looked at again
         self._time_s = time.monotonic  # of the loop, as soon as there is one
@@ -156,6 +158,7 @@ class Shell:
     async def _interrupt(self) -> None:
         job = self._protocol.job
         if job is None:
+            await self._cool()
             return
         self._over.clear()
         detail = _INTERRUPTED if self._protocol.phase in IN_JOB else _UNREACHED
@@ -172,11 +175,22 @@ class Shell:
         if not self._over.is_set():
             await self._leave(job.name)
 
+    async def _cool(self) -> None:
+        """A machine that `trace` has said to be safe may just be on its way there: nobody asks about that job again."""
+
+        def is_cooled() -> bool:
+            return self._link is None or self._protocol.phase is not Phase.SETUP or not self._protocol.abandoned
+
+        if not await self._until(is_cooled, SAFE_S) and self._link is not None:
+            self._link.write(limits.last_words(self._protocol))
+            await asyncio.sleep(LAST_WORDS_S)
+
     async def _leave(self, job: str) -> None:
         """The machine has not confirmed in time. What it is told now it obeys as soon as it listens."""
         if self._link is not None:
             self._link.write(limits.last_words(self._protocol))
-            await asyncio.sleep(LAST_WORDS_S)
+            if await self._until(self._over.is_set, LAST_WORDS_S):
+                return  # it did listen, and that was the end of the job
         self._protocol = Protocol(deadman_s=self._options.deadman_s)
         self._job_ended(JobEnded(job, Ending(PrintEnd.INTERRUPTED, _UNCONFIRMED)))
 

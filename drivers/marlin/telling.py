@@ -144,6 +144,14 @@ def refused(device: str, event: Refused) -> NotAPrinterError:
     return NotAPrinterError(why, next_step=event.next_step)
 
 
+def unwanted() -> TransferError:
+    """The job was cancelled while its file was read."""
+    return TransferError(
+        Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer."),
+        next_step=Bilingual("Start another one.", "Lancez-en un autre."),
+    )
+
+
 def not_begun(event: JobEnded) -> DriverError:
     """The job ended before its first line."""
     fault = event.ending.fault
