@@ -14,7 +14,7 @@ from drivers.base import PrintEnd
 from drivers.marlin import ending, faults, greeting, limits, reattach, replies
 from drivers.marlin.bookmarks import Mark
 from drivers.marlin.claim import Claim
-from drivers.marlin.errands import Errand
+from drivers.marlin.errands import Errand, Purpose
 from drivers.marlin.events import Event, Flooded, JobBegun
 from drivers.marlin.job import CHAMBER, HOLDABLE, IN_JOB, Ending, Job, Phase
 from drivers.marlin.lines import ProgramLine, word
@@ -100,7 +100,7 @@ class Protocol(Session):
         self.output.clear()
         self.phase = Phase.CLOSED
         self.claim = self.errand = None
-        self.reported = Reported()
+        self.reported = Reported(of=self.reported.of)
         self.timer_s = self.job.lost_at_s + LOST_S if self.job and self.job.lost_at_s is not None else None
 
     def start(self, name: str, size_bytes: int, now_s: float) -> None:
@@ -182,6 +182,8 @@ class Protocol(Session):
         assert self.phase is Phase.READY
         line = self.channel.in_flight
         errand.after_line = line.number if line is not None else -1
+        if errand.purpose is Purpose.CONSOLE:
+            self.reported.typed()
         self.enter(Phase.ERRAND, errand.lines)
         self.errand = errand
         pump(self, now_s)

@@ -67,6 +67,7 @@ def step(session: Session, _now_s: float) -> bool:
         return True
     job.lines = deque(limits.around(session, job.lines))
     session.job = job
+    session.reported.go_on()
     session.found_line = None
     if job.parked_at is not None:
         session.enter(Phase.PAUSED)

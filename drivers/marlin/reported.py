@@ -9,6 +9,7 @@ from drivers.errors import Bilingual
 from drivers.marlin import replies
 from drivers.marlin.prompts import Dialogue
 from drivers.marlin.replies import Kind, Reply
+from gcode.texts import NOTHING
 
 FULL_PERCENT: Final = 100.0
 FAR_BELOW_C: Final = 15.0  # no regulation of a sound heater swings so far
@@ -16,6 +17,8 @@ _SPEED: Final = re.compile(r"^(?:echo:)?\s*FR:\s*(\d{1,4}(?:\.\d+)?)%")
 # Labels of parts, progress, words for the display, a beep, timers: who does not know them prints the same part. They come with
 # every layer, so counted they would frighten people; the transcript has them all. An older Marlin repeats number and checksum too.
 _IDLE: Final = re.compile(r'Unknown command:\s*"?(?:N\d+\s*)?(?:M486|M73|M7[5-8]|M11[78]|M300|M53[0-2])(?!\d)')
+_THIS_FILE: Final = Bilingual(" of this file", " de ce fichier")
+_LAST_FILE: Final = Bilingual(" of the last file", " du dernier fichier")
 _FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 
 
@@ -23,7 +26,8 @@ _FLOW: Final = re.compile(r"^(?:echo:)?\s*(?:E0 )?Flow:\s*(\d{1,4}(?:\.\d+)?)%")
 class Reported:
     """Newest wins. `was_hot`: the nozzle had its target in this job. `foreign`: it prints from its own card.
 
-    `unknown_commands` counts those that may change the part. Factors are percent, 100 until it says something else.
+    `unknown_commands` counts those that may change the part; `of` is the file that they are of, nothing before the first job.
+    Factors are percent, 100 until it says something else.
     """
 
     nozzle: Temperature | None = None
@@ -31,6 +35,7 @@ class Reported:
     was_hot: bool = False
     foreign: bool = False
     unknown_commands: int = 0
+    of: Bilingual = NOTHING
     speed_percent: float = FULL_PERCENT
     flow_percent: float = FULL_PERCENT
     dialogue: Dialogue = field(default_factory=Dialogue)
@@ -73,8 +78,8 @@ class Reported:
             return None
         commands, commandes = ("command", "commande") if count == 1 else ("commands", "commandes")
         return Bilingual(
-            f"The printer did not know {count} {commands} of this file.",
-            f"L'imprimante ne connaissait pas {count} {commandes} de ce fichier.",
+            f"The printer did not know {count} {commands}{self.of.en}.",
+            f"L'imprimante ne connaissait pas {count} {commandes}{self.of.fr}.",
         )
 
     def learn(self, reply: Reply, now_s: float = 0.0) -> None:
@@ -106,9 +111,19 @@ class Reported:
 
     def begin(self) -> None:
         """A job begins, with factors of 100 %."""
-        self.unknown_commands, self.was_hot = 0, False
+        self.unknown_commands, self.was_hot, self.of = 0, False, _THIS_FILE
         self.speed_percent = self.flow_percent = FULL_PERCENT
 
     def calm(self) -> None:
         """A job is over: nobody waits any more."""
         self.dialogue = Dialogue()
+        self.of = _LAST_FILE if self.of is _THIS_FILE else self.of
+
+    def go_on(self) -> None:
+        """The job of an earlier process goes on: what is not known from here on is of its file."""
+        self.unknown_commands, self.of = 0, _THIS_FILE
+
+    def typed(self) -> None:
+        """A person sends a line, which is of no file. What was not known of the last one was told with its end."""
+        if self.of is not NOTHING:
+            self.unknown_commands, self.of = 0, NOTHING

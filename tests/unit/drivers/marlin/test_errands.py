@@ -51,6 +51,16 @@ def test_a_job_starts_after_it() -> None:
     world.ended()
 
 
+def test_a_typed_line_that_the_machine_does_not_know_is_of_no_file() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G998", *moves(5)])
+    assert "did not know 1 command of this file." in str(world.ended().detail)
+    assert any("Unknown command" in line for line in _run(world, "G999").said)
+    unknown = world.protocol.reported.unknown
+    assert unknown is not None
+    assert unknown.en == "The printer did not know 1 command."
+
+
 def test_a_reset_cuts_it_off() -> None:
     world = World().connected()
     errand = Errand(Purpose.CONSOLE, [b"G4 S60"])

@@ -179,8 +179,9 @@ def test_unknown_commands_are_counted_and_no_fault() -> None:
     assert world.protocol.reported.unknown_commands >= 2
     note = world.protocol.reported.note
     assert isinstance(note, Bilingual)
-    assert f"did not know {world.protocol.reported.unknown_commands} commands" in note.en
-    assert "commandes" in note.fr
+    assert note.en == f"The printer did not know {world.protocol.reported.unknown_commands} commands of the last file."
+    assert note.fr.endswith(" commandes du dernier fichier.")
+    assert "commands of this file." in str(world.ended().detail)
 
 
 def test_labels_that_a_printer_does_not_know_are_no_news_to_people() -> None:
@@ -193,7 +194,7 @@ def test_labels_that_a_printer_does_not_know_are_no_news_to_people() -> None:
 
 def test_one_unknown_command_is_one_in_both_languages() -> None:
     assert Reported(unknown_commands=1).note == Bilingual(
-        "The printer did not know 1 command of this file.", "L'imprimante ne connaissait pas 1 commande de ce fichier."
+        "The printer did not know 1 command.", "L'imprimante ne connaissait pas 1 commande."
     )
     assert Reported().note is None
 

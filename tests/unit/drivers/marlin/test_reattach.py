@@ -106,6 +106,25 @@ def test_a_job_goes_on_exactly(at_move: int, late_s: float) -> None:
     assert agent.world.firmware.executed.count("M107") in {1, 2}, "what does not move may be said again"
 
 
+def test_what_the_machine_does_not_know_afterwards_is_of_that_file() -> None:
+    agent = Agent()
+    agent.start([*HEATED, "G1 Z0.3", *moves(300), "G999"])
+    agent.run_until_moves(100)
+    agent.die()
+    assert agent.goes_on, agent.why_not
+    assert "did not know 1 command of this file." in str(agent.world.ended().detail)
+
+
+def test_what_the_machine_does_not_know_after_it_was_unplugged_for_a_moment_is_of_that_file() -> None:
+    world = World().connected()
+    world.print_lines([*HEATED, "G1 Z0.3", *moves(300), "G999"])
+    world.run(lambda: len(printed(world.firmware.executed)) > 100, limit_s=600)
+    world.unplug()
+    world.pass_time(2.0)
+    world.replug()
+    assert "did not know 1 command of this file." in str(world.ended().detail)
+
+
 def test_it_goes_on_where_the_firmware_has_to_be_asked_for_temperatures() -> None:
     """Our own numbered M105 every 2 s are among the numbers."""
     agent = Agent(late_s=0.7)

@@ -1,6 +1,7 @@
 import pytest
 
 from drivers.base import Temperature
+from drivers.errors import Bilingual
 from drivers.marlin.prompts import MAX_NOTE, NOTE_S
 from drivers.marlin.replies import understand
 from drivers.marlin.reported import Reported
@@ -87,6 +88,36 @@ def test_any_other_unknown_command_is_told(text: str) -> None:
     reported = _after(f'echo:Unknown command: "{text}"')
     assert reported.unknown_commands == 1
     assert reported.note is not None
+
+
+def test_of_which_file_an_unknown_command_is() -> None:
+    reported, line = Reported(), understand('echo:Unknown command: "M999"')
+    reported.learn(line)
+    assert reported.unknown == Bilingual("The printer did not know 1 command.", "L'imprimante ne connaissait pas 1 commande.")
+    reported.typed()
+    reported.learn(line)
+    assert reported.unknown_commands == 2, "lines of a person before any file"
+    reported.begin()
+    assert reported.note is None
+    reported.learn(line)
+    said = Bilingual(
+        "The printer did not know 1 command of this file.", "L'imprimante ne connaissait pas 1 commande de ce fichier."
+    )
+    assert reported.unknown == said
+    reported.calm()
+    reported.calm()
+    said = Bilingual(
+        "The printer did not know 1 command of the last file.", "L'imprimante ne connaissait pas 1 commande du dernier fichier."
+    )
+    assert reported.unknown == said
+    reported.typed()
+    assert reported.unknown_commands == 0, "told with the end of that file"
+    reported.learn(line)
+    assert reported.unknown == Bilingual("The printer did not know 1 command.", "L'imprimante ne connaissait pas 1 commande.")
+    reported.go_on()
+    reported.learn(line)
+    assert reported.unknown is not None
+    assert reported.unknown.en.endswith("1 command of this file.")
 
 
 def test_after_a_job_nobody_waits() -> None:
