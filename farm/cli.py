@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 
 from drivers.errors import DriverError
 from farm.errors import FarmError, as_typed, command_name
-from farm.language import spoken, system_words, told
+from farm.language import speaks_french, spoken, system_words, told
 from gcode.texts import Bilingual, both
 
 if TYPE_CHECKING:
     import typer
+    from typer.core import TyperGroup
 
 # command -> module of farm.commands
 _MODULES: Final = {
@@ -58,6 +59,7 @@ def build(command: str | None = None) -> "typer.Typer":
 
     app = typer.Typer(
         name="farm",
+        cls=_french() if speaks_french() else None,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -68,6 +70,12 @@ def build(command: str | None = None) -> "typer.Typer":
     for module in [known] if known is not None else dict.fromkeys(_MODULES.values()):
         import_module(f"farm.commands.{module}").register(app)
     return app
+
+
+def _french() -> "type[TyperGroup]":
+    from farm.commands.help_told import FrenchGroup  # noqa: PLC0415 - only here
+
+    return FrenchGroup
 
 
 def _whole() -> None:

@@ -15,7 +15,7 @@ def _makers() -> dict[str, Any]:
     """The commands that make programs."""
     from farm.commands.gcode_make import clean, frame_command, resume, slice_  # noqa: PLC0415 - twice as much as reading loads
 
-    making = typer.Typer()
+    making = typer.Typer(rich_markup_mode=None)
     for command in (frame_command(), resume, clean):
         making.command()(command)
     making.command("slice")(slice_)
@@ -27,7 +27,10 @@ class _Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.commands:
-            self.commands.update(_makers())
+            made = _makers()
+            for command in made.values():
+                command.context_class = self.context_class  # in the language of the others
+            self.commands.update(made)
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: Any) -> list[str]:

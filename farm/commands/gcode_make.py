@@ -18,7 +18,7 @@ from farm.commands.gcode_read import File, Output, Plate, Profiles
 from farm.commands.gcode_told import both, figure, headed, octets, span
 from farm.commands.speech import say, say_json
 from farm.errors import InvalidError
-from farm.language import speaks_french, spoken, system_words
+from farm.language import spoken, system_words
 from gcode.frame import FrameError, FrameOption, design_from, fitted, frame_options, frame_stl, make_frame, plate_from
 from gcode.frame.errors import between
 from gcode.profile import PrinterProfile
@@ -42,19 +42,22 @@ Profile = Annotated[str, typer.Option("--profile", "-p", help="A profile's id (f
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 
 
-def _language() -> str:
-    return "fr" if speaks_french() else "en"
-
-
 def _parameter(option: FrameOption) -> inspect.Parameter:
     """One figure of a frame as an option of the command line."""
-    bounds = "" if option.low is None else f", {option.low:g} to {option.high:g}{f' {option.unit}' if option.unit else ''}"
-    choices = f": {', '.join(option.choices)}" if option.choices else ""
+    names = ", ".join(option.choices)
+    choices = Bilingual(f": {names}", f" : {names}") if names else NOTHING
     usual = "" if option.default in {None, ""} else f" [{option.default}]"
-    text = f"{option.meaning.spoken(_language())}{choices}{bounds}{usual}"
+    text = f"{spoken(option.meaning)}{spoken(choices)}{spoken(_bounds(option))}{usual}"
     flag = f"--{option.name}/--no-{option.name}" if option.kind is bool else f"--{option.name}"
     hint = Annotated[option.kind | None, typer.Option(flag, help=text, show_default=False)]  # type: ignore[name-defined] # a type made here
     return inspect.Parameter(option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+
+def _bounds(option: FrameOption) -> Bilingual:
+    if option.low is None:
+        return NOTHING
+    unit = f" {option.unit}" if option.unit else ""
+    return Bilingual(f", {option.low:g} to {option.high:g}{unit}", f", de {option.low:g} à {option.high:g}{unit}")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What typer says of a command line that cannot be meant, in French as well.
 
 Typer has no French. Its sentences are recognised, and what a release of it words in another way is told as it is. A value that
-pydantic refuses for it is told by `farm.wrong_values`.
+pydantic refuses for it is told by `farm.wrong_values`; how the command is used, and its help, by `farm.commands.help_told`.
 """
 
 import re
@@ -70,10 +70,9 @@ def _usage(context: Any) -> str:
     """How the command is used, and where its help is."""
     if context is None:
         return ""
-    usage = re.sub(r"^Usage: ", "Utilisation : ", context.get_usage())
     names = context.help_option_names
     hint = _TRY.format(command=context.command_path, option=names[0]) + "\n" if names else ""
-    return f"{usage}\n{hint}\n"
+    return f"{context.get_usage()}\n{hint}\n"
 
 
 def _in_french(error: typer.TyperException) -> str | None:

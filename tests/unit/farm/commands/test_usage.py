@@ -4,12 +4,15 @@ import os
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import typer
+from typer.main import get_command
 
+from farm.commands.help_told import FrenchContext
 from farm.commands.usage import tell
+from farm.language import speaks_french
 
 
 class Colour(Enum):
@@ -53,8 +56,11 @@ def other(number: int) -> None:
 
 def told(words: str) -> None:
     """Have typer read this command line, and say what it says of it."""
+    command: Any = get_command(app)
+    if speaks_french():
+        command.context_class = FrenchContext
     try:
-        app(words.split(), prog_name="farm", standalone_mode=False)
+        command(words.split(), prog_name="farm", standalone_mode=False)
     except typer.TyperException as error:
         tell(error)
 
@@ -127,9 +133,9 @@ def test_in_english_it_is_what_typer_says(capsys: pytest.CaptureFixture[str], mo
 
 
 @pytest.mark.usefixtures("french")
-def test_what_is_not_known_is_told_in_typers_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_help_is_as_it_is_and_what_is_not_known_is_told_in_typers_words(capsys: pytest.CaptureFixture[str]) -> None:
     told("other")
-    assert capsys.readouterr().err.startswith("Usage: farm other")
+    assert capsys.readouterr().err.startswith("Utilisation : farm other")
     told("orders 1 --colour red")
     tell(typer.BadParameter("it is Tuesday"))
     assert capsys.readouterr().err == "Error: Invalid value: it is Tuesday\n"
