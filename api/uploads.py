@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,6 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import MalformedError, StalledError
 from farm.errors import StoreFullError, TooLargeError
+from farm.threads import made
 from gcode.texts import Bilingual
 
 FILE_FIELD: Final = "file"
@@ -166,7 +168,25 @@ async def _pieces(request: Request, stall_s: float) -> AsyncIterator[bytes]:
 async def _write(file: IO[bytes], form: _Form) -> None:
     if form.unwritten:
         content, form.unwritten = bytes(form.unwritten), bytearray()
-        await asyncio.to_thread(file.write, content)
+        await asyncio.to_thread(_write_all, file, content)
+
+
+def _write_all(file: IO[bytes], content: bytes) -> None:
+    """Write `content`. A file without a buffer takes what fits on a disk that gets full, and refuses only the rest."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _new_file(folder: Path) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(".part", "upload-", folder)
+    return descriptor, Path(name)
+
+
+def _drop(file: tuple[int, Path]) -> None:
+    descriptor, path = file
+    os.close(descriptor)
+    path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +275,7 @@ async def uploaded(
     """
     form = _Form(max_file_bytes)
     try:
-        descriptor, name = await asyncio.to_thread(tempfile.mkstemp, ".part", "upload-", folder)
-        path = Path(name)
+        descriptor, path = await made(partial(_new_file, folder), _drop)
         try:
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 await _read(request, file, form, stall_s, _Room(folder, reserve_bytes))

@@ -2,11 +2,14 @@
 
 import asyncio
 import errno
+import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -190,6 +193,44 @@ async def test_an_upload_of_unknown_length_ends_where_the_reserve_begins(tmp_pat
 async def test_what_leaves_the_reserve_alone_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", Disk(2_000_000).usage)
     assert (await read(tmp_path, [part("file", b"x" * LIMIT) + END], reserve_bytes=1_500_000))[0] == b"x" * LIMIT
+
+
+async def test_who_is_gone_before_the_file_is_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    making, go_on, made = Event(), Event(), list[int]()
+    mkstemp = tempfile.mkstemp
+
+    def slow(*arguments: Any) -> tuple[int, str]:
+        making.set()
+        assert go_on.wait(PATIENCE_S)
+        descriptor, name = mkstemp(*arguments)
+        made.append(descriptor)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", slow)
+    upload = asyncio.create_task(read(tmp_path, [FILE + END]))
+    await until(making.is_set)
+    upload.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await upload
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(made[0])
+
+
+async def test_a_disk_that_takes_a_part_of_what_it_is_given_loses_nothing(tmp_path: Path) -> None:
+    taken = bytearray()
+
+    class Nearly:
+        def write(self, content: memoryview) -> int:
+            taken.extend(content[:7])
+            return min(7, len(content))
+
+    form = uploads._Form(LIMIT, unwritten=bytearray(GCODE))
+    await uploads._write(cast("Any", Nearly()), form)
+    assert taken == GCODE
+    assert form.unwritten == b""
 
 
 async def test_another_fault_of_the_disk_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
