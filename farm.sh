@@ -11,16 +11,33 @@
 # ./farm.sh torment --rounds N        kill, cut and fill real processes, and count what is left
 # ./farm.sh wheels [--try]            wheels for x86-64 and 64-bit ARM with the compiled part; --try: run both, compare the results
 # Makes its environment if it is missing. Needs python3 (3.11 to 3.13) with venv and nothing else. FARM_PYTHON names another interpreter.
+#
+# ./farm.sh demo                      regarder toute une ferme avec des imprimantes virtuelles
+# ./farm.sh serve                     lancer le démon : file d'attente, API et page
+# ./farm.sh node | node join URL CODE lancer l'agent à côté de vos imprimantes
+# ./farm.sh try URL FICHIER.gcode     imprimer un fichier sur une imprimante
+# ./farm.sh COMMANDE --help           toutes les commandes : ./farm.sh --help
+# ./farm.sh check                     style, types, couches, tailles
+# ./farm.sh test [--quick] [ARGUMENTS DE PYTEST]
+# ./farm.sh bench [NOM...]            mesurer
+# ./farm.sh sim --seeds N             les décisions de la ferme dans un monde simulé plein de pannes ; --mutants : et la preuve qu'on y trouve les erreurs
+# ./farm.sh torment --rounds N        tuer, couper et remplir de vrais processus, et compter ce qui reste
+# ./farm.sh wheels [--try]            wheels pour x86-64 et ARM 64 bits avec la partie compilée ; --try : lancer les deux et comparer
+# Prépare son environnement s'il manque. Il faut python3 (3.11 à 3.13) avec venv, rien d'autre. FARM_PYTHON nomme un autre interpréteur.
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 venv="$root/.venv"
 
-# say ENGLISH FRENCH: which of them is decided as in farm/language.py
-say() {
+# spoken ENGLISH FRENCH: one of them, decided as in farm/language.py
+spoken() {
     case "${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}" in
-    [Ff][Rr]*) printf '%s\n' "$2" >&2 ;;
-    *) printf '%s\n' "$1" >&2 ;;
+    [Ff][Rr]*) printf '%s\n' "$2" ;;
+    *) printf '%s\n' "$1" ;;
     esac
+}
+
+say() {
+    spoken "$1" "$2" >&2
 }
 
 find_python() {
@@ -76,7 +93,7 @@ check | test | bench | sim | torment | wheels)
     exec "$venv/bin/python" -m "tests.$command" "$@"
     ;;
 help)
-    sed -n '2,13s/^# //p' "$0"
+    sed -n "$(spoken 2,13 15,26)s/^# //p" "$0"
     ;;
 *)
     # the caller's folder stays: files are named from there

@@ -41,15 +41,15 @@ _TYPES: Final = {
     "<path>": "<chemin>",
     "<str>": "<texte>",
 }
-_TYPE: Final = re.compile("|".join(map(re.escape, _TYPES)))
+# patterns are compiled when a help is shown: every command of a French terminal loads this module
+_TYPE: Final = "|".join(map(re.escape, _TYPES))
 _USAGE: Final = "Utilisation : "
 _BEHIND_A_GROUP: Final = ("COMMAND [ARGS]...", "COMMANDE [ARGUMENTS]...")
-# what typer puts behind a help: default, range, required
-_REMARKS: Final = re.compile(r"(?:(?<=  )|^)\[([^\[\]]*)\]$")
-_REMARK: Final = re.compile(r"required$|default: (?=.)")
+_REMARKS: Final = r"(?:(?<=  )|^)\[([^\[\]]*)\]$"  # what typer puts behind a help: default, range, required
+_REMARK: Final = r"required$|default: (?=.)"
 _REMARKS_FR: Final = {"required": "obligatoire", "default: ": "par défaut : "}
-_CUT: Final = re.compile(r" ?[,:;]\.\.\.$")  # typer shortens a sentence behind any word
-_GLUED: Final = re.compile(r" (?=[:;?!»])|(?<=«) ")  # where no line ends
+_CUT: Final = r" ?[,:;]\.\.\.$"  # typer shortens a sentence behind any word
+_GLUED: Final = r" (?=[:;?!»])|(?<=«) "  # where no line ends
 _GLUE: Final = "\N{NO-BREAK SPACE}"
 
 
@@ -125,18 +125,18 @@ def table() -> dict[str, str]:
 
 
 def _typed(name: str) -> str:
-    return _TYPE.sub(lambda found: _TYPES[found[0]], name)
+    return re.sub(_TYPE, lambda found: _TYPES[found[0]], name)
 
 
 def _remarked(text: str) -> str:
     """The help of one name, and what typer put behind it."""
-    return _REMARKS.sub(lambda found: f"[{' ; '.join(map(_remark, found[1].split('; ')))}]", text)
+    return re.sub(_REMARKS, lambda found: f"[{' ; '.join(map(_remark, found[1].split('; ')))}]", text)
 
 
 def _remark(english: str) -> str:
-    found = _REMARK.match(english)
+    found = re.match(_REMARK, english)
     return english if found is None else f"{_REMARKS_FR[found[0]]}{english[found.end() :]}"
 
 
 def _glued(text: str) -> str:
-    return _GLUED.sub(_GLUE, _CUT.sub("...", text))
+    return re.sub(_GLUED, _GLUE, re.sub(_CUT, "...", text))
