@@ -70,7 +70,10 @@ class Recovery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault record: `code` is ours and stable, `text` is the machine's own line (untrusted text)."""
+    """A fault record: `code` is ours and stable, `text` is the machine's own line (untrusted text).
+
+    Where the words of `text` are ours it is a `gcode.texts.Told`, which knows its French.
+    """
 
     code: str
     text: str

@@ -14,7 +14,7 @@ DriverError
 
 from drivers.base import Fault
 from gcode.texts import Bilingual as Bilingual  # noqa: PLC0414 - given on: drivers take it with their errors
-from gcode.texts import both
+from gcode.texts import Told, both
 
 
 class DriverError(Exception):
@@ -41,6 +41,8 @@ class DriverError(Exception):
 
 def note_of(text: str | Bilingual | None) -> tuple[str | None, str | None]:
     """`note` and `note_fr` of a status: the machine's own words have no French."""
+    if isinstance(text, Told):
+        return str(text), text.fr
     return (text.en, text.fr) if isinstance(text, Bilingual) else (text, None)
 
 
@@ -98,6 +100,7 @@ class FirmwareError(DriverError):
     code = "firmware"
 
     def __init__(self, fault: Fault, *, next_step: str | Bilingual) -> None:
-        said = Bilingual(f"The printer reports: {fault.text}", f"L'imprimante signale : {fault.text}")
-        super().__init__(said, next_step=next_step)
+        said = both(fault.text)
+        reports = Bilingual(f"The printer reports: {said.en}", f"L'imprimante signale : {said.fr}")
+        super().__init__(reports, next_step=next_step)
         self.fault = fault

@@ -59,7 +59,8 @@ function texts(item) {
     const fault = printer.fault;
     const meaning = fault[`meaning_${language()}`] || fault.meaning_en || fault.text;
     const action = fault[`action_${language()}`] || fault.action_en;
-    return { title: meaning, what: [action, recovery(fault)].filter(Boolean).join(" "), says: fault.text === meaning ? "" : fault.text };
+    const what = [action, recovery(fault)].filter(Boolean).join(" ");
+    return { title: meaning, what, ...(told(fault, "text") === meaning ? {} : sayingOf(fault, "text")) };
   }
   if (item.prompt) return { title: word("prompt_title"), what: word("prompt"), ...sayingOf(item.prompt, "text") };
   if (item.kind === "attention") return { title: word("attention_title"), what: word("attention"), ...sayingOf(printer, "note") };

@@ -21,6 +21,9 @@ STOP_S: Final = 2.0  # between two M112
 MAX_STOPS: Final = 3
 _DISABLE: Final = "DisableRunout"
 _WATCH_AGAIN: Final = b"M412 S1"
+_WENT_ON_WAITING: Final = Told(
+    "emergency-stop", "M112: it went on waiting for a person", "M112 : elle attendait toujours une personne"
+)
 _NOT_SAFE: Final = Bilingual(
     "The printer could not be told to cool: look whether its heaters are on.",
     "L'imprimante n'a pas pu recevoir l'ordre de refroidir : vérifiez si elle chauffe encore.",
@@ -123,7 +126,7 @@ def stop_held(session: Session, now_s: float) -> None:
     """End the job by the emergency stop: a machine that waits for a person stays hot, and hears nothing else."""
     job = session.job
     end = job.ending.end if job is not None and job.ending is not None else PrintEnd.INTERRUPTED
-    kill(session, faults.fault("emergency-stop", "M112: it went on waiting for a person"), end)
+    kill(session, faults.fault("emergency-stop", _WENT_ON_WAITING), end)
     session.tries = 0
     stop(session, now_s)
 
@@ -132,7 +135,8 @@ def abandon(session: Session, code: str) -> None:
     """The job is over for us, and nobody knows how the machine fares."""
     job = session.job
     session.abandoned = True
-    found = faults.fault(code, faults.BY_CODE[code].meaning_en)
+    rule = faults.BY_CODE[code]
+    found = rule.fault(Told(code, rule.meaning_en, rule.meaning_fr))
     if job is not None:
         finish(session, job.ending or Ending(PrintEnd.INTERRUPTED, meaning(found), found))
 

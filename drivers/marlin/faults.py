@@ -9,6 +9,9 @@ from enum import Enum
 from typing import Final
 
 from drivers.base import Fault, Recovery
+from gcode.texts import Told
+
+_MAX_TEXT: Final = 200
 
 
 class Severity(Enum):
@@ -33,8 +36,12 @@ class FaultRule:
     recovery: Recovery = Recovery.BY_HAND
 
     def fault(self, text: str) -> Fault:
-        """The record for pages and journal; `text` is the machine's line, cut to 200 characters."""
-        return Fault(self.code, text[:200], self.meaning_en, self.meaning_fr, self.action_en, self.action_fr, self.recovery)
+        """The record for pages and journal; `text` is the machine's line, or ours as `Told`, cut to 200 characters."""
+        return Fault(self.code, _cut(text), self.meaning_en, self.meaning_fr, self.action_en, self.action_fr, self.recovery)
+
+
+def _cut(text: str) -> str:
+    return Told(text.code, text[:_MAX_TEXT], text.fr[:_MAX_TEXT]) if isinstance(text, Told) else text[:_MAX_TEXT]
 
 
 # The first row whose words are in the line wins: special before general.

@@ -115,7 +115,8 @@ def _other_machine(session: Session, now_s: float) -> None:
         _ask_again(session, now_s)
         return
     session.strangers = []
-    found = faults.fault("other-machine", f"{session.identity.machine} instead of {session.machine}")
+    which = Told("other-machine", f"{named} instead of {session.machine}", f"{named} au lieu de {session.machine}")
+    found = faults.fault("other-machine", which)
     ending.kill(session, found, PrintEnd.FAILED)
     session.tell(Refused(Bilingual(found.meaning_en, found.meaning_fr), Bilingual(found.action_en, found.action_fr)))
 

@@ -37,7 +37,8 @@ def _channel_failed(session: Session, now_s: float) -> None:
     elif code == "reset":
         greeting.started_anew(session, "Last Line: 0", now_s)
     else:
-        found = faults.fault(code, f"line {session.channel.last_line}")
+        line = session.channel.last_line
+        found = faults.fault(code, Told(code, f"line {line}", f"ligne {line}"))
         ending.abort(session, Ending(PrintEnd.FAILED, ending.meaning(found), found), now_s, renumber=True)
 
 

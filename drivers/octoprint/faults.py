@@ -11,6 +11,7 @@ from drivers.base import Fault, Recovery
 from drivers.errors import Bilingual
 from drivers.marlin.faults import fault, recognise
 from drivers.octoprint.reading import MAX_TEXT
+from gcode.texts import Told
 
 _CONNECT_EN: Final = "Then press Connect in OctoPrint."
 _CONNECT_FR: Final = "Puis cliquez sur « Connect » dans OctoPrint."
@@ -40,9 +41,14 @@ def reset_fault() -> Fault:
 
 def stalled_fault(still_s: float) -> Fault:
     """OctoPrint says that it prints, but sends nothing. The job is still open: the fault goes when the print moves on."""
+    minutes = round(still_s / 60)
     return Fault(
         code="no-progress",
-        text=f"No line of the file was sent for {round(still_s / 60)} minutes: look at the printer.",
+        text=Told(
+            "no-progress",
+            f"No line of the file was sent for {minutes} minutes: look at the printer.",
+            f"Aucune ligne du fichier n'est partie depuis {minutes} minutes : regardez l'imprimante.",
+        ),
         meaning_en="OctoPrint says that it prints, but no line of the file went out for a long time.",
         meaning_fr="OctoPrint dit qu'il imprime, mais aucune ligne du fichier n'est partie depuis longtemps.",
         action_en="Look at the printer: it waits for somebody, or its firmware hangs. Answer it, or cancel the print.",

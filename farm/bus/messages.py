@@ -220,6 +220,7 @@ class FaultNote(Message):
     action_en: Text = ""
     action_fr: Text = ""
     recovery: Word = ""  # `drivers.base.Recovery`; empty: an older node, which does not say
+    text_fr: Text | None = None  # where `text` is the driver's and no line of the machine
 
 
 class PromptNote(Message):

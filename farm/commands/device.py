@@ -17,7 +17,7 @@ from farm.commands.speech import number_of, say
 from farm.commands.vocabulary import PRINTER_STATES, word
 from farm.errors import FarmError, InvalidError
 from farm.language import speaks_french, spoken, system_words
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 CLOSE_S: Final = 15.0  # `Driver.close` promises ten
 _NOZZLE: Final = Bilingual("nozzle", "buse")
@@ -66,6 +66,7 @@ def fault_record(fault: Fault) -> dict[str, Any]:
     return {
         "code": fault.code,
         "text": fault.text,
+        "text_fr": fault.text.fr if isinstance(fault.text, Told) else None,
         "meaning": {"en": fault.meaning_en, "fr": fault.meaning_fr},
         "action": {"en": fault.action_en, "fr": fault.action_fr},
         "recovery": fault.recovery.value,

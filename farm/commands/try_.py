@@ -147,9 +147,11 @@ def _tell(ended: PrintEnded) -> None:
             err=True,
         )
     if fault is not None:
-        said = repr(fault.text)
+        said = both(fault.text)
         say(
-            Bilingual(f"farm: the printer said {said}. {fault.action_en}", f"farm: l'imprimante a dit {said}. {fault.action_fr}"),
+            Bilingual(
+                f"farm: the printer said {said.en!r}. {fault.action_en}", f"farm: l'imprimante a dit {said.fr!r}. {fault.action_fr}"
+            ),
             err=True,
         )
 

@@ -20,7 +20,7 @@ from farm.errors import NotFoundError
 from farm.log import get_logger
 from farm.node.ballast import free_bytes
 from farm.node.core import NodeState, Step
-from gcode.texts import Bilingual, Told
+from gcode.texts import Bilingual, Told, both
 from scheduler.model import JobOutcome
 
 FOLDER: Final = "transcripts"
@@ -74,7 +74,8 @@ def _of_a_job(fact: JobEnded) -> Bilingual:
 def _of_a_fault(fault: Fault | None) -> Bilingual:
     if fault is None:
         return Bilingual("fault", "panne")
-    return Bilingual(f"fault {fault.code}: {fault.text}", f"panne {fault.code} : {fault.text}")
+    said = both(fault.text)
+    return Bilingual(f"fault {fault.code}: {said.en}", f"panne {fault.code} : {said.fr}")
 
 
 class Transcripts:

@@ -21,6 +21,7 @@ from drivers.testing import ScriptedDriver
 from farm.config import PageSection
 from farm.node import core
 from farm.node.page.local_page import LocalPage
+from gcode.texts import Told
 from tests.browser.conftest import PHONE, WIDE
 from tests.patience import PATIENCE_S
 from tests.unit.farm.node.fake_farm import Workshop, order, until
@@ -318,6 +319,10 @@ def test_a_fault_says_in_words_what_it_takes(eyes: Eyes) -> None:
     eyes.wait(lambda: "It needs repair before it prints again." in eyes.text(f"{eyes.card('Ada')} .fault"))
     eyes.one("#language").click()
     eyes.wait(lambda: "Elle doit être réparée" in eyes.text(f"{eyes.card('Ada')} .fault"))
+    assert "Error:hot" in eyes.text(f"{eyes.card('Ada')} .fault"), "the machine's own line"
+    ours = replace(fault, text=Told("hot", "line 5", "ligne 5"))
+    eyes.unit.does(eyes.unit.drivers["Ada"].becomes, PrinterState.FAULT, fault=ours)
+    eyes.wait(lambda: "ligne 5" in eyes.text(f"{eyes.card('Ada')} .fault"))
 
 
 def test_an_agent_that_ends_is_noticed(chromium: webdriver.Chrome, tmp_path: Path) -> None:

@@ -94,6 +94,18 @@ def test_a_fault_says_in_words_what_it_takes(page: Page) -> None:
     page.wait(lambda: "Elle doit être réparée avant d'imprimer de nouveau." in page.text(".hand.fault"))
 
 
+def test_what_a_fault_says_in_our_own_words_is_no_word_of_the_machine(page: Page) -> None:
+    ours = FaultNote(code="x", text="line 5", text_fr="ligne 5", meaning_en="It asks again.", meaning_fr="Elle redemande.")
+    page.does(page.control.change_printer, "prn-1", state=PrinterState.FAULT, fault=ours, ready=False)
+    page.wait(lambda: page.text(".hand.fault .hand-says") == "line 5")
+    page.one("#language").click()
+    page.wait(lambda: page.text(".hand.fault .hand-says") == "ligne 5")
+    again = ours.model_copy(update={"text": ours.meaning_en, "text_fr": ours.meaning_fr})
+    page.does(page.control.change_printer, "prn-1", fault=again)
+    page.wait(lambda: page.text(".hand.fault .hand-says") == "")
+    assert "Elle redemande." in page.text(".hand.fault")
+
+
 def test_on_a_phone_the_text_stands_beside_its_sign_and_the_card_says_the_question_once(page: Page) -> None:
     page.open(PHONE)
     ask(page)

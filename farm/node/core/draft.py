@@ -6,6 +6,7 @@ from typing import Any
 from drivers.base import Fault, Prompt
 from farm.bus.messages import MAX_CHOICES, Fact, FaultNote, PromptNote
 from farm.node.core.state import Instruction, Moment, NodeState, Occupied, Printer, Step
+from gcode.texts import Told
 
 _LATEST_S = 1e10  # the limit of `farm.bus.messages.Seconds`
 
@@ -26,6 +27,7 @@ def fault_note(fault: Fault) -> FaultNote:
         action_en=clip(fault.action_en),
         action_fr=clip(fault.action_fr),
         recovery=fault.recovery.value,
+        text_fr=clip(fault.text.fr) if isinstance(fault.text, Told) else None,
     )
 
 

@@ -22,7 +22,7 @@ from farm.node.core.starts import why_not_ready
 from farm.node.core.state import Moment, NodeState, Occupied, Printer
 
 _MAX_C, _MIN_C, _MAX_S = 2_000.0, -300.0, 1e10
-_FEW_PRINTERS = 16  # these fit with every text at its full length
+_FEW_PRINTERS = 8  # these fit with every text at its full length
 _FEWER_REFUSALS = (MAX_REFUSALS, 6, 1)  # of a printer, where all of them do not fit; what is allocated comes first
 
 

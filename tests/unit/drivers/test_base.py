@@ -9,6 +9,7 @@ import pytest
 from drivers.base import CAPABILITY_PROTOCOLS, Capability, Driver, Fault, PrinterState, PrinterStatus, Temperature
 from drivers.errors import Bilingual, DriverError, FirmwareError, note_of
 from drivers.registry import open_driver
+from gcode.texts import Told
 
 METHODS = [name for name, _ in inspect.getmembers(Driver, inspect.isfunction) if not name.startswith("_")]
 
@@ -48,6 +49,8 @@ def test_a_firmware_error_carries_the_record() -> None:
     error = FirmwareError(fault, next_step="Reset it.")
     assert error.fault is fault
     assert "Printer halted" in str(error)
+    ours = Fault("chatter", Told("chatter", "line 5", "ligne 5"), "m", "m", "a", "a")
+    assert FirmwareError(ours, next_step="Reset it.").detail_fr == "L'imprimante signale : ligne 5"
 
 
 def test_a_driver_error_speaks_both_languages_and_english_stands_for_both_when_there_is_no_french() -> None:
@@ -65,5 +68,6 @@ def test_each_optional_capability_names_a_method_of_its_protocol() -> None:
 
 def test_a_note_of_ours_is_in_both_languages_and_the_machine_s_own_words_stay_as_they_are() -> None:
     assert note_of(Bilingual("Off.", "Éteinte.")) == ("Off.", "Éteinte.")
+    assert note_of(Told("off", "Off.", "Éteinte.")) == ("Off.", "Éteinte.")
     assert note_of("LCD status changed") == ("LCD status changed", None)
     assert note_of(None) == (None, None)

@@ -255,7 +255,9 @@ function drawPrinter(card, printer) {
   say(card.bed, word(`bed_${printer.bed}`));
   drawProgress(card, printer, busy);
   const fr = language() === "fr";
-  const told = fault ? [fr ? fault.meaning_fr : fault.meaning_en, fr ? fault.action_fr : fault.action_en, recovery(fault), fault.text] : [];
+  const meaning = fault && (fr ? fault.meaning_fr : fault.meaning_en);
+  const line = fault && ((fr && fault.text_fr) || fault.text); // the machine's, unless the driver has French for it
+  const told = fault ? [meaning, fr ? fault.action_fr : fault.action_en, recovery(fault), line === meaning ? "" : line] : [];
   say(card.fault, told.filter(Boolean).join(" "));
   say(card.reason, reason && !busy && !reason.code.startsWith("bed-") ? (fr ? reason.fr : reason.en) : "");
   const refusals = printer.refusals.map(({ program, reason: why }) => word("refused", { program: program.slice(0, 12), why: fr ? why.fr : why.en }));

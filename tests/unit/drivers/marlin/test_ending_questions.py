@@ -9,6 +9,7 @@ from drivers.marlin.ending import MAX_ANSWERS, MAX_QUEUED_ANSWERS
 from drivers.marlin.job import Ending, Phase
 from drivers.marlin.shell import HELD_S
 from drivers.virtual.options import FirmwareOptions
+from gcode.texts import both
 from tests.unit.drivers.marlin.world import HEATED, World, moves, printed
 
 PROMPTS = FirmwareOptions(emergency_parser=True, host_actions=True, runout_sensor=True)
@@ -133,7 +134,10 @@ def _interrupted(world: World) -> None:
 def _is_stopped_cold(world: World) -> None:
     assert world.protocol.held
     world.protocol.stop_held(world.now_s)
-    assert world.ended(limit_s=1).end is PrintEnd.INTERRUPTED
+    ending = world.ended(limit_s=1)
+    assert ending.end is PrintEnd.INTERRUPTED
+    assert ending.fault is not None
+    assert both(ending.fault.text).fr == "M112 : elle attendait toujours une personne"
     world.run(lambda: not world.protocol.stopping, limit_s=1)
     state = world.firmware.snapshot()
     assert state["killed"]

@@ -3,6 +3,7 @@ import pytest
 from drivers.base import Recovery
 from drivers.marlin import faults
 from drivers.marlin.faults import BY_CODE, RULES, FaultRule, Severity, recognise
+from gcode.texts import Told
 
 # The machine's own lines, from the recordings; and the code that stands for each
 LINES = [
@@ -68,6 +69,13 @@ def test_cold_extrusion_fails_only_the_job() -> None:
 
 def test_a_record_keeps_at_most_200_characters_of_the_machine() -> None:
     assert len(faults.fault("reset", "x" * 1000).text) == 200
+
+
+def test_a_record_keeps_the_french_of_our_own_words_and_the_machine_has_none() -> None:
+    ours = faults.fault("line-refused", Told("line-refused", "line 5" + "x" * 1000, "ligne 5" + "x" * 1000)).text
+    assert isinstance(ours, Told)
+    assert (ours.code, len(ours), len(ours.fr), ours.fr[:7]) == ("line-refused", 200, 200, "ligne 5")
+    assert not isinstance(faults.fault("reset", "start").text, Told)
 
 
 @pytest.mark.parametrize(

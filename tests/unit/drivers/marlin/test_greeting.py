@@ -6,6 +6,7 @@ from drivers.marlin.greeting import MAX_NAMINGS
 from drivers.marlin.job import Phase
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.wire import Wire
+from gcode.texts import Told
 from tests.unit.drivers.marlin.world import HEATED, RecordingFirmware, World, moves, printed
 
 OTHER = FirmwareOptions(name="Somebody else's", uuid="11111111-0000-4000-8000-000000000000")
@@ -36,6 +37,8 @@ def test_another_machine_after_a_replug_never_gets_the_job() -> None:
     assert ending.fault.code == "other-machine"
     assert ending.fault.recovery is Recovery.BY_HAND
     assert ending.fault.meaning_fr
+    assert isinstance(ending.fault.text, Told)
+    assert (" instead of " in ending.fault.text, " au lieu de " in ending.fault.text.fr) == (True, True)
     world.pass_time(60)
     assert world.phase() is Phase.KILLED
     assert [text for text in world.firmware.executed if text != "M115"] == []

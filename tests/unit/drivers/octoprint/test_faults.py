@@ -3,6 +3,7 @@ import pytest
 from drivers.base import Recovery
 from drivers.marlin.faults import RULES
 from drivers.octoprint.faults import firmware_fault, reset_fault, stalled_fault, stopped_fault
+from gcode.texts import both
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ def test_behind_an_octoprint_no_fault_mends_itself(line: str) -> None:
 def test_a_stalled_print_needs_a_hand_and_says_how_long() -> None:
     fault = stalled_fault(900)
     assert (fault.code, fault.recovery) == ("no-progress", Recovery.BY_HAND)
-    assert "15 minutes" in fault.text
+    assert both(fault.text) == (
+        "No line of the file was sent for 15 minutes: look at the printer.",
+        "Aucune ligne du fichier n'est partie depuis 15 minutes : regardez l'imprimante.",
+    )
     assert fault.meaning_en != fault.meaning_fr
     assert fault.action_en != fault.action_fr

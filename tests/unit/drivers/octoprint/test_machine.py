@@ -319,7 +319,8 @@ def test_a_print_that_does_not_move_wants_attention_until_it_moves() -> None:
     machine.take_reading(Reading(Phase.PRINTING, OURS, position_bytes=100), 800)
     assert state(machine, 900) is PrinterState.PRINTING
     assert state(machine, 902) is PrinterState.ATTENTION
-    assert "15 minutes" in (machine.status(902).note or "")
+    assert "15 minutes:" in (machine.status(902).note or "")
+    assert "15 minutes :" in (machine.status(902).note_fr or "")
     machine.take_reading(Reading(Phase.PRINTING, OURS, position_bytes=101), 903)
     assert state(machine, 904) is PrinterState.PRINTING
 

@@ -98,7 +98,8 @@ def test_every_kind_of_fact_is_known_by_its_kind(fact: dict[str, Any], kind: str
 def test_what_an_older_node_does_not_say_is_empty() -> None:
     old = PrinterReport.model_validate({"id": "p-1", "name": "p", "driver": "d", "profile": "x", "state": "idle", "bed": "clear"})
     assert old.prompt is None
-    assert FaultNote(code="hot", text="hot").recovery == ""
+    fault = FaultNote(code="hot", text="hot")
+    assert (fault.recovery, fault.text_fr) == ("", None)
 
 
 def test_a_question_of_an_older_node_has_no_french_and_its_choices_are_the_machine_s() -> None:
@@ -247,7 +248,9 @@ def test_any_number_survives_the_journey(number: int, online: bool) -> None:
     ],
 )
 def test_what_would_harm_its_reader_is_replaced_in_every_text(text: str, shown: str) -> None:
-    note = FaultNote(code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text, recovery=text)
+    note = FaultNote(
+        code=text, text=text, meaning_en=text, meaning_fr=text, action_en=text, action_fr=text, recovery=text, text_fr=text
+    )
     assert set(note.model_dump().values()) == {shown}
     assert FaultNote.model_validate_json(json.dumps(dict.fromkeys(FaultNote.model_fields, text))) == note
 
@@ -263,6 +266,6 @@ def test_an_allocation_says_who_released_its_program_and_an_older_daemon_says_no
 def test_the_tag_of_a_fact_that_an_older_node_told_does_not_change() -> None:
     """Otherwise a node that was updated would take its own ledger for an old copy."""
     told = {"seq": 4, "printer": "p1", "at_s": 1.0, "kind": "job-ended", "reference": None, "outcome": "printed", "detail": "Done."}
-    older = {**told, "by_person": False, "took_s": 9.0}
-    newer = {**older, "detail_fr": None, "code": None}
+    older = {**told, "by_person": False, "took_s": 9.0, "fault": {"code": "hot"}}
+    newer = {**older, "detail_fr": None, "code": None, "fault": {"code": "hot", "text_fr": None}}
     assert fact_tag(RawFact.model_validate(older)) == fact_tag(RawFact.model_validate(newer))

@@ -1,6 +1,7 @@
 """What the commands for one printer share."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from farm.commands.device import (
     write_file,
 )
 from farm.errors import InvalidError
-from gcode.texts import Bilingual, told
+from gcode.texts import Bilingual, Told, told
 
 
 @pytest.mark.parametrize(
@@ -77,10 +78,12 @@ def test_records_have_both_languages() -> None:
     assert fault_record(fault) == {
         "code": "maxtemp",
         "text": "MAXTEMP",
+        "text_fr": None,
         "meaning": {"en": "Too hot.", "fr": "Trop chaud."},
         "action": {"en": "Look.", "fr": "Regardez."},
         "recovery": "never",
     }
+    assert fault_record(replace(fault, text=Told("maxtemp", "line 5", "ligne 5")))["text_fr"] == "ligne 5"
     record = error_record(BusyPortError("In use.", next_step="Wait."))
     assert record["code"] == "port-busy"
     assert record["next_step"] == {"en": "Wait.", "fr": "Wait."}

@@ -73,6 +73,14 @@ def test_a_machine_that_goes_to_fault_is_one_once() -> None:
     assert occasions(bench.state, Step(bench.state)) == []
 
 
+def test_a_fault_in_our_own_words_is_an_occasion_in_both_languages() -> None:
+    bench = Bench()
+    before = bench.state
+    ours = replace(FAULT, text=Told("hot", "line 5", "ligne 5"))
+    (occasion,) = occasions(before, bench.status(A, PrinterState.FAULT, fault=ours))
+    assert occasion.what == (f"fault {FAULT.code}: line 5", f"panne {FAULT.code} : ligne 5")
+
+
 def test_what_was_said_is_bounded_and_the_newest_stays() -> None:
     lines = [f"{number}.000 > G1 X{'é' * 100}" for number in range(5_000)]
     content = composed(["printer left", "job failed"], lines)

@@ -5,6 +5,7 @@ from drivers.base import Capability, PrinterState, PrinterStatus, Prompt, Recove
 from farm.bus.messages import MAX_PACKET_BYTES, Report
 from farm.node import core
 from farm.node.core.refusals import Refusal
+from gcode.texts import Told
 from scheduler.model import BedState, JobOutcome, OccupationKind
 from tests.unit.farm.node.bench import FAULT, A, Bench, allocation, setup
 
@@ -183,7 +184,17 @@ def test_a_fault_says_what_it_takes_until_it_prints_again() -> None:
     bench.status(A, PrinterState.FAULT, fault=replace(FAULT, recovery=Recovery.NEVER))
     note = bench.report().printers[0].fault
     assert note is not None
-    assert note.recovery == "never"
+    assert (note.recovery, note.text_fr) == ("never", None)
+
+
+def test_what_a_fault_says_in_our_own_words_travels_in_both_languages() -> None:
+    bench = Bench()
+    bench.status(A, PrinterState.FAULT, fault=replace(FAULT, text=Told("hot", "line 5", "ligne\n5" + "x" * 900)))
+    note = bench.report().printers[0].fault
+    assert note is not None
+    assert (note.text, (note.text_fr or "")[:7], len(note.text_fr or "")) == ("line 5", "ligne 5", 500)
+    (fact,) = [fact for fact in bench.facts if fact.kind == "fault-raised"]
+    assert fact.fault == note
 
 
 def test_a_note_travels_in_both_languages_and_within_its_limits() -> None:
