@@ -1,7 +1,7 @@
 """`farm ... --help` in French. The sources say it in English; `help_fr.toml` has the French of each text.
 
-Loaded only where the terminal is French, and the table only when a help is shown. A paragraph that is not in the table stands in
-English (a test sees that there is none).
+Loaded only where the terminal is French, and the table only when a help is shown; a shell that completes a line shows some too. A
+paragraph that is not in the table stands in English (a test sees that there is none).
 """
 
 import inspect
@@ -89,9 +89,15 @@ class FrenchContext(typer.Context):
                 parameter.metavar = _ARGUMENTS.get(parameter.metavar or parameter.name, parameter.metavar)
         for inner in getattr(command, "commands", {}).values():
             inner.context_class = type(self)
+        if self.resilient_parsing:  # a shell asks what may follow: it shows the beginning of each help
+            self._say_in_french()
 
     def get_help(self) -> str:
         """The whole help of the command."""
+        self._say_in_french()
+        return super().get_help()
+
+    def _say_in_french(self) -> None:
         command: Any = self.command
         inner = [command.get_command(self, name) for name in command.list_commands(self)] if isinstance(command, TyperGroup) else []
         for said in (command, *command.get_params(self), *inner):
@@ -99,7 +105,6 @@ class FrenchContext(typer.Context):
                 text = getattr(said, attribute, None)
                 if text:
                     setattr(said, attribute, in_french(text))
-        return super().get_help()
 
 
 class FrenchGroup(TyperGroup):

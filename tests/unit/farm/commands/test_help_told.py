@@ -23,7 +23,7 @@ COLUMNS = 80
 # Names of arguments that are the same word in both languages.
 SAME_NAMES = frozenset({"code", "url"})
 # Words of typer, and of ours for what is typed, that no French help has.
-ENGLISH = re.compile(r"Usage:|Commands:|\[ARGS\]|default:|required|<(?:str|int|float|path|list|bool)\b")
+ENGLISH = re.compile(r"Usage:|Commands:|\[ARGS\]|default:|required|env var:|<(?:str|int|float|path|list|bool)\b")
 # What stands in a sentence as a person types or sees it, in every language.
 _TYPED = re.compile(
     r"`[^`]*`|--[a-z-]+|\bFARM_[A-Z]+|[\w+]+://[^\s)]*|[\w./-]*\.(?:toml|md|pem|png|svg|jpg|stl|gcode|3mf|ufp)\b|\b\d+\b"
@@ -247,6 +247,24 @@ def test_an_error_calls_an_argument_as_its_usage_does(monkeypatch: pytest.Monkey
         "Utilisation : farm gcode resume [OPTIONS] {fichier}\n"
         "Essayez `farm gcode resume -h` pour l'aide.\n\nErreur : il manque l'argument 'fichier'.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed_so_far", "said"),
+    [
+        ("farm ", "invite\tCréer un code avec lequel un maker rejoint..."),
+        ("farm node join --", "--name\tComment on appelle ce nœud ; le nom de la machine si rien n'est dit."),
+        ("farm gcode sl", "slice\tFaire d'un objet un programme, avec le..."),
+    ],
+)
+def test_a_shell_that_completes_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed_so_far: str, said: str
+) -> None:
+    asked = {"_FARM_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": typed_so_far}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    assert run(monkeypatch, "") == 0
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_the_table_is_read_for_a_help_only(monkeypatch: pytest.MonkeyPatch) -> None:
