@@ -7,28 +7,24 @@ name, and an update of Essaim would change which of them is meant.
 import os
 import re
 from collections.abc import Collection
-from importlib.resources import files
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeVar
 
 from farm.errors import ConfigurationError, FarmError
 from farm.language import system_words
-from gcode.profile import PrinterProfile, ProfileError, bundled_by_end, bundled_profiles, parse_profile
+from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profiles, parse_profile
 from gcode.texts import NOTHING, Bilingual
 
 MAX_OWN_PROFILES: Final = 200
 MAX_PROFILE_BYTES: Final = 64 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as farm.bus.messages.Id
 _Error = TypeVar("_Error", bound=FarmError)
+_NEAR: Final = 0.75  # mk3 for mk3s, not mk9 for mk4
+_WHOLE_ID: Final = Bilingual("Give the whole id.", "Donnez l'id entier.")
 _EXAMPLES: Final = Bilingual(
     "configs/printers has examples, docs/gcode.md every key.", "configs/printers a des exemples, docs/gcode.md toutes les clés."
 )
-
-
-def bundled_ids() -> list[str]:
-    """The ids of the bundled profiles: the names of their files, so that an agent need not read them."""
-    entries = files("configs").joinpath("printers").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
 
 
 def whole_id(name: str, known: Collection[str]) -> str | None:
@@ -36,21 +32,55 @@ def whole_id(name: str, known: Collection[str]) -> str | None:
 
     None: none of them, or several.
     """
-    found = name if name in known else bundled_by_end(name)
-    return found if found in known else None
+    fitting = [name] if name in known else [key for key, end in _ends(known).items() if end == name]
+    return fitting[0] if len(fitting) == 1 else None
 
 
-def unknown_profile(kind: type[_Error], name: str, known: Collection[str], *, more: Bilingual = NOTHING) -> _Error:
-    """The error of that `kind` when nobody knows what profile `name` is. `more`: what else can be done than to take a known one."""
-    ids = ", ".join(sorted(known))
+def _ends(known: Collection[str]) -> dict[str, str]:
+    """The bundled ids of them, each with what follows the maker's name. Of an own one nobody knows where it may be cut."""
+    return {key: key.partition("-")[2] for key in bundled_ids() if key in known and "-" in key}
+
+
+def profile_id(
+    kind: type[_Error], name: str, known: Collection[str], *, printer: str | None = None, more: Bilingual = NOTHING
+) -> str:
+    """As `whole_id`; where that is None, the error of that `kind` is that of `unknown_profile`."""
+    whole = whole_id(name, known)
+    if whole is None:
+        raise unknown_profile(kind, name, known, printer=printer, more=more)
+    return whole
+
+
+def unknown_profile(
+    kind: type[_Error], name: str, known: Collection[str], *, printer: str | None = None, more: Bilingual = NOTHING
+) -> _Error:
+    """The error of that `kind` when nobody knows what profile `name` is, or which of several.
+
+    `printer`: whose it is, in a configuration; `more`: what else can be done than to take a known one.
+    """
+    ends = _ends(known)
+    several = ", ".join(key for key, end in ends.items() if end == name)
+    if several:
+        said = Bilingual(f"the profile {name!r} may be {several}.", f"le profil {name!r} peut être {several}.")
+        return kind(_of(printer, said), next_step=_WHOLE_ID, code="unknown-profile")
+    ids, near = ", ".join(sorted(known)), get_close_matches(name, [*known, *ends.values()], n=1, cutoff=_NEAR)
+    meant = Bilingual(f"Did you mean {near[0]}? ", f"Vouliez-vous dire {near[0]} ? ") if near else NOTHING
+    said = Bilingual(f"there is no profile {name!r}.", f"il n'y a pas de profil {name!r}.")
     return kind(
-        Bilingual(f"There is no profile {name!r}.", f"Il n'y a pas de profil {name!r}."),
+        _of(printer, said),
         next_step=Bilingual(
-            f"Known profiles: {ids}. {more.en}".rstrip(),
-            f"Profils connus : {ids}. {more.fr}".rstrip(),
+            f"{meant.en}Known profiles: {ids}. {more.en}".rstrip(),
+            f"{meant.fr}Profils connus : {ids}. {more.fr}".rstrip(),
         ),
         code="unknown-profile",
     )
+
+
+def _of(printer: str | None, said: Bilingual) -> Bilingual:
+    """A sentence, about a printer if there is one."""
+    if printer is None:
+        return Bilingual(*(text[:1].upper() + text[1:] for text in said))
+    return Bilingual(f"Printer {printer!r}: {said.en}", f"Imprimante {printer!r} : {said.fr}")
 
 
 def own_profiles(folder: Path | None) -> dict[str, PrinterProfile]:

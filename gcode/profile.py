@@ -287,12 +287,6 @@ def bundled_ids() -> list[str]:
     return sorted(entry.name.removesuffix(_ENDING) for entry in _bundled().iterdir() if entry.name.endswith(_ENDING))
 
 
-def bundled_by_end(name: str) -> str | None:
-    """The id of the one bundled profile whose id ends so: `ender3` is `creality-ender3`. None: there is none, or several."""
-    fitting = [profile_id for profile_id in bundled_ids() if name == profile_id.partition("-")[2]]
-    return fitting[0] if len(fitting) == 1 else None
-
-
 def bundled_profile(profile_id: str) -> PrinterProfile:
     """One of `bundled_ids`. All of them together take as long to read as half a frame."""
     return parse_profile(_bundled().joinpath(profile_id + _ENDING).read_bytes())

@@ -170,12 +170,10 @@ def check_new(path: Path, url: str, name: str, profile: str) -> str:
         ConfigurationError: the file, or a profile of its profiles_folder, is wrong.
 
     """
-    from farm.profiles import all_profiles, unknown_profile, whole_id  # noqa: PLC0415 - only here
+    from farm.profiles import all_profiles, profile_id  # noqa: PLC0415 - only here
 
     profiles = all_profiles(load(NodeSettings, path).profiles_folder if path.exists() else None)
-    whole = whole_id(profile, profiles)
-    if whole is None:
-        raise unknown_profile(NotFoundError, profile, profiles)
+    whole = profile_id(NotFoundError, profile, profiles)
     own = OwnPrinters.read(path) if path.exists() else OwnPrinters()
     if own.named(name):
         raise ConflictError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from farm.errors import ConfigurationError, InvalidError, NotFoundError
-from farm.profiles import all_profiles, own_profiles, unknown_profile, whole_id
+from farm.profiles import all_profiles, own_profiles, profile_id
 from gcode.profile import PrinterProfile, ProfileError, bundled_ids, bundled_profile, parse_profile
 from gcode.texts import Bilingual, both
 
@@ -83,10 +83,7 @@ def profile_named(name: str, folder: Path | None = None) -> PrinterProfile:
     own = own_profiles(own_folder(folder))
     if name in own:
         return own[name]
-    whole = whole_id(name, bundled)
-    if whole is None:
-        raise unknown_profile(NotFoundError, name, [*bundled, *own], more=_OR_A_FILE)
-    return bundled_profile(whole)
+    return bundled_profile(profile_id(NotFoundError, name, [*bundled, *own], more=_OR_A_FILE))
 
 
 def _in_file(path: Path) -> PrinterProfile:

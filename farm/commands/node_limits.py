@@ -133,16 +133,15 @@ def _lines(row: dict[str, Any]) -> Iterator[str | Bilingual]:
 
 
 def _found(config: Path | None) -> dict[str, Any]:
-    from farm.node.parts import by_name, check_profile  # noqa: PLC0415 - only for this command
+    from farm.node.parts import by_name, with_profile  # noqa: PLC0415 - only for this command
     from farm.profiles import all_profiles  # noqa: PLC0415
 
     settings = load(NodeSettings, config)
-    sections = by_name(settings.printers)
+    folder = settings.profiles_folder
+    sections = by_name(with_profile(section, folder) for section in settings.printers)
     file = _owner_file(settings, config)
     owner = _read(file, list(sections))
-    for section in sections.values():
-        check_profile(section, settings.profiles_folder)
-    profiles = all_profiles(settings.profiles_folder)
+    profiles = all_profiles(folder)
     rows = [_in_force(section, profiles[section.profile], owner.of(name)) for name, section in sections.items()]
     return {"file": str(file.path), "present": file.path is not None and file.path.exists(), "problem": None, "printers": rows}
 

@@ -37,7 +37,7 @@ from farm.node.join import Identity
 from farm.node.keeper import Event, Keeper, moment
 from farm.node.ledger import LedgerWriteError
 from farm.node.onsite import OnSite
-from farm.node.parts import Parts, check_profile, check_setup
+from farm.node.parts import Parts, check_setup, with_profile
 from farm.node.speaker import Bus, Speaker
 from farm.node.transcripts import Transcripts
 from farm.node.work import Work
@@ -257,6 +257,7 @@ class Agent:
         if printer in self._hands:
             says = Bilingual(f"The printer {section.name!r} is there already.", f"L'imprimante {section.name!r} est déjà là.")
             raise ConflictError(says, next_step=Bilingual("Give it another name.", "Donnez-lui un autre nom."))
+        section = with_profile(section, self._settings.profiles_folder)
         answers = Answers(self._on_driver, self._on_trouble)
         try:
             hand = Hand(printer, lambda listener: self._parts.open_printer(section.url, listener), answers)
@@ -274,7 +275,6 @@ class Agent:
             capabilities=hand.driver.info.capabilities,
         )
         check_setup(setup)
-        check_profile(section, self._settings.profiles_folder)
         self._hands[printer] = hand
         return setup
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from farm.node.fetch import Source
 from farm.node.files import ProgramCache, Programs
 from farm.node.join import Identity
 from farm.node.speaker import Bus
-from farm.profiles import bundled_ids, own_profiles
+from farm.profiles import own_profiles, profile_id
+from gcode.profile import bundled_ids
 from gcode.texts import Bilingual
 
 BusFactory = Callable[[Identity, Callbacks], Bus]
@@ -111,26 +111,18 @@ def known_profiles(folder: Path | None = None) -> list[str]:
     return sorted([*bundled_ids(), *own_profiles(folder)])
 
 
-def check_profile(section: PrinterSection, folder: Path | None = None) -> None:
-    """Find a mistyped profile now: the farm would wait for ever for a program that fits it.
+def with_profile(section: PrinterSection, folder: Path | None = None) -> PrinterSection:
+    """The same with the whole id of its profile, of which the end is enough where it is bundled (`ender3`).
+
+    A mistyped one is found now: the farm would wait for ever for a program that fits it.
 
     Raises:
-        ConfigurationError: there is no such profile, the message names the printer and the known ones, the nearest first; or an own
-            one is wrong.
+        ConfigurationError: there is no such profile, or several; the message names the printer and the known ones. Or an own one is
+            wrong.
 
     """
-    known = known_profiles(folder)
-    if section.profile in known:
-        return
-    near = get_close_matches(section.profile, known, n=len(known), cutoff=0.3)
-    ordered = ", ".join([*near, *(profile for profile in known if profile not in near)])
-    raise ConfigurationError(
-        Bilingual(
-            f"Printer {section.name!r}: there is no profile {section.profile!r}.",
-            f"Imprimante {section.name!r} : il n'y a pas de profil {section.profile!r}.",
-        ),
-        next_step=Bilingual(f"Use one of: {ordered}.", f"Prenez l'un de ceux-ci : {ordered}."),
-    )
+    whole = profile_id(ConfigurationError, section.profile, known_profiles(folder), printer=section.name)
+    return section.model_copy(update={"profile": whole})
 
 
 def check_setup(setup: PrinterSetup) -> None:

@@ -28,7 +28,7 @@ from farm.node.ledger import LedgerWriteError
 from farm.node.parts import BusFactory, Parts, known_profiles, mqtt_bus
 from farm.people.library import Library
 from farm.people.makers import Maker, read_makers, token_hash, write_makers
-from farm.profiles import unknown_profile, whole_id
+from farm.profiles import profile_id
 from farm.request_bodies import MakerRequest, ManualReport
 from farm.views import MakerView, ManualJobView
 from gcode.texts import Bilingual, Told
@@ -145,9 +145,7 @@ class PeopleNode:
             StoreFullError: the disk is full; nobody was added.
 
         """
-        profile = whole_id(request.profile, self._profiles)
-        if profile is None:
-            raise unknown_profile(InvalidError, request.profile, self._profiles)
+        profile = profile_id(InvalidError, request.profile, self._profiles)
         if len(self._makers) >= MAX_PRINTERS:
             many = f"The people's node serves {MAX_PRINTERS} makers and has as many."
             full = Bilingual(many, f"Le nœud des makers en sert {MAX_PRINTERS}, et en a autant.")

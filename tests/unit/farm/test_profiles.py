@@ -16,13 +16,13 @@ from farm.daemon import Daemon
 from farm.errors import ConfigurationError, InvalidError, NotFoundError
 from farm.node.checking import ProcessCheck, Request
 from farm.node.core import Checked
-from farm.node.parts import check_profile, known_profiles
+from farm.node.parts import known_profiles, with_profile
 from farm.people.library import Library
 from farm.people.node import PeopleNode
-from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, bundled_ids, own_profiles, unknown_profile, whole_id
+from farm.profiles import MAX_OWN_PROFILES, MAX_PROFILE_BYTES, all_profiles, own_profiles, profile_id, unknown_profile, whole_id
 from farm.request_bodies import MakerRequest
 from gcode.limits import Limits
-from gcode.profile import bundled_profiles
+from gcode.profile import bundled_ids, bundled_profiles
 from gcode.rules import RULE_SET_VERSION
 from gcode.texts import Bilingual
 from tests.integration.real import require
@@ -123,12 +123,12 @@ def test_a_node_knows_them(tmp_path: Path) -> None:
     put(tmp_path, "atelier-7")
     section = PrinterSection(name="left", url="virtual://", profile="atelier-7")
     assert known_profiles(tmp_path) == sorted([*bundled_ids(), "atelier-7"])
-    check_profile(section, tmp_path)
-    with pytest.raises(ConfigurationError, match="there is no profile 'atelier-7'"):
-        check_profile(section)
+    assert with_profile(section, tmp_path) == section
+    with pytest.raises(ConfigurationError, match="Printer 'left': there is no profile 'atelier-7'"):
+        with_profile(section)
     put(tmp_path, "broken", "[heat]", "[cold]")
     with pytest.raises(ConfigurationError, match=r"broken\.toml: the key 'heat' is missing"):
-        check_profile(section, tmp_path)
+        with_profile(section, tmp_path)
 
 
 def test_who_writes_the_end_of_a_bundled_id_means_that_one() -> None:
@@ -139,6 +139,33 @@ def test_who_writes_the_end_of_a_bundled_id_means_that_one() -> None:
     assert whole_id("ender3", ["generic-210"]) is None, "not known here"
     assert whole_id("ender3", [*known, "ender3"]) == "ender3", "an own one of that name comes first"
     assert whole_id("7", [*known, "atelier-7"]) is None, "of an own one nobody but its farm knows where its id may be cut"
+
+
+def test_every_bundled_profile_is_known_by_the_end_of_its_id() -> None:
+    for key in bundled_ids():
+        assert whole_id(key.partition("-")[2], bundled_ids()) == key
+
+
+def test_an_end_that_several_have_is_told_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = ["anet-a8", "tronxy-a8"]
+    monkeypatch.setattr("farm.profiles.bundled_ids", lambda: twins)
+    assert profile_id(NotFoundError, "anet-a8", twins) == "anet-a8"
+    assert profile_id(NotFoundError, "a8", ["tronxy-a8"]) == "tronxy-a8", "the other one is not known here"
+    with pytest.raises(NotFoundError) as refused:
+        profile_id(NotFoundError, "a8", twins)
+    assert str(refused.value) == "The profile 'a8' may be anet-a8, tronxy-a8. Give the whole id."
+    assert refused.value.bilingual.fr == "Le profil 'a8' peut être anet-a8, tronxy-a8. Donnez l'id entier."
+    told = unknown_profile(ConfigurationError, "a8", twins, printer="left")
+    assert told.detail == "Printer 'left': the profile 'a8' may be anet-a8, tronxy-a8."
+    assert told.detail_fr == "Imprimante 'left' : le profil 'a8' peut être anet-a8, tronxy-a8."
+
+
+def test_a_mistyped_profile_is_answered_with_the_nearest() -> None:
+    error = unknown_profile(NotFoundError, "ender4", bundled_ids(), printer="left")
+    assert error.detail == "Printer 'left': there is no profile 'ender4'."
+    assert error.detail_fr == "Imprimante 'left' : il n'y a pas de profil 'ender4'."
+    assert error.next_step.startswith("Did you mean ender3? Known profiles: anycubic-i3-mega, ")
+    assert error.next_step_fr.startswith("Vouliez-vous dire ender3 ? Profils connus : anycubic-i3-mega, ")
 
 
 def test_that_there_is_no_such_profile_is_one_error_of_any_kind() -> None:
@@ -155,7 +182,7 @@ def test_a_printer_with_one_may_be_added(tmp_path: Path) -> None:
     path = tmp_path / "node.toml"
     path.write_text(f'profiles_folder = "{tmp_path / "own"}"\n')
     check_new(path, "virtual://", "left", "atelier-7")
-    with pytest.raises(NotFoundError, match=r"There is no profile 'atelier-8'\. Known profiles: .*atelier-7"):
+    with pytest.raises(NotFoundError, match=r"There is no profile 'atelier-8'\. Did you mean atelier-7\? Known profiles: "):
         check_new(path, "virtual://", "left", "atelier-8")
     with pytest.raises(NotFoundError):
         check_new(tmp_path / "absent.toml", "virtual://", "left", "atelier-7")

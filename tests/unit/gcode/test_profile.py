@@ -12,7 +12,6 @@ from gcode.profile import (
     Box,
     PrinterProfile,
     ProfileError,
-    bundled_by_end,
     bundled_ids,
     bundled_profile,
     bundled_profiles,
@@ -274,15 +273,7 @@ def test_one_bundled_profile_is_the_one_among_all() -> None:
     assert bundled_ids() == list(bundled_profiles())
 
 
-@pytest.mark.parametrize("name", ["", "200x", "no-such"])
-def test_an_end_that_no_bundled_profile_has_names_none(name: str) -> None:
-    assert bundled_by_end(name) is None
-
-
-def test_the_end_of_a_bundled_profiles_id_names_it() -> None:
-    for profile_id in bundled_ids():
-        assert bundled_by_end(profile_id.partition("-")[2]) == profile_id
-        assert bundled_by_end(profile_id) is None
+def test_a_bundled_profile_has_the_id_that_its_file_is_called() -> None:
     for key, found in bundled_profiles().items():
         assert found.id == key
         assert bundled_profile(key) == found

@@ -119,6 +119,11 @@ def test_a_file_that_node_toml_names_must_be_there(config: Path) -> None:
     assert read(config)["printers"][0]["max_bed_c"] == 40
 
 
+def test_the_end_of_a_profiles_id_is_enough(config: Path) -> None:
+    config.write_text(NODE.replace("generic-210", "ender3", 1))
+    assert [row["profile"] for row in read(config)["printers"]] == ["creality-ender3", "generic-210"]
+
+
 def test_a_profile_that_does_not_exist_is_named(config: Path) -> None:
     config.write_text(NODE.replace("generic-210", "generic-211"))
     assert "generic-211" in str(run(config).exception)

@@ -396,7 +396,7 @@ async def test_what_is_not_for_this_node_or_was_kept_by_a_broker_is_ignored(tmp_
     ("section", "text"),
     [
         ({"url": "nonsense://x"}, "No driver for the printer URL"),
-        ({"profile": "my profile!"}, "profile = 'my profile!' cannot be used"),
+        ({"profile": "my profile!"}, "Printer 'left': there is no profile 'my profile!'"),
     ],
 )
 async def test_a_wrong_printer_is_a_clear_error(tmp_path: Path, section: dict[str, str], text: str) -> None:
@@ -442,8 +442,9 @@ async def test_run_ends_when_it_is_cancelled_and_when_it_is_told_to(tmp_path: Pa
 
 async def test_printers_are_added_and_removed_at_run_time(tmp_path: Path) -> None:
     async with workshop(tmp_path) as shop:
-        section = PrinterSection(name="Anna", url="scripted://late", profile="generic-210")
+        section = PrinterSection(name="Anna", url="scripted://late", profile="ender3")
         printer = await shop.agent.add_printer(section, key="maker-1")
+        assert shop.agent.state.printers[printer].setup.profile == "creality-ender3", "what the farm is told is the whole id"
         await until(lambda: shop.agent.state.printers[printer].status.state is PrinterState.IDLE)
         assert shop.agent.driver(printer) is shop.drivers["late"]
         with pytest.raises(ConflictError):

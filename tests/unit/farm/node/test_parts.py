@@ -8,7 +8,7 @@ from farm.config import NodeSettings, PrinterSection
 from farm.errors import ConfigurationError
 from farm.node.checking import JUDGED_ELSEWHERE, ProcessCheck
 from farm.node.files import Programs
-from farm.node.parts import Parts, by_name, check_profile, check_setup, known_profiles
+from farm.node.parts import Parts, by_name, check_setup, known_profiles, with_profile
 from gcode.limits import LimitsError
 from gcode.profile import bundled_profiles
 from tests.unit.farm.node.bench import setup
@@ -43,14 +43,18 @@ def test_the_known_profiles_are_the_bundled_ones() -> None:
     assert known_profiles() == sorted(bundled_profiles())
 
 
+def test_the_end_of_a_bundled_profile_is_enough() -> None:
+    assert with_profile(section("left")) == section("left")
+    assert with_profile(section("left").model_copy(update={"profile": "210"})) == section("left")
+
+
 def test_a_mistyped_profile_is_refused_and_the_nearest_is_named_first() -> None:
-    check_profile(section("left"))
-    with pytest.raises(ConfigurationError, match=r"'left': there is no profile 'prusa-mk3'\. Use one of: prusa-mk3s, ") as raised:
-        check_profile(section("left").model_copy(update={"profile": "prusa-mk3"}))
+    with pytest.raises(ConfigurationError, match=r"'left': there is no profile 'prusa-mk3'\. Did you mean prusa-mk3s\? ") as raised:
+        with_profile(section("left").model_copy(update={"profile": "prusa-mk3"}))
     for profile in bundled_profiles():
         assert profile in raised.value.next_step
-    with pytest.raises(ConfigurationError, match=r"Use one of: .*generic-210"):
-        check_profile(section("left").model_copy(update={"profile": "zzz"}))
+    with pytest.raises(ConfigurationError, match=r"Known profiles: .*generic-210"):
+        with_profile(section("left").model_copy(update={"profile": "zzz"}))
 
 
 async def test_the_usual_parts(tmp_path: Path) -> None:
