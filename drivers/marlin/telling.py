@@ -36,17 +36,27 @@ _STATES: Final = {
     Phase.KILLED: PrinterState.FAULT,
 }
 _ASKING: Final = frozenset({Phase.READY, Phase.STARTING, Phase.RUNNING, Phase.PAUSING, Phase.RESUMING, Phase.DRAINING})
-_STATE_WORDS_FR: Final = {
-    PrinterState.OFFLINE: "hors ligne",
-    PrinterState.CONNECTING: "en connexion",
-    PrinterState.IDLE: "occupée un instant",
-    PrinterState.PREPARING: "en préparation",
-    PrinterState.PRINTING: "en impression",
-    PrinterState.PAUSED: "en pause",
-    PrinterState.ATTENTION: "en attente d'une personne",
-    PrinterState.FINISHING: "en train de finir",
-    PrinterState.FAULT: "en panne",
-    PrinterState.FOREIGN: "occupée par une autre impression",
+_NOT_IDLE: Final = {
+    PrinterState.OFFLINE: Bilingual("offline", "hors ligne"),
+    PrinterState.CONNECTING: Bilingual("connecting", "en connexion"),
+    PrinterState.IDLE: Bilingual("busy for a moment", "occupée un instant"),
+    PrinterState.PREPARING: Bilingual("preparing", "en préparation"),
+    PrinterState.PRINTING: Bilingual("printing", "en impression"),
+    PrinterState.PAUSED: Bilingual("paused", "en pause"),
+    PrinterState.ATTENTION: Bilingual("waiting for a person", "en attente d'une personne"),
+    PrinterState.FINISHING: Bilingual("finishing", "en train de finir"),
+    PrinterState.FAULT: Bilingual("stopped by a fault", "en panne"),
+    PrinterState.FOREIGN: Bilingual("busy with another print", "occupée par une autre impression"),
+}
+_WAIT: Final = Bilingual("Wait until it is idle and try again.", "Attendez qu'elle soit libre et réessayez.")
+_NO_WAITING: Final = {  # what does not end by itself
+    PrinterState.OFFLINE: Bilingual("Switch it on and check its cable.", "Allumez-la et vérifiez son câble."),
+    PrinterState.PAUSED: Bilingual("Resume or cancel its print first.", "Reprenez ou annulez d'abord son impression."),
+    PrinterState.ATTENTION: Bilingual("Answer what it asks first.", "Répondez d'abord à ce qu'elle demande."),
+    PrinterState.FAULT: Bilingual(
+        "Look at it and mend the cause; then reset it and try again.",
+        "Regardez-la et réparez la cause ; puis réinitialisez-la et réessayez.",
+    ),
 }
 
 
@@ -85,10 +95,11 @@ def compose(protocol: Protocol, *, searching: bool, firmware: str | None, note: 
 
 
 def not_idle(device: str, state: PrinterState) -> PrinterBusyError:
-    """It does something else."""
+    """It does something else, or can do nothing."""
+    words = _NOT_IDLE[state]
     return PrinterBusyError(
-        Bilingual(f"The printer at {device} is {state.value}.", f"L'imprimante sur {device} est {_STATE_WORDS_FR[state]}."),
-        next_step=Bilingual("Wait until it is idle and try again.", "Attendez qu'elle soit libre et réessayez."),
+        Bilingual(f"The printer at {device} is {words.en}.", f"L'imprimante sur {device} est {words.fr}."),
+        next_step=_NO_WAITING.get(state, _WAIT),
     )
 
 

@@ -42,5 +42,27 @@ def test_a_wrong_value_is_named_in_both_languages(query: str, why: str) -> None:
     with pytest.raises(AddressError, match=why) as raised:
         _read(query)
     assert raised.value.detail != raised.value.detail_fr
-    assert "marlin:///dev/ttyUSB0" in raised.value.next_step
     assert raised.value.next_step_fr.startswith("Exemple")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?deadman_s=59", "?eject_file=push.gcode", "?eject_below_c=warm", "?eject=1", "?baud=fast", "?baud=0", "?baud=99999999"],
+)
+def test_the_example_in_the_next_step_is_itself_right(query: str) -> None:
+    with pytest.raises(AddressError) as raised:
+        _read(query)
+    example = raised.value.next_step.split()[1]
+    read_options(urlsplit(example))
+    assert example == raised.value.next_step_fr.split()[2]
+
+
+def test_what_is_allowed_is_told_in_both_languages() -> None:
+    with pytest.raises(AddressError) as raised:
+        _read("?eject=1")
+    assert "Keys: baud," in raised.value.next_step
+    assert "Clés : baud," in raised.value.next_step_fr
+    with pytest.raises(AddressError) as raised:
+        read_options(urlsplit("marlin://dev/ttyUSB0"))
+    assert "three slashes" in raised.value.next_step
+    assert "trois barres" in raised.value.next_step_fr

@@ -58,10 +58,13 @@ def test_an_ejection_is_no_idleness() -> None:
 
 
 @pytest.mark.parametrize("state", PrinterState)
-def test_every_state_is_said_in_both_languages(state: PrinterState) -> None:
+def test_every_state_is_said_in_both_languages_with_what_helps(state: PrinterState) -> None:
     error = telling.not_idle("/dev/ttyUSB0", state)
-    assert state.value in error.detail
     assert error.detail_fr.startswith("L'imprimante")
+    assert "is idle." not in error.detail
+    waits = state not in {PrinterState.OFFLINE, PrinterState.PAUSED, PrinterState.ATTENTION, PrinterState.FAULT}
+    assert error.next_step.startswith("Wait") is waits
+    assert error.next_step_fr.startswith("Attendez") is waits
 
 
 def test_a_refusal_carries_its_reason_and_advice() -> None:
@@ -80,3 +83,7 @@ def test_errors_have_both_languages() -> None:
     ):
         assert error.detail != error.detail_fr
         assert error.next_step != error.next_step_fr
+
+
+def test_a_printer_that_stopped_itself_is_reset_and_not_waited_for() -> None:
+    assert "reset it" in telling.not_idle("/dev/ttyUSB0", PrinterState.FAULT).next_step
