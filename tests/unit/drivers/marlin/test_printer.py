@@ -350,7 +350,7 @@ async def test_a_foreign_print_is_seen_and_respected(tmp_path: Path, ear: Ear, f
         driver = MarlinPrinter(machine.path, 115_200, ear)
         await driver.connect()
         await until(lambda: driver.status.state is PrinterState.FOREIGN)
-        with pytest.raises(PrinterBusyError, match="foreign"):
+        with pytest.raises(PrinterBusyError, match="busy with another print"):
             await driver.start(frame, "job-1")
         await driver.close()
 
