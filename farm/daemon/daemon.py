@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -36,6 +37,7 @@ from farm.store.backup import Backups
 from farm.store.library import Library
 from farm.store.repository import SetMeta, StoredFarm
 from farm.store.writer import Store
+from farm.threads import made
 from gcode.profile import PrinterProfile
 from gcode.texts import Bilingual, both
 from scheduler.draft import Draft
@@ -141,7 +143,7 @@ class Daemon:
         settings, data = self._settings, self._settings.data
         await asyncio.to_thread(check_broker_ports, settings)
         self._profiles = await asyncio.to_thread(all_profiles, settings.profiles_folder)
-        lock = await asyncio.to_thread(DataLock, data)
+        lock = await made(partial(DataLock, data), DataLock.release)
         self._stack.callback(lock.release)
         backups = Backups(settings.backup.folder or data / BACKUPS, settings.backup.keep)
         store = await Store.open(data, backups)

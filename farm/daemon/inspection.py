@@ -194,6 +194,7 @@ async def inspect_apart(
         if child.returncode is None:
             child.kill()
         await child.communicate()  # what was not read would keep its pipe open
+        await asyncio.to_thread(task.changed.unlink, missing_ok=True)  # who is killed removes nothing
     if found.checked is None and child.returncode == NO_ROOM:
         raise NoRoomError("the disk is full")
     if found.checked is None:

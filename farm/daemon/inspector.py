@@ -72,6 +72,11 @@ class Task:
     cpu_s: int
     niceness: int
 
+    @property
+    def changed(self) -> Path:
+        """Where the plain file is made anew, with the start and end code of its profile."""
+        return self.plain.with_name(f"{self.plain.name}.house")
+
 
 class Speaker:
     """Writes frames to the parent."""
@@ -137,7 +142,7 @@ def _with_house_blocks(task: Task) -> "hashlib._Hash":
     """Put the start and end code of the file's profile into the plain file. HouseBlocksError: that would change what is printed."""
     from gcode.house import plan_house_blocks  # noqa: PLC0415
 
-    changed = task.plain.with_name(f"{task.plain.name}.house")
+    changed = task.changed
     digest = hashlib.sha256()
     try:
         with task.plain.open("rb") as plain, changed.open("wb") as file:

@@ -1,6 +1,7 @@
 """The part of `farm.daemon.control.DaemonControl` about the library: programs, uploads, revisions, requesters, the audit."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from farm.library_views import (
 from farm.log import get_logger
 from farm.request_bodies import ProgramRequest
 from farm.store.writer import Store
+from farm.threads import made
 from farm.views import DesignView, ProgramView, RecallView, UploadView
 from scheduler.model import Farm, ProgramFacts, ProgramReport, report_key
 
@@ -101,7 +103,7 @@ class LibraryControl:
         self._uploads.require_room()
         request = self._programs.spelled_out(request)
         own = upload.with_name(f"{new_id('upload')}.part")  # the request that brought it ends, and removes what it wrote
-        await asyncio.to_thread(upload.rename, own)
+        await made(partial(upload.rename, own), partial(Path.unlink, missing_ok=True))
         try:
             size_bytes = (await asyncio.to_thread(own.stat)).st_size
             return self._uploads.begin(request, size_bytes, lambda tell: self._take(own, request, tell))

@@ -87,6 +87,7 @@ class Keeper:
         self._ballast = ballast
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._ledger: Ledger | None = None
+        self._closed = False
         self._state: NodeState | None = None
         self._turn = asyncio.Lock()
         self._owed: list[tuple[str | None, Event]] = []
@@ -126,9 +127,9 @@ class Keeper:
             LedgerWriteError: the disk is full, and there was no ballast to free.
 
         """
-        self._ledger = await self._with_room(Ledger.open, path)
-        self._opened_s = (await self.in_thread(self._ledger.lived_s), self._clock.boot_s())
-        return await self._with_room(self._ledger.load)
+        ledger = await self._with_room(self._open_ledger, path)
+        self._opened_s = (await self.in_thread(ledger.lived_s), self._clock.boot_s())
+        return await self._with_room(ledger.load)
 
     async def printer_ids(self, names: list[str]) -> dict[str, str]:
         """The ids of printers by configured name. LedgerWriteError."""
@@ -150,10 +151,20 @@ class Keeper:
         """Write what is owed, if that is possible now, and close the ledger."""
         if self._state is not None and self._ledger is not None:
             await self.pay_owed()
-        if self._ledger is not None:
-            await self.in_thread(self._ledger.close)
-            self._ledger = None
+        if not self._closed:
+            self._closed = True
+            await self.in_thread(self._close_ledger)
         self._thread.shutdown(wait=False)
+
+    def _open_ledger(self, path: str) -> Ledger:
+        """On the ledger's thread: who is cancelled meanwhile gets no answer, and `close` finds it all the same."""
+        self._ledger = Ledger.open(path)
+        return self._ledger
+
+    def _close_ledger(self) -> None:
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
 
     async def in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run something that blocks on the ledger's thread."""

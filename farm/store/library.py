@@ -32,9 +32,9 @@ class Library:
         self.checked = folder / "checked"  # what inspections found (farm.daemon.found)
 
     def open(self) -> None:
-        """Make the folders and remove uploads that an earlier process left behind."""
+        """Make the folders and remove what an earlier process left behind: uploads, and packed forms that were not finished."""
         self.incoming.mkdir(parents=True, exist_ok=True)
-        for leftover in self.incoming.iterdir():
+        for leftover in (*self.incoming.iterdir(), *self._folder.glob("??/*.part")):
             leftover.unlink(missing_ok=True)
 
     def path(self, sha256: str) -> Path:

@@ -47,6 +47,7 @@ def pack(path: Path, *, reserve_bytes: int = 0) -> Path | None:
             os.fsync(packed.fileno())
         part.replace(target)
     except OSError:
-        part.unlink(missing_ok=True)
         return None
+    finally:
+        part.unlink(missing_ok=True)
     return target

@@ -157,7 +157,11 @@ class LocalPage:
         token = await asyncio.to_thread(token_of, token_path(self._settings)) if beyond else None
         server = Server(Service(self._node, Gate(page.host, page.names, token)).answer)
         port = await server.listen(page.host, page.port)
-        await asyncio.to_thread(_note_address, self._settings.data, page.host, port)
+        try:
+            await asyncio.to_thread(_note_address, self._settings.data, page.host, port)
+        except BaseException:
+            await server.close()  # or the next attempt finds its port in use, by us
+            raise
         self.port = port  # not before its address can be found
         _log.info("page.open", url=url_of(page.host, port), how=_ASK_ADDRESS if beyond else _OPEN_HERE)
         return server

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from farm.daemon import Daemon
 from farm.daemon.control import PEOPLE
 from farm.daemon.daemon import check_broker_ports, people_secret, rules_for
 from farm.daemon.generation import GenerationFile
+from farm.daemon.lock import DataLock
 from farm.errors import ConfigurationError, UnreachableError
 from farm.request_bodies import EnrolmentClaim, InviteRequest
 from tests.integration.bus import until
@@ -79,9 +81,31 @@ async def test_a_second_daemon_on_the_same_folder_is_refused_and_disturbs_nothin
 
 
 @real
+async def test_who_gives_up_while_the_folder_is_locked_leaves_it_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locking, go_on = threading.Event(), threading.Event()
+
+    class Slow(DataLock):
+        def __init__(self, folder: Path) -> None:
+            locking.set()
+            assert go_on.wait(PATIENCE_S)
+            super().__init__(folder)
+
+    chosen = settings(tmp_path)
+    monkeypatch.setattr("farm.daemon.daemon.DataLock", Slow)
+    starting = asyncio.create_task(Daemon(chosen, Clock()).__aenter__())
+    await until(locking.is_set)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    DataLock(chosen.data).release()  # raises when somebody has it
+
+
+@real
 async def test_a_port_in_use_is_named_and_nothing_is_left_half_done(tmp_path: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", free_port()))  # one that no connection of others gets while the broker starts
         taken.listen()
         chosen = settings(tmp_path, port=taken.getsockname()[1])
         with pytest.raises(ConfigurationError) as refused:

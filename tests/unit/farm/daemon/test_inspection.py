@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ async def test_what_is_no_program_is_said_in_both_languages(program: Path) -> No
 async def test_a_missing_file_is_an_inspection_error(tmp_path: Path) -> None:
     with pytest.raises(InspectionError, match="code 1"):
         await look(tmp_path / "missing")
+
+
+async def test_a_reader_that_is_killed_leaves_no_half_of_its_work(program: Path) -> None:
+    plain = program.with_suffix(".plain")
+    half = plain.with_name(f"{plain.name}.house")
+    os.mkfifo(half)  # it waits for ever for somebody who reads what it writes there
+    own = replace(OWN[0], house_blocks=True)
+    with pytest.raises(InspectionError, match="no result"):
+        await inspect_apart(program, plain, [own], density_g_cm3=1.24, bounds=Bounds(timeout_s=2.0))
+    assert not half.exists()
 
 
 async def test_a_reader_that_hangs_is_killed(program: Path) -> None:

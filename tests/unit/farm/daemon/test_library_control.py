@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from farm.store.repository import Put
 from gcode.profile import bundled_profiles
 from gcode.texts import told
 from scheduler.model import Job, ProgramFacts, ProgramReport, Requester, Verdict, report_key
+from tests.integration.bus import until
 from tests.patience import PATIENCE_S
 from tests.unit.farm.daemon.checked import checked
 from tests.unit.farm.daemon.harness import SHA, Farm, joined
@@ -171,6 +173,25 @@ async def test_the_daemon_ends_in_the_middle_of_one(control: LibraryControl, mon
     await control.close()
     assert list(control.incoming_folder.iterdir()) == []
     assert len(control.programs()) == 1
+
+
+async def test_who_is_gone_before_the_file_is_ours_leaves_none(control: LibraryControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = Event(), Event()
+    rename = Path.rename
+
+    def slow(path: Path, target: Path) -> Path:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", slow)
+    asking = asyncio.create_task(control.begin_program(upload(control), REQUEST))
+    await until(begun.is_set)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    go_on.set()
+    await until(lambda: list(control.incoming_folder.iterdir()) == [])
 
 
 async def test_too_many_at_once_are_refused_and_the_file_stays_with_who_brought_it(

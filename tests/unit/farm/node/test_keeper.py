@@ -402,3 +402,33 @@ async def test_a_ledger_that_turns_out_to_be_an_old_copy_is_logged_once(kept: Ke
     (line,) = [line for line in logs if line["event"] == "ledger.old"]
     assert (line["log_level"], line["before"], line["epoch"]) == ("warning", epoch, kept.keeper.state.journal.epoch)
     assert epoch != kept.keeper.state.journal.epoch
+
+
+async def test_who_gives_up_while_the_ledger_is_opened_leaves_it_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+    made, closed = list[Ledger](), list[Ledger]()
+    opened, close = Ledger.open, Ledger.close
+
+    def slow(path: str) -> Ledger:
+        opening.set()
+        assert go_on.wait(PATIENCE_S)
+        made.append(opened(path))
+        return made[0]
+
+    def closing(ledger: Ledger) -> None:
+        close(ledger)
+        closed.append(ledger)
+
+    monkeypatch.setattr(Ledger, "open", slow)
+    monkeypatch.setattr(Ledger, "close", closing)
+    keeper = Keeper(Clock(), lambda _before, _step: None)
+    asking = asyncio.create_task(keeper.open(str(tmp_path / "ledger.sqlite")))
+    await asyncio.to_thread(opening.wait, PATIENCE_S)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    go_on.set()
+    await keeper.close()
+    await asyncio.to_thread(keeper._thread.shutdown)  # what it still does is done then
+    assert len(made) == 1
+    assert closed == made

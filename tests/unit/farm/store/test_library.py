@@ -43,8 +43,17 @@ def test_refuses_another_hash_than_promised_and_leaves_nothing(tmp_path: Path) -
 
 
 def test_opening_removes_what_a_killed_process_left(tmp_path: Path) -> None:
-    upload(library(tmp_path))
+    made = library(tmp_path)
+    made.take(upload(made), SHA256)
+    packed = packed_path(made.path(SHA256))
+    packed.write_bytes(b"packed")
+    unfinished = packed.with_name(f"{packed.name}.4711.part")
+    unfinished.write_bytes(b"pac")
+    upload(made)
     assert list(library(tmp_path).incoming.iterdir()) == []
+    assert not unfinished.exists()
+    assert packed.exists()
+    assert made.existing(SHA256).read_bytes() == CONTENT
 
 
 def test_a_picture_lies_beside_its_program_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(program: Path, monkeypatch: 
     assert [path.name for path in program.parent.iterdir()] == ["abc.gcode"]
 
 
+def test_what_goes_wrong_otherwise_leaves_nothing_behind(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_descriptor: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("farm.store.packed.os.fsync", broken)
+    with pytest.raises(MemoryError):
+        pack(program)
+    assert [path.name for path in program.parent.iterdir()] == ["abc.gcode"]
+
+
 def test_without_zstandard_there_is_no_packed_form(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     assert pack(program) is None

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
+from farm.addresses import free_port
 from farm.config import NodeSettings, PageSection
 from farm.errors import ConfigurationError
 from farm.node.page import local_page as module
@@ -87,6 +89,27 @@ async def test_a_port_in_use_is_told_once_and_tried_again(tmp_path: Path, monkey
             other.close()
             await until(lambda: page.port)
             assert any(line["event"] == "page.open" for line in logs)
+
+
+async def test_an_address_that_cannot_be_noted_leaves_the_port_to_the_next_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, failed = module._note_address, list[int]()
+
+    def full(data: Path, host: str, port: int) -> None:
+        if not failed:
+            failed.append(port)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        note(data, host, port)
+
+    monkeypatch.setattr(module, "_RETRY_S", 0.05)
+    monkeypatch.setattr(module, "_note_address", full)
+    port = free_port()
+    async with opened(tmp_path, port=port) as page:
+        await until(lambda: page.port)
+        assert page.port == port
+        assert failed == [port]
+        assert (await asyncio.to_thread(get, port))[0] == 200
 
 
 async def test_a_token_that_cannot_be_kept_keeps_the_page_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
