@@ -2,9 +2,12 @@
 
 import gc
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what runs behind it, and every child would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["LC_ALL"] = "C.UTF-8"  # whoever runs the tests reads English in them, whatever the locale of the machine
 
 # In CI the examples are the same in every run, so that a red run always speaks of the change; at a desk they are new each time.

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -73,8 +74,8 @@ class Page:
         self.driver.get(self.server.url)
 
     def wait(self, met: Any, seconds: float = PATIENCE_S) -> Any:
-        """Wait until `met()` is true."""
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: met())
+        """Wait until `met()` is true; what the page replaces while we look is looked for again."""
+        return WebDriverWait(self.driver, seconds, 0.05, [StaleElementReferenceException]).until(lambda _: met())
 
     def all(self, selector: str) -> list[WebElement]:
         """What a CSS selector finds."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -109,7 +110,7 @@ class Eyes:
         self.driver.get(url or self.unit.url)
 
     def wait(self, met: Any, seconds: float = PATIENCE_S) -> Any:
-        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: met())
+        return WebDriverWait(self.driver, seconds, 0.05, [StaleElementReferenceException]).until(lambda _: met())
 
     def one(self, selector: str) -> WebElement:
         def shown() -> WebElement | None:

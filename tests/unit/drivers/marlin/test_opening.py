@@ -61,7 +61,8 @@ async def test_a_given_speed_is_used_as_it_is() -> None:
         assert (opener.found, opener.must_search, opener.note) == (None, False, None)
 
 
-async def test_a_found_speed_is_remembered_also_by_the_next_driver_of_the_process() -> None:
+async def test_a_found_speed_is_remembered_also_by_the_next_driver_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "PATIENCE_S", (1.5,))  # in one round, also on a crowded machine
     with _printer(250_000) as port:
         told: list[int | None] = []
         opener = PortOpener(port.path, None, Transcript())

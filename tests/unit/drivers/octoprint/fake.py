@@ -18,6 +18,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from farm.addresses import free_port
+
 KEY = "FAKEKEYFAKEKEYFAKEKEY"
 PERMISSIONS = ["STATUS", "CONNECTION", "FILES_LIST", "FILES_UPLOAD", "FILES_SELECT", "FILES_DELETE", "PRINT", "CONTROL"]
 
@@ -29,7 +31,7 @@ class FakeOctoPrint:
     """Its variables are what a test sets and reads."""
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = free_port()  # it is listened on again after a loss: until then the system gives it to nobody
         self.state = "Operational"
         self.error = ""
         self.path: str | None = None
@@ -63,7 +65,6 @@ class FakeOctoPrint:
 
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         if self._server is not None:
