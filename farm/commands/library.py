@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
 
 from farm.commands.asking import Yes, make_sure
+from farm.commands.audit_told import entry
 from farm.commands.client import AsJson, FarmClient, on_daemon
 from farm.commands.manage import recall
 from farm.commands.speech import number_of, plural_fr, say, say_json
-from farm.commands.vocabulary import AUDIT_ACTIONS_FR, AUDIT_PEOPLE_FR, REVISION_STATES, VERDICTS, word
+from farm.commands.vocabulary import REVISION_STATES, VERDICTS, word
 from farm.commands.which import requester_of, revision_of, subject_of
 from farm.errors import InvalidError, command_name
 from farm.library_views import AuditView, RequesterView, RevisionView
@@ -294,23 +294,9 @@ def audit(
         say_json(answer)
         return
     for row in answer:
-        say(_entry(AuditView.model_validate(row)))
+        say(entry(AuditView.model_validate(row)))
     if not answer:
         say(Bilingual("Nothing is recorded.", "Rien n'est noté."))
-
-
-def _entry(view: AuditView) -> Bilingual:
-    """An entry of the audit, in French in words of the page; what the farm wrote down with it stays as it is."""
-    when = datetime.fromtimestamp(view.at).astimezone().strftime("%Y-%m-%d %H:%M")
-    first = (view.action, view.reason) == ("revision.release", "uploaded")
-    reason = Bilingual(view.reason, "avec son premier programme" if first else view.reason)
-    detail = f" ({view.detail})" if view.detail else ""
-    why = Bilingual(*(f" ({text})" if text else "" for text in reason))
-    who = Bilingual(f"{view.who}:", AUDIT_PEOPLE_FR.get(view.who, view.who))
-    did = Bilingual(view.action, AUDIT_ACTIONS_FR.get(view.action, f": {view.action}"))
-    return Bilingual(
-        f"{when}  {who.en} {did.en} {view.subject}{why.en}{detail}", f"{when}  {who.fr} {did.fr} {view.subject}{why.fr}{detail}"
-    )
 
 
 def register(app: typer.Typer) -> None:

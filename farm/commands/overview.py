@@ -9,7 +9,17 @@ from typing import Final, NamedTuple
 from farm.bus.messages import FaultNote, ReasonNote
 from farm.commands.questions import words_of
 from farm.commands.speech import duration, number_of, plain, plural_fr, say, say_json
-from farm.commands.vocabulary import BED_STATES, ORDER_STATES, OUTCOMES, PEOPLE, PRINTER_STATES, RECOVERIES, joined, word
+from farm.commands.vocabulary import (
+    BED_STATES,
+    ORDER_STATES,
+    OUTCOMES,
+    PEOPLE,
+    PRINTER_STATES,
+    RECOVERIES,
+    REJECTIONS,
+    joined,
+    word,
+)
 from farm.errors import as_typed, command_name
 from farm.language import spoken
 from farm.views import AlarmView, FarmView, NodeView, OccupationView, PrinterView, StockView
@@ -184,10 +194,11 @@ def node_name(node: NodeView) -> Bilingual:
 
 def rejected(node: NodeView) -> Bilingual:
     """How many messages of a node were rejected, and why."""
-    why = ", ".join(f"{reason} {count}" for reason, count in sorted(node.rejected.items()) if count)
+    counted = [(word(REJECTIONS, reason), count) for reason, count in sorted(node.rejected.items()) if count]
+    why = joined((Bilingual(f"{reason.en} {count}", f"{reason.fr} {count}") for reason, count in counted), ", ")
     total = sum(node.rejected.values())
     messages = number_of(total, "message")
-    return Bilingual(f"{messages} rejected ({why})", f"{messages.fr} {plural_fr(total, 'rejeté')} ({why})")
+    return Bilingual(f"{messages} rejected ({why.en})", f"{messages.fr} {plural_fr(total, 'rejeté')} ({why.fr})")
 
 
 def _silence(node: NodeView) -> Bilingual:

@@ -70,6 +70,21 @@ AUDIT_ACTIONS_FR: Final = {
     "approval.add": "a noté une approbation du demandeur",
     "approval.withdraw": "a retiré une approbation du demandeur",
 }
+# why a message of a node was not taken in (`farm.daemon.receive.Rejections`)
+REJECTIONS: Final = {
+    "foreign-generation": Bilingual("foreign-generation", "obéit à un autre démon"),
+    "impossible-generation": Bilingual("impossible-generation", "génération impossible"),
+    "printer-of-another-node": Bilingual("printer-of-another-node", "imprimante d'un autre nœud"),
+    "stream": Bilingual("stream", "sujet MQTT inattendu"),
+    "too-large": Bilingual("too-large", "trop grand"),
+    "topic": Bilingual("topic", "sujet MQTT inconnu"),
+    "unforeseen": Bilingual("unforeseen", "erreur imprévue du démon"),
+    "unknown-node": Bilingual("unknown-node", "nœud inconnu"),
+    "unreadable-journal": Bilingual("unreadable-journal", "journal illisible"),
+    "unreadable-link": Bilingual("unreadable-link", "lien illisible"),
+    "unreadable-report": Bilingual("unreadable-report", "rapport illisible"),
+    "unreadable-telemetry": Bilingual("unreadable-telemetry", "mesures illisibles"),
+}
 NODE_STATES: Final = {
     "online": Bilingual("connected", "connecté"),
     "away": Bilingual("not connected", "non connecté"),

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from farm.commands.client import ProblemError
-from farm.commands.library import _entry
 from farm.errors import InvalidError
-from farm.library_views import AuditView
 from tests.unit.farm.commands.conftest import Farm
 from tests.unit.farm.commands.test_programs import ADD, write
 
@@ -152,7 +150,3 @@ def test_an_empty_audit_in_french(farm: Farm) -> None:
 def test_the_audit_in_french_is_told_in_words_of_the_page(farm: Farm, draft: str) -> None:
     farm.run("revision", "release", draft, "--by", "Eve", "--reason", "essayée")
     assert farm.french("audit").endswith("  Eve a validé la révision visor-frame-r1 (essayée)\n")
-    entry = AuditView(id="a", at=0.0, who="operator", action="revision.release", subject="r1", reason="uploaded", detail="")
-    assert _entry(entry).fr[18:] == "Un opérateur a validé la révision r1 (avec son premier programme)"
-    newer = entry.model_copy(update={"who": "farm", "action": "moon.land", "reason": "", "detail": "x"})
-    assert _entry(newer).fr[18:] == "La ferme : moon.land r1 (x)"

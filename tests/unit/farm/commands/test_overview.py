@@ -246,13 +246,15 @@ def test_a_french_terminal_sees_the_whole_status_in_french(control: MemoryContro
     )
     control.alarm_rows = [alarm, AlarmView(code="odd", text="Only English.", next_step="Look.", since=1.0)]
     row = control.add_node("nod-9", name="garage")
-    control.node_rows["nod-9"] = row.model_copy(update={"rejected": {"late": 2}, "online": False, "silent_s": 200_000.0})
+    control.node_rows["nod-9"] = row.model_copy(
+        update={"rejected": {"late": 2, "unreadable-report": 1}, "online": False, "silent_s": 200_000.0}
+    )
     assert shown(control.snapshot(), 120) == [
         "Essaim : 1 imprimante sur 1 en ligne, 380 pièces à faire",
         "! Peu. Tapez : farm backup",
         "! Only English. Look.",
         "- Nœud garage : non connecté depuis 2 j 7 h.",
-        "- Nœud garage : 2 messages rejetés (late 2). Le journal du démon en dit plus.",
+        "- Nœud garage : 3 messages rejetés (late 2, rapport illisible 1). Le journal du démon en dit plus.",
         "",
         "Commandes                  bonnes  voulues  à faire  fait  état",
         "visor-frame-r3 (rappelée)     120      500      380  24 %  ouverte",

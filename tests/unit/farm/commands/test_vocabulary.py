@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from drivers.base import PrinterState, Recovery
+from farm.bus.topics import Stream
 from farm.commands.vocabulary import (
     AUDIT_ACTIONS_FR,
     AUDIT_PEOPLE_FR,
@@ -18,10 +19,12 @@ from farm.commands.vocabulary import (
     PEOPLE,
     PRINTER_STATES,
     RECOVERIES,
+    REJECTIONS,
     REVISION_STATES,
     Words,
     word,
 )
+from farm.daemon import receive
 from farm.views import JobState, OrderState, RevisionState
 from gcode.texts import Bilingual
 from scheduler.model import BedState, JobOutcome
@@ -37,6 +40,16 @@ def page_words() -> dict[str, str]:
         assert french, name
         found |= dict(re.findall(r'^  (\w+): "(.*)",$', french, re.MULTILINE))
     return found
+
+
+def test_every_reason_why_a_message_was_not_taken_in_has_words() -> None:
+    daemon = Path(receive.__file__).parent
+    sources = "\n".join(path.read_text("utf-8") for path in daemon.glob("*.py"))
+    codes = set(re.findall(r'rejections\.add\(.*?, f?"([^"]+)"[,)]', sources))
+    readable = [f"unreadable-{stream}" for stream in (*receive._READERS, Stream.TELEMETRY)]
+    assert "unreadable-{stream}" in codes, "the sources are read"
+    assert {*codes - {"unreadable-{stream}"}, *readable} == set(REJECTIONS)
+    assert all(words.en == code for code, words in REJECTIONS.items()), "English as the API says it"
 
 
 def test_the_audit_and_the_node_of_people_are_told_in_words_of_the_page() -> None:
