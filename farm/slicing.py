@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from farm.process import Child
+from farm.threads import finished
 from gcode.profile import PrinterProfile
 from gcode.slicers import (
     EXECUTABLES,
@@ -137,7 +139,7 @@ async def slice_model(  # noqa: PLR0913 - the last four are for tests and for wh
     settings = prusaslicer_settings(profile, options)
     with TemporaryDirectory(prefix="farm-slicing-") as name:
         folder = Path(name)
-        model = await asyncio.to_thread(_prepare, path, folder, settings)
+        model = await finished(partial(_prepare, path, folder, settings))
         arguments = prusaslicer_arguments(model, "out.gcode", "settings.ini", str(folder / "data"), options)
         run = _Run(folder, limits, on_progress)
         began_s = time.monotonic()
@@ -145,7 +147,7 @@ async def slice_model(  # noqa: PLR0913 - the last four are for tests and for wh
         took_s = time.monotonic() - began_s
         result = folder / "out.gcode"
         run.judge(code, result)
-        size_bytes = await asyncio.to_thread(_deliver, result, output)
+        size_bytes = await finished(partial(_deliver, result, output))
     return Sliced(output, size_bytes, tuple(run.log.messages), took_s)
 
 

@@ -1,7 +1,8 @@
 """What a thread makes for somebody who may be gone when it is done.
 
-`asyncio.to_thread` gives its result to who waits for it. A thread cannot be ended: when the one who waits is cancelled, it goes on,
-and a file, a lock or a connection that it opens then belongs to nobody. `made` gives such a thing back.
+`asyncio.to_thread` gives its result to who waits for it. A thread cannot be ended: when the one who waits is cancelled, it goes on.
+What it then opens, a file, a lock or a connection, belongs to nobody: `made` gives such a thing back. What it works on must not be
+taken away from it: `finished` waits for its end.
 """
 
 import asyncio
@@ -30,3 +31,18 @@ async def made(make: Callable[[], _Made], undo: Callable[[_Made], object]) -> _M
         outcome.add_done_callback(lambda done: undo(done.result()))
         raise
     return outcome.result()
+
+
+async def finished(work: Callable[[], _Made]) -> _Made:
+    """Run `work` in a thread and return what it returns; who is cancelled meanwhile is cancelled when it is done.
+
+    Raises:
+        Exception: what `work` raises.
+
+    """
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise

@@ -41,6 +41,7 @@ from farm.node.parts import Parts, check_setup, with_profile
 from farm.node.speaker import Bus, Speaker
 from farm.node.transcripts import Transcripts
 from farm.node.work import Work
+from farm.threads import made
 from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
@@ -147,7 +148,7 @@ class Agent:
             LedgerWriteError: the disk is full, and there was no ballast to free.
 
         """
-        folder = await asyncio.to_thread(DataFolder, self._settings.data)
+        folder = await made(partial(DataFolder, self._settings.data), DataFolder.close)
         self._stack.callback(folder.close)
         self._stack.push_async_callback(asyncio.to_thread, self._notes.shutdown)
         self._stack.push_async_callback(self._keeper.close)

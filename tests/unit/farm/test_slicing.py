@@ -8,9 +8,11 @@ import tempfile
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from farm import slicing
 from farm.slicing import SliceLimits, find_slicer, slice_model
 from gcode.frame import default_design, frame_stl
 from gcode.interpreter import read_facts
@@ -124,6 +126,31 @@ async def test_who_cancels_leaves_no_process(tmp_path: Path, model: Path, mark: 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert running(mark) == []
+
+
+async def test_who_cancels_takes_no_folder_away_from_who_works_in_it(
+    tmp_path: Path, model: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, copied = Event(), Event(), list[str]()
+    prepare = slicing._prepare
+
+    def slow(path: Path, folder: Path, settings: str) -> str:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        copied.append(prepare(path, folder, settings))
+        return copied[0]
+
+    monkeypatch.setattr(slicing, "_prepare", slow)
+    task = asyncio.create_task(slice_model(model, PROFILE, tmp_path / "x.gcode", slicer=stand_in(tmp_path, "echo G28 > $out")))
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.05)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert copied == ["model.stl"]
+    assert not [path for path in tmp_path.iterdir() if str(path).startswith(mark)]
 
 
 async def test_who_leaves_the_group_and_keeps_the_output_open_keeps_nobody_waiting(tmp_path: Path, model: Path) -> None:

@@ -7,7 +7,7 @@ from threading import Event, current_thread, main_thread
 
 import pytest
 
-from farm.threads import made
+from farm.threads import finished, made
 from tests.integration.bus import until
 from tests.patience import PATIENCE_S
 
@@ -82,3 +82,22 @@ async def test_what_goes_wrong_when_nobody_waits_any_more_is_nobodys() -> None:
     thing.allowed.set()
     await asyncio.get_running_loop().shutdown_default_executor()
     assert thing.undone == []
+
+
+async def test_who_is_cancelled_waits_for_the_end_of_the_work() -> None:
+    thing = Thing()
+    task = asyncio.create_task(finished(thing.make))
+    await until(thing.begun.is_set)
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.05)
+    assert not task.done()
+    thing.allowed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert thing.there.is_set()
+
+
+async def test_work_that_is_done_is_answered() -> None:
+    assert await finished(lambda: 7) == 7
+    with pytest.raises(FileNotFoundError):
+        await finished(Path("/no/such/file").read_text)

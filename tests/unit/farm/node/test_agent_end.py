@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -9,8 +10,10 @@ from drivers.base import PrintEnd, PrinterState
 from drivers.errors import TransferError
 from drivers.testing import ScriptedDriver
 from farm.bus.topics import Stream
+from farm.node.folder import DataFolder
 from scheduler.model import BedState, JobOutcome
-from tests.unit.farm.node.fake_farm import order, printing, until, workshop
+from tests.patience import PATIENCE_S
+from tests.unit.farm.node.fake_farm import Workshop, order, printing, until, workshop
 
 
 def _makes_safe(driver: ScriptedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +57,28 @@ async def test_a_job_that_the_end_interrupts_without_a_farm_is_told_after_the_ne
     async with workshop(tmp_path, "left", farm=shop.farm) as again:
         await until(lambda: "job-ended" in shop.farm.kinds())
         assert not [call for call in again.drivers["left"].calls if call[0] == "trace"], "it has ended: nobody asks the machine"
+
+
+async def test_who_gives_up_while_the_folder_is_taken_leaves_it_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, go_on = Event(), Event()
+
+    class Slow(DataFolder):
+        def __init__(self, path: Path) -> None:
+            taking.set()
+            assert go_on.wait(PATIENCE_S)
+            super().__init__(path)
+
+    monkeypatch.setattr("farm.node.agent.DataFolder", Slow)
+    shop = Workshop(tmp_path, "left")
+    starting = asyncio.create_task(shop.agent.start())
+    await until(taking.is_set)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    go_on.set()
+    await shop.agent.close()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    DataFolder(tmp_path).close()  # raises when somebody has it
 
 
 async def test_a_start_that_the_end_breaks_off_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
