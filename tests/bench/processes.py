@@ -10,6 +10,14 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listed.split()]
 
 
+def command_line(pid: int) -> str:
+    """How a process was started; empty when it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def resident_mb(pid: int) -> float:
     """Resident memory (RSS), megabytes of 10^6 bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])

@@ -13,6 +13,7 @@ from drivers.octoprint.client import Client
 from drivers.octoprint.printer import OctoPrintDriver
 from drivers.octoprint.timing import Timing
 from drivers.testing import Heard
+from farm.addresses import free_port
 from farm.ids import new_id
 from tests.integration.octoprint_server import OctoPrintServer
 from tests.patience import PATIENCE_S
@@ -25,9 +26,7 @@ LONG: Final = b"M220 S100\nM109 S210\nG90\n" + b"".join(b"G1 X%d Y10 E1 F600\n" 
 # two seconds, during which something can happen to it
 SOME_SECONDS: Final = b"M220 S100\nG90\n" + b"".join(b"G1 X%d Y10 F600\n" % (10 + 20 * (i % 2)) for i in range(10))
 
-QUICK: Final = Timing(
-    poll_s=5.0, first_wait_s=0.3, longest_wait_s=1.0, refused_wait_s=1.0, poll_alone_s=0.5, push_wait_s=1.0, proof_s=10.0
-)
+QUICK: Final = Timing(poll_s=5.0, first_wait_s=0.3, longest_wait_s=1.0, refused_wait_s=1.0, poll_alone_s=0.5, push_wait_s=1.0)
 
 
 class Listener(Heard):
@@ -139,12 +138,11 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self.port = free_port()  # the same after each cut
         self.carried_bytes = 0  # both ways, without the headers of TCP and IP
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         if self._server is None:

@@ -4,6 +4,7 @@ Configuration keys and the commands that break the virtual printer are those of 
 Temperatures are reached at once (ambient 215 degrees C), so that files may begin with M109 and M190.
 """
 
+import contextlib
 import json
 import shutil
 import signal
@@ -249,9 +250,12 @@ class OctoPrintServer:
 
     def make_ready(self) -> None:
         """End whatever runs and bring the printer back to Operational, as a person at the web page would."""
-        state = self.state()
-        if state in {"Printing", "Paused", "Pausing", "Starting", "Resuming"}:
-            self.post("/api/job", {"command": "cancel"})
-        elif state in {"Closed", "Offline", "Error"} or state.startswith("Offline"):
-            self.post("/api/connection", {"command": "connect"})
-        self.wait_for("Operational")
+        deadline_s = time.monotonic() + PATIENCE_S
+        while (state := self.state()) != "Operational" and time.monotonic() < deadline_s:
+            with contextlib.suppress(requests.HTTPError):  # it has ended, or come back, since we looked
+                if state in {"Printing", "Paused", "Starting", "Resuming"}:
+                    self.post("/api/job", {"command": "cancel"})
+                elif state in {"Closed", "Error"} or state.startswith("Offline"):
+                    self.post("/api/connection", {"command": "connect"})
+            time.sleep(0.1)
+        self.wait_for("Operational", 0.0)

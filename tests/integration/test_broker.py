@@ -322,7 +322,7 @@ async def test_tls_on_the_plain_port_and_plain_on_the_tls_port_are_told_apart(
     with pytest.raises((CertificateError, UnreachableError)):
         await check_login(broker.urls[0].replace("mqtt:", "mqtts:"), login("node-a"), ca_file=authority, timeout_s=2)
     with pytest.raises(UnreachableError, match="does not answer as a broker"):
-        await check_login(url.replace("mqtts:", "mqtt:"), login("node-a"), timeout_s=2)
+        await check_login(url.replace("mqtts:", "mqtt:"), login("node-a"), timeout_s=PATIENCE_S)
 
 
 # --- the daemon's death ------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from farm.bus.broker import find_mosquitto
 from farm.commands.local_farm import LocalFarm
 from farm.config import PrinterSection
 from farm.store.writer import FILE_NAME
-from tests.bench.processes import children
+from tests.bench.processes import children, command_line
 from tests.integration.octoprint_server import OctoPrintServer
 from tests.integration.real import require
 from tests.integration.small_program import small_program
@@ -158,7 +158,7 @@ def test_the_order_is_exact_although_the_broker_is_killed_in_the_middle(farm: Lo
     hands = Hands(farm, printers)
     some_good(farm, order_id, hands, 1)
     assert farm.daemon.process is not None
-    brokers = [child for child in children(farm.daemon.process.pid) if b"mosquitto" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    brokers = [child for child in children(farm.daemon.process.pid) if "mosquitto" in command_line(child)]
     assert len(brokers) == 1
     os.kill(brokers[0], signal.SIGKILL)
     hands.until_met(order_id)

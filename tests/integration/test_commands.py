@@ -32,6 +32,8 @@ def test_pause_resume_and_cancel_reach_the_machine(tmp_path: Path) -> None:
             farm.wait_until(there, what=f"the printer to be {state}", timeout_s=120)
 
         wait_for("printing")
+        # that it prints is told at once, that a job has begun once it is committed
+        farm.wait_until(lambda: bool(farm.get("/jobs", order=order)), what="the job to be counted", timeout_s=60)
         (job,) = farm.get("/jobs", order=order)
         farm.post(f"/jobs/{job['id']}/command", {"action": "pause"})
         wait_for("paused")

@@ -132,7 +132,7 @@ async def test_after_kill_9_it_is_back_and_messages_flow(broker: EmbeddedBroker)
     ):
         assert broker.pid is not None
         os.kill(broker.pid, signal.SIGKILL)
-        await until(lambda: ear.connections == 2 and node_ear.connections == 2, timeout_s=30)
+        await until(lambda: ear.connections == 2 and node_ear.connections == 2)
         assert await node.publish(topic("node-a", Stream.JOURNAL), b"again", qos=1)
         await until(lambda: b"again" in ear.payloads)
 

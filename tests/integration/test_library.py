@@ -14,7 +14,7 @@ from farm.commands.client import ProblemError
 from farm.commands.local_farm import LocalFarm
 from farm.store.library import sha256_of
 from farm.store.writer import FILE_NAME
-from tests.bench.processes import children
+from tests.bench.processes import children, command_line
 from tests.integration.real import require
 from tests.integration.small_program import small_program
 from tests.unit.gcode.containers.made import small_bgcode
@@ -173,13 +173,14 @@ def test_a_daemon_killed_in_the_middle_of_an_inspection_leaves_nothing_half_done
     big = body + b"G1 X100.5 Y100.5 E0.01 F3000\nG1 X101.5 Y101.5 E0.01\n" * 500_000
     upload = begin(farm, big)
 
-    def reading() -> bool:
-        return farm.get(f"/uploads/{upload}")["state"] in {"checking", "drawing"}
+    assert farm.daemon.process is not None
+    daemon, readers = farm.daemon.process.pid, list[int]()
+
+    def reading() -> bool:  # what it is called comes a moment before the process that does it
+        readers[:] = [pid for pid in children(daemon) if "farm.daemon.inspector" in command_line(pid)]
+        return bool(readers) and farm.get(f"/uploads/{upload}")["state"] in {"checking", "drawing"}
 
     farm.wait_until(reading, what="the inspection to be under way", timeout_s=PATIENCE_S)
-    assert farm.daemon.process is not None
-    readers = [pid for pid in children(farm.daemon.process.pid) if "farm.daemon.inspector" in command(pid)]
-    assert readers
     farm.daemon.kill()
     farm.wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in readers), what="the reader to die with it")
     assert left_over(farm) != []  # it had no time to tidy up
@@ -194,10 +195,3 @@ def test_a_daemon_killed_in_the_middle_of_an_inspection_leaves_nothing_half_done
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
     database.close()
     assert farm.add_program(body, **FIELDS)["usable"]
-
-
-def command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
-    except OSError:
-        return ""

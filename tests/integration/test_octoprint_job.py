@@ -14,6 +14,7 @@ from tests.integration.octoprint_bench import LONG, QUICK, SHORT, SOME_SECONDS, 
 from tests.integration.octoprint_server import OctoPrintServer
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("octoprint")]
+AWAY = SOME_SECONDS * 2  # so long that it still prints when we go, also on a crowded machine
 NO_EVENTS = {"state": {"logs": False, "messages": False}, "events": False, "plugins": False}
 
 # --- done -----------------------------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ async def test_finished_while_away_is_found_after_the_network_is_back(octoprint_
     async with cable(octoprint_server) as network:
         url = octoprint_server.printer_url.replace(f":{octoprint_server.port}?", f":{network.port}?")
         async with connected(octoprint_server, tmp_path, url=url, timing=replace(QUICK, poll_s=1.0)) as bench:
-            job = await bench.start(SOME_SECONDS)
+            job = await bench.start(AWAY)
             await network.cut()
             await bench.state(PrinterState.OFFLINE)
             assert bench.driver.status.job == job
@@ -213,7 +214,7 @@ async def test_cancelled_while_away_counts_as_failed_and_a_running_job_is_found_
 
 
 async def test_finished_while_the_agent_was_away_is_traced(bench: Bench) -> None:
-    done = await bench.start(SOME_SECONDS)
+    done = await bench.start(AWAY)
     await bench.driver.close()
     await until(lambda: bench.server.get(f"/api/files/local/farm/{done}.gcode").get("prints"))
     await until(lambda: bench.server.state() == "Operational")
