@@ -6,12 +6,13 @@ contradicts ours is a reason to ask. Nothing at all is told about the time when 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus, Prompt
 from drivers.errors import Bilingual, note_of
 from drivers.octoprint.faults import firmware_fault, named_fault, reset_fault, stalled_fault, stopped_fault
+from drivers.octoprint.job import Doubt, Effect, OpenJob
 from drivers.octoprint.reading import (
     ACTIVE,
     APART,
@@ -65,35 +66,6 @@ _WAITS_FOR_FILAMENT: Final = Bilingual("The printer waits for other filament.", 
 _NOT_CONNECTED: Final = Bilingual("OctoPrint is not connected to the printer.", "OctoPrint n'est pas connecté à l'imprimante.")
 AFTERMATH_S: Final = 5.0  # how long a reading of a print that has just ended may still say "Printing"
 
-
-@dataclass(slots=True)
-class OpenJob:
-    """A job between `start` and its end. `started` also when it is uncertain: then the print record decides."""
-
-    job: str
-    path: str
-    started: bool = False
-    cancel_asked: bool = False
-    lost: bool = False  # OctoPrint lost the printer while the job was on it
-    cancelled: bool = False  # for a reason that is not known yet
-    cancelled_by: str | None = None
-    firmware_error: str | None = None
-    position_bytes: float | None = None
-    moved_s: float = 0.0
-    least_s: float = 0.0  # no OctoPrint sends the file faster
-    began_s: float | None = None  # when it was first seen printing
-
-    def too_soon(self, took_s: float | None) -> bool:
-        """Tell whether it cannot have been printed in this time."""
-        return took_s is not None and took_s < self.least_s
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """The job may have ended without an event that says so: give events a moment, then ask OctoPrint."""
-
-
-Effect = PrintEnded | Doubt | None
 
 _STATES: Final[dict[Phase, PrinterState]] = {
     Phase.CLOSED: PrinterState.OFFLINE,
@@ -201,11 +173,9 @@ class Machine:
         if job is None:
             return None
         if reading.active_with(job.path):
-            job.started = True
-            job.began_s = self._now_s if job.began_s is None else job.began_s
             if reading.position_bytes != job.position_bytes or reading.phase is not Phase.PRINTING:
                 job.position_bytes, job.moved_s = reading.position_bytes, self._now_s
-            return None
+            return job.runs(self._now_s)
         job.lost = job.lost or (job.started and reading.phase is Phase.FAILED)
         return Doubt() if job.started and reading.phase is not Phase.UNKNOWN else None
 
@@ -250,10 +220,10 @@ class Machine:
             self.reading, phase=Phase.PRINTING, path=path, local=content.get("origin") != "sdcard", completion=0.0, remaining_s=None
         )
         self._waits_for = self._ended_path = None
-        if job := self._ours(content):
-            job.started, job.moved_s = True, self._now_s
-            job.began_s = self._now_s if job.began_s is None else job.began_s
-        return None
+        if (job := self._ours(content)) is None:
+            return None
+        job.moved_s = self._now_s
+        return job.runs(self._now_s)
 
     def _print_done(self, content: Mapping[str, Any]) -> Effect:
         job = self._ours(content)

@@ -1,14 +1,12 @@
 """The OctoPrint driver: starts a file under a job id and follows it, also through losses of the network and of OctoPrint.
 
-A print is ours when it prints the path `farm/<job>.gcode`. The answer 204 to a start command proves nothing (four at once all got
-204, one printed), so `start` waits until OctoPrint says that it prints that path, and never gives the command twice.
+A print is ours when it prints the path `farm/<job>.gcode`. `starting` proves that it does; `watch` follows it.
 """
 
 import asyncio
-import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult
 
 from drivers.base import (
@@ -23,12 +21,8 @@ from drivers.base import (
     PrinterStatus,
 )
 from drivers.errors import (
-    AuthenticationError,
     Bilingual,
-    DriverError,
-    FirmwareError,
     PrinterBusyError,
-    TransferError,
     UnreachableError,
 )
 from drivers.listening import guarded
@@ -36,16 +30,17 @@ from drivers.octoprint.address import OctoPrintAddress, parse_address
 from drivers.octoprint.camera import take_picture
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.form import count_commands_of
-from drivers.octoprint.machine import COUNTED, LINES_A_S, TOO_SOON, OpenJob
+from drivers.octoprint.job import OpenJob
+from drivers.octoprint.machine import COUNTED, LINES_A_S, TOO_SOON
 from drivers.octoprint.permissions import POWER, QUESTIONS, TERMINAL, lacking
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.reading import ACTIVE, APART, Phase, PrintRecord, Reading, job_path
+from drivers.octoprint.starting import Starter
 from drivers.octoprint.terminal import checked
 from drivers.octoprint.timing import Timing
 from drivers.octoprint.watch import Watch
 from gcode.texts import Told
 
-KEEP_FILES: Final = 3  # uploads of ours that stay at OctoPrint: their print records answer `trace` after a restart of the agent
 PAUSING_LOOKS: Final = 100
 PAUSING_LOOK_S: Final = 0.3  # a pause waits for the moves that the machine has planned, up to half a minute
 _NO_FILE: Final = Told("file-gone", "OctoPrint has no file of this job.", "OctoPrint n'a pas de fichier de cette impression.")
@@ -55,8 +50,6 @@ _NO_END: Final = Told(
 _AWAY: Final = Told(
     "failed-while-away", "It failed or was cancelled while we were away.", "Elle a échoué ou a été annulée en notre absence."
 )
-_AGAIN: Final = Bilingual("Look at OctoPrint, then start again.", "Regardez OctoPrint, puis recommencez.")
-_JOB: Final = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")
 # OctoPrint's own script after a cancel can be changed by its owner; heaters are off and the nozzle is away in any case
 _SAFE_GCODE: Final = ("M104 S0", "M140 S0", "M107", "G91", "G1 Z5 F600", "G90")
 
@@ -80,8 +73,9 @@ class OctoPrintDriver:
         self._listener = guarded(listener)
         self._client = Client(address)
         self._publisher = Publisher(self._heard)
-        self._console = asyncio.Lock()
         self._watch = Watch(self._client, self._publisher, self._timing, self._learned)
+        self._starter = Starter(self._client, self._watch, self._timing)
+        self._answering: set[str] = set()  # questions whose answer is on its way
         promised = {Capability.SNAPSHOT: address.camera is not None, Capability.POWER: address.switches_power}
         self._learned(frozenset(capability for capability, is_promised in promised.items() if is_promised))
 
@@ -119,150 +113,7 @@ class OctoPrintDriver:
             TransferError: the file did not arrive whole, or OctoPrint does not answer or refuses us; nothing is printing.
 
         """
-        if not _JOB.match(job):
-            raise TransferError(
-                Bilingual("The job's id does not make a file name.", "L'identifiant du travail ne fait pas un nom de fichier."),
-                next_step=Bilingual("Use letters, digits, points and dashes.", "Utilisez lettres, chiffres, points et tirets."),
-            )
-        self._check_free()
-        await _certainly_not_begun(self._check_ready())
-        self._check_free()  # somebody may have been faster while we asked
-        opened = self._watch.machine.open(job, self._watch.now_s())
-        self._watch.publish()
-        try:
-            await _certainly_not_begun(self._transfer(program, opened))
-            await self._command_start(opened)
-        except BaseException:
-            self._watch.machine.drop(opened)
-            self._watch.publish()
-            raise
-        try:
-            await self._prove(opened)
-            await self._confirm(opened)
-        finally:
-            # cancelled in between, it may print or not: as a started job it gets a verdict
-            opened.started = True
-
-    def _check_free(self) -> None:
-        if self._watch.machine.job is not None:
-            raise PrinterBusyError(
-                Bilingual("A job is open on this printer.", "Un travail est en cours sur cette imprimante."),
-                next_step=Bilingual("Wait for its end.", "Attendez sa fin."),
-            )
-
-    async def _check_ready(self) -> None:
-        reading = await self._watch.look()
-        fault = self._watch.machine.fault
-        if fault:
-            raise FirmwareError(fault, next_step=Bilingual(fault.action_en, fault.action_fr))
-        if reading.phase in ACTIVE:
-            raise PrinterBusyError(
-                Bilingual(f"OctoPrint prints {reading.path}.", f"OctoPrint imprime {reading.path}."),
-                next_step=Bilingual("Wait for its end or cancel it in OctoPrint.", "Attendez la fin ou annulez dans OctoPrint."),
-            )
-        if reading.phase is not Phase.OPERATIONAL:
-            raise PrinterBusyError(
-                Bilingual("OctoPrint is not connected to its printer.", "OctoPrint n'est pas connecté à son imprimante."),
-                next_step=Bilingual("Press Connect in OctoPrint.", "Cliquez sur « Connect » dans OctoPrint."),
-            )
-        if prompt := self._watch.machine.prompt:
-            raise PrinterBusyError(
-                Bilingual(f"The printer asks something: {prompt.text}", f"L'imprimante demande : {prompt.text}"),
-                next_step=Bilingual("Answer it first.", "Répondez-lui d'abord."),
-            )
-
-    async def _transfer(self, program: Path, opened: OpenJob) -> None:
-        earlier = await self._watch.call(self._client.read_record, opened.path)
-        if earlier and (earlier.successes or earlier.failures):
-            raise PrinterBusyError(
-                Bilingual("OctoPrint has printed this job before.", "OctoPrint a déjà imprimé ce travail."),
-                next_step=Bilingual("Start it again under a new id.", "Recommencez sous un autre identifiant."),
-            )
-        await self._tidy()
-        lines = await self._watch.call(self._client.upload_program, program, opened.job)
-        opened.least_s = lines / LINES_A_S
-        if opened.cancel_asked:
-            await self._watch.call(self._client.remove_file, opened.path)
-            raise TransferError(
-                Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer."),
-                next_step=Bilingual("Start another one.", "Lancez-en un autre."),
-            )
-
-    async def _tidy(self) -> None:
-        try:
-            await self._watch.call(self._client.tidy, KEEP_FILES)
-        except AnswerError:
-            return  # old files harm nobody today
-
-    async def _command_start(self, opened: OpenJob) -> None:
-        try:
-            await self._watch.call(self._client.start_printing, opened.path)
-        except (AnswerError, AuthenticationError) as error:
-            if await self._is_gone(opened.path):
-                detail = Bilingual(
-                    f"OctoPrint did not take the job: {error.detail}", f"OctoPrint n'a pas pris le travail : {error.detail_fr}"
-                )
-                raise PrinterBusyError(detail, next_step=_AGAIN) from error
-        except DriverError:
-            return  # only the answer is missing: what OctoPrint does is the proof
-
-    async def _is_gone(self, path: str) -> bool:
-        """Delete the file: what is deleted cannot begin later. OctoPrint refuses that while it prints it."""
-        try:
-            return await self._watch.call(self._client.remove_file, path)
-        except DriverError:
-            return False
-
-    async def _prove(self, opened: OpenJob) -> None:
-        began_s = seen_s = self._watch.now_s()
-        while self._watch.machine.job is opened and not opened.started:
-            await self._watch.wait_news(1.0)
-            now_s = self._watch.now_s()
-            try:
-                if await self._has_begun(opened):
-                    return
-                seen_s = now_s
-                if now_s - began_s > self._timing.proof_s:
-                    await self._give_up(opened)
-                    return
-            except PrinterBusyError:
-                raise
-            except DriverError:
-                if now_s - seen_s > self._timing.blind_proof_s:
-                    return
-
-    async def _confirm(self, opened: OpenJob) -> None:
-        # measured with starts at the same moment: PrintStarted names one file, and another that was selected just then is printed
-        if self._watch.machine.job is not opened:
-            return
-        try:
-            reading = await self._watch.look()
-        except DriverError:
-            return  # then nobody knows, and the job gets a verdict
-        if self._watch.machine.job is opened and reading.phase in ACTIVE and not reading.active_with(opened.path):
-            await self._give_up(opened)
-
-    async def _has_begun(self, opened: OpenJob) -> bool:
-        if opened.started or self._watch.machine.job is not opened:
-            return True
-        await self._watch.look()
-        record = await self._watch.call(self._client.read_record, opened.path)
-        if record is not None and record != PrintRecord():  # a short file is done before we look
-            opened.started = True
-            await self._watch.judge()
-        return opened.started
-
-    async def _give_up(self, opened: OpenJob) -> None:
-        if not await self._is_gone(opened.path):
-            return
-        if self._watch.machine.job is not opened:
-            return  # its end was told meanwhile: to refuse the start as well would give one job two answers
-        self._watch.machine.drop(opened)
-        self._watch.publish()
-        detail = Bilingual(
-            "OctoPrint took the start command but does not print.", "OctoPrint a accepté le départ mais n'imprime pas."
-        )
-        raise PrinterBusyError(detail, next_step=_AGAIN)
+        await self._starter.start(program, job)
 
     # --- commands -----------------------------------------------------------------------------------------------------------------
 
@@ -292,21 +143,31 @@ class OctoPrintDriver:
         )
 
     async def cancel(self, job: str) -> None:
-        """End `job`; its end is told as an event. No-op when it is not running."""
+        """End `job`; its end is told as an event. No-op when it is not running.
+
+        One whose `start` has not been proven yet does not begin any more: then `start` says so, and no end is told. Should it print
+        all the same it is cancelled as soon as that is seen.
+        """
+        self._starter.withdraw(job)
         opened = self._watch.machine.job
         if opened and opened.job == job:
             opened.cancel_asked = True
         # OctoPrint's command names no job: between this look and the command only a person could have put another one there
         if await self._reading_of(job):
+            if opened:
+                opened.unwanted = False
             await self._command(self._client.cancel)
 
     async def emergency_stop(self) -> None:
         """Send M112, whatever is printing. The printer stays FAULT until a person presses Connect in OctoPrint.
 
+        A job on its way to the printer does not begin any more.
+
         Raises:
             UnreachableError: the command cannot get to the printer.
 
         """
+        self._starter.withdraw()
         try:
             await self._watch.call_urgently(self._client.send_gcode, "M112")
         except AnswerError as error:
@@ -331,20 +192,25 @@ class OctoPrintDriver:
     # --- what an OctoPrint may have besides -----------------------------------------------------------------------------------
 
     async def answer(self, prompt: str, choice: int) -> None:
-        """Answer the printer's question. No-op when it is not asked any more.
+        """Answer the printer's question. No-op when it is not asked any more, or an answer is on its way.
 
         Raises:
             AuthenticationError: the key's user lacks PLUGIN_ACTION_COMMAND_PROMPT_INTERACT.
 
         """
         asked = self._watch.machine.prompt
-        if asked is None or asked.id != prompt:
-            return
+        if asked is None or asked.id != prompt or prompt in self._answering:
+            return  # OctoPrint's command names no question: a second answer would be one to the next question
         if asked.choices:
             self._check_allowed(QUESTIONS)
-            await self._watch.call(self._client.choose, choice)
-        else:  # OctoPrint answers only questions with choices; Marlin goes on at M876
-            await self._watch.call(self._client.send_gcode, "M876 S0")
+        self._answering.add(prompt)
+        try:
+            if asked.choices:
+                await self._watch.call(self._client.choose, choice)
+            else:  # OctoPrint answers only questions with choices; Marlin goes on at M876
+                await self._watch.call(self._client.send_gcode, "M876 S0")
+        finally:
+            self._answering.discard(prompt)
         if self._watch.machine.prompt is asked:
             self._watch.machine.take_question(None, "")
             self._watch.publish()
@@ -353,15 +219,15 @@ class OctoPrintDriver:
         """Send one line of G-code and return what the machine said to it.
 
         Raises:
-            PrinterBusyError: a job runs, another line is being answered, or it is no line; nothing was sent.
+            PrinterBusyError: a job runs or is on its way, or it is no line; nothing was sent.
             AuthenticationError: the key's user lacks MONITOR_TERMINAL: nobody would see the answer.
 
         """
         line = checked(line)
         self._check_allowed(TERMINAL)
-        self._check_free()
-        await self._check_ready()
-        async with self._console:
+        async with self._starter.turn:  # from the check to the answer: nothing begins meanwhile
+            self._starter.check_free()
+            await self._starter.check_ready()
             return await self._watch.converse(line)
 
     async def snapshot(self) -> Picture:
@@ -382,15 +248,16 @@ class OctoPrintDriver:
 
         """
         self._check_allowed(POWER)
-        if not on:
-            await self._check_cold()
-        await self._watch.call(self._client.switch_power, on)
-        if await self._watch.call(self._client.read_power) is not on:
-            raise UnreachableError(
-                Bilingual("The printer's mains did not obey.", "L'alimentation de l'imprimante n'a pas obéi."),
-                next_step=Bilingual("Look at PSU Control in OctoPrint.", "Regardez PSU Control dans OctoPrint."),
-            )
-        self._watch.machine.is_off = not on
+        async with self._starter.turn:  # from the check to the switch: nothing begins meanwhile
+            if not on:
+                await self._check_cold()
+            await self._watch.call(self._client.switch_power, on)
+            if await self._watch.call(self._client.read_power) is not on:
+                raise UnreachableError(
+                    Bilingual("The printer's mains did not obey.", "L'alimentation de l'imprimante n'a pas obéi."),
+                    next_step=Bilingual("Look at PSU Control in OctoPrint.", "Regardez PSU Control dans OctoPrint."),
+                )
+            self._watch.machine.is_off = not on
         if on:
             await self._watch.want_printer()
 
@@ -418,6 +285,8 @@ class OctoPrintDriver:
     async def trace(self, job: str, *, program: Path | None = None, bookmark: str | None = None) -> JobTrace:  # noqa: ARG002 - OctoPrint keeps the place itself
         """Ask OctoPrint what became of `job`; follow it from now on when it still runs.
 
+        One that is followed already is said to run until its end is told: there is one word about it.
+
         Raises:
             DriverError: OctoPrint does not answer: ask again later.
 
@@ -430,6 +299,9 @@ class OctoPrintDriver:
             if machine.job is None:
                 machine.open(job, self._watch.now_s(), started=True)
             await self._watch.look()
+            return JobTrace(running=True)
+        if machine.job is not None and machine.job.job == job:
+            await self._watch.look()  # so that its end is looked for
             return JobTrace(running=True)
         lines = await self._watch.call(count_commands_of, program) if program else 0
         return await self._remembered(job, lines / LINES_A_S)
@@ -455,18 +327,8 @@ class OctoPrintDriver:
         self._listener(event)
 
     async def _make_safe(self) -> None:
-        await self._watch.call(self._client.send_gcode, *_SAFE_GCODE)
-
-
-async def _certainly_not_begun(steps: Coroutine[Any, Any, None]) -> None:
-    """Before the start command every failure is one of those that promise that nothing prints."""
-    try:
-        await steps
-    except (PrinterBusyError, FirmwareError, TransferError):
-        raise
-    except DriverError as error:
-        detail, next_step = Bilingual(error.detail, error.detail_fr), Bilingual(error.next_step, error.next_step_fr)
-        raise TransferError(detail, next_step=next_step) from error
+        async with self._starter.turn:  # the next print must not begin before: it would get these lines in its middle
+            await self._watch.call(self._client.send_gcode, *_SAFE_GCODE)
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> OctoPrintDriver:

@@ -22,6 +22,7 @@ class Publisher:
         self._told = self.status
         self._told_s = float("-inf")
         self._later: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def offer(self, status: PrinterStatus) -> None:
         """Make `status` the newest; tell it now or, when only figures moved, soon."""
@@ -30,21 +31,26 @@ class Publisher:
         wait_s = self._told_s + PROGRESS_EVERY_S - loop.time()
         if wait_s <= 0 or _without_progress(status) != _without_progress(self._told):
             self._tell()
-        elif self._later is None:
+        elif self._later is None and not self._closed:
             self._later = loop.call_later(wait_s, self._tell)
 
     def ended(self, event: PrintEnded) -> None:
         """Tell the end of a job, at once."""
-        self._listener(event)
+        if not self._closed:
+            self._listener(event)
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Tell nothing any more, also when an answer of before still comes."""
+        self._closed = True
+        self._no_timer()
+
+    def _no_timer(self) -> None:
         if self._later:
             self._later.cancel()
             self._later = None
 
     def _tell(self) -> None:
-        self.close()
-        if self.status != self._told:
+        self._no_timer()
+        if self.status != self._told and not self._closed:
             self._told, self._told_s = self.status, asyncio.get_running_loop().time()
             self._listener(StatusChanged(self.status))

@@ -12,18 +12,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from drivers.base import Capability, PrintEnded
+from drivers.base import Capability, PrintEnd, PrintEnded
 from drivers.errors import AddressError, AuthenticationError, Bilingual, DriverError, UnreachableError
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.connecting import Connecting
-from drivers.octoprint.machine import Doubt, Effect, Machine
+from drivers.octoprint.job import Doubt, Effect, OpenJob, Unwanted
+from drivers.octoprint.machine import Machine
 from drivers.octoprint.permissions import QUESTIONS, capabilities_by, missing
 from drivers.octoprint.publisher import Publisher
 from drivers.octoprint.push import Push, PushError, open_push
 from drivers.octoprint.reading import APART, Phase, PrintRecord, Reading, log_lines, question_of, reading_of_push, table_of
 from drivers.octoprint.terminal import ANSWER_S, Conversation
 from drivers.octoprint.timing import Timing
-from drivers.octoprint.workers import Workers
+from drivers.octoprint.workers import Workers, closed
+from gcode.texts import Told
 
 __all__ = ["Timing", "Watch"]
 
@@ -46,6 +48,7 @@ class Watch:
     ) -> None:
         self.machine = Machine(stall_s=timing.stall_s)
         self.version: str | None = None
+        self.closed = False
         self._client = client
         self._publisher = publisher
         self._timing = timing
@@ -60,6 +63,7 @@ class Watch:
         self._supervisor: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling = False
+        self._asked = self._believed = 0  # looks that began, and the newest of them that was believed
         self._push: Push | None = None
         self._push_wait_s = timing.push_wait_s
         self._session_s = 0.0
@@ -68,6 +72,8 @@ class Watch:
 
     async def open(self) -> None:
         """Begin watching; return when the printer is there, raise what kept the first attempt from it. Goes on either way."""
+        if self.closed:
+            raise closed()
         if self._first is None or self._first.done():
             self._first = asyncio.get_running_loop().create_future()
             self._first.add_done_callback(lambda first: first.cancelled() or first.exception())  # read, if nobody waits
@@ -81,16 +87,18 @@ class Watch:
 
     async def close(self) -> None:
         """End everything in the background."""
+        self.closed = True
+        self._publisher.close()
+        if self._first and not self._first.done():
+            self._first.set_exception(closed())
         tasks = [task for task in (self._supervisor, *self._tasks) if task]
         for task in tasks:
             task.cancel()
         self._client.close()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._first:
-            self._first.cancel()
         if self._workers:
             self._workers.close()
-        self._publisher.close()
+        self._news.set()
 
     def _share(self) -> Workers:
         if self._workers is None:
@@ -112,6 +120,9 @@ class Watch:
 
     def spawn(self, coroutine: Any) -> None:
         """Run a coroutine in the background until `close`; its `DriverError` is dropped, for the next look tells more."""
+        if self.closed:
+            coroutine.close()
+            return
         task: asyncio.Task[None] = asyncio.create_task(_quietly(coroutine))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -137,11 +148,14 @@ class Watch:
         """Ask OctoPrint what it does now, believe it and publish it."""
         for _ in range(3):
             events = self.machine.events
+            self._asked = asked = self._asked + 1
             reading = await self._read()
             if events == self.machine.events:  # else the answer may be older than an event that came meanwhile
                 break
-        self.machine.online, self.machine.note = True, None
-        self._take(self.machine.take_reading(reading, self.now_s()))
+        if asked > self._believed:  # else somebody asked later and was answered sooner
+            self._believed = asked
+            self.machine.online, self.machine.note = True, None
+            self._take(self.machine.take_reading(reading, self.now_s()))
         return reading
 
     async def _read(self) -> Reading:
@@ -161,7 +175,23 @@ class Watch:
         elif isinstance(effect, Doubt) and not self._settling:
             self._settling = True
             self.spawn(self._settle())
+        elif isinstance(effect, Unwanted):
+            self.spawn(self._withdraw(effect.job))
         self.publish()
+
+    async def _withdraw(self, job: OpenJob) -> None:
+        """Cancel a job that was cancelled before it was seen printing."""
+        if not job.unwanted or self.machine.job is not job:
+            return
+        job.unwanted, job.cancel_asked = False, True
+        try:
+            await self.call(self._client.cancel)
+        except DriverError:
+            job.unwanted = True  # the next look tries again
+
+    def tell_unbegun(self, job: str, why: DriverError) -> None:
+        """A job whose start was abandoned did not begin, and never will."""
+        self._publisher.ended(PrintEnded(job, PrintEnd.INTERRUPTED, Told(why.code, why.detail, why.detail_fr)))
 
     async def _settle(self) -> None:
         try:
@@ -175,14 +205,24 @@ class Watch:
         job = self.machine.job
         if job is None:
             return
+        for _ in range(3):
+            events, believed = self.machine.events, self._believed
+            reading, record = await self._remembered(job)
+            if self.machine.job is not job:
+                return
+            seen_since = self._believed > believed and self.machine.reading.active_with(job.path)
+            if events == self.machine.events and not seen_since:  # else it may just have begun: the answers are older than that
+                self._take(self.machine.judge(reading, record, self.now_s()))
+                return
+
+    async def _remembered(self, job: OpenJob) -> tuple[Reading, PrintRecord | None]:
         reading = await self.call(self._client.read_job)
         record = await self.call(self._client.read_record, job.path)
         if record == PrintRecord():
             await asyncio.sleep(self._timing.record_s)
             reading = await self.call(self._client.read_job)
             record = await self.call(self._client.read_record, job.path)
-        if self.machine.job is job:
-            self._take(self.machine.judge(reading, record, self.now_s()))
+        return reading, record
 
     # --- sessions -----------------------------------------------------------------------------------------------------------------
 

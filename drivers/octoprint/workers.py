@@ -18,7 +18,8 @@ URGENT_THREADS: Final = 4
 PER_PRINTER: Final = 2
 
 
-def _closed() -> UnreachableError:
+def closed() -> UnreachableError:
+    """The error of whoever asks a printer that was let go."""
     return UnreachableError(
         Bilingual("The printer was closed.", "L'imprimante a été fermée."),
         next_step=Bilingual("Open it again.", "Rouvrez-la."),
@@ -71,12 +72,12 @@ class Workers:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._pools is None and task is not None and not task.cancelling():
-                raise _closed() from None  # the pool gave up what waited in it; nobody cancelled who asked
+                raise closed() from None  # the pool gave up what waited in it; nobody cancelled who asked
             raise
 
     def _open(self) -> _Pools:
         if self._pools is None:
-            raise _closed()
+            raise closed()
         return self._pools
 
     def close(self) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from drivers.base import PrintEnd, PrintEnded, PrinterState, Prompt, Temperature
 from drivers.errors import Bilingual
-from drivers.octoprint.machine import Doubt, Machine
+from drivers.octoprint.job import Doubt
+from drivers.octoprint.machine import Machine
 from drivers.octoprint.reading import Phase, PrintRecord, Question, Reading, job_path
 
 OURS = job_path("job-1")

@@ -3,17 +3,19 @@
 import asyncio
 import inspect
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from drivers.base import Capability, DriverEvent, PrinterState, StatusChanged
+from drivers.base import Capability, DriverEvent, PrintEnded, PrinterState, StatusChanged
 from drivers.errors import AuthenticationError, NotAPrinterError, UnreachableError
 from drivers.octoprint.address import OctoPrintAddress
 from drivers.octoprint.client import Client
 from drivers.octoprint.publisher import Publisher
+from drivers.octoprint.reading import Phase, PrintRecord, Reading
 from drivers.octoprint.watch import Timing, Watch
 from tests.patience import PATIENCE_S
 from tests.unit.drivers.octoprint.fake import KEY, FakeOctoPrint
@@ -385,3 +387,93 @@ async def test_an_idle_printer_costs_few_requests(fake: FakeOctoPrint, address: 
     await asyncio.sleep(0.2)
     assert len(fake.asked) == asked
     await watch.close()
+
+
+# --- two things at once -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_newer_one(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a socket no event tells that it is old."""
+    answers = iter([(asyncio.Event(), Phase.OPERATIONAL), (asyncio.Event(), Phase.PRINTING)])
+    gates: list[asyncio.Event] = []
+
+    async def read() -> Reading:
+        gate, phase = next(answers)
+        gates.append(gate)
+        await gate.wait()
+        return Reading(phase, path="own.gcode")
+
+    monkeypatch.setattr(watched.watch, "_read", read)
+    older, newer = asyncio.create_task(watched.watch.look()), asyncio.create_task(watched.watch.look())
+    await watched.until(lambda: len(gates) == 2)
+    gates[1].set()
+    await newer
+    gates[0].set()
+    assert (await older).phase is Phase.OPERATIONAL
+    assert watched.watch.machine.reading.phase is Phase.PRINTING
+    assert watched.state is PrinterState.FOREIGN
+
+
+@pytest.mark.parametrize("has_socket", [True, False])
+async def test_a_job_that_begins_while_it_is_judged_has_not_ended(
+    fake: FakeOctoPrint, watched: Watched, monkeypatch: pytest.MonkeyPatch, has_socket: bool
+) -> None:
+    """OctoPrint was slow to begin: it is idle when it is asked, and prints before its record was read."""
+    path = "farm/job-1.gcode"
+    fake.has_socket = has_socket
+    fake.files[path] = {"path": path}
+    await watched.watch.open()
+    loop, watch = asyncio.get_running_loop(), watched.watch
+    client, real = watch._client, watch._client.read_record
+
+    def begins_meanwhile(asked: str) -> PrintRecord | None:
+        record = real(asked)
+        if fake.state == "Operational":
+            loop.call_soon_threadsafe(fake.tell_start, path)
+            while watch.machine.reading.phase is not Phase.PRINTING:
+                time.sleep(0.005)
+        return record
+
+    monkeypatch.setattr(client, "read_record", begins_meanwhile)
+    watch.machine.open("job-1", watch.now_s(), started=True)
+    async with asyncio.timeout(PATIENCE_S):
+        await watch.judge()
+    assert watch.machine.job is not None
+    assert not [event for event in watched.events if isinstance(event, PrintEnded)]
+    await watched.until(lambda: watched.state is PrinterState.PRINTING)
+
+
+async def test_nothing_is_told_or_begun_after_close(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that was on its way when we let go: the agent's ledger is closed by then."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def read() -> Reading:
+        asked.set()
+        await answered.wait()
+        return Reading(Phase.OPERATIONAL)
+
+    await watched.watch.open()
+    watched.watch.machine.open("job-1", watched.watch.now_s(), started=True)
+    monkeypatch.setattr(watched.watch, "_read", read)
+    looking = asyncio.create_task(watched.watch.look())
+    await asked.wait()
+    await watched.watch.close()
+    told = len(watched.events)
+    answered.set()
+    await looking  # it doubts now whether the job goes on
+    assert len(watched.events) == told
+    assert not watched.watch._tasks
+
+
+async def test_closing_while_it_connects_is_an_error_of_connect(fake: FakeOctoPrint, watched: Watched) -> None:
+    """Not a cancellation: whoever waits was not cancelled."""
+    fake.state = "Connecting"
+    opening = asyncio.create_task(watched.watch.open())
+    await watched.until(lambda: fake.count("POST", "/api/login"))
+    await watched.watch.close()
+    with pytest.raises(UnreachableError, match="closed"):
+        await opening
+    with pytest.raises(UnreachableError, match="closed"):
+        await watched.watch.open()
