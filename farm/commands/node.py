@@ -230,6 +230,14 @@ def status(config: _Config = None, data: _Data = None, as_json: _AsJson = False)
             say(line)
 
 
+def _printer_of(client: "PageClient", wanted: str) -> dict[str, Any]:
+    """How a printer of this node stands, by its name or id. Raises as `farm.commands.which.meant`."""
+    from farm.commands.which import PRINTER_HERE, meant  # noqa: PLC0415 - the agent needs none of it
+
+    printers: dict[str, dict[str, Any]] = {one["id"]: one for one in client.state()["printers"]}
+    return printers[meant(PRINTER_HERE, wanted, {key: str(one["name"]) for key, one in printers.items()})]
+
+
 @node_app.command()
 def collect(
     printer: Annotated[str, typer.Argument(help="The printer's name or id")],
@@ -241,7 +249,7 @@ def collect(
 ) -> None:
     """Take the parts of an ended job off a bed of this node: what is not good is scrap."""
     client = _page(config, data)
-    chosen = client.printer(client.state(), printer)
+    chosen = _printer_of(client, printer)
     occupation = chosen["occupation"]
     reference = occupation["job"] if occupation else None
     if reference is None or (job and job != reference["job"]):
@@ -267,7 +275,7 @@ def clear_bed(
 ) -> None:
     """Say that a bed of this node is clear, whatever was on it; no parts are counted."""
     client = _page(config, data)
-    chosen = client.printer(client.state(), printer)
+    chosen = _printer_of(client, printer)
     if chosen["occupation"] is None:
         raise ConflictError(
             Bilingual(f"Nothing is on the bed of {printer}.", f"Il n'y a rien sur le plateau de {printer}."),
@@ -296,7 +304,7 @@ def answer(
     from farm.commands.questions import choices_of  # noqa: PLC0415
 
     client = _page(config, data)
-    shown = client.printer(client.state(), printer)
+    shown = _printer_of(client, printer)
     prompt = asked(shown["name"], shown.get("prompt") and PromptNote.model_validate(shown["prompt"]))
     if not choice:
         show(shown["name"], prompt, as_json=as_json)

@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from farm.commands.client import FarmClient
 from farm.commands.speech import number_of, plain
 from farm.commands.vocabulary import PEOPLE
 from farm.errors import ConflictError, NotFoundError
-from farm.views import FarmView, PrinterView
 from gcode.texts import NOTHING, Bilingual, both
+
+if TYPE_CHECKING:
+    from farm.commands.client import FarmClient
+    from farm.views import FarmView, PrinterView
 
 _MOST_NAMED: Final = 5
 _NEAR: Final = 0.85  # a character or two of a name are wrong; ids made by chance are never so near to each other
@@ -35,6 +37,7 @@ class Kind:
 
 ORDER: Final = Kind("order", "de commande", "farm orders list")
 PRINTER: Final = Kind("printer", "d'imprimante", "farm status")
+PRINTER_HERE: Final = Kind("printer", "d'imprimante", "farm node status")
 NODE: Final = Kind("node", "de nœud", "farm nodes list")
 PROGRAM: Final = Kind("program", "de programme", "farm program list", least=6)
 REVISION: Final = Kind("revision", "de révision", "farm revision list", least=0)
@@ -123,13 +126,13 @@ def _ambiguous(kind: Kind, wanted: str, found: Sequence[str], *, named: bool) ->
     )
 
 
-def printer_names(farm: FarmView) -> dict[str, Bilingual]:
+def printer_names(farm: "FarmView") -> dict[str, Bilingual]:
     """What people call each printer, by its id: its name; where several have it with its node, and on one node with its id."""
     nodes = {node.id: PEOPLE.get(node.id, both(node.name)) for node in farm.nodes}
     several = Counter(view.name.casefold() for view in farm.printers)
     twice = Counter((view.name.casefold(), view.node) for view in farm.printers)  # two makers may have one name
 
-    def called(view: PrinterView) -> Bilingual:
+    def called(view: "PrinterView") -> Bilingual:
         node = nodes.get(view.node, both(view.node)) if twice[view.name.casefold(), view.node] == 1 else both(view.id)
         alone = several[view.name.casefold()] == 1
         return both(view.name) if alone else Bilingual(f"{view.name} ({node.en})", f"{view.name} ({node.fr})")
@@ -140,22 +143,22 @@ def printer_names(farm: FarmView) -> dict[str, Bilingual]:
 # --- of a running farm
 
 
-def order_of(client: FarmClient, wanted: str) -> str:
+def order_of(client: "FarmClient", wanted: str) -> str:
     """The id of an order. Raises as `meant`."""
     return meant(ORDER, wanted, _listed(client, "/orders"))
 
 
-def program_of(client: FarmClient, wanted: str) -> str:
+def program_of(client: "FarmClient", wanted: str) -> str:
     """The SHA-256 of a program; its name is its file's, and stands for nothing. Raises as `meant`."""
     return meant(PROGRAM, wanted, dict.fromkeys(_hashes(client), ""))
 
 
-def requester_of(client: FarmClient, wanted: str) -> str:
+def requester_of(client: "FarmClient", wanted: str) -> str:
     """The id of a requester, by its name too. Raises as `meant`."""
     return meant(REQUESTER, wanted, {row["id"]: row["name"] for row in client.get("/requesters")})
 
 
-def revision_of(client: FarmClient, wanted: str, design: str = "") -> str:
+def revision_of(client: "FarmClient", wanted: str, design: str = "") -> str:
     """The id of a revision; what is not a whole one is looked for in `design` (id or name), if that is said. Raises as `meant`."""
     designs = client.get("/designs")
     revisions = {key: "" for row in designs for key in row["revisions"]}
@@ -165,12 +168,12 @@ def revision_of(client: FarmClient, wanted: str, design: str = "") -> str:
     return meant(REVISION, wanted, own or revisions)
 
 
-def fact_of(client: FarmClient, wanted: str) -> str:
+def fact_of(client: "FarmClient", wanted: str) -> str:
     """The id of a fact that was set aside; one beyond those that are listed is taken as it is. ConflictError: several."""
     return if_known(FACT, wanted, _listed(client, "/set-aside", limit=1_000))
 
 
-def subject_of(client: FarmClient, wanted: str) -> str:
+def subject_of(client: "FarmClient", wanted: str) -> str:
     """What the audit may be about: a program, revision or requester; one that is gone is taken as it is. ConflictError: several."""
     revisions = {key: "" for row in client.get("/designs") for key in row["revisions"]}
     requesters = {row["id"]: row["name"] for row in client.get("/requesters")}
@@ -180,9 +183,9 @@ def subject_of(client: FarmClient, wanted: str) -> str:
     return wanted
 
 
-def _listed(client: FarmClient, path: str, **query: int) -> Things:
+def _listed(client: "FarmClient", path: str, **query: int) -> Things:
     return {row["id"]: "" for row in client.get(path, **query)}
 
 
-def _hashes(client: FarmClient) -> list[str]:
+def _hashes(client: "FarmClient") -> list[str]:
     return [row["sha256"] for row in client.get("/programs")]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from farm.addresses import is_loopback
 from farm.config import NodeSettings
-from farm.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError
+from farm.errors import ConfigurationError, ConflictError, UnreachableError
 from farm.node.page.local_page import noted_address, read_token, token_path, url_of
 from gcode.texts import Bilingual
 
@@ -53,18 +53,6 @@ class PageClient:
 
         """
         return self._ask("POST", f"/api/{action}", body)
-
-    def printer(self, state: dict[str, Any], name: str) -> dict[str, Any]:
-        """A printer by name or id. NotFoundError."""
-        found = [one for one in state["printers"] if name in {one["id"], one["name"]}]
-        if not found:
-            names = ", ".join(str(one["name"]) for one in state["printers"])
-            raise NotFoundError(
-                Bilingual(f"There is no printer {name!r} at this node.", f"Il n'y a pas d'imprimante {name!r} sur ce nœud."),
-                next_step=Bilingual(f"Its printers: {names or 'none'}.", f"Ses imprimantes : {names or 'aucune'}."),
-            )
-        printer: dict[str, Any] = found[0]
-        return printer
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         host = "127.0.0.1" if self.host in _ANYWHERE else self.host

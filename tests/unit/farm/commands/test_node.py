@@ -186,6 +186,17 @@ def test_a_question_in_our_own_words_is_in_the_person_s_language(beside: Beside,
     assert run(beside.folder, "answer", "left", "oui").endswith("left : répondu 'Oui'.\n")
 
 
+def test_a_printer_of_the_node_is_named_as_for_the_farm(beside: Beside) -> None:
+    beside.asks("Is it dry?", "Yes")
+    (printer,) = json.loads(run(beside.folder, "status", "--json"))["printers"]
+    for name in ("LEFT", printer["id"], printer["id"][-4:]):
+        assert "left asks: Is it dry?" in run(beside.folder, "answer", name)
+    with pytest.raises(NotFoundError) as refused:
+        run(beside.folder, "answer", "right")
+    assert str(refused.value) == "There is no printer right. `farm node status` names them."
+    assert refused.value.bilingual.fr == "Il n'y a pas d'imprimante right. `farm node status` les nomme."
+
+
 def test_what_a_machine_asks_cannot_steer_the_terminal(beside: Beside) -> None:
     beside.asks("Load \x1b[31m filament", "Go\x1b[2J")
     for words in (["answer", "left"], ["status"]):
