@@ -77,9 +77,14 @@ class VirtualPort:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poller = select.poll()  # of the bell, and of the pty while it is open
         self._poller.register(self._bell, select.POLLIN)
-        self._plug()
         self._thread = threading.Thread(target=self._serve, name=f"{name}-port", daemon=True)
-        self._thread.start()
+        try:
+            self._plug()
+            self._thread.start()
+        except BaseException:  # no pty more, no place for the link, no thread
+            self._unplug()
+            os.close(self._bell)
+            raise
 
     # -- for other threads
 
@@ -150,12 +155,13 @@ class VirtualPort:
 
     def _plug(self) -> str:
         self._unplug()
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        self.path = os.ttyname(slave)
-        os.close(slave)
-        os.set_blocking(master, False)
-        self._master = master
+        self._master, slave = os.openpty()
+        try:
+            tty.setraw(slave)
+            self.path = os.ttyname(slave)
+        finally:
+            os.close(slave)
+        os.set_blocking(self._master, False)
         if self._link:
             # Renamed into place, so that the link is there at once or not at all.
             fresh = self._link.with_name(f".{self._link.name}.new")

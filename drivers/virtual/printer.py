@@ -234,9 +234,14 @@ class VirtualPrinter:
             from drivers.marlin.printer import from_url as marlin_from_url  # noqa: PLC0415
 
             # A link that outlives replugging, as /dev/serial/by-id does for hardware.
-            self._folder = PortFolder()
-            link = self._folder.path / "printer"
-            self.port = make_port(self._settings, link=link)
+            folder = PortFolder()
+            link = folder.path / "printer"
+            try:
+                self.port = make_port(self._settings, link=link)
+            except BaseException:
+                folder.close()  # the next attempt makes another one
+                raise
+            self._folder = folder
             self._marlin = marlin_from_url(
                 # its seconds are shorter than ours, and so would be the time after which M85 stops it
                 urlsplit(f"marlin://{link}?baud={self._settings.strict_baud or 115_200}&deadman_s=0"),

@@ -20,6 +20,13 @@ PATIENCE_S = 20.0
 MakePort = Callable[..., VirtualPort]
 
 
+def test_a_link_that_cannot_be_made_leaves_nothing_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(FileNotFoundError):
+        VirtualPort(Firmware(), link=tmp_path / "missing" / "printer")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
 @pytest.fixture
 def make_port() -> Iterator[MakePort]:
     made: list[VirtualPort] = []

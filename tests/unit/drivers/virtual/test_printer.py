@@ -1,4 +1,7 @@
 import asyncio
+import errno
+import os
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -201,6 +204,25 @@ async def test_close_switches_the_printer_off(listener: Listener) -> None:
     with pytest.raises(UnreachableError):
         await printer.pause("job")
     await printer.close()
+
+
+async def test_a_machine_without_ptys_is_left_as_it_was(
+    printer: VirtualPrinter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_more() -> None:
+        raise OSError(errno.ENOSPC, "out of pty devices")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "openpty", none_more)
+        for _ in range(3):
+            with pytest.raises(OSError, match="out of pty devices"):
+                await printer.connect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert list(tmp_path.iterdir()) == []
+    await printer.connect()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 async def test_kill_of_the_firmware_reaches_the_driver(printer: VirtualPrinter, listener: Listener) -> None:
