@@ -13,7 +13,7 @@ from drivers.base import PrintEnd, PrinterState
 from drivers.errors import TransferError
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.form import UploadForm
-from drivers.octoprint.printer import KEEP_FILES
+from drivers.octoprint.starting import KEEP_FILES
 from farm.ids import new_id
 from tests.integration.conftest import MAX_UPLOAD_BYTES
 from tests.integration.octoprint_bench import LONG, Bench, connected, new_client, until

@@ -15,6 +15,7 @@ from tests.unit.drivers.octoprint.test_printer import PATH, Bench, bench
 
 __all__ = ["bench"]
 
+ANSWERED = {"/api/plugin/action_command_prompt", "/api/printer/command"}
 ASKS = "PLUGIN_ACTION_COMMAND_PROMPT_INTERACT"
 
 
@@ -39,6 +40,19 @@ async def test_capabilities_are_what_was_found(bench: Bench) -> None:
     assert {Capability.PROMPTS, Capability.CONSOLE, Capability.SNAPSHOT} <= bench.driver.info.capabilities
     for capability in bench.driver.info.capabilities & CAPABILITY_PROTOCOLS.keys():
         assert hasattr(bench.driver, CAPABILITY_PROTOCOLS[capability][0])
+
+
+@pytest.mark.parametrize("choices", [("Continue",), ()])
+async def test_two_clicks_on_one_question_do_not_answer_the_next_one(bench: Bench, choices: tuple[str, ...]) -> None:
+    """OctoPrint's command names no question, and the printer asks the next one as soon as it has the first answer."""
+    await session_with(bench, ASKS)
+    bench.fake.ask("Load filament", *choices)
+    await bench.until(lambda: bench.driver.status.prompt)
+    asked = bench.driver.status.prompt
+    assert asked is not None
+    await asyncio.gather(bench.driver.answer(asked.id, 0), bench.driver.answer(asked.id, 0))
+    answers = [path for method, path, _ in bench.fake.asked if method == "POST" and path in ANSWERED]
+    assert len(answers) == 1
 
 
 async def test_a_question_is_answered_once_by_its_id(bench: Bench) -> None:
@@ -133,6 +147,28 @@ async def test_the_console_sends_nothing_into_a_print(bench: Bench) -> None:
     assert bench.fake.count("POST", "/api/printer/command") == 0
 
 
+async def test_a_start_waits_until_a_line_of_the_console_is_answered(bench: Bench) -> None:
+    """The line was checked against an idle machine: it must not come into a print that began since."""
+    await session_with(bench, "MONITOR_TERMINAL")
+    bench.fake.log = ["Recv: ok"]
+    talking = asyncio.create_task(bench.driver.console("G28"))
+    await bench.until(lambda: True in listens(bench))
+    starting = asyncio.create_task(bench.start())
+    await asyncio.gather(talking, starting)
+    posts = [path for method, path, _ in bench.fake.asked if method == "POST"]
+    assert posts.index("/api/printer/command") < posts.index("/api/files/local")
+
+
+async def test_a_line_is_refused_while_a_start_is_on_its_way(bench: Bench) -> None:
+    await session_with(bench, "MONITOR_TERMINAL")
+    starting = asyncio.create_task(bench.start())
+    await asyncio.sleep(0)
+    with pytest.raises(PrinterBusyError):
+        await bench.driver.console("G28")
+    await starting
+    assert bench.fake.count("POST", "/api/printer/command") == 0
+
+
 async def test_without_a_socket_the_console_says_so(bench: Bench) -> None:
     bench.fake.has_socket = False
     await session_with_no_socket(bench)
@@ -177,6 +213,27 @@ async def test_mains_stay_on_while_the_nozzle_is_hot_or_nobody_knows(bench: Benc
         await bench.driver.power(on=False)
     assert caught.value.detail != caught.value.detail_fr
     assert bench.fake.power is True
+
+
+async def test_a_start_waits_until_the_mains_are_switched(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were found cold and idle: nothing may begin between that and the switch."""
+    await powered(bench, on=True)
+    client, real, checked = bench.driver._client, bench.driver._client.read_temperatures, threading.Event()
+
+    def slow() -> Any:
+        checked.set()
+        for _ in range(50):
+            if not bench.fake.count("POST", "/api/files/local"):
+                threading.Event().wait(0.01)
+        return real()
+
+    monkeypatch.setattr(client, "read_temperatures", slow)
+    switching = asyncio.create_task(bench.driver.power(on=False))
+    await bench.until(checked.is_set)
+    starting = asyncio.create_task(bench.start())
+    await asyncio.gather(switching, starting)
+    switched = next(place for place, asked in enumerate(bench.fake.asked) if asked[2] == {"command": "turnPSUOff"})
+    assert switched < bench.fake.asked.index(next(asked for asked in bench.fake.asked if asked[1] == "/api/files/local"))
 
 
 @pytest.mark.parametrize("path", [PATH, "own.gcode"])

@@ -427,10 +427,12 @@ async def test_a_job_that_begins_while_it_is_judged_has_not_ended(
     await watched.watch.open()
     loop, watch = asyncio.get_running_loop(), watched.watch
     client, real = watch._client, watch._client.read_record
+    asked_for: list[PrintRecord | None] = []
 
     def begins_meanwhile(asked: str) -> PrintRecord | None:
         record = real(asked)
-        if fake.state == "Operational":
+        asked_for.append(record)
+        if len(asked_for) == 2:  # the last look before the verdict
             loop.call_soon_threadsafe(fake.tell_start, path)
             while watch.machine.reading.phase is not Phase.PRINTING:
                 time.sleep(0.005)
