@@ -39,6 +39,12 @@ from gcode.texts import Bilingual, Told
 from scheduler.model import Verdict
 
 MEDIA_TYPE: Final = "application/problem+json"
+_CHECKS_FR: Final = {
+    "store": "la base de données",
+    "broker": "le courtier",
+    "scheduler": "la planification",
+    "live": "les nouvelles en direct",
+}
 _MAX_INSTANCE: Final = 300  # characters of the path that are said back
 
 
@@ -61,6 +67,7 @@ class Problem(BaseModel):
     next_step_fr: str = ""
     errors: list[dict[str, str]] = []
     checks: dict[str, str] = {}
+    checks_fr: dict[str, str] = {}
     findings: list[FindingView] = []
     verdicts: dict[str, Verdict] = {}
 
@@ -131,20 +138,22 @@ class ThrottledError(RequestError):
 
 
 class NotReadyError(RequestError):
-    """The daemon runs but cannot do its work. `checks` says what is wrong."""
+    """The daemon runs but cannot do its work. `checks` says what is wrong, `checks_fr` in French."""
 
     code = "not-ready"
     status = 503
 
-    def __init__(self, checks: dict[str, str]) -> None:
-        failing = ", ".join(name for name, result in checks.items() if not result.startswith("ok"))
+    def __init__(self, checks: dict[str, str], checks_fr: dict[str, str]) -> None:
+        failing = [name for name, result in checks.items() if not result.startswith("ok")]
+        en, fr = ", ".join(failing), ", ".join(_CHECKS_FR.get(name, name) for name in failing)
         super().__init__(
-            Bilingual(f"Not ready: {failing or 'the daemon'}.", f"Pas prêt : {failing or 'le démon'}."),
+            Bilingual(f"Not ready: {en or 'the daemon'}.", f"Pas prêt : {fr or 'le démon'}."),
             next_step=Bilingual(
                 "Look at the checks, and at the log of the daemon.", "Regardez les vérifications, et le journal du démon."
             ),
         )
         self.checks = checks
+        self.checks_fr = checks_fr
 
 
 STATUSES: Final[dict[type[FarmError], int]] = {
@@ -256,7 +265,7 @@ def from_error(error: FarmError, instance: str) -> Response:
 
 def _more(error: FarmError) -> dict[str, Any]:
     if isinstance(error, NotReadyError):
-        return {"checks": error.checks}
+        return {"checks": error.checks, "checks_fr": error.checks_fr}
     return {"findings": error.findings, "verdicts": error.verdicts} if isinstance(error, RejectedError) else {}
 
 

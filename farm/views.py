@@ -332,10 +332,11 @@ class FarmView(View):
 
 
 class HealthView(View):
-    """Whether the daemon can do its work. `checks`: name -> "ok", "ok, ..." with some, or what is wrong."""
+    """Whether the daemon can do its work. `checks`: name -> "ok", "ok, ..." with some, or what is wrong; `checks_fr`: in French."""
 
     ready: bool
     checks: dict[str, str]
+    checks_fr: dict[str, str] = {}
 
 
 class CommandAccepted(View):

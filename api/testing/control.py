@@ -35,7 +35,7 @@ from farm.views import (
     PrinterView,
     ProgramView,
 )
-from gcode.texts import Bilingual, told
+from gcode.texts import Bilingual, both, told
 from scheduler.model import BedState, JobOutcome, OccupationKind
 
 _Row = TypeVar("_Row")
@@ -168,7 +168,9 @@ class MemoryControl(MemoryLibrary, MemoryRecovery, MemoryNodes, MemoryQuestions)
 
     def health(self) -> HealthView:
         """Ready when every check is ok."""
-        return HealthView(ready=all(check == "ok" for check in self.health_checks.values()), checks=self.health_checks)
+        checks_fr = {name: both(check).fr for name, check in self.health_checks.items()}
+        ready = all(check == "ok" for check in self.health_checks.values())
+        return HealthView(ready=ready, checks=self.health_checks, checks_fr=checks_fr)
 
     def alarms(self) -> list[AlarmView]:
         """What the test put there."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from farm.bus.many import BrokerState
 from farm.daemon.alarms import Alarms
-from gcode.texts import Bilingual, both
+from gcode.texts import Bilingual, Told, both
 
 LOST: Final = "broker-lost"
 PARTLY: Final = "broker-partly-lost"
@@ -58,12 +58,16 @@ def _partly(count: int, total: int, away: Bilingual) -> Bilingual:
     )
 
 
-def check(brokers: Sequence[BrokerState]) -> str:
+def check(brokers: Sequence[BrokerState]) -> Told:
     """`ok` when all are connected, `ok, 1 of 2 connected` when the farm works with some, else what is wrong."""
     count = sum(one.connected for one in brokers)
     if not count:
-        return "not connected"
-    return "ok" if count == len(brokers) else f"ok, {count} of {len(brokers)} connected"
+        return Told("broker", "not connected", "non connecté")
+    total = len(brokers)
+    if count == total:
+        return Told("broker", "ok", "ok")
+    connected_fr = "connecté" if count == 1 else "connectés"
+    return Told("broker", f"ok, {count} of {total} connected", f"ok, {count} sur {total} {connected_fr}")
 
 
 def _listed(away: Sequence[BrokerState]) -> Bilingual:

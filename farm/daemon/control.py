@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from farm import enrolment
 from farm.bus import messages
@@ -45,12 +46,13 @@ from farm.views import (
     SetAsideView,
     TakeOverView,
 )
-from gcode.texts import Bilingual
+from gcode.texts import LANGUAGES, Bilingual, both
 from scheduler.draft import Draft
 from scheduler.model import Job
 
 _log = get_logger(__name__)
 _MAX_JOBS = 1_000
+_FENCED: Final = Bilingual("fenced: this daemon only watches", "à l'écart : ce démon ne fait que regarder")
 PEOPLE = "people"  # the node of makers who print by hand, in this process
 
 
@@ -104,12 +106,13 @@ class DaemonControl(LibraryControl):
 
     def health(self) -> HealthView:
         """Whether the store, the broker and the scheduler work."""
-        checks = {
-            "store": self._engine.store_trouble or "ok",
-            "broker": brokers.check(self._bus.brokers),
-            "scheduler": "fenced: this daemon only watches" if self._engine.world.fenced else self._engine.trouble or "ok",
+        found = {
+            "store": both(self._engine.store_trouble or "ok"),
+            "broker": both(brokers.check(self._bus.brokers)),
+            "scheduler": _FENCED if self._engine.world.fenced else both(self._engine.trouble or "ok"),
         }
-        return HealthView(ready=all(found.startswith("ok") for found in checks.values()), checks=checks)
+        checks, checks_fr = ({name: said.spoken(language) for name, said in found.items()} for language in LANGUAGES)
+        return HealthView(ready=all(said.startswith("ok") for said in checks.values()), checks=checks, checks_fr=checks_fr)
 
     def alarms(self) -> list[AlarmView]:
         """What a person must see."""

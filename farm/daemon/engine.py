@@ -27,7 +27,7 @@ from farm.errors import FarmError, InvalidError, StoreFullError
 from farm.ids import new_id
 from farm.log import get_logger
 from farm.store.repository import Change, Delete, Put, SetMeta
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 from scheduler.decisions import carry_out
 from scheduler.draft import Draft, Forgotten
 from scheduler.model import Allocation, DesiredVersion, Durable, Job, Rules, SetAside
@@ -45,6 +45,7 @@ _RECONCILE_MOST_REAL_S: Final = 2.0
 _DECIDING_SHARE: Final = 5  # a big farm's decision takes long: a fifth of the loop's time at most goes into it while messages wait
 _FULL_RETRY_REAL_S: Final = 2.0
 _FULL_RETRY_MOST_REAL_S: Final = 30.0
+_DISK_FULL: Final = Told("store-full", "disk full", "disque plein")
 _STOPPED: Final = Bilingual(
     "The daemon is ending, or its loop has failed: nothing was changed.",
     "Le démon s'arrête, ou sa boucle a échoué : rien n'a été changé.",
@@ -213,9 +214,10 @@ class Engine:
     @property
     def store_trouble(self) -> str:
         """What is wrong with the store, in one line; empty when nothing is."""
-        if self._store_error is None:
+        error = self._store_error
+        if error is None:
             return ""
-        return "disk full" if isinstance(self._store_error, StoreFullError) else self._store_error.detail
+        return _DISK_FULL if isinstance(error, StoreFullError) else Told(error.code, error.detail, error.detail_fr)
 
     @property
     def blind(self) -> Blind | None:

@@ -10,7 +10,7 @@ from typing import Final
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
 from farm.log import get_logger
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, Told
 
 _log = get_logger(__name__)
 _FIRST_REAL_S: Final = 0.5
@@ -46,7 +46,7 @@ class Guard:
     def failed(self, error: BaseException) -> None:
         """Something unforeseen happened: logged with its trace once, and shown until `recovered`."""
         self._failures += 1
-        self.trouble = f"failing: {error!r}"[:300]
+        self.trouble = Told(self._code, f"failing: {error!r}"[:300], f"en échec : {error!r}"[:300])
         name_fr = _NAMES_FR.get(self._name, self._name)
         text = Bilingual(f"The {self._name} fails: {error!r}."[:500], f"{name_fr} échoue : {error!r}."[:500])
         if self._alarms.begin(self._code, text, _STEP, self._clock.wall_s()):
@@ -56,7 +56,7 @@ class Guard:
     def ended(self, error: BaseException | None) -> None:
         """The loop is no more, and nothing will start it again."""
         self.failed(error or RuntimeError("it ended"))
-        self.trouble = f"ended: {error!r}"[:300]
+        self.trouble = Told(self._code, f"ended: {error!r}"[:300], f"arrêtée : {error!r}"[:300])
 
     def recovered(self) -> None:
         """A whole round went well."""

@@ -34,6 +34,7 @@ SAME = frozenset(
         "console",
         "filament",
         "mosquitto",
+        "ok",
         "pause",
         "pauses",
         "pip install 'essaim[daemon]'",

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 from farm.bus.many import BrokerState
 from farm.daemon import brokers
 from farm.daemon.alarms import Alarms
-from gcode.texts import Told
+from gcode.texts import Told, both
 
 A, B, C = (BrokerState(f"{name}:1883", connected=True) for name in "abc")
 
@@ -27,13 +27,14 @@ def test_a_broker_that_was_not_tried_yet_is_no_alarm() -> None:
     new = BrokerState("b:1883", connected=False)
     assert shown(Alarms(), [A, new]) == []
     assert shown(Alarms(), [new]) == []
-    assert brokers.check([new]) == "not connected"
+    assert both(brokers.check([new])) == ("not connected", "non connecté")
 
 
 def test_one_of_several_is_named_and_the_farm_is_ready() -> None:
     alarms = Alarms()
     assert shown(alarms, [A, gone(B)]) == [("broker-partly-lost", "1 of 2 brokers is connected; not b:1883 (No broker answers).")]
-    assert brokers.check([A, gone(B)]) == "ok, 1 of 2 connected"
+    assert both(brokers.check([A, gone(B)])) == ("ok, 1 of 2 connected", "ok, 1 sur 2 connecté")
+    assert both(brokers.check([A, A, gone(B)])) == ("ok, 2 of 3 connected", "ok, 2 sur 3 connectés")
     assert shown(alarms, [A, gone(B), C])[0][1].startswith("2 of 3 brokers are connected")
     assert shown(alarms, [A, B]) == []
 

@@ -127,7 +127,12 @@ async def test_health_names_what_is_wrong(farm: Farm, control: DaemonControl) ->
     health = control.health()
     assert not health.ready
     assert all(found != "ok" for found in health.checks.values())
-    assert set(health.checks) == {"store", "broker", "scheduler"}
+    assert health.checks == {"store": "disk full", "broker": "not connected", "scheduler": "fenced: this daemon only watches"}
+    assert health.checks_fr == {
+        "store": "disque plein",
+        "broker": "non connecté",
+        "scheduler": "à l'écart : ce démon ne fait que regarder",
+    }
 
 
 async def test_a_loop_that_fails_is_no_health(farm: Farm, control: DaemonControl) -> None:
@@ -135,6 +140,8 @@ async def test_a_loop_that_fails_is_no_health(farm: Farm, control: DaemonControl
     health = control.health()
     assert not health.ready
     assert "unforeseen" in health.checks["scheduler"]
+    assert health.checks_fr["scheduler"].startswith("arrêtée : KeyError")
+    assert (health.checks["store"], health.checks_fr["store"]) == ("ok", "ok")
 
 
 async def test_jobs_come_from_memory_and_from_the_store(farm: Farm, control: DaemonControl) -> None:

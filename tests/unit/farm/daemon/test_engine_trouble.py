@@ -13,6 +13,7 @@ from farm.daemon.inbox import Request
 from farm.daemon.presenter import Presenter
 from farm.daemon.world import NEVER
 from farm.errors import FarmError, InvalidError, StoreFullError
+from gcode.texts import both
 from scheduler.draft import Draft
 from scheduler.model import Stock
 from tests.patience import PATIENCE_S
@@ -170,6 +171,7 @@ async def test_a_file_system_that_became_read_only_stops_nothing_for_good(farm: 
     assert refused.value.code == "store-failed"
     assert farm.alarms == ["store-failed"]
     assert "readonly" in farm.engine.store_trouble
+    assert both(farm.engine.store_trouble).fr != farm.engine.store_trouble
     assert not loop.done()
     with farm.store._writer.connect() as connection:
         connection.connection.driver_connection.execute("PRAGMA query_only=0")  # type: ignore[union-attr] # as above

@@ -7,6 +7,7 @@ import pytest
 from farm.clock import Clock
 from farm.daemon.alarms import Alarms
 from farm.daemon.guard import Guard
+from gcode.texts import both
 
 
 class Watched:
@@ -49,6 +50,7 @@ async def test_after_a_round_that_went_well_the_trouble_is_over_and_waits_are_sh
     watched = Watched()
     watched.guard.failed(KeyError("unforeseen"))
     assert "unforeseen" in watched.guard.trouble
+    assert both(watched.guard.trouble) == ("failing: KeyError('unforeseen')", "en échec : KeyError('unforeseen')")
     watched.guard.recovered()
     watched.guard.recovered()
     assert (watched.guard.trouble, watched.codes, watched.touched) == ("", [], 2)
@@ -59,4 +61,5 @@ def test_a_loop_that_ended_is_never_well() -> None:
     watched = Watched()
     watched.guard.ended(None)
     assert watched.guard.trouble.startswith("ended")
+    assert both(watched.guard.trouble).fr == "arrêtée : None"
     assert watched.codes == ["scheduler-failed"]
