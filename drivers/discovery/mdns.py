@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from drivers.errors import Bilingual, DriverError
+from drivers.system_words import system_words
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -156,10 +157,11 @@ def find_octoprints(seconds: float, interfaces: list[str] | None = None) -> list
     try:
         zeroconf = Zeroconf(interfaces=interfaces or InterfaceChoice.All)
     except OSError as error:
+        why = system_words(error)
         raise DiscoveryError(
             Bilingual(
-                f"OctoPrints are not looked for: the network cannot be used ({error.strerror}).",
-                f"Les OctoPrint ne sont pas cherchés : le réseau ne peut pas être utilisé ({error.strerror}).",
+                f"OctoPrints are not looked for: the network cannot be used ({why.en}).",
+                f"Les OctoPrint ne sont pas cherchés : le réseau ne peut pas être utilisé ({why.fr}).",
             ),
             next_step=Bilingual("Check the network of this computer.", "Vérifiez le réseau de cet ordinateur."),
         ) from error

@@ -24,6 +24,7 @@ from drivers.errors import (
     UnreachableError,
 )
 from drivers.marlin import ports
+from drivers.system_words import system_words
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 READ_BYTES: Final = 65_536
 MAX_UNSENT_BYTES: Final = 65_536  # we send line by line: more means that nobody reads
 _VMIN: Final = 6
+_UNSAID: Final = Bilingual("the system does not say why", "le système ne dit pas pourquoi")
+_FULL: Final = Bilingual("the port takes no bytes any more", "le port ne prend plus rien")
+_HUNG_UP: Final = Bilingual("the port hung up", "le port a raccroché")
+_PULLED: Final = Bilingual("unplugged, or switched off", "câble débranché ou imprimante éteinte")
 
 
 def open_port(device: str, baud: int) -> "Serial":
@@ -113,10 +118,9 @@ def _no_port(device: str) -> DriverError:
 def _unsettled(error: Exception, number: int | None, device: str) -> DriverError:
     if "configure port" in str(error):  # pyserial drops the errno of tcgetattr here
         return _no_port(device)
-    reason = os.strerror(number) if number else "the system does not say why"
-    reason_fr = os.strerror(number) if number else "le système ne dit pas pourquoi"
+    reason = system_words(OSError(number, os.strerror(number))) if number else _UNSAID
     return UnreachableError(
-        Bilingual(f"{device} cannot be opened: {reason}.", f"{device} ne peut pas être ouvert : {reason_fr}."),
+        Bilingual(f"{device} cannot be opened: {reason.en}.", f"{device} ne peut pas être ouvert : {reason.fr}."),
         next_step=Bilingual("Plug the printer in again and check the cable.", "Rebranchez l'imprimante et vérifiez le câble."),
     )
 
@@ -157,10 +161,15 @@ def _holder(device: str) -> str | None:
     return None
 
 
+def _why_gone(error: OSError) -> Bilingual:
+    """What an error of an open port means: EIO is no word of a disk here."""
+    return _PULLED if error.errno in {errno.EIO, errno.ENXIO, errno.ENODEV} else system_words(error)
+
+
 class Link:
     """An open port on the event loop. `received` gets bytes; `lost` is told once, with the reason, when the port is gone."""
 
-    def __init__(self, port: "Serial", received: Callable[[bytes], None], lost: Callable[[str], None]) -> None:
+    def __init__(self, port: "Serial", received: Callable[[bytes], None], lost: Callable[[Bilingual], None]) -> None:
         self._port = port
         self._descriptor: int = port.fileno()
         self._received = received
@@ -182,7 +191,7 @@ class Link:
             data = data[sent:]
         self._unsent += data
         if len(self._unsent) > MAX_UNSENT_BYTES:
-            self._fail("the port takes no bytes any more")
+            self._fail(_FULL)
         elif not self._waiting:
             self._writable()
 
@@ -199,7 +208,7 @@ class Link:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._fail(_why_gone(error))
             return
         del self._unsent[:sent]
         if bool(self._unsent) is not self._waiting:
@@ -218,14 +227,14 @@ class Link:
         except BlockingIOError:
             return
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._fail(_why_gone(error))
             return
         if data:
             self._received(data)
         else:
-            self._fail("the port hung up")
+            self._fail(_HUNG_UP)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: Bilingual) -> None:
         if self._open:
             self._detach()
             self._lost(reason)

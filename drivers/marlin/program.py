@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from drivers.errors import Bilingual, TransferError
 from drivers.marlin.lines import LineError, ProgramLine, prepare
+from drivers.system_words import system_words
 
 BATCH_LINES: Final = 512
 MAX_LINE_BYTES: Final = 1024 * 1024  # slicers write their whole configuration as one comment line
@@ -93,11 +94,9 @@ class ProgramReader:
         try:
             return self._read()
         except OSError as error:
+            why = system_words(error)
             raise TransferError(
-                Bilingual(
-                    f"The file {self._path} cannot be read: {error.strerror}.",
-                    f"Le fichier {self._path} est illisible : {error.strerror}.",
-                ),
+                Bilingual(f"The file {self._path} cannot be read: {why.en}.", f"Le fichier {self._path} est illisible : {why.fr}."),
                 next_step=Bilingual("Check that it exists and may be read.", "Vérifiez qu'il existe et qu'il peut être lu."),
             ) from error
 

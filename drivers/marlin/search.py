@@ -15,6 +15,7 @@ from drivers.marlin.identity import ASK, GREETING_S
 from drivers.marlin.link import Link, keep_on_close
 from drivers.marlin.replies import Kind, understand
 from drivers.marlin.strangers import is_noise, is_text, not_a_printer, recognise
+from drivers.marlin.telling import went_away
 from drivers.marlin.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class BaudSearch:
         self._tell = tell
         self._ear = _Ear()
         self._loop = asyncio.get_running_loop()
-        self._lost: asyncio.Future[str] = self._loop.create_future()
+        self._lost: asyncio.Future[Bilingual] = self._loop.create_future()
         self._best = b""  # the most telling of what was heard
 
     async def find(self, first: int) -> int:
@@ -225,18 +226,14 @@ class BaudSearch:
                 async with asyncio.timeout(left_s):
                     await self._ear.news.wait()
             if self._lost.done():
-                reason = self._lost.result()
-                raise UnreachableError(
-                    Bilingual(f"{self._device} went away: {reason}.", f"{self._device} a disparu : {reason}."),
-                    next_step=Bilingual("Check cable and power.", "Vérifiez le câble et l'alimentation."),
-                )
+                raise went_away(self._device, self._lost.result())
         return self._ear.sane
 
     def _heard(self, data: bytes) -> None:
         self._transcript.heard(data, self._loop.time())
         self._ear.take(data)
 
-    def _gone(self, reason: str) -> None:
+    def _gone(self, reason: Bilingual) -> None:
         if not self._lost.done():
             self._lost.set_result(reason)
             self._ear.news.set()

@@ -37,6 +37,8 @@ FLUSH_S: Final = 0.25  # progress and bookmarks while moves stream: nobody needs
 CONNECT_S: Final = 40.0  # opening, boot loader and identification end long before; longer is a machine at something long
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 10.0
+_OTHER_SPEED: Final = Bilingual("its speed is another now", "sa vitesse a changé")
+_CHATTER: Final = Bilingual("it talks without end", "il parle sans fin")
 SAFE_S: Final = 6.0  # for `close` in mid-print: a firmware without emergency parser may be busy heating for minutes
 HELD_S: Final = 3.0  # of a machine that waits for a person: M0 ends before; a change of filament takes 8 to 31 s
 STOPPED_S: Final = 3.5  # M112, two seconds later M112 and the reset line; with SAFE_S less than the ten seconds of `Driver.close`
@@ -72,7 +74,7 @@ class Shell:
         self._listener = guarded(listener)
         self._transcript = Transcript()
         self._port = PortOpener(device, baud, self._transcript)
-        self._lost: asyncio.Future[str] | None = None
+        self._lost: asyncio.Future[Bilingual] | None = None
         self._protocol = Protocol(deadman_s=self._options.deadman_s)
         self._boot = recovery.boot_id()
         self._watch = asyncio.Event()  # something happened
@@ -222,7 +224,7 @@ class Shell:
             self._link = self._serial = None
             await self._run(close_port, link.detach())
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: Bilingual) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(reason)
 
@@ -313,7 +315,7 @@ class Shell:
             case NotUnderstood():
                 self._connected(self._port.not_understood(self._now_s()))
                 if self._port.must_search:
-                    self._lose("its speed is another now")
+                    self._lose(_OTHER_SPEED)
             case Refused():
                 self._connected(telling.refused(self._device, event))
             case ResetWanted():
@@ -342,7 +344,7 @@ class Shell:
         self._connected(
             NotAPrinterError(Bilingual(found.meaning_en, found.meaning_fr), next_step=Bilingual(found.action_en, found.action_fr))
         )
-        self._lose("it talks without end")
+        self._lose(_CHATTER)
 
     async def _until(self, done: Callable[[], bool], limit_s: float) -> bool:
         """Wait until `done`; False when it did not come in time."""

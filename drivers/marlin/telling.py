@@ -117,10 +117,10 @@ def long_at_something(device: str) -> PrinterBusyError:
     )
 
 
-def went_away(device: str, reason: str) -> UnreachableError:
+def went_away(device: str, reason: Bilingual) -> UnreachableError:
     """The port is gone."""
     return UnreachableError(
-        Bilingual(f"{device} went away: {reason}.", f"{device} a disparu : {reason}."),
+        Bilingual(f"{device} went away: {reason.en}.", f"{device} a disparu : {reason.fr}."),
         next_step=Bilingual("Check cable and power.", "Vérifiez le câble et l'alimentation."),
     )
 

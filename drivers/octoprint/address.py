@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from drivers.errors import AddressError, Bilingual
+from drivers.system_words import system_words
 
 _EXAMPLE: Final = "octoprint+http://octopi.local:5000?key_file=/etc/essaim/printer1.key"
 _SCHEMES: Final = {"octoprint+http": "http", "octoprint+https": "https"}
@@ -77,9 +78,10 @@ class OctoPrintAddress:
             with self.key_file.open("rb") as file:
                 content = file.read(_MAX_KEY_FILE_BYTES + 1)
         except OSError as error:
+            why = system_words(error)
             detail = Bilingual(
-                f"The key file {self.key_file} cannot be read: {error.strerror}.",
-                f"Le fichier de clé {self.key_file} est illisible : {error.strerror}.",
+                f"The key file {self.key_file} cannot be read: {why.en}.",
+                f"Le fichier de clé {self.key_file} est illisible : {why.fr}.",
             )
             raise AddressError(detail, next_step=_KEY_STEPS) from error
         key = content.decode("ascii", "replace").strip()

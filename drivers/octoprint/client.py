@@ -37,6 +37,7 @@ from drivers.octoprint.reading import (
     text_of,
 )
 from drivers.octoprint.transport import TIMEOUT_S, URL_STEP, Transport
+from drivers.system_words import system_words
 
 __all__ = ["PERMISSIONS", "AnswerError", "Client", "Login", "refusal"]
 
@@ -375,9 +376,8 @@ class Client(OctoRest):  # type: ignore[misc]  # octorest has no types
                 self._deliver(form, job, size_bytes)
                 return form.commands
         except OSError as error:
-            detail = Bilingual(
-                f"The G-code file cannot be read: {error.strerror}.", f"Le fichier G-code est illisible : {error.strerror}."
-            )
+            why = system_words(error)
+            detail = Bilingual(f"The G-code file cannot be read: {why.en}.", f"Le fichier G-code est illisible : {why.fr}.")
             raise TransferError(detail, next_step=_FILE_STEP) from error
 
     def _check_room(self, size_bytes: int) -> None:

@@ -23,6 +23,7 @@ from drivers.octoprint.client import AnswerError, Client, refusal
 from drivers.octoprint.permissions import PERMISSIONS, missing, too_many
 from drivers.octoprint.reading import table_of, text_of
 from drivers.octoprint.transport import Answer
+from drivers.system_words import system_words
 
 APP: Final = "Essaim"  # what OctoPrint shows its owner, and lists under Application Keys
 POLL_S: Final = 1.0
@@ -280,7 +281,8 @@ def _write(path: Path, key: str) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        detail = Bilingual(f"The key file {path} cannot be written: {error.strerror}.", f"Le fichier {path} : {error.strerror}.")
+        why = system_words(error)
+        detail = Bilingual(f"The key file {path} cannot be written: {why.en}.", f"Impossible d'écrire la clé {path} : {why.fr}.")
         raise AddressError(detail, next_step=Bilingual("Choose another place.", "Choisissez un autre endroit.")) from error
 
 

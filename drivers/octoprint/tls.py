@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from drivers.errors import AddressError, Bilingual, UnreachableError
 from drivers.octoprint.reach import hurry
+from drivers.system_words import system_words
 
 _CA_STEP: Final = Bilingual(
     "Name the file of its certificate authority with ca_file=, or use octoprint+http:// in a network you trust.",
@@ -23,6 +24,7 @@ _PLAIN_STEP: Final = Bilingual(
     "Check the port, or begin the printer's URL with octoprint+http://.",
     "Vérifiez le port, ou commencez l'URL de l'imprimante par octoprint+http://.",
 )
+_NO_CERTIFICATE: Final = Bilingual("no certificate in it", "il ne contient pas de certificat")
 _EXPIRED: Final = Bilingual("OctoPrint's certificate has expired.", "Le certificat d'OctoPrint a expiré.")
 _TOO_NEW: Final = Bilingual("OctoPrint's certificate is not valid yet.", "Le certificat d'OctoPrint n'est pas encore valable.")
 _SELF: Final = Bilingual(
@@ -81,10 +83,10 @@ def context_for(ca_file: Path | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     except OSError as error:  # ssl.SSLError is one
-        english, french = error.strerror or "no certificate in it", error.strerror or "il ne contient pas de certificat"
+        why = _NO_CERTIFICATE if isinstance(error, ssl.SSLError) else system_words(error)
         detail = Bilingual(
-            f"The certificate authority's file {ca_file} cannot be used: {english}.",
-            f"Le fichier d'autorité de certification {ca_file} est inutilisable : {french}.",
+            f"The certificate authority's file {ca_file} cannot be used: {why.en}.",
+            f"Le fichier d'autorité de certification {ca_file} est inutilisable : {why.fr}.",
         )
         step = Bilingual(
             "Write the authority's certificate into it, in PEM format.", "Mettez-y le certificat de l'autorité, au format PEM."

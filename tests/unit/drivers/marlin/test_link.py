@@ -13,6 +13,7 @@ from serial import Serial, SerialException
 
 from drivers.errors import (
     AddressError,
+    Bilingual,
     BusyPortError,
     DriverError,
     NotAPrinterError,
@@ -70,7 +71,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self.reasons: list[str] = []
+        self.reasons: list[Bilingual] = []
 
     def link(self, port: Serial) -> Link:
         return Link(port, self.data.extend, self.reasons.append)
@@ -108,7 +109,7 @@ async def test_a_port_that_takes_nothing_is_lost_and_not_memory(pty: Pty, port: 
     for _ in range(20):
         link.write(b"x" * (MAX_UNSENT_BYTES // 4))
     assert len(ear.reasons) == 1
-    assert "takes no bytes" in ear.reasons[0]
+    assert ear.reasons == [("the port takes no bytes any more", "le port ne prend plus rien")]
     link.detach()
 
 

@@ -77,7 +77,7 @@ def test_a_refusal_carries_its_reason_and_advice() -> None:
 def test_errors_have_both_languages() -> None:
     for error in (
         telling.long_at_something("/dev/x"),
-        telling.went_away("/dev/x", "EIO"),
+        telling.went_away("/dev/x", Bilingual("unplugged", "débranché")),
         telling.no_contact("/dev/x"),
         telling.not_here_yet("/dev/x"),
     ):

@@ -95,8 +95,10 @@ def test_a_file_without_a_key_is_refused_and_not_repeated(tmp_path: Path, conten
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AddressError, match="No such file"):
+    with pytest.raises(AddressError, match="No such file") as caught:
         parse(f"octoprint+http://h?key_file={tmp_path}/none").read_key()
+    assert "n'existe pas" in caught.value.detail_fr
+    assert "No such" not in caught.value.detail_fr
 
 
 @pytest.mark.parametrize(
