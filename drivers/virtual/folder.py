@@ -1,4 +1,4 @@
-"""The temporary folder of a virtual printer's port, and those that killed processes left behind.
+"""Temporary folders of what is virtual (a printer's port, a whole demo), and those that killed processes left behind.
 
 A folder belongs to the process that holds its lock: the kernel drops that lock however the process dies, and process ids, which are
 used again and mean another process in another container, decide nothing.
@@ -15,17 +15,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_PREFIX: Final = "essaim-virtual-"
-_OURS: Final = re.compile(rf"{_PREFIX}[0-9]+-[a-z0-9_]+")  # with a process id, for people who look
+PORT: Final = "virtual"
+DEMO: Final = "demo"
 _YOUNG_S: Final = 60.0  # younger ones may belong to a process that has not locked its own yet
 _MOST: Final = 1_000  # at one start
 
 
-class PortFolder:
-    """A folder that is ours until `close`. Blocking, some milliseconds. Raises OSError: it cannot be made."""
+class HeldFolder:
+    """A folder that is ours until `close`; `purpose` is part of its name. Blocking, some milliseconds.
 
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    Raises:
+        OSError: it cannot be made.
+
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=f"essaim-{purpose}-{os.getpid()}-"))  # the process, for people who look
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -35,14 +40,15 @@ class PortFolder:
         os.close(self._lock)
 
 
-def remove_leftovers(parent: Path | None = None) -> int:
-    """Remove folders of this user whose process is dead, and return how many. Blocking. `parent`: where temporary files are."""
+def remove_leftovers(purpose: str, parent: Path | None = None) -> int:
+    """Remove folders of this user and purpose whose process is dead; return how many. Blocking. `parent`: of temporary files."""
+    ours = re.compile(rf"essaim-{re.escape(purpose)}-[0-9]+-[a-z0-9_]+")
     removed = 0
     with suppress(OSError), os.scandir(parent or tempfile.gettempdir()) as entries:
         for entry in entries:
             if removed == _MOST:
                 break
-            if _OURS.fullmatch(entry.name):
+            if ours.fullmatch(entry.name):
                 removed += _remove_dead(Path(entry.path))
     return removed
 

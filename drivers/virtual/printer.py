@@ -16,7 +16,7 @@ from drivers.virtual.bed import PartRule
 from drivers.virtual.faults import NOISE_KINDS, Faults
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.flavours import flavour_name
-from drivers.virtual.folder import PortFolder, remove_leftovers
+from drivers.virtual.folder import PORT, HeldFolder, remove_leftovers
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 from gcode.texts import BilingualError
@@ -209,7 +209,7 @@ class VirtualPrinter:
         self._settings = settings
         self._listener = listener
         self._marlin: MarlinPrinter | None = None
-        self._folder: PortFolder | None = None
+        self._folder: HeldFolder | None = None
 
     @property
     def status(self) -> PrinterStatus:
@@ -228,13 +228,13 @@ class VirtualPrinter:
     async def connect(self) -> None:
         """Switch the printer on and connect the Marlin driver to its port."""
         if self._marlin is None:
-            await asyncio.to_thread(remove_leftovers)
+            await asyncio.to_thread(remove_leftovers, PORT)
         if self._marlin is None:
             # Imported when needed: the driver brings pyserial.
             from drivers.marlin.printer import from_url as marlin_from_url  # noqa: PLC0415
 
             # A link that outlives replugging, as /dev/serial/by-id does for hardware.
-            folder = PortFolder()
+            folder = HeldFolder(PORT)
             link = folder.path / "printer"
             try:
                 self.port = make_port(self._settings, link=link)

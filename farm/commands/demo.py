@@ -5,11 +5,8 @@ The daemon, the node agent, the broker and the serial driver are real; the print
 
 import contextlib
 import json
-import shutil
-import tempfile
 import time
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -19,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from drivers.virtual.folder import DEMO, HeldFolder, remove_leftovers
 from farm.commands.local_farm import LocalFarm, ended_by_signals
 from farm.commands.speech import decimal, plural_fr
 from farm.commands.vocabulary import BED_STATES, PRINTER_STATES, word
@@ -215,15 +213,16 @@ def demo(
 ) -> None:
     """Watch a whole farm produce visor frames: nothing to configure, nothing left behind."""
     console = Console(stderr=json_output)
-    folder = Path(tempfile.mkdtemp(prefix="essaim-demo-"))
+    remove_leftovers(DEMO)
+    folder = HeldFolder(DEMO)
     try:
-        with ended_by_signals(), LocalFarm(folder, speed=speed, broker=broker) as farm:
+        with ended_by_signals(), LocalFarm(folder.path, speed=speed, broker=broker) as farm:
             _run(farm, console, frames, json_output=json_output, stay=not exit_when_done)
     except KeyboardInterrupt:
         console.print(spoken(_STOPPED))
         raise typer.Exit(130) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.close()
 
 
 def register(app: typer.Typer) -> None:

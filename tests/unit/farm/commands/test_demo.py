@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from farm.commands.demo import _run, _screen
+from farm.commands.demo import _run, _screen, demo
 from farm.commands.local_farm import LocalFarm
 
 PRINTER = {"name": "Ada", "profile": "generic-210", "progress": 0.5, "nozzle_c": 199.0, "nozzle_target_c": 200.0}
@@ -52,6 +55,21 @@ def told(folder: Path, monkeypatch: pytest.MonkeyPatch, *, json_output: bool = F
     with QuickFarm(folder) as farm:
         _run(farm, Console(file=out, width=200), 2, json_output=json_output, stay=False)
         return out.getvalue().replace(farm.url, "URL").splitlines()
+
+
+def test_a_demo_removes_its_folder_and_that_of_one_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "essaim-demo-1-ab_c12de"
+    (left / "farm-data").mkdir(parents=True)
+    an_hour_ago_s = time.time() - 3_600
+    os.utime(left, (an_hour_ago_s, an_hour_ago_s))
+    seen: list[list[str]] = []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("farm.commands.demo.LocalFarm", lambda folder, **_: QuickFarm(folder))
+    monkeypatch.setattr("farm.commands.demo._run", lambda *_, **__: seen.append([path.name for path in tmp_path.iterdir()]))
+    demo()
+    ((own,),) = seen
+    assert own.startswith(f"essaim-demo-{os.getpid()}-")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_tells_in_lines_how_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
