@@ -16,6 +16,7 @@ from drivers.virtual.control import FAULTS
 from drivers.virtual.printer import setting_names
 from drivers.virtual.record import digest
 from tests.patience import PATIENCE_S
+from tests.unit.drivers.virtual.ptys import Seen
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -134,11 +135,10 @@ def test_tells_what_was_executed(start: Start) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ends_cleanly_on_signals(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     process = start("--link", str(tmp_path / "printer"), "--state", str(tmp_path / "truth.json"))
-    path = Path(answer(process)["path"])
-    made_ns = path.stat().st_ctime_ns
+    pty = Seen(answer(process)["path"])
     process.send_signal(number)
     assert process.wait(PATIENCE_S) == 0
-    assert not path.exists() or path.stat().st_ctime_ns != made_ns, "its number may have gone to somebody else"
+    assert pty.is_gone()
     assert not (tmp_path / "printer-1").is_symlink()
     assert process.stderr is not None
     assert process.stderr.read() == ""

@@ -13,10 +13,11 @@ from drivers.virtual.control import obey, snapshot
 from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
+from tests.patience import PATIENCE_S
 from tests.unit.drivers.virtual.console import numbered
+from tests.unit.drivers.virtual.ptys import Seen
 from tests.unit.drivers.virtual.test_firmware import PROGRAM
 
-PATIENCE_S = 20.0
 MakePort = Callable[..., VirtualPort]
 
 
@@ -154,11 +155,11 @@ def test_no_reset_on_open_by_default_and_one_when_asked(make_port: MakePort) -> 
 def test_unplugging_ends_the_connection_and_replugging_gives_another(port: VirtualPort, make_port: MakePort) -> None:
     with open_serial(port.path) as line:
         ask(line, "M110 N7")
-        first = port.path
+        first = Seen(port.path)
         port.unplug()
         with pytest.raises(serial.SerialException):
             line.read()
-        assert not Path(first).exists()
+        assert first.is_gone()
         second = port.replug()
         assert port.path == second
     with open_serial(second) as line:
@@ -236,10 +237,10 @@ def test_call_returns_and_raises(port: VirtualPort) -> None:
 
 def test_closed_port_refuses_calls_and_closes_twice(make_port: MakePort) -> None:
     port = make_port()
-    path = port.path
+    pty = Seen(port.path)
     port.close()
     port.close()
-    assert not Path(path).exists()
+    assert pty.is_gone()
     with pytest.raises(RuntimeError, match="closed"):
         port.call(lambda _firmware, _now_s: None)
 

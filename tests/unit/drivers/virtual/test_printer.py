@@ -14,6 +14,7 @@ from drivers.registry import open_driver
 from drivers.virtual.control import obey, snapshot
 from drivers.virtual.printer import VirtualPrinter, from_url, make_port, read_settings
 from tests.patience import PATIENCE_S
+from tests.unit.drivers.virtual.ptys import Seen
 from tests.unit.drivers.virtual.test_firmware import PROGRAM
 from tests.unit.drivers.virtual.test_port import eventually
 
@@ -197,10 +198,10 @@ async def test_close_switches_the_printer_off(listener: Listener) -> None:
     printer = VirtualPrinter(read_settings(urlsplit(FAST)), listener)
     await printer.connect()
     assert printer.port is not None
-    path = Path(printer.port.path)
-    assert path.exists()
+    pty = Seen(printer.port.path)
+    assert not pty.is_gone()
     await printer.close()
-    assert not path.exists()
+    assert pty.is_gone()
     with pytest.raises(UnreachableError):
         await printer.pause("job")
     await printer.close()
