@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.commands import which
 from farm.commands.speech import decimal, duration, number_of, plain, plural_fr, say, say_json
 from gcode.texts import Bilingual
 
@@ -66,12 +67,16 @@ def test_french_words_agree_with_a_count() -> None:
     assert [plural_fr(count, "rejeté") for count in (0, 1, 2)] == ["rejeté", "rejeté", "rejetés"]
 
 
+KINDS = [value for value in vars(which).values() if isinstance(value, which.Kind)]
+
+
 def counted_things() -> Iterator[str]:
     """What is counted anywhere in the commands."""
     for path in COMMANDS.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "number_of":
-                yield ast.literal_eval(node.args[1])
+                thing = node.args[1]
+                yield from [kind.noun for kind in KINDS] if ast.unparse(thing) == "kind.noun" else [ast.literal_eval(thing)]
 
 
 def test_all_that_is_counted_has_its_french() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.testing import MemoryControl
-from farm.commands.which import FACT, NODE, ORDER, PRINTER, PROGRAM, REQUESTER, REVISION, Kind, if_known, meant, printer_names
+from farm.commands import which
+from farm.commands.which import NODE, ORDER, PRINTER, PROGRAM, REVISION, Kind, if_known, meant, printer_names
 from farm.errors import ConflictError, FarmError, NotFoundError
 from farm.ids import new_id
 
@@ -106,7 +107,7 @@ def test_what_has_no_name_is_not_found_by_an_empty_one() -> None:
     assert isinstance(said(NODE, "", {"node-1": ""}), NotFoundError)
 
 
-@pytest.mark.parametrize("kind", [ORDER, PRINTER, NODE, PROGRAM, REVISION, REQUESTER, FACT])
+@pytest.mark.parametrize("kind", [value for value in vars(which).values() if isinstance(value, Kind)])
 def test_every_kind_has_its_words(kind: Kind) -> None:
     error = said(kind, "no \x1b[31msuch thing", {})
     assert "\x1b" not in str(error)
