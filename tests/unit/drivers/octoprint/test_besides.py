@@ -306,9 +306,14 @@ async def test_errors_that_a_person_meets_speak_both_languages(bench: Bench) -> 
         assert error.next_step != error.next_step_fr
 
 
+def threads_of_their_own() -> set[threading.Thread]:
+    """All but those that printers share: how many of these there are is limited, and when one more is made is chance."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith(("octoprint", "asyncio"))}
+
+
 async def test_it_passes_through_many_sessions_without_leaving_anything(bench: Bench) -> None:
-    before = threading.active_count()
+    before = threads_of_their_own()
     for _ in range(10):
         await session_with(bench)
-    assert threading.active_count() <= before + 1
+    assert threads_of_their_own() <= before
     assert len(bench.fake.sockets) == 1
