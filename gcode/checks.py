@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 from gcode.facts import GcodeFacts
 from gcode.interpreter import PLA_DENSITY_G_CM3, CountingStream, make_collector
 from gcode.judges.finding import Wrong
-from gcode.judges.flavours import KLIPPER
+from gcode.judges.flavours import KLIPPER, REPRAP
 from gcode.judges.situation import TELLING_CODES, Heaters, Situation
 from gcode.judges.words import whole
 from gcode.machine import Move
@@ -26,6 +26,7 @@ from gcode.rules import (
     Rule,
     Severity,
     TextRule,
+    is_cut,
     is_known,
     listed_as,
 )
@@ -177,7 +178,8 @@ class Judge:
     def remembers(self, code: str) -> bool:
         """Whether lines with this command may change what is said of later ones, or depend on what came before."""
         flavour = self.profile.flavour
-        return code in TELLING_CODES or self.situation.is_macro(code) or any(code in row.commands[flavour] for row in _COURSE_RULES)
+        may_be_macro = self.situation.is_macro(Line(0, 0, code, {}, "?", ""))  # with some words or others
+        return code in TELLING_CODES or may_be_macro or any(code in row.commands[flavour] for row in _COURSE_RULES)
 
     def finds(self, line: Line) -> bool:
         """Whether anything is wrong with the line itself, its comment apart."""
@@ -254,13 +256,18 @@ class Judge:
             if wrong is not None:
                 yield row.rule, wrong
 
-    def _may_be_macro(self, code: str) -> bool:
-        """Whether a command needs trust because no list has it, on a firmware whose owners give their own names to macros.
+    def _may_be_macro(self, line: Line) -> bool:
+        """Whether a command needs trust because nobody knows what it runs, on a firmware whose owners write their own macros.
 
-        One that the profile allows needs none: it excuses nothing, or what is rejected would become good by it.
+        One that the profile allows needs none: it excuses nothing, or what is rejected would become good by it. Nor does the
+        beginning of a command of the firmware: a file that was cut in its midst ends so.
         """
-        flavour = self.profile.flavour
-        return flavour == KLIPPER and bool(code) and code not in self._allowed and not is_known(flavour, code)
+        flavour, code = self.profile.flavour, line.code
+        if flavour == REPRAP:
+            return code == "M98" and not self._is_allowed(line)
+        if flavour != KLIPPER or not code or code in self._allowed or is_known(flavour, code):
+            return False
+        return bool(line.text) or not is_cut(flavour, code)
 
     def _is_allowed(self, line: Line) -> bool:
         """Whether the profile answers for this very line, or for all with its command: nothing rejected becomes good by it."""

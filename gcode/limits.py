@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a node reads its limits in a process that never loads what 
 
 MAX_FILE_BYTES: Final = 256 * 1024
 _REVISION_DIGITS: Final = 12
-_CODE: Final = re.compile(r"[GMT]\d{1,5}(?:\.\d{1,2})?|[A-Z_][A-Z_][A-Z0-9_]{1,60}")
+_CODE: Final = re.compile(r"[GMT]\d{1,5}(?:\.\d{1,2})?|[A-Z_][A-Z_][A-Z0-9_]{0,60}")
 _PLAIN_MOVES: Final = frozenset({"G0", "G1"})
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _MOST: Final = {"max_nozzle_c": 1000.0, "max_bed_c": 500.0, "max_chamber_c": 500.0, "max_print_h": 24.0 * 365}

@@ -4,7 +4,8 @@ The syntax is the one Marlin reads (https://marlinfw.org/meta/gcode/): a letter 
 decimal number without exponent, `;` begins a comment, `N<number> ... *<checksum>` wraps a line recorded from a serial port.
 A carriage return ends a line as well as a line feed does, because it does so in the firmware: nothing hides behind one here.
 Parentheses are no comments, as in Marlin. Klipper's extended commands (https://www.klipper3d.org/G-Codes.html) are a word with
-arguments `KEY=VALUE`.
+arguments `KEY=VALUE`: at least two letters or `_`, then digits too. Klipper calls no name that goes on behind a digit
+(https://www.klipper3d.org/Command_Templates.html, naming of macros): such a word is on no list, and nobody's macro there.
 """
 
 import re
@@ -33,7 +34,7 @@ _SMALL_NUMBER: Final = r"[-+]?(?:\d{1,6}(?:\.\d*)?|\.\d+)"  # below MAX_NUMBER
 _PLAIN_MOVE: Final = re.compile(rf"(G[0-3])((?: [XYZEFIJR]{_SMALL_NUMBER})+) ?\r?\n?", re.ASCII)
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _COMMAND: Final = re.compile(r"\s*([A-Z])\s*(-?\d+(?:\.\d+)?)\s*(.*)", _FLAGS | re.DOTALL)
-_WORD: Final = re.compile(r"\s*([A-Z_][A-Z_][A-Z0-9_]+)(?:\s+(.*))?", _FLAGS | re.DOTALL)
+_WORD: Final = re.compile(r"\s*([A-Z_][A-Z_][A-Z0-9_]*)(?:\s+(.*))?", _FLAGS | re.DOTALL)
 _ARGUMENT: Final = r"""([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|[^\s"']*)"""
 _ARGUMENTS: Final = re.compile(rf"(?:{_ARGUMENT}(?:\s+|$))*", _FLAGS)
 _ONE_ARGUMENT: Final = re.compile(_ARGUMENT, _FLAGS)
@@ -63,6 +64,7 @@ _OTHER_MOVE: Final = re.compile(r"[GMNTHa-z]")  # G1 H1 and H2 know no limits on
 _SILENT_CODES: Final = (_TEXT_CODES - {"M118"}) | {"M0", "M1"}  # words for people ("insert M3 nuts"), and names of files
 _NAMING: Final = "M486"  # A and what follows is the name of a part
 WORDY_CODES: Final = _SILENT_CODES | {"M118", _NAMING}
+_MACRO: Final = "M98"  # RepRapFirmware, alone: the name of a file, in quotes, may have the form of a command
 _FREE_CODES: Final = _SILENT_CODES | {_NAMING}  # a second command in them is a matter of the firmware, which rules know
 _NAME: Final = re.compile(r"[AN].*", _FLAGS | re.DOTALL)
 _MAX_EXACT_BYTES: Final = 64  # Marlin forgets what is behind the 95th byte of a line, number and checksum included
@@ -182,7 +184,8 @@ def _is_doubtful(code: str, letter: str, text: str, size: int) -> bool:
     Marlin knows capitals only, skips spaces but no tabs, stops at `*`, knows no quotes and no parentheses; Prusa's 8-bit firmware
     takes the first of two equal letters, quoted or not, others the last; some read `S2E2` as 200 and `S0x1F` as 31.
     """
-    if letter.islower() or (code not in _FREE_CODES and _SECOND.search(text) is not None):
+    searched = _QUOTED.sub("", text) if code == _MACRO else text
+    if letter.islower() or (code not in _FREE_CODES and _SECOND.search(searched) is not None):
         return True
     if code not in _EXACT_CODES and letter != "T":
         return False

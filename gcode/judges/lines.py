@@ -24,6 +24,8 @@ _BIGGEST_OFFSET_MM: Final = 0.3  # what live adjustment of a first layer is for
 _FREE_TEXT: Final = frozenset({"M117", "M118", "M486", "M0", "M1", "EXCLUDE_OBJECT_DEFINE"})
 _STATEMENT: Final = re.compile(r"(?:IF|ELIF|ELSE|WHILE|BREAK|CONTINUE|ABORT|VAR|GLOBAL|SET|ECHO|SKIP|PARAM)\b", re.IGNORECASE)
 _PROGRAM_WORDS: Final = re.compile(r"[%#]")
+# the file, with or without quotes; R0 and R1 (a pause may come in its midst) change nothing; what else goes to it
+_CALL: Final = re.compile(r'P\s*(?:"([^"]+)"|([^\s"]+))(?:\s+R[01])?(?:\s+(\S.*))?', re.DOTALL)
 _HOST_WORDS: Final = re.compile(r"OCTO\d|//|@(?:abort|cancel|pause|resume)\b", re.IGNORECASE)  # plugins run OCTO as scripts
 _AS_COMMENT: Final = re.compile(r"(?:[EP]\d\s*)*(?:A1|//)", re.IGNORECASE)
 _ACTION: Final = re.compile(r"action\s*:", re.IGNORECASE)
@@ -107,9 +109,16 @@ def host_message(line: Line, _profile: PrinterProfile) -> Wrong | None:
 
 
 def unknown_macro(line: Line, profile: PrinterProfile) -> Wrong | None:
-    """RepRapFirmware's M98 P"name" with a name that the profile does not have."""
-    name = line.text.partition("P")[2].strip().strip('"')
-    return None if name in profile.macros else Wrong(whole(line)[:MAX_TEXT])
+    """RepRapFirmware's M98 P"name" with a name that the profile does not have, or with values for the macro's variables."""
+    call = _CALL.fullmatch(line.text)
+    listed = runs_one_of(frozenset(name.upper() for name in profile.macros), line)
+    return None if call is not None and call[3] is None and listed else Wrong(whole(line)[:MAX_TEXT])
+
+
+def runs_one_of(macros: frozenset[str], line: Line) -> bool:
+    """Whether an M98 runs one of these files, named in capitals: those of a FAT card are found by any."""
+    call = _CALL.fullmatch(line.text)
+    return call is not None and (call[1] or call[2] or "").upper() in macros
 
 
 def fahrenheit(line: Line, _profile: PrinterProfile) -> Wrong | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gcode.judges.lines import waited_s
+from gcode.judges.lines import runs_one_of, waited_s
 from gcode.machine import HEAT_CODES, draws_back
 from gcode.profile import PrinterProfile
 from gcode.reader import Line
@@ -29,7 +29,7 @@ class Heaters(Protocol):
     bed_c: float
 
 
-def _never(_code: str) -> bool:
+def _never(_line: Line) -> bool:
     return False
 
 
@@ -44,7 +44,7 @@ class Situation:
 
     heaters: Heaters
     macros: frozenset[str] = frozenset()
-    unlisted: Callable[[str], bool] = _never  # whether a command may be a macro of the printer that its profile does not name
+    unlisted: Callable[[Line], bool] = _never  # whether a command may be a macro of the printer that its profile does not name
     printed: bool = False  # an engine sets it when it has met the first move that lays plastic
     motors_off: bool = False
     cooled: bool = False  # every heater was switched off after something was printed
@@ -54,13 +54,13 @@ class Situation:
     waited_hot_s: float = 0.0  # by all G4 and M300 so far, while a heater was on
 
     @classmethod
-    def of(cls, heaters: Heaters, profile: PrinterProfile, unlisted: Callable[[str], bool] = _never) -> "Situation":
+    def of(cls, heaters: Heaters, profile: PrinterProfile, unlisted: Callable[[Line], bool] = _never) -> "Situation":
         """At the beginning of a file."""
         return cls(heaters, frozenset(name.upper() for name in profile.macros), unlisted)
 
-    def is_macro(self, code: str) -> bool:
+    def is_macro(self, line: Line) -> bool:
         """Whether the printer's configuration says what the command does: a macro of the profile, or one that needs trust."""
-        return code in self.macros or self.unlisted(code)
+        return line.code in self.macros or (line.code == "M98" and runs_one_of(self.macros, line)) or self.unlisted(line)
 
     def take(self, line: Line) -> None:
         """Take a line that is no plain move, after the machine has obeyed it."""
@@ -76,7 +76,7 @@ class Situation:
         elif code in _WAITS:
             if is_hot(self.heaters) or self.hidden_heat:
                 self.waited_hot_s += max(waited_s(line), 0.0)
-        elif self.is_macro(code):
+        elif self.is_macro(line):
             self.macro_line = line.number
 
     def _heat(self, line: Line) -> None:

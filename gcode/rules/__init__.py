@@ -56,13 +56,14 @@ __all__ = [
     "Severity",
     "TextRule",
     "Treatment",
+    "is_cut",
     "is_known",
     "listed_as",
     "treatment",
 ]
 
 # Raise it with every change of a rule, a list or a judge: kept verdicts are void then. A test compares the table with its number.
-RULE_SET_VERSION: Final = 8
+RULE_SET_VERSION: Final = 9
 
 _UNKNOWN: Final[tuple[AnyRule, ...]] = (
     LineRule(
@@ -125,6 +126,11 @@ def is_known(flavour: str, code: str) -> bool:
     """Whether a list of the flavour has the command, or a rule judges it there."""
     name = listed_as(code)
     return name in ALLOWED[flavour] or name in _JUDGED[flavour]
+
+
+def is_cut(flavour: str, code: str) -> bool:
+    """Whether a command that no list has is the beginning of one that a list has: what is left of it where a file was cut off."""
+    return any(known.startswith(code) for known in ALLOWED[flavour] | _JUDGED[flavour])
 
 
 def treatment(flavour: str, code: str) -> Treatment:

@@ -192,8 +192,12 @@ def test_a_judge_says_which_commands_it_remembers(code: str, remembered: bool) -
     [
         ("_START", "klipper", True),
         ("M9876", "klipper", True),
+        ("PS", "klipper", True),
+        ("SET", "klipper", True),
         ("M106", "klipper", False),
         ("_START", "marlin", False),
+        ("M98", "reprapfirmware", True),
+        ("M98", "marlin", False),
         ("", "klipper", False),
     ],
 )
@@ -208,7 +212,14 @@ PRINTED = f"G90\nM83\n{LINE}"
 @pytest.mark.parametrize("heat", ["", "M190 S0\nM109 S0\n", "M140 S60\nM104 S215\n"], ids=["none", "zero", "before"])
 @pytest.mark.parametrize("later", ["", "M104 S210\nM140 S55\n"], ids=["all of it", "changed"])
 @pytest.mark.parametrize(
-    "names", [("PRINT_START BED=60 EXTRUDER=215", "PRINT_END"), ("_START", "_END"), ("G32\nPRINT_BEGIN", "M9876")]
+    "names",
+    [
+        ("PRINT_START BED=60 EXTRUDER=215", "PRINT_END"),
+        ("_START", "_END"),
+        ("G32\nPRINT_BEGIN", "M9876"),
+        ("PS BED=60", "PE"),
+        ("PS", "EE2"),
+    ],
 )
 def test_a_person_answers_for_macros_that_heat(names: tuple[str, str], heat: str, later: str) -> None:
     start, end = names
@@ -222,6 +233,50 @@ def test_a_person_answers_for_macros_that_heat(names: tuple[str, str], heat: str
         cut = check(program(f"{heat}{start}\n{PRINTED}{later}"), replace(klipper, macros=listed))
         assert cut.verdict is Verdict.REJECT, "nothing in it switches the heaters off"
         assert "heaters-left-on" in {one.rule.id for one in cut.findings}
+
+
+@pytest.mark.parametrize("rest", ["EXCLUDE_OBJECT_EN", "EX", "SET", "M19"])
+def test_a_file_for_klipper_that_was_cut_in_the_midst_of_a_command_ends_with_no_macro(rest: str) -> None:
+    klipper = profile("generic-klipper")
+    for start in ("M140 S60\nM104 S215\nG28\n", MACRO_START):
+        cut = check(program(f"{start}{PRINTED}{rest}"), klipper)
+        assert cut.verdict is Verdict.REJECT
+        assert "heaters-left-on" in {one.rule.id for one in cut.findings}
+    assert check(program(f"{MACRO_START}{PRINTED}{rest} A=1\n"), klipper).verdict is Verdict.TRUSTED_ONLY, "nobody cuts there"
+    named = replace(klipper, macros=frozenset({rest, "PRINT_START"}))
+    assert check(program(f"{MACRO_START}{PRINTED}{rest}\n"), named).verdict is Verdict.PASS, "the printer has one of that name"
+
+
+DUET_START = 'M98 P"start.g"\n'
+
+
+@pytest.mark.parametrize("heat", ["", "M190 S0\nM109 S0\n", "M140 S60\nM104 S215\n"], ids=["none", "zero", "before"])
+@pytest.mark.parametrize("end", ['M98 P"end.g"', "M104 S0\nM140 S0"], ids=["macro", "off"])
+def test_a_person_answers_for_files_of_reprapfirmware_that_heat(heat: str, end: str) -> None:
+    """What start.g does is not in the file: it may heat, home and switch off, as a macro of Klipper does."""
+    duet = profile("generic-reprapfirmware")
+    content = f"{heat}{DUET_START}{PRINTED}{end}\n"
+    report = check(program(content), duet)
+    assert {one.rule.id for one in report.findings} == {"macro"}
+    assert report.verdict is Verdict.TRUSTED_ONLY
+    listed = replace(duet, macros=frozenset({"start.g", "end.g"}))
+    assert check(program(content), listed).verdict is Verdict.PASS
+    for one in (duet, listed):
+        cut = check(program(f"{heat}{DUET_START}{PRINTED}"), one)
+        assert cut.verdict is Verdict.REJECT, "nothing in it switches the heaters off"
+        assert "heaters-left-on" in {found.rule.id for found in cut.findings}
+
+
+def test_an_allowed_line_of_reprapfirmware_excuses_nothing() -> None:
+    duet = profile("generic-reprapfirmware")
+    content = f'M140 S60\nM104 S215\nG28\n{PRINTED}M98 P"light.g"\n'
+    by_code, by_line = replace(duet, allowed_codes=frozenset({"M98"})), replace(duet, allowed_lines=frozenset({'M98 P"light.g"'}))
+    for allowing in (by_code, by_line):
+        report = check(program(content), allowing)
+        assert [one.rule.id for one in report.findings] == ["heaters-left-on"]
+        assert report.verdict is Verdict.REJECT
+    started = f'{DUET_START}{PRINTED}M98 P"light.g"\nM98 P"end.g"\n'
+    assert {one.rule.id for one in check(program(started), by_line).findings} == {"macro"}, "another file than the one it allows"
 
 
 def test_an_allowed_command_needs_no_trust_and_excuses_nothing() -> None:

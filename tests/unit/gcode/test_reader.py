@@ -50,6 +50,10 @@ def test_a_command_is_read_as_marlin_reads_it(raw: bytes, code: str, parameters:
         (b'RESPOND MSG="X10 Y20 and more"', "RESPOND", 'MSG="X10 Y20 and more"'),
         (b"SET_GCODE_OFFSET Z=0.1 MOVE=1", "SET_GCODE_OFFSET", "Z=0.1 MOVE=1"),
         (b"TIMELAPSE_TAKE_FRAME", "TIMELAPSE_TAKE_FRAME", ""),
+        (b"PS", "PS", ""),
+        (b"bt X=1 ; two letters", "BT", "X=1"),
+        (b"_A9", "_A9", ""),
+        (b"Tx", "TX", ""),
         (b"G1X_MACRO", "G1", "X_MACRO"),
     ],
 )
@@ -60,7 +64,7 @@ def test_a_word_of_klipper_is_a_code_and_its_arguments_are_no_coordinates(raw: b
 
 
 @pytest.mark.parametrize(
-    "raw", [b"hello world", b"SET_PIN PIN", b"A=1", b"<html>", b"Tx", b"if x", b"BED=60 START", b"\xc3\x89TAT"]
+    "raw", [b"hello world", b"SET_PIN PIN", b"A=1", b"<html>", b"A", b"_", b"T", b"A B=1", b"if x", b"BED=60 START", b"\xc3\x89TAT"]
 )
 def test_prose_is_no_word_of_klipper(raw: bytes) -> None:
     assert parse_line(raw).defect is Defect.NOT_A_COMMAND
@@ -327,6 +331,7 @@ def test_a_move_that_all_read_alike_is_not_doubtful(text: str) -> None:
         "M104 S200 ; hot", "M104 T0 S200", "M104S200", "M109 R180", "M84 X Y E ", "G28 W", "G28 XY", "G92 E0", "G92E0.0", "T0",
         "M117 G1 and M3", "M0 insert M3 nuts", "M118 G code", "M486 AGear", 'M862.3 P "MK3S"', "M115 U3.8.1", "M204 S 800", "M82\t",
         "G29 P9 X10 Y-4 W32 H4", "M73 P5 R10", "M203 X500.00 Y500.00 Z12.00 E120.00", 'M98 P"prepare.g"', "N3 M104 S200*100",
+        'M98 P"G29_mesh.g"',
         "M486 AM3 nut", "M486 AG92 Z200", "N123456 M486 " + " " * 19 + "AM3 nut", "M84" + " " * 40 + "X",
     ],
 )  # fmt: skip

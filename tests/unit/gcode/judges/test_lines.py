@@ -95,11 +95,29 @@ def test_words_that_belong_to_another_rule_are_no_second_finding() -> None:
     assert ask(lines.other_words, "%") is None
 
 
-def test_a_macro_is_fine_where_the_printer_has_it() -> None:
-    macros = frozenset({"purge.g"})
-    assert ask(lines.unknown_macro, 'M98 P"purge.g"', macros=macros) is None
-    assert ask(lines.unknown_macro, 'M98 P"/sys/purge.g"', macros=macros) is not None
-    assert ask(lines.unknown_macro, "M98", macros=macros) is not None
+@pytest.mark.parametrize("call", ['P"purge.g"', "Ppurge.g", 'P"Purge.G"', 'P"purge.g" R1', "P purge.g R0", 'P"my purge.g"'])
+def test_a_macro_is_fine_where_the_printer_has_it(call: str) -> None:
+    """By a profile's own table the names come in capitals: RepRapFirmware finds a file of its card by any."""
+    for macros in (frozenset({"purge.g", "my purge.g"}), frozenset({"PURGE.G", "MY PURGE.G"})):
+        assert ask(lines.unknown_macro, f"M98 {call}", macros=macros) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'P"/sys/purge.g"',
+        "",
+        'P""',
+        'P"purge.g',
+        'P"purge.g" S300',
+        'P"purge.g" R10',
+        'R1 P"purge.g"',
+        'P"purge.g" R1 B60',
+        "purge.g",
+    ],
+)
+def test_another_file_or_values_for_it_are_not(call: str) -> None:
+    assert ask(lines.unknown_macro, f"M98 {call}", macros=frozenset({"purge.g"})) is not None
 
 
 def test_what_the_owner_forbids() -> None:

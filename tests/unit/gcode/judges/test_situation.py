@@ -84,13 +84,21 @@ def test_a_retraction_of_the_firmware_sets_no_heat() -> None:
 
 
 def test_a_command_that_no_list_has_may_be_a_macro_too() -> None:
-    situation = Situation.of(Machine(), profile(), lambda code: code.startswith("_"))
-    assert situation.is_macro("_START")
-    assert not situation.is_macro("START")
+    situation = Situation.of(Machine(), profile(), lambda line: line.code.startswith("_"))
+    assert situation.is_macro(parse_line(b"_START"))
+    assert not situation.is_macro(parse_line(b"START"))
     situation.take(parse_line(b"_START BED=60", 4))
     assert (situation.hidden_heat, situation.macro_line) == (True, 4)
     situation.take(parse_line(b"M104 S0", 5))
     assert not situation.hidden_heat
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [('M98 P"start.g"', True), ("M98 PSTART.G R1", True), ('M98 P"other.g"', False), ("M98", False), ("START.G", False)],
+)
+def test_a_file_of_reprapfirmware_that_the_profile_names_is_a_macro(text: str, runs: bool) -> None:
+    assert Read("Start.g").lines(text).situation.hidden_heat is runs
 
 
 def test_klipper_switches_all_heaters_off_in_one_word() -> None:

@@ -80,6 +80,7 @@ _OTHERS = (
     "|EXCLUDE_OBJECT_START NAME=a|SET_GCODE_OFFSET Z=0.1|SAVE_GCODE_STATE|RESTORE_GCODE_STATE|TURN_OFF_HEATERS"
     "|PRINT_START|PAUSE|SET_HEATER_TEMPERATURE HEATER=extruder TARGET=210|ACTIVATE_EXTRUDER EXTRUDER=extruder1"
     "|SET_FAN_SPEED FAN=a SPEED=0.5|_BEGIN BED=60|PRINT_END|M486 AM3 Gear|M486 AEar G28|M486 Apart20201123:M104 S400"
+    '|PS|BT X=1|GO|MX A=2|EF|XY|TX|M98 P"a.g"|M98 P"b.g" R1|SET|SET A=1'
 )
 OTHERS = st.sampled_from(_OTHERS.split("|"))
 _REMARKS = (
@@ -145,7 +146,7 @@ def many_profiles() -> tuple[PrinterProfile, ...]:
         replace(plain, id="own", limits=own, allowed_lines=frozenset({"M907 E538"})),
         klipper,
         replace(plain, id="g", flavour="griffin", tools=2, homes_itself=True),
-        replace(plain, id="r", flavour="reprapfirmware", keep_out=clips[:1]),
+        replace(plain, id="r", flavour="reprapfirmware", keep_out=clips[:1], macros=frozenset({"A.G"})),
         replace(plain, id="old", flavour="marlin-legacy", keep_out=(Box(60, 20, 0, 150, 60, 400),)),
         replace(
             plain,
