@@ -1,7 +1,8 @@
 """`farm printers scan`: what could be added on this computer, serial ports and OctoPrints, and what is ours already.
 
-Ours is what stands in this computer's node.toml; the farm, where a daemon answers, says what has become of it. An address never
-leaves its node, so of other nodes' printers only the name can be compared: an OctoPrint with the name of one of theirs is perhaps
+Ours is what stands in this computer's node.toml; the farm, where a daemon answers, says what has become of it. Other agents on this
+computer have a node.toml of their own, and other programs hold ports: both are seen without opening any. An address never leaves
+its node, so of printers of nodes elsewhere only the name can be compared: an OctoPrint with the name of one of theirs is perhaps
 the same.
 """
 
@@ -14,10 +15,12 @@ import typer
 
 from drivers.discovery.mdns import FoundOctoPrint
 from drivers.errors import DriverError
+from drivers.marlin.holders import Holder
 from drivers.marlin.ports import SerialPort
 from farm.commands.client import FarmClient, on_daemon
 from farm.commands.fleet import Fleet
-from farm.commands.owned import OwnPrinters
+from farm.commands.neighbours import Neighbours, Place, enrolled_text, in_use_text
+from farm.commands.owned import OwnPrinters, configuration
 from farm.commands.speech import say
 from farm.commands.vocabulary import PRINTER_STATES, joined, word
 from farm.errors import as_typed
@@ -37,6 +40,10 @@ _ONE_CLICK: Final = Bilingual(
 )
 _ALL_OURS: Final = Bilingual(
     "What looks like a printer is ours already.", "Tout ce qui ressemble à une imprimante est déjà à nous."
+)
+_ALL_TAKEN: Final = Bilingual(
+    "What looks like a printer is ours, enrolled by another agent, or in use by another program.",
+    "Tout ce qui ressemble à une imprimante est à nous, inscrit par un autre agent ou utilisé par un autre programme.",
 )
 _NO_PRINTER: Final = Bilingual(
     "None of them looks like a printer. Switch it on, check its cable (some only carry power), and run this again.",
@@ -70,9 +77,10 @@ def scan(
     if fleet.unknown is not None:
         alone = Bilingual("not compared with the printers of the farm.", "pas de comparaison avec les imprimantes de la ferme.")
         say(as_typed(f"farm: {spoken(alone)} {told(fleet.unknown)}"), err=True)
-    rows = [(_serial_row(port, ours.at_port(port)), _serial_text(port)) for port in ports.scan()]
+    others = Neighbours.look(configuration(config))
+    rows = [(_serial_row(port, ours.at_port(port), others), _serial_text(port)) for port in ports.scan()]
     if seconds:
-        rows += [(_octoprint_row(one, ours.at_octoprint(one)), _octoprint_text(one)) for one in _octoprints(seconds)]
+        rows += [(_octoprint_row(one, ours.at_octoprint(one), others), _octoprint_text(one)) for one in _octoprints(seconds)]
     for row, _ in rows:
         row.update(_in_the_farm(row, fleet))
     for row, text in rows:
@@ -89,29 +97,42 @@ def scan(
 def _in_the_farm(row: dict[str, Any], fleet: Fleet) -> dict[str, Any]:
     """What the farm knows by this name: `farm` if it is ours, else those that it may be; `compared`: whether a daemon answered."""
     kind = {"serial": "marlin"}.get(row["kind"], row["kind"])
-    name = row["ours"] or (row["name"] if row["kind"] == "octoprint" else "")
+    enrolled = row["enrolled"] or {"node": "", "printer": ""}
+    name = row["ours"] or enrolled["printer"] or (row["name"] if row["kind"] == "octoprint" else "")
     found = [fleet.record(one) for one in fleet.called(name, kind)]
-    known = found[0] if row["ours"] and len(found) == 1 else None
+    if not row["ours"] and enrolled["printer"]:
+        found = [one for one in found if one["node"].casefold() == enrolled["node"].casefold()]
+    known = found[0] if (row["ours"] or enrolled["printer"]) and len(found) == 1 else None
     return {"compared": fleet.unknown is None, "farm": known, "farm_alike": [] if known else found}
 
 
 def _whose(row: dict[str, Any], fleet: Fleet) -> Bilingual:
     alike = joined(map(_alike, row["farm_alike"]), ", ")
+    if not row["ours"] and row["enrolled"]:
+        place = enrolled_text(Place(**row["enrolled"]))
+        more = _in_the_farm_text(row["farm"]) if row["farm"] else NOTHING
+        return Bilingual(f"{place.en}{more.en}", f"{place.fr}{more.fr}")
+    if not row["ours"] and row["in_use"]:
+        return in_use_text(Holder(**row["in_use"]))
     if not row["ours"]:
         perhaps = Bilingual(f" - perhaps the farm's already: {alike.en}", f" - peut-être déjà à la ferme : {alike.fr}")
         return perhaps if alike.en else NOTHING
     known, more = row["farm"], NOTHING
     if known is not None:
-        state = word(PRINTER_STATES, known["state"])
-        more = Bilingual(
-            f" (in the farm: {known['id']} on {known['node']}, {state.en})",
-            f" (dans la ferme : {known['id']} sur {known['node']}, {state.fr})",
-        )
+        more = _in_the_farm_text(known)
     elif alike.en:
         more = Bilingual(f" (in the farm one of {alike.en})", f" (dans la ferme, l'une de : {alike.fr})")
     elif not fleet.unknown:
         more = _NOT_KNOWN_YET
     return Bilingual(f" - ours already: {row['ours']}{more.en}", f" - déjà à nous : {row['ours']}{more.fr}")
+
+
+def _in_the_farm_text(known: dict[str, Any]) -> Bilingual:
+    state = word(PRINTER_STATES, known["state"])
+    return Bilingual(
+        f" (in the farm: {known['id']} on {known['node']}, {state.en})",
+        f" (dans la ferme : {known['id']} sur {known['node']}, {state.fr})",
+    )
 
 
 def _alike(one: dict[str, Any]) -> Bilingual:
@@ -129,8 +150,11 @@ def _octoprints(seconds: float) -> list[FoundOctoPrint]:
         return []
 
 
-def _serial_row(port: SerialPort, ours: str | None) -> dict[str, Any]:
-    return {"kind": "serial", "url": port.url, "ours": ours, "stable": port.stable, **asdict(port)}
+def _serial_row(port: SerialPort, ours: str | None, others: Neighbours) -> dict[str, Any]:
+    holder = others.holder(port)
+    place = None if ours else others.at_port(port, holder)
+    taken = {"enrolled": place and asdict(place), "in_use": holder and asdict(holder)}
+    return {"kind": "serial", "url": port.url, "ours": ours, **taken, "stable": port.stable, **asdict(port)}
 
 
 def _serial_text(port: SerialPort) -> Bilingual:
@@ -142,8 +166,16 @@ def _serial_text(port: SerialPort) -> Bilingual:
     return Bilingual(f"{named}  ({guess.en}{changing.en})", f"{named}  ({guess.fr}{changing.fr})")
 
 
-def _octoprint_row(found: FoundOctoPrint, ours: str | None) -> dict[str, Any]:
-    return {"kind": "octoprint", "url": found.url, "ours": ours, **asdict(found)}
+def _octoprint_row(found: FoundOctoPrint, ours: str | None, others: Neighbours) -> dict[str, Any]:
+    place = None if ours else others.at_octoprint(found)
+    return {
+        "kind": "octoprint",
+        "url": found.url,
+        "ours": ours,
+        "enrolled": place and asdict(place),
+        "in_use": None,
+        **asdict(found),
+    }
 
 
 def _octoprint_text(found: FoundOctoPrint) -> Bilingual:
@@ -155,7 +187,8 @@ def _octoprint_text(found: FoundOctoPrint) -> Bilingual:
 def _next_step(rows: list[tuple[dict[str, Any], Bilingual]]) -> Bilingual:
     if not rows:
         return _NOTHING
-    new = {row["kind"] for row, _ in rows if not row["ours"] and row.get("likely", True)}
+    likely = [row for row, _ in rows if row.get("likely", True)]
+    new = {row["kind"] for row in likely if not (row["ours"] or row["enrolled"] or row["in_use"])}
     if new == {"octoprint"}:
         return joined([Bilingual("Add one to this node:", "Ajoutez-en un à ce nœud :"), _ADD, _ONE_CLICK])
     if new:
@@ -164,4 +197,6 @@ def _next_step(rows: list[tuple[dict[str, Any], Bilingual]]) -> Bilingual:
             "Regardez-en un : farm printers probe URL - ajoutez-le à ce nœud :",
         )
         return joined([look, _ADD, *([_ONE_CLICK] if len(new) > 1 else [])])
+    if any(not row["ours"] for row in likely):
+        return _ALL_TAKEN
     return _ALL_OURS if any(row["ours"] for row, _ in rows) else _NO_PRINTER

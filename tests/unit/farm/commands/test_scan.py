@@ -8,9 +8,14 @@ from typer.testing import CliRunner, Result
 from drivers.discovery import mdns
 from drivers.discovery.mdns import DiscoveryError, FoundOctoPrint
 from drivers.marlin import ports
+from drivers.marlin.holders import Holder
 from drivers.marlin.ports import SerialPort
 from farm.cli import build
+from farm.commands import neighbours
 from farm.commands.client import FarmClient, ProblemError
+from farm.commands.neighbours import Agent
+from farm.commands.owned import OwnPrinters
+from farm.config import PrinterSection
 from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.conftest import Farm
 
@@ -28,6 +33,17 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FARM_URL", "http://127.0.0.1:9")  # nobody is there
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(neighbours, "running", lambda _own: [])
+    monkeypatch.setattr(neighbours, "holder_of", lambda _device, _proc: None)
+
+
+def _others(monkeypatch: pytest.MonkeyPatch, *agents: Agent, holder: Holder | None = None) -> None:
+    monkeypatch.setattr(neighbours, "running", lambda _own: list(agents))
+    monkeypatch.setattr(neighbours, "holder_of", lambda _device, _proc: holder)
+
+
+def _agent(url: str, pid: int = 7, node: str = "Chez Anna") -> Agent:
+    return Agent(pid, node, OwnPrinters([PrinterSection(name="Ender", url=url, profile="generic-210")]))
 
 
 def _scan(
@@ -120,6 +136,60 @@ def test_zero_seconds_ask_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "asked" not in result.output
 
 
+# --- beside other programs of this computer
+
+
+def test_a_printer_of_another_agent_is_enrolled_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its stable name, whether its agent holds the port now or not: nobody adds it a second time."""
+    for holder in (Holder(7, "python"), None):
+        _others(monkeypatch, _agent(f"{PRUSA.url}?baud=115200"), holder=holder)
+        lines = _scan(monkeypatch, [PRUSA]).stdout.splitlines()
+        assert lines[1].endswith(" - already enrolled at node Chez Anna: Ender (another agent on this computer)")
+        assert lines[2] == "What looks like a printer is ours, enrolled by another agent, or in use by another program."
+        row = json.loads(_scan(monkeypatch, [PRUSA], "--json").stdout)
+        assert (row["ours"], row["enrolled"]) == (None, {"node": "Chez Anna", "printer": "Ender"})
+        assert row["in_use"] == (None if holder is None else {"pid": 7, "name": "python"})
+
+
+def test_a_port_that_an_agent_holds_under_another_name_is_its(monkeypatch: pytest.MonkeyPatch) -> None:
+    _others(monkeypatch, _agent("marlin:///dev/ttyUSB9"), holder=Holder(7, "python"))
+    assert (
+        _scan(monkeypatch, [PRUSA]).stdout.splitlines()[1].endswith("enrolled at node Chez Anna (another agent on this computer)")
+    )
+    _others(monkeypatch, Agent(7, "", OwnPrinters()), holder=Holder(7, "python"))
+    assert _scan(monkeypatch, [PRUSA]).stdout.splitlines()[1].endswith(" - already enrolled by another agent on this computer")
+
+
+def test_a_port_that_another_program_holds_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    _others(monkeypatch, _agent("marlin:///dev/ttyUSB9"), holder=Holder(12, "octoprint"))
+    lines = _scan(monkeypatch, [PRUSA, LOOSE]).stdout.splitlines()
+    assert lines[1].endswith(" - in use by another program: octoprint (process 12)")
+    assert "add it to this node" not in lines[-1]
+    _others(monkeypatch, holder=Holder(0, ""))
+    assert _scan(monkeypatch, [PRUSA]).stdout.splitlines()[1].endswith(" - in use by another program")
+
+
+def test_what_is_ours_is_ours_whoever_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "node.toml").write_text(f'[[printers]]\nname = "Ada"\nurl = "{PRUSA.url}"\nprofile = "generic-210"\n')
+    _others(monkeypatch, _agent(PRUSA.url), holder=Holder(7, "python"))
+    lines = _scan(monkeypatch, [PRUSA]).stdout.splitlines()
+    assert lines[1].endswith(" - ours already: Ada")
+    assert lines[2] == "What looks like a printer is ours already."
+
+
+def test_an_octoprint_of_another_agent_is_enrolled_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    _others(monkeypatch, _agent("octoprint+http://192.168.1.7?key_file=/k"))
+    lines = _scan(monkeypatch, [], octoprints=[OCTOPI]).stdout.splitlines()
+    assert lines[1].endswith(" - already enrolled at node Chez Anna: Ender (another agent on this computer)")
+    row = json.loads(_scan(monkeypatch, [], "--json", octoprints=[OCTOPI]).stdout)
+    assert (row["enrolled"]["node"], row["in_use"]) == ("Chez Anna", None)
+
+
+def test_beside_a_free_printer_the_way_to_add_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    _others(monkeypatch, _agent(PRUSA.url))
+    assert "add it to this node" in _scan(monkeypatch, [PRUSA, LOOSE]).stdout.splitlines()[-1]
+
+
 # --- beside the list of the farm
 
 
@@ -170,6 +240,18 @@ def test_an_octoprint_with_the_name_of_another_nodes_is_perhaps_the_same(in_farm
     assert "perhaps" not in lines[1]
 
 
+def test_what_has_become_of_a_printer_of_another_agent_is_told(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two with its name the one of that agent's node."""
+    in_farm.control.add_node("nod-8", name="Ailleurs")
+    in_farm.control.add_printer("prn-8", "ender", node="nod-8")
+    in_farm.control.add_printer("prn-9", "ender", node="nod-7")
+    _others(monkeypatch, _agent(LOOSE.url))
+    line = _scan(monkeypatch, [LOOSE]).stdout.splitlines()[1]
+    assert line.endswith(": Ender (another agent on this computer) (in the farm: prn-9 on Chez Anna, idle)")
+    _others(monkeypatch, _agent(LOOSE.url, node="Nulle part"))
+    assert _scan(monkeypatch, [LOOSE]).stdout.splitlines()[1].endswith(": Ender (another agent on this computer)")
+
+
 def test_a_daemon_that_refuses_is_said_too(in_farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_self: FarmClient, _path: str) -> None:
         raise ProblemError({"detail": "Not for you.", "next_step": "Ask for the right."}, 403)
@@ -211,3 +293,17 @@ def test_what_is_ours_is_told_in_french(tmp_path: Path, monkeypatch: pytest.Monk
     lines = _scan(monkeypatch, [LOOSE]).stdout.splitlines()
     assert lines[1].endswith(" - déjà à nous : Ada")
     assert lines[2] == "Tout ce qui ressemble à une imprimante est déjà à nous."
+
+
+def test_what_others_have_is_told_in_french(monkeypatch: pytest.MonkeyPatch, french: None) -> None:
+    _others(monkeypatch, _agent(LOOSE.url))
+    lines = _scan(monkeypatch, [LOOSE]).stdout.splitlines()
+    assert lines[1].endswith(" - déjà inscrite au nœud Chez Anna : Ender (un autre agent de cet ordinateur)")
+    assert (
+        lines[2]
+        == "Tout ce qui ressemble à une imprimante est à nous, inscrit par un autre agent ou utilisé par un autre programme."
+    )
+    _others(monkeypatch, holder=Holder(12, "octoprint"))
+    assert (
+        _scan(monkeypatch, [LOOSE]).stdout.splitlines()[1].endswith(" - utilisé par un autre programme : octoprint (processus 12)")
+    )
