@@ -20,7 +20,7 @@ from drivers.virtual.firmware import Firmware
 from drivers.virtual.options import FirmwareOptions
 from drivers.virtual.port import VirtualPort
 from farm.cli import build
-from farm.commands import probe
+from farm.commands import neighbours, probe
 from tests.gcode_files import ROOT
 from tests.unit.farm.commands.conftest import Farm
 from tests.unit.farm.commands.scripted import Bench
@@ -85,6 +85,8 @@ def test_a_real_printer_of_software(command: str, link: Path) -> None:
 def test_scan_with_hardware_that_is_made_up(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FARM_URL", farm.url)
     monkeypatch.setattr(ports, "scan", lambda: [PRUSA, UART])
+    monkeypatch.setattr(neighbours, "running", lambda _own: [])  # of this machine
+    monkeypatch.setattr(neighbours, "holder_of", lambda _device, _proc: None)
     monkeypatch.setattr(mdns, "find_octoprints", lambda _seconds: [OCTOPI])
     farm.control.add_node("nod-2", name="Atelier")
     farm.control.add_printer("prn-2", "Ruche", node="nod-2", state=PrinterState.PRINTING)
