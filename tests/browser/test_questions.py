@@ -44,8 +44,9 @@ def test_a_question_needs_a_hand_and_is_answered_there(page: Page) -> None:
 
 
 def test_a_question_in_our_own_words_is_in_the_language_of_the_page(page: Page) -> None:
-    french = {"text_fr": "Est-ce sec ?", "choices_fr": ["Oui", "Non"]}
-    ask(page, PromptNote(id="prompt-1", text="Is it dry?", choices=["Yes", "No"], **french))
+    ask(
+        page, PromptNote(id="prompt-1", text="Is it dry?", choices=["Yes", "No"], text_fr="Est-ce sec ?", choices_fr=["Oui", "Non"])
+    )
     page.wait(lambda: "Is it dry?" in page.text("[data-printer=prn-1] .question"))
     assert [button.text for button in page.all("[data-printer=prn-1] .question button")] == ["Yes", "No"]
     assert page.text(".hand.attention .hand-says") == "Is it dry?", "the machine does not say it"

@@ -54,7 +54,10 @@ async def test_emergency_stop(client: httpx.AsyncClient, control: MemoryControl)
 
 async def test_a_question_is_answered_once_and_by_its_id(client: httpx.AsyncClient, control: MemoryControl) -> None:
     path = "/api/v1/printers/prn-1/answer"
-    prompt = PromptNote(id="prompt-1", text="<b>Filament?</b>", choices=["Continue", "Cancel"])
+    french = ["Continuer", "Annuler"]
+    prompt = PromptNote(
+        id="prompt-1", text="<b>Filament?</b>", choices=["Continue", "Cancel"], text_fr="<b>Filament ?</b>", choices_fr=french
+    )
     control.change_printer("prn-1", state=PrinterState.ATTENTION, prompt=prompt)
     assert (await client.get("/api/v1/printers/prn-1")).json()["prompt"] == prompt.model_dump()
     check(await client.post(path, json={"prompt": "prompt-0", "choice": 0}), 409, "prompt-gone")

@@ -214,7 +214,7 @@ async def test_commands_are_sent_or_refused_at_once(farm: Farm, control: DaemonC
 
 
 async def test_a_question_is_shown_answered_and_gone(farm: Farm, control: DaemonControl) -> None:
-    prompt = PromptNote(id="prompt-1", text="Filament?", choices=["Continue"])
+    prompt = PromptNote(id="prompt-1", text="Filament?", choices=["Continue"], text_fr="Du filament ?", choices_fr=["Continuer"])
     asking = occupied().model_copy(update={"state": PrinterState.ATTENTION, "prompt": prompt, "capabilities": ["prompts"]})
     await joined(farm)
     await farm.hear(farm.report(asking))
