@@ -85,7 +85,7 @@ async def test_a_question_is_answered_without_the_farm(beside: Beside) -> None:
     prompt = beside.driver.asks("<b>Filament?</b>", "Continue", "Cancel")
     await beside.shop.agent.settle()
     (printer,) = json.loads((await beside.get("/api/state")).content)["printers"]
-    machines = {"text_fr": None, "choices_fr": []}
+    machines: dict[str, object] = {"text_fr": None, "choices_fr": []}
     assert printer["prompt"] == {"id": prompt.id, "text": "<b>Filament?</b>", "choices": ["Continue", "Cancel"], **machines}
     status, problem = await beside.post("answer", printer=beside.printer, prompt="prompt-of-before", choice=0)
     assert (status, problem["code"]) == (409, "prompt-gone")
