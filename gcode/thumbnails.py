@@ -306,8 +306,15 @@ def _unrun(data: bytes, most: int) -> tuple[int, ...]:
 
 def best(found: list[Thumbnail], *, max_side_px: int = MAX_SIDE_PX) -> Picture | None:
     """The largest of the pictures that can be decoded, for a page; None when there is none."""
+    return next((picture for picture in _largest_first(found, max_side_px) if isinstance(picture, Picture)), None)
+
+
+def why_none(found: list[Thumbnail]) -> Dropped | None:
+    """Why the largest of them is not shown; None when it is, or when there is none."""
+    first = next(_largest_first(found, MAX_SIDE_PX), None)
+    return first if isinstance(first, Dropped) else None
+
+
+def _largest_first(found: list[Thumbnail], max_side_px: int) -> Iterator[Picture | Dropped]:
     for thumbnail in sorted(found, key=lambda one: (one.width_px * one.height_px, len(one.data)), reverse=True):
-        picture = decoded(thumbnail, max_side_px=max_side_px)
-        if isinstance(picture, Picture):
-            return picture
-    return None
+        yield decoded(thumbnail, max_side_px=max_side_px)

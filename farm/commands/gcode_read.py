@@ -141,13 +141,20 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command
 
 def thumbnail(file: File, output: Output) -> None:
     """The largest picture that the slicer put into the file, as .png or .jpg."""
-    from gcode.thumbnails import best, thumbnails  # noqa: PLC0415 - Pillow
+    from gcode.thumbnails import best, thumbnails, why_none  # noqa: PLC0415 - Pillow
 
     with gcode_errors(file), bounded(file.name), readable(file) as stream:
-        picture = best(thumbnails(stream))
+        found = thumbnails(stream)
+        picture = best(found)
     if picture is None:
+        dropped = why_none(found)
         raise NotFoundError(
-            Bilingual(f"{file.name} has no picture inside.", f"{file.name} ne contient pas d'image."),
+            Bilingual(f"{file.name} has no picture inside.", f"{file.name} ne contient pas d'image.")
+            if dropped is None
+            else Bilingual(
+                f"The picture in {file.name} cannot be used: {dropped.reason}.",
+                f"L'image que contient {file.name} est inutilisable : {dropped.reason_fr}.",
+            ),
             next_step=Bilingual(
                 f"Make one: farm gcode preview {file} -o {output}", f"Faites-en une : farm gcode preview {file} -o {output}"
             ),

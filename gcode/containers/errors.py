@@ -24,8 +24,9 @@ class ContainerError(BilingualError):
     def __init__(self, code: str, *, offset: int | None = None, **values: object) -> None:
         text = TEXTS[code]
         place = Bilingual("", "") if offset is None else Bilingual(f" (byte {offset})", f" (octet {offset})")
-        said = (f"{sentence.format_map(values)}{where}." for sentence, where in zip(text.detail, place, strict=True))
-        super().__init__(Bilingual(*said), next_step=text.next_step)
+        shown = _shown(values)
+        said = Bilingual(text.detail.en.format_map(shown.en) + place.en, text.detail.fr.format_map(shown.fr) + place.fr)
+        super().__init__(Bilingual(f"{said.en}.", f"{said.fr}."), next_step=text.next_step)
         self.code = code
         self.offset = offset
         self._values = values
@@ -33,6 +34,30 @@ class ContainerError(BilingualError):
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling: a file is read in a process of its own."""
         return _again, (self.code, self.offset, self._values)
+
+
+class _Values(NamedTuple):
+    en: dict[str, object]
+    fr: dict[str, object]
+
+
+def _shown(values: dict[str, object]) -> _Values:
+    """The values as people read them: what is counted in bytes gets its unit."""
+    english, french = dict(values), dict(values)
+    for name, value in values.items():
+        if name.endswith("_bytes") and isinstance(value, int):
+            english[name], french[name] = octets(value)
+    return _Values(english, french)
+
+
+def octets(count: int) -> Bilingual:
+    """`16 MiB` where it is a whole number of them, else `1,234 bytes`."""
+    for power, letter in ((3, "G"), (2, "M")):
+        whole, rest = divmod(count, 1024**power)
+        if whole and not rest:
+            return Bilingual(f"{whole} {letter}iB", f"{whole} {letter}io")
+    grouped = f"{count:,}"
+    return Bilingual(f"{grouped} bytes", f"{grouped.replace(',', ' ')} octets")
 
 
 def _again(code: str, offset: int | None, values: dict[str, object]) -> ContainerError:
@@ -81,7 +106,7 @@ TEXTS: Final[dict[str, Text]] = {
             "Send it again: the transfer or the copy was cut.", "Envoyez-le de nouveau : le transfert ou la copie a été coupé."
         ),
     ),
-    "damaged": Text(Bilingual("The {kind} file is damaged: {reason}", "Le fichier {kind} est endommagé : {reason}"), _AGAIN),
+    "damaged": Text(Bilingual("The {kind} file is damaged: {reason}", "Le fichier {kind} est endommagé (« {reason} »)"), _AGAIN),
     "checksum": Text(
         Bilingual(
             "A checksum of the {kind} file is wrong: its content was changed on the way",
@@ -92,7 +117,7 @@ TEXTS: Final[dict[str, Text]] = {
         ),
     ),
     "too-large": Text(
-        Bilingual("Unpacked, the file has more than {limit_bytes} bytes", "Décompressé, le fichier dépasse {limit_bytes} octets"),
+        Bilingual("Unpacked, the file has more than {limit_bytes}", "Décompressé, le fichier dépasse {limit_bytes}"),
         _SMALLER,
     ),
     "ratio": Text(
@@ -113,8 +138,8 @@ TEXTS: Final[dict[str, Text]] = {
     ),
     "window": Text(
         Bilingual(
-            "The zstd file needs a window of {window_bytes} bytes, more than {limit_bytes}",
-            "Le fichier zstd demande une fenêtre de {window_bytes} octets, plus que {limit_bytes}",
+            "The zstd file needs a window of {window_bytes}, more than {limit_bytes}",
+            "Le fichier zstd demande une fenêtre de {window_bytes}, plus que {limit_bytes}",
         ),
         Bilingual(
             "Pack it again with level 19 or lower and without --long.",
@@ -141,15 +166,15 @@ TEXTS: Final[dict[str, Text]] = {
     ),
     "bgcode-size": Text(
         Bilingual(
-            "A block of the binary G-code does not unpack to the {size_bytes} bytes that it promises",
-            "Un bloc du G-code binaire ne donne pas les {size_bytes} octets qu'il promet",
+            "A block of the binary G-code does not unpack to the {size_bytes} that it promises",
+            "Un bloc du G-code binaire ne donne pas les {size_bytes} qu'il promet",
         ),
         _AGAIN,
     ),
     "bgcode-block-size": Text(
         Bilingual(
-            "A block of the binary G-code has {size_bytes} bytes, more than {limit_bytes}",
-            "Un bloc du G-code binaire a {size_bytes} octets, plus que {limit_bytes}",
+            "A block of the binary G-code has {size_bytes}, more than {limit_bytes}",
+            "Un bloc du G-code binaire a {size_bytes}, plus que {limit_bytes}",
         ),
         _PLAIN,
     ),
@@ -160,9 +185,7 @@ TEXTS: Final[dict[str, Text]] = {
         Bilingual("The binary G-code file has no G-code in it", "Le fichier G-code binaire ne contient pas de G-code"), _AGAIN
     ),
     "zip-directory": Text(
-        Bilingual(
-            "The table of the archive has more than {limit_bytes} bytes", "La table de l'archive dépasse {limit_bytes} octets"
-        ),
+        Bilingual("The table of the archive has more than {limit_bytes}", "La table de l'archive dépasse {limit_bytes}"),
         _UNPACK,
     ),
     "zip-entries": Text(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from gcode import thumbnails as module
 from gcode.containers import ContainerError
-from gcode.thumbnails import Dropped, Picture, Thumbnail, best, decoded, thumbnails
+from gcode.thumbnails import Dropped, Picture, Thumbnail, best, decoded, thumbnails, why_none
 from tests.gcode_files import real_file
 from tests.unit.gcode.containers import made
 from tests.unit.gcode.containers.made import TEXT
@@ -402,6 +402,14 @@ def test_the_best_is_the_largest_that_can_be_decoded() -> None:
     assert picture_of is not None
     assert picture_of.width_px == SIZE[0]
     assert best([large]) is None
+
+
+def test_why_no_picture_can_be_shown_is_what_is_wrong_with_the_largest() -> None:
+    broken, small = Thumbnail("png", 40, 30, b"no picture"), Thumbnail("length", 4, 4, b"")
+    assert why_none([small, broken]) == decoded(broken)
+    assert why_none([small]) == decoded(small)
+    assert why_none([Thumbnail("png", *SIZE, PNG), small]) is None
+    assert why_none([]) is None
 
 
 def test_a_picture_of_unknown_size_comes_last_and_of_equal_ones_the_fuller_first() -> None:

@@ -276,6 +276,15 @@ def test_the_slicers_own_picture(frame: Path, tmp_path: Path) -> None:
     assert "picture.png" in failed("thumbnail", file, "-o", picture.with_suffix(".jpg")).next_step
 
 
+def test_a_picture_that_lies_about_its_size_is_not_passed_over_in_silence(frame: Path, tmp_path: Path) -> None:
+    file = tmp_path / "lies.gcode"
+    file.write_text("; thumbnail begin 32x24 999999\n; QUJD\n; thumbnail end\n" + frame.read_text())
+    error = failed("thumbnail", file, "-o", tmp_path / "picture.png")
+    assert error.detail == "The picture in lies.gcode cannot be used: it has not the length that it claims."
+    assert error.detail_fr.endswith("elle n'a pas la longueur annoncée.")
+    assert "farm gcode preview" in error.next_step
+
+
 def test_profiles_are_listed() -> None:
     lines = run("profiles").stdout.splitlines()
     assert len(lines) == len(bundled_profiles()) + 1

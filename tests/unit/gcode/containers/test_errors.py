@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from gcode.containers.errors import TEXTS, ContainerError
+from gcode.containers.errors import TEXTS, ContainerError, octets
 
 
 @pytest.mark.parametrize("code", TEXTS)
@@ -25,6 +25,21 @@ def test_the_place_is_told() -> None:
     assert error.bilingual.en == "The gzip file ends in the middle (byte 1234)."
     assert error.bilingual.fr == "Le fichier gzip s'arrête au milieu (octet 1234)."
     assert str(error) == f"{error.bilingual.en} {error.next_step.en}"
+
+
+def test_sizes_are_told_as_people_read_them() -> None:
+    error = ContainerError("bgcode-block-size", size_bytes=4_000_000_000, limit_bytes=4 * 1024**2)
+    assert error.bilingual.en == "A block of the binary G-code has 4,000,000,000 bytes, more than 4 MiB."
+    assert error.bilingual.fr == "Un bloc du G-code binaire a 4 000 000 000 octets, plus que 4 Mio."
+    error = ContainerError("too-large", limit_bytes=1024**3)
+    assert error.bilingual == ("Unpacked, the file has more than 1 GiB.", "Décompressé, le fichier dépasse 1 Gio.")
+
+
+@pytest.mark.parametrize(
+    ("count", "english"), [(0, "0 bytes"), (1023, "1,023 bytes"), (1024**2, "1 MiB"), (1024**3 + 1, "1,073,741,825 bytes")]
+)
+def test_a_size_keeps_every_byte(count: int, english: str) -> None:
+    assert octets(count).en == english
 
 
 def test_it_comes_back_from_another_process_as_it_was() -> None:
