@@ -65,7 +65,8 @@ def own_mosquittos(
     users_file.touch(mode=0o600)
     brokers = [OwnMosquitto(folder / f"broker-{number}", users_file, max_packet_bytes) for number in range(1, count + 1)]
     ended = threading.Event()
-    watching = threading.Thread(target=_watch, args=(users_file, brokers, ended), daemon=True)
+    seen = users_file.stat().st_mtime_ns  # now, and not when the thread gets its turn
+    watching = threading.Thread(target=_watch, args=(users_file, seen, brokers, ended), daemon=True)
     for broker in brokers:
         broker.start()
     watching.start()
@@ -78,8 +79,7 @@ def own_mosquittos(
             broker.kill()
 
 
-def _watch(users_file: Path, brokers: Sequence[OwnMosquitto], ended: threading.Event) -> None:
-    seen = users_file.stat().st_mtime_ns
+def _watch(users_file: Path, seen: int, brokers: Sequence[OwnMosquitto], ended: threading.Event) -> None:
     while not ended.wait(_LOOK_S):
         if (now := users_file.stat().st_mtime_ns) != seen:
             seen = now

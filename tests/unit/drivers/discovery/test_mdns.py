@@ -4,6 +4,7 @@ import builtins
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from zeroconf import ServiceInfo, Zeroconf
@@ -150,15 +151,17 @@ def _announce(zeroconf: Zeroconf, name: str, port: int, properties: Mapping[byte
 
 
 def test_real_announcements_are_found_by_uuid(announcer: Zeroconf) -> None:
-    _announce(announcer, 'OctoPrint instance "Printer B"', 5001, {**PLAIN, b"u": b"jeanne", b"p": b"hunter2"})
-    _announce(announcer, 'OctoPrint instance "printer a"', 5002, {**PLAIN, b"uuid": UUID[::-1].encode()})
-    _announce(announcer, "the same once more", 5001, PLAIN)
+    first, second = str(uuid4()), str(uuid4())  # others announce themselves on this interface too: tests beside this one
+    twice = {**PLAIN, b"uuid": first.encode()}
+    _announce(announcer, f'OctoPrint instance "B {first}"', 5001, {**twice, b"u": b"jeanne", b"p": b"hunter2"})
+    _announce(announcer, f'OctoPrint instance "a {second}"', 5002, {**PLAIN, b"uuid": second.encode()})
+    _announce(announcer, f"{first} once more", 5001, twice)
     for patience_s in (2.0, 5.0, 20.0):  # on a crowded machine an answer takes longer
-        found = find_octoprints(patience_s, LOOPBACK)
-        if {one.uuid for one in found} >= {UUID, UUID[::-1]}:
+        found = [one for one in find_octoprints(patience_s, LOOPBACK) if one.uuid in {first, second}]
+        if {one.uuid for one in found} == {first, second}:
             break
-    assert [(one.name, one.port) for one in found if one.uuid == UUID[::-1]] == [("printer a", 5002)]
-    assert len([one for one in found if one.uuid == UUID]) == 1, "one instance, announced twice"
+    assert [(one.name, one.port) for one in found if one.uuid == second] == [(f"a {second}", 5002)]
+    assert len([one for one in found if one.uuid == first]) == 1, "one instance, announced twice"
     assert all(one.here and one.url.startswith("octoprint+http://127.0.0.1:500") for one in found)
     assert "hunter2" not in repr(found)
 
