@@ -210,6 +210,7 @@ class VirtualPrinter:
         self._listener = listener
         self._marlin: MarlinPrinter | None = None
         self._folder: HeldFolder | None = None
+        self._closings = 0
 
     @property
     def status(self) -> PrinterStatus:
@@ -219,16 +220,16 @@ class VirtualPrinter:
     @property
     def _driver(self) -> "MarlinPrinter":
         if self._marlin is None:
-            raise UnreachableError(
-                Bilingual("The virtual printer is switched off.", "L'imprimante virtuelle est éteinte."),
-                next_step=Bilingual("Connect it first.", "Connectez-la d'abord."),
-            )
+            raise _switched_off()
         return self._marlin
 
     async def connect(self) -> None:
         """Switch the printer on and connect the Marlin driver to its port."""
+        closings = self._closings
         if self._marlin is None:
             await asyncio.to_thread(remove_leftovers, PORT)
+        if closings != self._closings:
+            raise _switched_off()  # meanwhile: nobody would switch it off again
         if self._marlin is None:
             # Imported when needed: the driver brings pyserial.
             from drivers.marlin.printer import from_url as marlin_from_url  # noqa: PLC0415
@@ -252,6 +253,7 @@ class VirtualPrinter:
 
     async def close(self) -> None:
         """Let go of the port, a print made safe first, and switch the printer off: the plastic on its bed is gone with it."""
+        self._closings += 1
         marlin, self._marlin = self._marlin, None
         port, self.port = self.port, None
         folder, self._folder = self._folder, None
@@ -299,6 +301,13 @@ class VirtualPrinter:
     def transcript(self) -> list[str]:
         """The last minutes on the pty; nothing while it is switched off."""
         return self._marlin.transcript() if self._marlin else []
+
+
+def _switched_off() -> UnreachableError:
+    return UnreachableError(
+        Bilingual("The virtual printer is switched off.", "L'imprimante virtuelle est éteinte."),
+        next_step=Bilingual("Connect it first.", "Connectez-la d'abord."),
+    )
 
 
 def from_url(parts: SplitResult, listener: EventListener) -> Driver:

@@ -15,6 +15,7 @@ NOT_PROMISED: Final[dict[str, dict[str, str]]] = {
     "manual": {
         "a_paused_job_goes_on": "no pause",
         "an_emergency_stop_ends_the_job": "no emergency-stop",
+        "an_emergency_stop_during_the_start_holds": "no emergency-stop",
         "nobody_knows_a_job_that_never_was": _PERSON,
         "the_wire_is_recorded_within_bounds": "no transcript",
         "the_console_is_for_idle_machines": "no console",
