@@ -253,12 +253,18 @@ class MarlinPrinter(Shell):
     async def _reattach(self, job: str, program: Path | None, bookmark: str | None) -> str | None:
         """Go on with the job; or say why not."""
         protocol = self._protocol
-        prepared = await self._run(recovery.prepare, job, program, bookmark, protocol.found_line, protocol.identity.machine)
+        found = (protocol.found_line, protocol.identity.machine)
+        following = asyncio.ensure_future(self._run(recovery.prepare, job, program, bookmark, *found))
+        try:
+            prepared = await asyncio.shield(following)
+        except asyncio.CancelledError:
+            following.add_done_callback(recovery.forget)  # its thread goes on, and opens the file for nobody
+            raise
         claim, reader = prepared.claim, prepared.reader
         if claim is None or reader is None:
             return prepared.why_not
         if protocol is not self._protocol or protocol.phase is not Phase.READY or recovery.too_late(claim):
-            await self._run(reader.close)
+            reader.close()
             return recovery.TOO_LATE
         protocol.reattach(claim, self._now_s())
         self._reader = reader

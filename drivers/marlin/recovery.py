@@ -4,6 +4,7 @@ The reading blocks: call it from a thread.
 """
 
 import time
+from asyncio import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,6 +58,12 @@ def prepare(job: str, program: Path | None, bookmark: str | None, line: int | No
         return Prepared(why_not=why_not or _UNSURE)
     replay = Replay(kept.mark.offset, possible_lines(mark_line=line, kept=kept))
     return _follow(Claim(job, kept, replay, complete=False), program, size)
+
+
+def forget(following: "Future[Prepared]") -> None:
+    """Let go of what was prepared for somebody who is gone."""
+    if not following.cancelled() and following.exception() is None and (reader := following.result().reader) is not None:
+        reader.close()
 
 
 def _size(program: Path | None) -> ProgramSize | None:

@@ -1,9 +1,11 @@
 """Two things at once on a real pty: a cancel before the first line, a close while a file is followed, an end in the last moment."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,8 +13,9 @@ from drivers.base import PrintEnd, PrinterState
 from drivers.errors import TransferError, UnreachableError
 from drivers.marlin import printer as printer_module
 from drivers.marlin import recovery, shell
+from drivers.marlin.claim import Claim
 from drivers.marlin.printer import MarlinPrinter
-from drivers.marlin.program import ProgramSize, check
+from drivers.marlin.program import ProgramReader, ProgramSize, check
 from drivers.virtual.port import VirtualPort
 from tests.patience import PATIENCE_S
 from tests.unit.drivers.marlin.test_printer import Ear, _hasty, assert_cold, driver, ear, frame, port, truth, until
@@ -82,6 +85,28 @@ async def test_a_close_while_an_old_job_is_traced_says_nothing_of_it(
     await driver.close()
     with pytest.raises(UnreachableError, match="let go"):
         await tracing
+
+
+async def test_a_file_that_was_followed_for_nobody_is_let_go(
+    driver: MarlinPrinter, frame: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following, go_on = threading.Event(), threading.Event()
+    reader = ProgramReader(frame)
+
+    def long_prepare(*_: object) -> recovery.Prepared:
+        following.set()
+        assert go_on.wait(PATIENCE_S)
+        reader.read_batch()
+        return recovery.Prepared(cast("Claim", object()), reader)
+
+    monkeypatch.setattr(recovery, "prepare", long_prepare)
+    driver._protocol.was_reset = False
+    tracing = asyncio.create_task(driver.trace("job-0"))
+    await until(following.is_set)
+    tracing.cancel()
+    await asyncio.wait({tracing})
+    go_on.set()
+    await until(lambda: reader._offset > 0 and reader._file is None)
 
 
 async def test_a_close_right_after_a_trace_lets_the_machine_cool_first(driver: MarlinPrinter, port: VirtualPort) -> None:
