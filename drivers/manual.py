@@ -66,8 +66,8 @@ class ManualPrinter:
             self._become(PrinterState.IDLE)
 
     async def close(self) -> None:
-        """Nothing to let go of."""
-        self._status = PrinterStatus()
+        """Nothing to let go of. What the person says from now on, nobody hears: the next process asks again."""
+        self._status, self._job = PrinterStatus(), None
 
     async def start(self, program: Path, job: str) -> None:  # noqa: ARG002 - the person downloads it from the farm
         """Offer `job`.
@@ -123,6 +123,8 @@ class ManualPrinter:
         """The person still has the job, unless this process was told what became of it."""
         if job in self._ended:
             return JobTrace(running=False, end=self._ended[job])
+        if job == self._job:
+            return JobTrace(running=True)  # as it is: accepted stays accepted
         self._job = job
         if job == self._accepted_before:
             self._become(PrinterState.PRINTING, job, ACCEPTED)

@@ -203,12 +203,10 @@ class Keeper:
         """Try what is owed; when nothing is, see whether the ledger can be written again, and the ballast be made again."""
         async with self._turn:
             while self._owed:
-                key, event = self._owed[0]
                 try:
-                    await _whole(self._make(event, precious=key is None))
+                    await _whole(self._pay_one())
                 except LedgerWriteError:
                     return
-                del self._owed[0]
             if not self.state.writable:
                 await _whole(self._probe())
             if self._doubted and self.state.writable:
@@ -216,6 +214,12 @@ class Keeper:
                     await _whole(self._make(lambda state, _now: Step(state)))
             if self.state.nearly_full and self.state.writable:
                 await _whole(self._ballast_again())
+
+    async def _pay_one(self) -> None:
+        """Make the oldest step that is owed; it is not owed any more, also for who is cancelled meanwhile."""
+        key, event = self._owed[0]
+        await self._make(event, precious=key is None)
+        del self._owed[0]
 
     async def prune(self) -> None:
         """Forget a batch of what was told long ago.

@@ -125,3 +125,23 @@ async def test_what_became_of_a_job_is_remembered_for_a_while() -> None:
     assert printer.report_done("job-1")
     assert await printer.trace("job-1") == JobTrace(running=False, end=PrintEnd.DONE)
     assert printer.job is None, "it is not offered again"
+
+
+async def test_a_trace_of_the_job_that_the_person_prints_changes_nothing(maker: Maker) -> None:
+    await maker.printer.start(FILE, "job-1")
+    maker.printer.accept("job-1")
+    before = list(maker.events)
+    assert (await maker.printer.trace("job-1")).running
+    assert maker.now() == (PrinterState.PRINTING, "job-1", ACCEPTED)
+    assert maker.events == before
+
+
+async def test_what_is_said_after_close_is_heard_by_nobody(maker: Maker) -> None:
+    """The ledger is closed by then: the person is not told that it counts, and says it again to the next process."""
+    await maker.printer.start(FILE, "job-1")
+    maker.printer.accept("job-1")
+    await maker.printer.close()
+    before = list(maker.events)
+    assert not maker.printer.report_done("job-1")
+    assert not maker.printer.accept("job-1")
+    assert maker.events == before

@@ -239,6 +239,38 @@ async def test_what_a_driver_said_is_owed_also_when_who_tells_it_is_cancelled(ke
     assert A in kept.keeper.state.occupations
 
 
+async def test_what_was_owed_is_paid_once_also_when_who_pays_is_cancelled(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that ends while it pays: the last thing it does is to pay what is owed."""
+    made: list[Moment] = []
+    writing, go_on = threading.Event(), threading.Event()
+
+    def event(state: NodeState, now: Moment) -> Step:
+        made.append(now)
+        return kept.status(PrinterState.FOREIGN)(state, now)
+
+    kept.full = True
+    await kept.keeper.apply_surely(event)
+    kept.full = False
+    made.clear()
+    commit = Ledger.commit
+
+    def slow_commit(ledger: Ledger, changes: core.Changes) -> None:
+        writing.set()
+        assert go_on.wait(PATIENCE_S)
+        commit(ledger, changes)
+
+    monkeypatch.setattr(Ledger, "commit", slow_commit)
+    paying = asyncio.create_task(kept.keeper.pay_owed())
+    assert await asyncio.to_thread(writing.wait, PATIENCE_S)
+    paying.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await paying
+    assert kept.keeper.owed == 0
+    await kept.keeper.pay_owed()
+    assert len(made) == 1
+
+
 async def test_steps_wait_for_their_turn(kept: Kept) -> None:
     states = [PrinterState.IDLE, PrinterState.FOREIGN, PrinterState.IDLE, PrinterState.FAULT]
     await asyncio.gather(*(kept.keeper.apply(kept.status(state)) for state in states))
