@@ -252,11 +252,13 @@ async def test_a_node_that_joined_anew_in_its_folder_begins_anew(tmp_path: Path)
 async def test_an_unreachable_printer_says_why_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("farm.node.hands._FIRST_RETRY_S", 0.5)
     shop = Workshop(tmp_path, "left")
-    shop.scripts["left"].connect_errors = [UnreachableError("Nothing answers at /dev/x.", next_step="Check the cable.")]
+    failing = shop.scripts["left"].connect_errors
+    failing += [UnreachableError("Nothing answers at /dev/x.", next_step="Check the cable.")] * 100
     try:
         await shop.agent.start()
         why = "Nothing answers at /dev/x. Check the cable."
         await until(lambda: shop.farm.of(Report) and said(shop.farm.report) == why)
+        failing.clear()
         await until(lambda: shop.farm.report.printers[0].state is PrinterState.IDLE)
     finally:
         await shop.agent.close()
