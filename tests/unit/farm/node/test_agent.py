@@ -266,7 +266,7 @@ async def test_an_unreachable_printer_says_why_and_is_tried_again(tmp_path: Path
 
 async def test_a_bug_in_a_driver_does_not_end_the_others(tmp_path: Path) -> None:
     shop = Workshop(tmp_path, "left", "right")
-    shop.scripts["left"].connect_errors = [ZeroDivisionError("oops")]
+    shop.scripts["left"].connect_errors = [ZeroDivisionError("oops")] * 100
     try:
         await shop.agent.start()
         left, right = shop.printer("left"), shop.printer("right")
