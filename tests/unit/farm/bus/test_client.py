@@ -233,8 +233,9 @@ async def test_a_broker_that_brings_nothing_is_left_for_the_next() -> None:
     ):
         await until(lambda: len(other.connects) == 1)
         await until(lambda: silent.goodbyes == 1)  # no last will: the node lives
-        assert ear.losses == ["nothing was heard on it for too long"]
+        assert set(ear.losses) == {"nothing was heard on it for too long"}  # of the other too, where we look late
         await until(lambda: ear.connections == 3)  # and round again
+        assert len(ear.losses) == 2
         assert len(silent.connects) == 2
 
 
