@@ -1,5 +1,6 @@
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -96,13 +97,14 @@ async def test_of_many_only_the_newest_is_written(tmp_path: Path, monkeypatch: p
         return write(path, mark)
 
     monkeypatch.setattr(module, "write", counted)
-    monkeypatch.setattr(module, "_GAP_S", 1.0)  # a crowded machine may need half a second for the thousand
+    monkeypatch.setattr(module, "_GAP_S", 1.0)
+    began_s = time.monotonic()  # a crowded machine needs seconds for the thousand
     async with keeping(tmp_path / "marks") as kept:
         for number in range(1_000):
             kept.note(A, Bookmark("job-1", str(number)))
             await asyncio.sleep(0)
         await until(lambda: read(tmp_path / "marks" / A, "job-1") == "999")
-    assert len(rounds) <= 5, "a thousand in a moment are a few writes"
+    assert len(rounds) <= 3 + (time.monotonic() - began_s) / 1.0, "a thousand in a moment are a few writes"
 
 
 async def test_too_long_a_text_is_refused(tmp_path: Path) -> None:
