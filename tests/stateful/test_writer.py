@@ -6,6 +6,7 @@ process dies or the power goes in the middle of it (the files are copied just th
 
 import asyncio
 import functools
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -75,7 +76,7 @@ def builder(kind: type[Durable]) -> st.SearchStrategy[Any]:
     }  # fmt: skip
     drawn = {}
     for name, hint in kind.__annotations__.items():
-        drawn[name] = by_text[hint.__name__ if isinstance(hint, type) else str(hint).replace("scheduler.model.", "")]
+        drawn[name] = by_text[hint.__name__ if isinstance(hint, type) else re.sub(r"scheduler\.model\.\w+\.", "", str(hint))]
     drawn[key_name(kind)] = keys
     if kind is Allocation:
         drawn |= {"held": st.integers(0, 2), "started": st.integers(0, 2), "lost": st.integers(0, 1), "order": keys}
