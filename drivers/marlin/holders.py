@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gcode.texts import Bilingual
+
 PROC: Final = Path("/proc")
 MAX_NAME: Final = 40  # characters; the kernel gives 15
 _MAX_LOCKS_BYTES: Final = 1 << 20
@@ -25,6 +27,13 @@ class Holder:
 
     pid: int
     name: str
+
+    @property
+    def text(self) -> Bilingual:
+        """What people call it."""
+        if not self.name:
+            return Bilingual("another program", "un autre programme")
+        return Bilingual(f"{self.name} (process {self.pid})", f"{self.name} (processus {self.pid})")
 
 
 def holder_of(device: str, proc: Path = PROC) -> Holder | None:

@@ -24,6 +24,7 @@ from drivers.errors import (
     UnreachableError,
 )
 from drivers.marlin import ports
+from drivers.marlin.holders import Holder, holder_of
 from drivers.system_words import system_words
 
 if TYPE_CHECKING:
@@ -99,11 +100,9 @@ def explain(error: Exception, device: str, baud: int) -> DriverError:
 
 
 def _busy(device: str) -> DriverError:
-    holder = _holder(device)
+    by = (holder_of(device) or Holder(0, "")).text
     return BusyPortError(
-        Bilingual(
-            f"{device} is in use by {holder or 'another program'}.", f"{device} est utilisé par {holder or 'un autre programme'}."
-        ),
+        Bilingual(f"{device} is in use by {by.en}.", f"{device} est utilisé par {by.fr}."),
         next_step=Bilingual(
             "Close that program; a port has room for one at a time.", "Fermez ce programme ; un port n'a de place que pour un seul."
         ),
@@ -145,20 +144,6 @@ def _which_ports() -> Bilingual:
             "Cet ordinateur n'a pas de port série pour l'instant : branchez le câble USB de l'imprimante et allumez-la.",
         )
     return Bilingual(f"Ports there are: {names}.", f"Les ports présents : {names}.")
-
-
-def _holder(device: str) -> str | None:
-    """The name of the program that holds `device`, None when this user may not see it."""
-    real = os.path.realpath(device)
-    for process in Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        try:
-            if any(os.path.realpath(link) == real for link in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
-        except OSError:
-            continue  # another user's process, or one that has just ended
-    return None
 
 
 def _why_gone(error: OSError) -> Bilingual:

@@ -18,7 +18,7 @@ from drivers.marlin.holders import PROC, Holder, holder_of
 from drivers.marlin.ports import SerialPort
 from farm.commands.owned import OwnPrinters
 from farm.config import PrinterSection
-from gcode.texts import NOTHING, Bilingual, both, printable
+from gcode.texts import NOTHING, Bilingual, printable
 
 MAX_AGENTS: Final = 64
 _MAX_FILE_BYTES: Final = 1 << 20
@@ -158,8 +158,5 @@ def in_use_text(holder: Holder | None) -> Bilingual:
         return NOTHING
     if not holder.name:
         return Bilingual(" - in use by another program", " - utilisé par un autre programme")
-    process, processus = f" (process {holder.pid})", f" (processus {holder.pid})"
-    program = both(holder.name)
-    return Bilingual(
-        f" - in use by another program: {program.en}{process}", f" - utilisé par un autre programme : {program.fr}{processus}"
-    )
+    by = holder.text
+    return Bilingual(f" - in use by another program: {by.en}", f" - utilisé par un autre programme : {by.fr}")

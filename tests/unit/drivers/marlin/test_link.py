@@ -20,7 +20,9 @@ from drivers.errors import (
     PortPermissionError,
     UnreachableError,
 )
+from drivers.marlin import link as link_module
 from drivers.marlin import ports
+from drivers.marlin.holders import Holder
 from drivers.marlin.link import MAX_UNSENT_BYTES, Link, close_port, explain, open_port
 from tests.patience import PATIENCE_S
 
@@ -140,8 +142,21 @@ def test_the_port_is_raw_and_closing_it_does_not_hang_up(pty: Pty, port: Serial)
 
 
 def test_a_second_opener_is_told_who_holds_it(pty: Pty, port: Serial) -> None:
-    with pytest.raises(BusyPortError, match="in use by"):
+    with pytest.raises(BusyPortError, match="in use by another program"):
         open_port(pty.path, 115_200)
+
+
+@pytest.mark.parametrize(
+    ("holder", "en", "fr"),
+    [
+        (Holder(12, "octoprint"), "in use by octoprint (process 12).", "utilisé par octoprint (processus 12)."),
+        (None, "in use by another program.", "utilisé par un autre programme."),
+    ],
+)
+def test_who_holds_it_is_told_in_both_languages(monkeypatch: pytest.MonkeyPatch, holder: Holder | None, en: str, fr: str) -> None:
+    monkeypatch.setattr(link_module, "holder_of", lambda _device: holder)
+    said = explain(OSError(errno.EBUSY, "busy"), "/dev/ttyUSB0", 115_200)
+    assert (said.detail, said.detail_fr) == (f"/dev/ttyUSB0 is {en}", f"/dev/ttyUSB0 est {fr}")
 
 
 def test_a_port_that_does_not_exist_names_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,8 +98,7 @@ CUBE = "".join(
     )
     for corners in ((a, b, c), (a, c, d))
 )
-SETTINGS = """gcode_flavor = marlin
-bed_shape = 0x0,200x0,200x200,0x200
+SETTINGS = """bed_shape = 0x0,200x0,200x200,0x200
 temperature = 210
 first_layer_temperature = 215
 bed_temperature = 55
@@ -107,13 +106,15 @@ first_layer_bed_temperature = 60
 """
 
 
-def sliced(folder: Path, start: str, end: str, layer: str = "") -> bytes:
+def sliced(folder: Path, start: str, end: str, layer: str = "", flavour: str = "marlin") -> bytes:
     """A small plate of Debian's PrusaSlicer (2.5 has no flavour of Klipper; its users took Marlin's), with this custom G-code."""
     slicer = shutil.which("prusa-slicer")
     require("prusa-slicer", slicer is not None)
     assert slicer is not None
     (folder / "cube.stl").write_text(f"solid cube\n{CUBE}endsolid cube\n")
-    (folder / "cube.ini").write_text(f"{SETTINGS}start_gcode = {start}\nend_gcode = {end}\nlayer_gcode = {layer}\n")
+    (folder / "cube.ini").write_text(
+        f"gcode_flavor = {flavour}\n{SETTINGS}start_gcode = {start}\nend_gcode = {end}\nlayer_gcode = {layer}\n"
+    )
     arguments = [slicer, "--export-gcode", "--load", "cube.ini", "--center", "100,100", "-o", "cube.gcode", "cube.stl"]
     subprocess.run(arguments, cwd=folder, check=True, capture_output=True, timeout=120)
     return (folder / "cube.gcode").read_bytes()
@@ -140,3 +141,24 @@ def test_a_plate_for_klipper_with_macros_is_a_matter_of_trust(tmp_path: Path, st
     cut = b"".join(content.splitlines(keepends=True)[: found.facts.last_extrusion_line])
     for macros in (frozenset[str](), names):
         assert "heaters-left-on" in said(check(BytesIO(cut), replace(klipper, macros=macros)))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ('M98 P"start.g"', 'M98 P"end.g"'),
+        ('M190 S0\\nM109 S0\\nM98 P"/macros/G29 start.g" R1', "M104 S0\\nM140 S0"),
+    ],
+    ids=["alone", "G29"],
+)
+def test_a_plate_for_reprapfirmware_with_macros_is_a_matter_of_trust(tmp_path: Path, start: str, end: str) -> None:
+    content = sliced(tmp_path, start, end, flavour="reprapfirmware")
+    duet = PROFILES["generic-reprapfirmware"]
+    found = inspect(BytesIO(content), (duet,), kernel=False)
+    assert said(found.reports[0]).keys() == {"macro"}
+    assert found.reports[0] == check(BytesIO(content), duet)
+    listed = replace(duet, macros=frozenset({"start.g", "end.g", "/macros/g29 start.g"}))
+    assert said(check(BytesIO(content), listed)) == {}
+    cut = b"".join(content.splitlines(keepends=True)[: found.facts.last_extrusion_line])
+    for one in (duet, listed):
+        assert "heaters-left-on" in said(check(BytesIO(cut), one))
