@@ -1,13 +1,13 @@
 """The list of makers on the disk: a small file that is written whole, so that a power cut leaves the old one or the new one."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farm.errors import ConfigurationError
+from farm.keys import write_private
 from farm.language import system_words
 from farm.views import ManualJobView
 from gcode.texts import Bilingual
@@ -57,10 +57,4 @@ def read_makers(path: Path) -> dict[str, Maker]:
 
 def write_makers(path: Path, makers: list[Maker]) -> None:
     """Replace the list, for its owner alone to read. OSError; the old one stays then."""
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_Makers(makers=makers).model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_private(path, _Makers(makers=makers).model_dump_json())

@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,18 @@ def test_what_is_kept_is_read_again_by_its_owner_alone(tmp_path: Path) -> None:
     assert "secret" not in file.read_text()
 
 
+def test_a_power_cut_takes_back_neither_the_list_nor_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fsync, kinds = os.fsync, list[int]()
+
+    def spy(descriptor: int) -> None:
+        kinds.append(stat.S_IFMT(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    write_makers(tmp_path / "makers.json", [ANNA])
+    assert kinds == [stat.S_IFREG, stat.S_IFDIR]
+
+
 def test_a_list_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "makers.json"
     write_makers(file, [ANNA])
@@ -38,6 +51,7 @@ def test_a_list_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkey
         with pytest.raises(OSError, match="No space left"):
             write_makers(file, [ANNA, BERTA])
     assert read_makers(file) == {"maker-1": ANNA}
+    assert list(tmp_path.iterdir()) == [file]
     write_makers(file, [BERTA])
     assert read_makers(file) == {"maker-2": BERTA}
 
