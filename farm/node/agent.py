@@ -188,7 +188,7 @@ class Agent:
         A print that needs this process is made safe and interrupted by its driver; one that does not goes on.
         """
         if self._keeper.begun:
-            await self._keeper.apply_surely(_closing)
+            await self._keeper.apply_surely(lambda state, _now: core.close(state))
         await self._stack.aclose()
 
     async def add_printer(self, section: PrinterSection, *, key: str | None = None) -> str:
@@ -201,20 +201,25 @@ class Agent:
 
         """
         (setup,) = await self._make_printers({key or section.name: section})
+        hand = self._hands[setup.id]
         try:
             await self._keeper.apply(lambda state, _now: core.add_printer(state, setup))
-        except LedgerWriteError:
-            await self._hands.pop(setup.id).close()
-            raise
-        self._hands[setup.id].connect()
+        finally:  # who asked may be gone: it is here all the same if that is written
+            known = self.state.printers.get(setup.id)
+            if known is not None and known.setup is setup:
+                hand.connect()
+            else:
+                self._hands.pop(setup.id, None)
+                await hand.close()
         return setup.id
 
     async def remove_printer(self, printer: str) -> None:
         """Let go of a printer. What is on its bed is remembered."""
-        hand = self._hands.pop(printer, None)
+        hand = self._hands.get(printer)
         if hand is not None:
             await hand.close()
             await self._keeper.apply_surely(lambda state, _now: core.remove_printer(state, printer))
+            self._hands.pop(printer, None)  # last: one that is added again meanwhile would be removed as well
 
     def program(self, sha256: str) -> Path | None:
         """The file of a program that is here, or None."""
@@ -491,7 +496,3 @@ def _needs_checks(state: NodeState) -> tuple[object, ...]:
 
 def _nothing(state: NodeState, _now: core.Moment) -> Step:
     return Step(state)
-
-
-def _closing(state: NodeState, _now: core.Moment) -> Step:
-    return core.close(state)

@@ -74,13 +74,17 @@ class Hand:
         self._answers = answers
         self.driver = make(lambda event: answers.on_event(printer, event))
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     def connect(self) -> None:
-        """Begin to connect, in the background."""
+        """Begin to connect, in the background; not any more after `close`."""
+        if self._closed:
+            return
         self._task = asyncio.create_task(self._stay_connecting(), name=f"connect-{self.printer}")
 
     async def close(self) -> None:
         """Let go of the printer. A driver that does not end is left behind."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -172,3 +172,11 @@ async def test_a_command_that_hangs_ends(told: Told, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(told.driver, "pause", hang)
     answer = await told.hand.act(Act("printer-a", "command-1", ActKind.PAUSE, "job-1"))
     assert answer == "The printer did not answer within 0 s."
+
+
+async def test_what_was_let_go_of_is_not_connected_any_more(told: Told) -> None:
+    """A printer that is added in the moment in which the agent ends."""
+    await told.hand.close()
+    told.hand.connect()
+    await asyncio.sleep(0.02)
+    assert ("connect",) not in told.driver.calls
