@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import refuse
 from farm.errors import TooLargeError
-from gcode.texts import Bilingual
+from gcode.texts import Bilingual, octets
 
 MAX_BODY_BYTES: Final = 64 * 1024
 FORM_SLACK_BYTES: Final = 64 * 1024  # fields and boundaries around an uploaded file
@@ -56,8 +56,16 @@ class SecurityHeaders:
 
 
 def _too_large(limit: int) -> TooLargeError:
+    """For a body over `limit`, bytes: a file, or what is said in JSON, whose limit stands in no configuration."""
+    if limit == MAX_BODY_BYTES:
+        size = octets(limit)
+        return TooLargeError(
+            Bilingual(f"The body is larger than {size.en}.", f"Le corps de la requête dépasse {size.fr}."),
+            next_step=Bilingual("Send less.", "Envoyez moins."),
+        )
+    size = octets(limit - FORM_SLACK_BYTES)
     return TooLargeError(
-        Bilingual(f"The body is larger than {limit} bytes.", f"Le corps de la requête dépasse {limit} octets."),
+        Bilingual(f"The file is larger than {size.en}.", f"Le fichier dépasse {size.fr}."),
         next_step=Bilingual(
             "Send less, or raise the limit in farm.toml ([http] max_upload_bytes).",
             "Envoyez moins, ou élevez la limite dans farm.toml ([http] max_upload_bytes).",

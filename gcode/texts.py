@@ -68,6 +68,16 @@ class BilingualError(ValueError):
         self.next_step = next_step
 
 
+def octets(count: int) -> Bilingual:
+    """`16 MiB` where it is a whole number of them, else `1,234 bytes`."""
+    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
+        whole, rest = divmod(count, 1024**power)
+        if 0 < whole < 1024 and not rest:
+            return Bilingual(f"{whole} {letter}iB", f"{whole} {letter}io")
+    grouped = f"{count:,}"
+    return Bilingual(f"{grouped} bytes", f"{grouped.replace(',', ' ')} octets")
+
+
 def printable(text: str, limit: int, instead: str = " ") -> str:
     """Untrusted text for a picture, a page or a terminal: at most `limit` characters, `instead` of those that control anything."""
     return "".join(character if character.isprintable() else instead for character in text[:limit]).strip()

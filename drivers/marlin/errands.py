@@ -44,11 +44,15 @@ def console_line(text: str) -> bytes:
 
     """
     if len(text.splitlines()) > 1:
-        raise LineError("is more than one line")
+        raise LineError("is more than one line", "tient sur plusieurs lignes")
     command = prepare(text.strip().encode("utf-8", "replace"))
     if not command:
         said = text.partition(";")[0].strip()
-        raise LineError(f"is for the driver to say: {shown(said.encode())}" if said[:1].isalpha() else "is empty")
+        raise _reserved(said.encode()) if said[:1].isalpha() else LineError("is empty", "est vide")
     if word(command) in REFUSED:
-        raise LineError(f"is for the driver to say: {shown(command)}")
+        raise _reserved(command)
     return command
+
+
+def _reserved(command: bytes) -> LineError:
+    return LineError(f"is for the driver to say: {shown(command)}", f"est réservée au pilote : {shown(command)}")

@@ -37,11 +37,11 @@ _ENDS: Final = tuple(b"*%d\n" % value for value in range(256))  # a checksum as 
 
 
 class LineError(ValueError):
-    """A line of a file cannot be sent; the message says why, `french` in French. Both follow on "Line 7 of frame.gcode"."""
+    """A line cannot be sent; the message says why, `french` in French. Both follow on "Line 7 of frame.gcode" or "The line"."""
 
-    def __init__(self, english: str, french: str = "") -> None:
+    def __init__(self, english: str, french: str) -> None:
         super().__init__(english)
-        self.french = french or f"ne peut pas être envoyée ({english})"
+        self.french = french
 
 
 class Frame(NamedTuple):

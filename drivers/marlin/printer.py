@@ -179,7 +179,7 @@ class MarlinPrinter(Shell):
             command = console_line(line)
         except LineError as error:
             raise PrinterBusyError(
-                Bilingual(f"The line {error}.", f"Ligne refusée : {error}."),
+                Bilingual(f"The line {error}.", f"La ligne {error.french}."),
                 next_step=Bilingual("Send one plain G-code command.", "Envoyez une seule commande G-code."),
             ) from None
         errand = Errand(Purpose.CONSOLE, [command], waits_for_report=word(command) in {b"M105", b"M155"})

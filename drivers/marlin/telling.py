@@ -17,6 +17,7 @@ from drivers.marlin.errands import Purpose
 from drivers.marlin.events import JobEnded, Refused
 from drivers.marlin.job import Phase
 from drivers.marlin.protocol import Protocol
+from gcode.texts import both
 
 _STATES: Final = {
     Phase.CLOSED: PrinterState.OFFLINE,
@@ -168,8 +169,8 @@ def not_begun(event: JobEnded) -> DriverError:
     fault = event.ending.fault
     if fault is not None:
         return FirmwareError(fault, next_step=Bilingual(fault.action_en, fault.action_fr))
-    detail = event.ending.detail
+    detail = both(event.ending.detail)
     return TransferError(
-        Bilingual(f"The print did not begin: {detail}", f"L'impression n'a pas commencé : {detail}"),
+        Bilingual(f"The print did not begin: {detail.en}", f"L'impression n'a pas commencé : {detail.fr}"),
         next_step=Bilingual("Try again.", "Réessayez."),
     )

@@ -17,6 +17,9 @@ FILE_NAME: Final = "generation"
 FARTHEST: Final = 10_000  # each restore adds one: what is further above ours is no daemon's but a fault, and must not stop a farm
 
 
+_NO_NUMBER: Final = Bilingual("it holds no number", "il ne contient pas de nombre")
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """The generation to go on with. `put_back`: the database is older than this folder, somebody copied it here."""
@@ -52,11 +55,9 @@ class GenerationFile:
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
+            why = system_words(error) if isinstance(error, OSError) else _NO_NUMBER
             raise ConfigurationError(
-                Bilingual(
-                    f"{self.path} cannot be read, or holds no number: {error}.",
-                    f"{self.path} ne peut pas être lu, ou ne contient pas de nombre : {error}.",
-                ),
+                Bilingual(f"{self.path} cannot be read: {why.en}.", f"{self.path} ne peut pas être lu : {why.fr}."),
                 next_step=Bilingual(
                     "Write the highest generation that you know into it (`farm status --json`), or a few more.",
                     "Écrivez-y la plus haute génération que vous connaissez (`farm status --json`), ou quelques-unes de plus.",

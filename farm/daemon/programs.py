@@ -27,6 +27,7 @@ from farm.daemon.orders import find_design
 from farm.daemon.turns import Turns
 from farm.errors import ConflictError, FarmError, InvalidError, RejectedError, StoreFullError
 from farm.ids import new_id
+from farm.language import system_words
 from farm.profiles import unknown_profile, whole_id
 from farm.request_bodies import ProgramRequest
 from farm.store.library import Library, promised_hash
@@ -288,9 +289,11 @@ class Programs:
 
 
 def _machine_trouble(error: OSError) -> FarmError:
-    why = error.strerror or type(error).__name__
+    why = system_words(error)
     return FarmError(
-        Bilingual(f"The farm could not read or keep the file: {why}.", f"La ferme n'a pas pu lire ou garder le fichier : {why}."),
+        Bilingual(
+            f"The farm could not read or keep the file: {why.en}.", f"La ferme n'a pas pu lire ou garder le fichier : {why.fr}."
+        ),
         next_step=Bilingual(
             "Look at disk and memory of the daemon's computer, then send the file again.",
             "Regardez le disque et la mémoire de l'ordinateur de la ferme, puis envoyez de nouveau le fichier.",

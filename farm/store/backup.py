@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from farm.errors import FarmError, InvalidError, NotFoundError, StoreFullError
+from farm.language import system_words
 from gcode.texts import Bilingual
 
 FOLDER: Final = "backups"
@@ -137,11 +138,11 @@ def _translate(error: Exception, source: Path, target: Path) -> FarmError:
             next_step=Bilingual("Use another backup.", "Prenez une autre sauvegarde."),
             code="not-a-database",
         )
-    what = getattr(error, "strerror", None) or str(error)
+    what = system_words(error)
     return FarmError(
         Bilingual(
-            f"The database {source} could not be copied to {target}: {what}.",
-            f"La base de données {source} n'a pas pu être copiée vers {target} : {what}.",
+            f"The database {source} could not be copied to {target}: {what.en}.",
+            f"La base de données {source} n'a pas pu être copiée vers {target} : {what.fr}.",
         ),
         code="backup-failed",
         next_step=Bilingual(

@@ -5,7 +5,7 @@
 
 from typing import Final, NamedTuple
 
-from gcode.texts import Bilingual, BilingualError
+from gcode.texts import Bilingual, BilingualError, octets
 
 
 class Text(NamedTuple):
@@ -48,16 +48,6 @@ def _shown(values: dict[str, object]) -> _Values:
         if name.endswith("_bytes") and isinstance(value, int):
             english[name], french[name] = octets(value)
     return _Values(english, french)
-
-
-def octets(count: int) -> Bilingual:
-    """`16 MiB` where it is a whole number of them, else `1,234 bytes`."""
-    for power, letter in ((3, "G"), (2, "M")):
-        whole, rest = divmod(count, 1024**power)
-        if whole and not rest:
-            return Bilingual(f"{whole} {letter}iB", f"{whole} {letter}io")
-    grouped = f"{count:,}"
-    return Bilingual(f"{grouped} bytes", f"{grouped.replace(',', ' ')} octets")
 
 
 def _again(code: str, offset: int | None, values: dict[str, object]) -> ContainerError:

@@ -35,7 +35,16 @@ def test_the_policy_allows_no_inline_code_and_no_frames() -> None:
 async def test_a_small_body_is_all_that_other_routes_take(client: httpx.AsyncClient) -> None:
     body = b'{"design": "' + b"x" * MAX_BODY_BYTES + b'"}'
     headers = {"Content-Type": "application/json"}
-    check(await client.post("/api/v1/orders", content=body, headers=headers), 413, "too-large")
+    problem = check(await client.post("/api/v1/orders", content=body, headers=headers), 413, "too-large")
+    assert problem["detail"] == "The body is larger than 64 KiB."
+    assert "max_upload_bytes" not in str(problem["next_step"])
+
+
+async def test_a_file_that_is_too_large_is_told_the_limit_of_files(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(1024**3), "Expect": "100-continue"}
+    problem = check(await client.post("/api/v1/programs", content=b"", headers=headers), 413, "too-large")
+    assert problem["detail"] == "The file is larger than 64 MiB."
+    assert "max_upload_bytes" in str(problem["next_step"])
 
 
 async def test_a_body_of_unknown_length_is_counted(client: httpx.AsyncClient) -> None:

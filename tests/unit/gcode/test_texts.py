@@ -3,7 +3,9 @@
 import copy
 import pickle
 
-from gcode.texts import Bilingual, BilingualError, Told, both, printable, told
+import pytest
+
+from gcode.texts import Bilingual, BilingualError, Told, both, octets, printable, told
 
 
 def test_french_only_for_those_who_ask_for_it() -> None:
@@ -57,3 +59,18 @@ def test_a_told_sentence_is_whole_in_a_copy() -> None:
     said = Told("reset", "The printer was reset.", "L'imprimante a redémarré.")
     for copied in (copy.deepcopy(said), pickle.loads(pickle.dumps(said))):
         assert (copied, copied.code, copied.fr) == (said, said.code, said.fr)
+
+
+@pytest.mark.parametrize(
+    ("count", "english", "french"),
+    [
+        (0, "0 bytes", "0 octets"),
+        (1023, "1,023 bytes", "1 023 octets"),
+        (64 * 1024, "64 KiB", "64 Kio"),
+        (1024**2, "1 MiB", "1 Mio"),
+        (3 * 1024**3, "3 GiB", "3 Gio"),
+        (1024**3 + 1, "1,073,741,825 bytes", "1 073 741 825 octets"),
+    ],
+)
+def test_a_size_is_told_in_round_units_where_that_loses_no_byte(count: int, english: str, french: str) -> None:
+    assert octets(count) == (english, french)

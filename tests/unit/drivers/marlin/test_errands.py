@@ -98,5 +98,6 @@ def test_what_it_says_is_limited() -> None:
     ],
 )
 def test_what_a_person_may_not_say(text: str, why: str) -> None:
-    with pytest.raises(LineError, match=why):
+    with pytest.raises(LineError, match=why) as caught:
         console_line(text)
+    assert caught.value.french != str(caught.value)

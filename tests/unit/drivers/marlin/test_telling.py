@@ -2,13 +2,14 @@
 
 import pytest
 
-from drivers.base import PrinterState, Prompt
+from drivers.base import PrintEnd, PrinterState, Prompt
 from drivers.errors import Bilingual
 from drivers.marlin import telling
 from drivers.marlin.errands import Errand, Purpose
-from drivers.marlin.events import Refused
-from drivers.marlin.job import Job, Phase
+from drivers.marlin.events import JobEnded, Refused
+from drivers.marlin.job import Ending, Job, Phase
 from drivers.marlin.protocol import Protocol
+from gcode.texts import Told
 
 
 def _in(phase: Phase, *, job: bool = False) -> Protocol:
@@ -87,3 +88,10 @@ def test_errors_have_both_languages() -> None:
 
 def test_a_printer_that_stopped_itself_is_reset_and_not_waited_for() -> None:
     assert "reset it" in telling.not_idle("/dev/ttyUSB0", PrinterState.FAULT).next_step
+
+
+def test_why_a_print_did_not_begin_is_told_in_both_languages() -> None:
+    ended = JobEnded("job-1", Ending(PrintEnd.FAILED, Told("cut-off", "It was cut off.", "Il a été coupé.")))
+    error = telling.not_begun(ended)
+    assert error.detail == "The print did not begin: It was cut off."
+    assert error.detail_fr == "L'impression n'a pas commencé : Il a été coupé."

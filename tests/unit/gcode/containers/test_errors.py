@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from gcode.containers.errors import TEXTS, ContainerError, octets
+from gcode.containers.errors import TEXTS, ContainerError
 
 
 @pytest.mark.parametrize("code", TEXTS)
@@ -33,13 +33,6 @@ def test_sizes_are_told_as_people_read_them() -> None:
     assert error.bilingual.fr == "Un bloc du G-code binaire a 4 000 000 000 octets, plus que 4 Mio."
     error = ContainerError("too-large", limit_bytes=1024**3)
     assert error.bilingual == ("Unpacked, the file has more than 1 GiB.", "Décompressé, le fichier dépasse 1 Gio.")
-
-
-@pytest.mark.parametrize(
-    ("count", "english"), [(0, "0 bytes"), (1023, "1,023 bytes"), (1024**2, "1 MiB"), (1024**3 + 1, "1,073,741,825 bytes")]
-)
-def test_a_size_keeps_every_byte(count: int, english: str) -> None:
-    assert octets(count).en == english
 
 
 def test_it_comes_back_from_another_process_as_it_was() -> None:
