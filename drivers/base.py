@@ -204,9 +204,13 @@ class Driver(Protocol):
     async def start(self, program: Path, job: str) -> None:
         """Print the plain G-code file `program` under the id `job`; return when the machine has provably begun.
 
+        A job has one answer: these errors and `FirmwareError`, after which nothing of it prints or will print and no end is told, or
+        its one `PrintEnded`. When the caller is cancelled meanwhile, what prints is followed to its end all the same.
+
         Raises:
             PrinterBusyError: something else is printing; nothing was sent.
             TransferError: the file did not arrive; nothing is printing.
+            WithdrawnError: it was cancelled meanwhile; nothing is printing.
 
         """
         ...
@@ -220,7 +224,10 @@ class Driver(Protocol):
         ...
 
     async def cancel(self, job: str) -> None:
-        """End `job` and make the machine safe (heaters off, nozzle away). No-op when it is not running."""
+        """End `job` and make the machine safe (heaters off, nozzle away). No-op when it is not running.
+
+        While its `start` is under way: it does not begin any more, or ends as soon as it has begun.
+        """
         ...
 
     async def emergency_stop(self) -> None:

@@ -9,6 +9,7 @@ DriverError
 ├── NotAPrinterError        something answers, but it is not this kind of printer
 ├── PrinterBusyError        it is printing something else, or not ready
 ├── TransferError           the file did not arrive whole
+│   └── WithdrawnError      the job was cancelled before it began
 └── FirmwareError           the machine itself reports a fault (`fault` has the record)
 """
 
@@ -92,6 +93,18 @@ class TransferError(DriverError):
     """The file did not arrive whole at the printer."""
 
     code = "transfer"
+
+
+class WithdrawnError(TransferError):
+    """The job was cancelled while `start` was under way: nothing of it prints or will print."""
+
+    code = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer."),
+            next_step=Bilingual("Start another one.", "Lancez-en un autre."),
+        )
 
 
 class FirmwareError(DriverError):

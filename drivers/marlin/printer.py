@@ -13,7 +13,7 @@ from drivers.base import (
     PrintEnd,
     PrinterState,
 )
-from drivers.errors import Bilingual, FirmwareError, PrinterBusyError, TransferError
+from drivers.errors import Bilingual, FirmwareError, PrinterBusyError, TransferError, WithdrawnError
 from drivers.marlin import recovery, telling
 from drivers.marlin.ejecting import eject_lines, too_warm
 from drivers.marlin.errands import Errand, Purpose, console_line
@@ -101,12 +101,12 @@ class MarlinPrinter(Shell):
             size = await self._run(check, program, lambda: self._letting_go or self._unwanted)
         except TransferError:
             if self._unwanted:
-                raise telling.unwanted() from None
+                raise WithdrawnError from None
             raise
         finally:
             self._starting = None
         if self._unwanted:
-            raise telling.unwanted()
+            raise WithdrawnError
         return size
 
     def _runs(self, job: str) -> bool:

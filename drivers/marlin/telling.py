@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from drivers.base import PrinterState, PrinterStatus
+from drivers.base import PrintEnd, PrinterState, PrinterStatus
 from drivers.errors import (
     Bilingual,
     DriverError,
@@ -11,6 +11,7 @@ from drivers.errors import (
     PrinterBusyError,
     TransferError,
     UnreachableError,
+    WithdrawnError,
     note_of,
 )
 from drivers.marlin.errands import Purpose
@@ -156,19 +157,13 @@ def refused(device: str, event: Refused) -> NotAPrinterError:
     return NotAPrinterError(why, next_step=event.next_step)
 
 
-def unwanted() -> TransferError:
-    """The job was cancelled while its file was read."""
-    return TransferError(
-        Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer."),
-        next_step=Bilingual("Start another one.", "Lancez-en un autre."),
-    )
-
-
 def not_begun(event: JobEnded) -> DriverError:
     """The job ended before its first line."""
     fault = event.ending.fault
     if fault is not None:
         return FirmwareError(fault, next_step=Bilingual(fault.action_en, fault.action_fr))
+    if event.ending.end is PrintEnd.CANCELLED:
+        return WithdrawnError()
     detail = both(event.ending.detail)
     return TransferError(
         Bilingual(f"The print did not begin: {detail.en}", f"L'impression n'a pas commencé : {detail.fr}"),

@@ -12,7 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from drivers.errors import AuthenticationError, Bilingual, DriverError, FirmwareError, PrinterBusyError, TransferError
+from drivers.errors import (
+    AuthenticationError,
+    Bilingual,
+    DriverError,
+    FirmwareError,
+    PrinterBusyError,
+    TransferError,
+    WithdrawnError,
+)
 from drivers.octoprint.client import AnswerError, Client
 from drivers.octoprint.job import OpenJob
 from drivers.octoprint.machine import LINES_A_S
@@ -81,7 +89,7 @@ class Starter:
                 await _certainly_not_begun(self.check_ready())
                 self._check_followed()  # somebody may have been faster while we asked
                 if self._unwanted:
-                    raise _cancelled()
+                    raise WithdrawnError
                 opened = self._watch.machine.open(job, self._watch.now_s())
         finally:
             self._coming = None
@@ -133,7 +141,7 @@ class Starter:
         opened.least_s = lines / LINES_A_S
         if opened.unwanted:
             await self._watch.call(self._client.remove_file, opened.path)
-            raise _cancelled()
+            raise WithdrawnError
 
     # --- from the command on ------------------------------------------------------------------------------------------------------
 
@@ -149,7 +157,7 @@ class Starter:
         """Nobody waits for this start any more: the proof goes on, and what did not begin is told as an end."""
         try:
             await beginning
-        except PrinterBusyError as error:
+        except (PrinterBusyError, WithdrawnError) as error:
             self._watch.tell_unbegun(opened.job, error)
 
     async def _command(self, opened: OpenJob) -> None:
@@ -173,14 +181,14 @@ class Starter:
             return False
 
     async def _give_up(self, opened: OpenJob, why: Bilingual) -> None:
-        """Raise PrinterBusyError when it is certain that nothing of the job prints or will print."""
+        """Raise PrinterBusyError, or WithdrawnError, when it is certain that nothing of the job prints or will print."""
         if not await self._is_gone(opened.path):
             return
         if self._watch.machine.job is not opened:
             return  # its end was told meanwhile: to refuse the start as well would give one job two answers
         self._watch.machine.drop(opened)
         self._watch.publish()
-        raise PrinterBusyError(why, next_step=_AGAIN)
+        raise WithdrawnError if opened.unwanted else PrinterBusyError(why, next_step=_AGAIN)
 
     async def _prove(self, opened: OpenJob) -> None:
         began_s = seen_s = self._watch.now_s()
@@ -192,11 +200,11 @@ class Starter:
                     return
                 seen_s = now_s
                 if opened.unwanted:
-                    await self._give_up(opened, _CANCELLED)
+                    await self._give_up(opened, _DOES_NOT_PRINT)
                 if now_s - began_s > self._timing.proof_s:
                     await self._give_up(opened, _DOES_NOT_PRINT)
                     return
-            except PrinterBusyError:
+            except (PrinterBusyError, WithdrawnError):
                 raise
             except DriverError:
                 if now_s - seen_s > self._timing.blind_proof_s:
@@ -222,13 +230,6 @@ class Starter:
             return  # then nobody knows, and the job gets a verdict
         if self._watch.machine.job is opened and reading.phase in ACTIVE and not reading.active_with(opened.path):
             await self._give_up(opened, _DOES_NOT_PRINT)
-
-
-_CANCELLED: Final = Bilingual("The job was cancelled before it began.", "Le travail a été annulé avant de commencer.")
-
-
-def _cancelled() -> TransferError:
-    return TransferError(_CANCELLED, next_step=Bilingual("Start another one.", "Lancez-en un autre."))
 
 
 def _busy() -> PrinterBusyError:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from drivers.errors import WithdrawnError
 from farm.clock import Clock
 from farm.log import get_logger
 from farm.node import core
@@ -81,7 +82,8 @@ class Work:
         reason, certain = failure
         _log.warning("job.not-started", job=start.job, printer=start.printer, detail=reason, certain=certain)
         if certain:
-            await self._not_begun(start, reason, JobOutcome.FAILED)
+            withdrawn = reason.code == WithdrawnError.code  # by a person, while it was on its way: no failure of the printer's
+            await self._not_begun(start, reason, JobOutcome.CANCELLED if withdrawn else JobOutcome.FAILED)
         else:
             await self._keeper.apply_surely(lambda state, _now: core.doubt(state, start.job))
 

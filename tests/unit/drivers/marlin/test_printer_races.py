@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from drivers.base import PrintEnd, PrinterState
-from drivers.errors import TransferError, UnreachableError
+from drivers.errors import UnreachableError, WithdrawnError
 from drivers.marlin import printer as printer_module
 from drivers.marlin import recovery, shell
 from drivers.marlin.claim import Claim
@@ -40,7 +40,7 @@ async def test_a_cancel_while_the_file_is_checked_prevents_the_start(
     await asyncio.sleep(0.05)
     await driver.cancel("job-2")  # of another job: nothing
     await driver.cancel("job-1")
-    with pytest.raises(TransferError, match="cancelled") as raised:
+    with pytest.raises(WithdrawnError) as raised:
         await starting
     assert raised.value.detail != raised.value.detail_fr
     assert driver.status.state is PrinterState.IDLE
@@ -48,6 +48,19 @@ async def test_a_cancel_while_the_file_is_checked_prevents_the_start(
     assert truth(port, "extruded_mm") == 0
     monkeypatch.undo()
     await driver.start(frame, "job-2")  # the next one is wanted
+
+
+async def test_a_cancel_before_the_first_line_is_told_by_the_start(
+    driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
+) -> None:
+    port.call(lambda firmware, now_s: firmware.freeze(100.0, now_s))  # half a second
+    starting = asyncio.create_task(driver.start(frame, "job-1"))
+    await until(lambda: driver.status.state is PrinterState.PREPARING)
+    await driver.cancel("job-1")
+    with pytest.raises(WithdrawnError):
+        await starting
+    await until(lambda: driver.status.state is PrinterState.IDLE)
+    assert ear.ends == []
 
 
 async def test_a_machine_that_obeys_in_the_last_moment_ends_its_job_once(

@@ -1,4 +1,4 @@
-"""Printers that come and go at run time, while something else happens."""
+"""Printers that come and go, and starts that are called off, while something else happens."""
 
 import asyncio
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from drivers.base import PrinterState
+from drivers.errors import WithdrawnError
 from farm.config import PrinterSection
 from farm.errors import ConflictError
-from tests.unit.farm.node.fake_farm import until, workshop
+from scheduler.model import BedState
+from tests.unit.farm.node.fake_farm import order, until, workshop
 
 SECTION = PrinterSection(name="Anna", url="scripted://late", profile="generic-210")
 
@@ -63,3 +65,16 @@ async def test_a_printer_cannot_be_added_while_it_is_being_removed(tmp_path: Pat
         assert printer not in shop.agent.state.printers
         assert await shop.agent.add_printer(SECTION, key="maker-1") == printer
         await until(lambda: shop.agent.state.printers[printer].status.state is PrinterState.IDLE)
+
+
+async def test_a_start_that_a_person_cancelled_is_no_failure(tmp_path: Path) -> None:
+    """The farm counts failures of a printer and of a program: this was neither."""
+    async with workshop(tmp_path, "left") as shop:
+        await shop.clear("left")
+        shop.scripts["left"].start_error = WithdrawnError()
+        printer = shop.printer("left")
+        shop.farm.want({printer: [order()]})
+        await until(lambda: "job-collected" in shop.farm.kinds())
+        ended = next(fact for fact in shop.farm.facts.values() if fact.kind == "job-ended").model_dump()
+        assert (ended["outcome"], ended["code"]) == ("cancelled", "cancelled")
+        assert shop.agent.state.bed(printer) is BedState.CLEAR
