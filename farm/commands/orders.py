@@ -84,8 +84,9 @@ def share(parts: int, good: int | None, scrap: int | None) -> tuple[int, int]:
     if scrap is None:
         scrap = parts - good
     if good < 0 or scrap < 0 or good + scrap > parts:
+        counted = number_of(parts, "part")
         raise InvalidError(
-            Bilingual(f"There are only {parts} parts on the bed.", f"Il n'y a que {number_of(parts, 'part').fr} sur le plateau."),
+            Bilingual(f"There is no more than {counted} on the bed.", f"Il n'y a que {counted.fr} sur le plateau."),
             next_step=Bilingual("Count again.", "Comptez de nouveau."),
         )
     return good, scrap

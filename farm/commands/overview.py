@@ -75,7 +75,7 @@ def alarm_text(alarm: AlarmView) -> Bilingual:
 
 
 def _totals(farm: FarmView) -> Bilingual:
-    online = sum(printer.online for printer in farm.printers)
+    online = sum(map(_known, farm.printers))
     owed, printers = number_of(sum(order.owed for order in farm.orders), "part"), number_of(len(farm.printers), "printer")
     return Bilingual(
         f"{farm.name}: {online} of {printers} online, {owed} owed",

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from drivers.base import PrintEnd, PrintEnded
+from drivers.base import Fault, PrintEnd, PrintEnded
 from farm.commands.device import errors_as_json, fault_record, shown_url
 from farm.commands.speech import decimal, say
 from farm.commands.trial import CTRL_C, Display, Trial
 from farm.commands.vocabulary import word
 from farm.errors import InvalidError, NotFoundError
 from farm.language import spoken, system_words
-from gcode.texts import Bilingual, both
+from gcode.texts import NOTHING, Bilingual, Told, both
 
 if TYPE_CHECKING:
     from gcode.checks import Finding
@@ -146,14 +146,17 @@ def _tell(ended: PrintEnded) -> None:
             Bilingual(f"farm: the print ended as {end.en}: {detail.en}", f"farm: l'impression {end.fr} : {detail.fr}"),
             err=True,
         )
-    if fault is not None:
-        said = both(fault.text)
-        say(
-            Bilingual(
-                f"farm: the printer said {said.en!r}. {fault.action_en}", f"farm: l'imprimante a dit {said.fr!r}. {fault.action_fr}"
-            ),
-            err=True,
-        )
+    if fault is not None and fault.action_en not in detail.en:
+        said = _said_of(fault, detail)
+        say(Bilingual(f"farm: {said.en}{fault.action_en}", f"farm: {said.fr}{fault.action_fr}"), err=True)
+
+
+def _said_of(fault: Fault, detail: Bilingual) -> Bilingual:
+    """The machine's own line; words of ours only where the end does not hold them."""
+    said = both(fault.text)
+    if isinstance(fault.text, Told):
+        return NOTHING if said.en.rstrip(".") in detail.en else Bilingual(f"{said.en}. ", f"{said.fr}. ")
+    return Bilingual(f"the printer said {said.en!r}. ", f"l'imprimante a dit {said.fr!r}. ") if said.en else NOTHING
 
 
 def _warn(file: Path, profile: str | None) -> None:

@@ -22,6 +22,7 @@ from drivers.virtual.port import VirtualPort
 from farm.cli import build
 from farm.commands import neighbours, probe
 from tests.gcode_files import ROOT
+from tests.patience import PATIENCE_S
 from tests.unit.farm.commands.conftest import Farm
 from tests.unit.farm.commands.scripted import Bench
 
@@ -64,6 +65,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings_of_this_ma
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setattr("drivers.marlin.greeting.GREETING_S", 0.05)
+    monkeypatch.setattr("farm.commands.gcode_make._PATIENCE_S", PATIENCE_S)  # a crowded machine says more than the samples
 
 
 @pytest.fixture

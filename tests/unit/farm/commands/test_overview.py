@@ -177,6 +177,13 @@ def test_what_was_measured_before_a_printer_went_away_is_not_shown(control: Memo
     assert "210" not in text
 
 
+def test_a_printer_that_its_node_does_not_reach_is_not_counted_as_online(control: MemoryControl) -> None:
+    control.add_printer("prn-1", "one")
+    control.add_printer("prn-2", "two", state=PrinterState.OFFLINE)
+    control.add_printer("prn-3", "three", online=False)
+    assert "1 of 3 printers online" in shown(control.snapshot())[0]
+
+
 def test_numbers_and_times() -> None:
     assert [number_of(count, "part") for count in (0, 1, 2)] == ["0 parts", "1 part", "2 parts"]
     assert [duration(seconds) for seconds in (40, 125, 7_500, 200_000)] == ["40 s", "2 min", "2 h 5 min", "2 d 7 h"]

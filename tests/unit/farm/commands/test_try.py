@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.base import PrintEnd, PrintEnded, PrinterState, PrinterStatus, Temperature
+from drivers.base import Fault, PrintEnd, PrintEnded, PrinterState, PrinterStatus, Temperature
 from farm.commands.trial import describe
 from farm.commands.try_ import _tell, check_against, check_file
 from farm.errors import FarmError
@@ -227,6 +227,27 @@ def test_a_cancelled_print_is_not_told_twice(
     monkeypatch.setenv("LC_ALL", locale)
     _tell(PrintEnded("job-1", PrintEnd.CANCELLED, Told("cancelled", "Cancelled.", "Annulée.")))
     assert capsys.readouterr().err == said
+
+
+_ENDED = "the print ended as failed: "
+
+
+@pytest.mark.parametrize(
+    ("text", "detail", "lines"),
+    [
+        ("Error:MINTEMP", "A sensor is cold.", ["A sensor is cold.", "the printer said 'Error:MINTEMP'. Mend it."]),
+        (Told("x", "It went away.", "Partie."), "It went away.", ["It went away.", "Mend it."]),
+        (Told("x", "line 7", "ligne 7"), "It is odd.", ["It is odd.", "line 7. Mend it."]),
+        (Told("x", "Changed. Mend it.", "?"), "Changed. Mend it.", ["Changed. Mend it."]),
+        ("", "It talks.", ["It talks.", "Mend it."]),
+    ],
+)
+def test_words_of_ours_are_not_put_into_the_printers_mouth_nor_said_twice(
+    text: str, detail: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fault = Fault("x", text, "meaning", "sens", "Mend it.", "Réparez-la.")
+    _tell(PrintEnded("job-1", PrintEnd.FAILED, detail, fault))
+    assert capsys.readouterr().err.splitlines() == [f"farm: {_ENDED}{lines[0]}", *(f"farm: {line}" for line in lines[1:])]
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
