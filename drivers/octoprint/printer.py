@@ -111,6 +111,7 @@ class OctoPrintDriver:
         Raises:
             PrinterBusyError, FirmwareError: it cannot print now; nothing was sent.
             TransferError: the file did not arrive whole, or OctoPrint does not answer or refuses us; nothing is printing.
+            WithdrawnError: it was cancelled or stopped meanwhile; nothing is printing.
 
         """
         await self._starter.start(program, job)
