@@ -181,7 +181,8 @@ class Shell:
         """A machine that `trace` has said to be safe may just be on its way there: nobody asks about that job again."""
 
         def is_cooled() -> bool:
-            return self._link is None or self._protocol.phase is not Phase.SETUP or not self._protocol.abandoned
+            cools = self._protocol.abandoned and self._protocol.phase in {Phase.SETUP, Phase.ERRAND}
+            return self._link is None or not cools
 
         if not await self._until(is_cooled, SAFE_S) and self._link is not None:
             self._link.write(limits.last_words(self._protocol))
