@@ -49,7 +49,9 @@ def test_a_french_maker_is_told_in_french(
     assert said.startswith("Imprimante 'anna' : ")
     assert main(_joined(tmp_path, _section(profile="generic-21"))) == 2
     *_, said = capsys.readouterr().err.splitlines()
-    assert said.startswith("Imprimante 'anna' : il n'y a pas de profil 'generic-21'. Prenez l'un de ceux-ci : generic-210, ")
+    assert said.startswith(
+        "Imprimante 'anna' : il n'y a pas de profil 'generic-21'. Vouliez-vous dire generic-210 ? Profils connus : "
+    )
 
 
 def test_a_wrong_configuration_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +126,7 @@ def _section(name: str = "anna", url: str = "manual://", profile: str = "generic
 @pytest.mark.parametrize(
     ("printers", "texts"),
     [
-        (_section(profile="generic-21"), ["'anna'", "'generic-21'", "Use one of: generic-210, "]),
+        (_section(profile="generic-21"), ["'anna'", "'generic-21'", "Did you mean generic-210? Known profiles: "]),
         (_section() + _section(), ["Two printers are called 'anna'"]),
         (_section(url="marlyn:///dev/ttyUSB0"), ["'anna'", "marlyn", "marlin://"]),
         (_section(url="marlin://dev/ttyUSB0"), ["'anna'", "names no device"]),
