@@ -1,6 +1,7 @@
 """A Marlin printer on a serial port, as a Driver: `marlin:///dev/serial/by-id/...?baud=115200`."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult
@@ -96,16 +97,20 @@ class MarlinPrinter(Shell):
     async def _checked(self, program: Path, job: str) -> ProgramSize:
         """Read the file, unless the job is cancelled meanwhile: that takes minutes for a large one."""
         self._must_be_idle()
-        self._starting, self._unwanted = job, False
+        self._starting, self._withdrawn = job, threading.Event()
+        withdrawn = self._withdrawn.is_set
         try:
-            size = await self._run(check, program, lambda: self._letting_go or self._unwanted)
+            size = await self._run(check, program, lambda: self._letting_go or withdrawn())
+        except asyncio.CancelledError:
+            self._withdrawn.set()
+            raise
         except TransferError:
-            if self._unwanted:
+            if withdrawn():
                 raise WithdrawnError from None
             raise
         finally:
             self._starting = None
-        if self._unwanted:
+        if withdrawn():
             raise WithdrawnError
         return size
 
@@ -129,7 +134,8 @@ class MarlinPrinter(Shell):
 
         A job whose `start` has not sent anything yet does not begin any more: then `start` says so, and no end is told.
         """
-        self._unwanted = self._unwanted or job == self._starting
+        if job == self._starting:
+            self._withdrawn.set()
         if self._runs(job):
             self._protocol.cancel(self._now_s())
             self._flush()

@@ -1,6 +1,7 @@
 """Moves bytes, time and files for one Marlin printer: holds its port, feeds the protocol, tells what happens."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,7 @@ class Shell:
         self._reader: ProgramReader | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._starting: str | None = None  # the job whose file is read before it begins
-        self._unwanted = False  # that job was cancelled
+        self._withdrawn = threading.Event()  # that job was cancelled, or nobody waits for its start any more
         self._letting_go = False
         self._ended: dict[str, JobEnded] = {}
         self._flush_s = 0.0  # when a stream of moves is looked at again

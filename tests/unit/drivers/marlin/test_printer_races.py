@@ -50,6 +50,32 @@ async def test_a_cancel_while_the_file_is_checked_prevents_the_start(
     await driver.start(frame, "job-2")  # the next one is wanted
 
 
+async def test_a_file_is_not_read_on_when_nobody_waits_for_the_start(
+    driver: MarlinPrinter, frame: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes for a large one, in the one thread of this printer: the next start would wait for them."""
+    reading, ended = threading.Event(), threading.Event()
+
+    def endless_check(_path: Path, given_up: Callable[[], bool]) -> ProgramSize:
+        reading.set()
+        while not given_up():
+            time.sleep(0.01)
+        ended.set()
+        raise WithdrawnError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printer_module, "check", endless_check)
+        starting = asyncio.create_task(driver.start(frame, "job-1"))
+        await until(reading.is_set)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    second = asyncio.create_task(driver.start(frame, "job-2"))
+    await until(ended.is_set)
+    await second
+    assert driver.status.job == "job-2"
+
+
 async def test_a_cancel_before_the_first_line_is_told_by_the_start(
     driver: MarlinPrinter, port: VirtualPort, frame: Path, ear: Ear
 ) -> None:
