@@ -10,6 +10,7 @@ no list of the firmware's flavour knows needs trust too. docs/gcode-rules.md sho
 """
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from gcode.judges import lines
@@ -130,7 +131,12 @@ def is_known(flavour: str, code: str) -> bool:
 
 def is_cut(flavour: str, code: str) -> bool:
     """Whether a command that no list has is the beginning of one that a list has: what is left of it where a file was cut off."""
-    return any(known.startswith(code) for known in ALLOWED[flavour] | _JUDGED[flavour])
+    return code in _beginnings(flavour)
+
+
+@cache
+def _beginnings(flavour: str) -> frozenset[str]:
+    return frozenset(name[:length] for name in ALLOWED[flavour] | _JUDGED[flavour] for length in range(1, len(name)))
 
 
 def treatment(flavour: str, code: str) -> Treatment:
