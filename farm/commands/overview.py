@@ -116,6 +116,8 @@ def _asks(printer: PrinterView, name: str) -> Iterator[Bilingual]:
     """What a printer needs of a person, whatever is on its bed."""
     if printer.fault is not None:
         yield _named(name, _fault(printer.fault))
+    elif printer.online and printer.state == "offline":
+        yield _named(name, _LOST)
     if printer.prompt is not None:
         text, command = words_of(printer.prompt), f"{command_name()} answer {printer.id}"
         yield Bilingual(f"{name} asks: {text.en} Answer it: {command}", f"{name} demande : {text.fr} Répondez-lui : {command}")
@@ -242,6 +244,7 @@ _PRINTER_HEADS: Final = (
     _Head(Bilingual("on the bed", "occupation")),
 )
 _COLLECT_NOTED: Final = Bilingual("collect noted", "collecte notée")
+_LOST: Final = Bilingual("it does not answer: look below why.", "elle ne répond pas : la raison est dite plus bas.")
 _WAS_PRINTING: Final = Bilingual("It was printing when it was last heard.", "Elle imprimait aux dernières nouvelles.")
 
 

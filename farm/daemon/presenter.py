@@ -37,6 +37,7 @@ from scheduler.matching import Explainer
 from scheduler.model import Allocation, Farm, Job, NodeRecord, Order, PrinterNow, Program, Rules
 
 _WARNINGS: Final = TypeAdapter(list[ReasonNote])
+_LOST: Final = "printer-trouble"  # contact is lost: what to do about it is told in mid-print too
 
 
 def job_view(job: Job, farm: Farm) -> JobView:
@@ -243,7 +244,7 @@ class Presenter:
         if report.reason is not None and report.reason.code in REASONS:
             return [report.reason]
         notes, own = [_note(reason) for reason in self._explainer.printer(printer)], report.reason
-        if own is None or printer.running or own in notes:
+        if own is None or own in notes or (printer.running and own.code != _LOST):
             return notes
         if own.code in node_troubles.REASONS:  # whatever else is done about this printer, nothing starts until that is mended
             return [own, *notes]

@@ -102,6 +102,12 @@ def test_faults_are_hands_too(control: MemoryControl) -> None:
     assert hands(control.snapshot()) == ["one: Too hot. Let it cool."]
 
 
+def test_a_printer_that_its_node_has_lost_wants_a_look(control: MemoryControl) -> None:
+    control.add_printer("prn-1", "one", state=PrinterState.OFFLINE, ready=False)
+    control.add_printer("prn-2", "of a silent node", state=PrinterState.OFFLINE, online=False, ready=False)
+    assert hands(control.snapshot()) == ["one: it does not answer: look below why."]
+
+
 @pytest.mark.parametrize(
     ("recovery", "said"),
     [

@@ -87,6 +87,17 @@ async def test_the_nodes_own_reason_is_added(farm: Farm) -> None:
     assert [reason.en for reason in view.why_not] == ["The port is gone."]
 
 
+async def test_why_a_printer_was_lost_in_mid_print_is_told_behind_that_it_was_printing(farm: Farm) -> None:
+    lost = messages.ReasonNote(code="printer-trouble", en="Reset it.", fr="Réinitialisez-la.")
+    for reason, told in (
+        (lost, ["It is printing.", "Reset it."]),
+        (FULL.model_copy(update={"code": "bed-x"}), ["It is printing."]),
+    ):
+        await joined(farm, occupied().model_copy(update={"state": PrinterState.OFFLINE, "reason": reason}))
+        (view,) = present(farm).printers()
+        assert [one.en for one in view.why_not] == told
+
+
 FULL = messages.ReasonNote(code="disk-nearly-full", en="The disk is nearly full.", fr="Le disque est presque plein.")
 
 
