@@ -34,7 +34,7 @@ max_chamber_c = 40
 volume = { min = [10, 10, 0], max = [100, 90.5, 50] }
 max_print_h = 24
 max_file_bytes = 1_000_000
-forbidden_codes = ["m600", "G2"]
+forbidden_codes = ["m600", "G2", "ps"]
 accept_trusted = true
 quiet_hours = ["22:00-07:00", "12:30-13:00"]
 [printers."Ender at the window"]
@@ -53,7 +53,7 @@ def test_every_key_is_read() -> None:
         volume_max=(100, 90.5, 50),
         max_print_h=24,
         max_file_bytes=1_000_000,
-        forbidden_codes=frozenset({"M600", "G2"}),
+        forbidden_codes=frozenset({"M600", "G2", "PS"}),
         accept_trusted=True,
         quiet_hours=((79_200.0, 25_200.0), (45_000.0, 46_800.0)),
     )
@@ -99,6 +99,8 @@ def test_the_template_is_a_limits_file_that_allows_what_none_does() -> None:
         ("volume = { low = [0, 0, 0] }", "volume"),
         ("forbidden_codes = 'M600'", "forbidden_codes"),
         ("forbidden_codes = ['G1']", "forbidden_codes"),
+        ("forbidden_codes = ['P']", "forbidden_codes"),
+        ("forbidden_codes = ['P5']", "forbidden_codes"),
         ("forbidden_codes = ['rm -rf']", "forbidden_codes"),
         ("accept_trusted = 1", "accept_trusted"),
         ("quiet_hours = '22:00-07:00'", "quiet_hours"),
@@ -170,7 +172,7 @@ def test_the_tighter_limit_of_both_holds() -> None:
     assert (tight.max_nozzle_c, tight.max_bed_c, tight.max_chamber_c) == (240, 80, 0)
     assert tight.volume == Box(10, 10, 0, 100, 90.5, 50)
     assert tight.purge == Box(10, 10, 0, 100, 90.5, 1)
-    assert tight.forbidden_codes == {"M600", "G2"}
+    assert tight.forbidden_codes == {"M600", "G2", "PS"}
     assert tight.revision == profile().revision
 
 
