@@ -204,8 +204,8 @@ class Driver(Protocol):
     async def start(self, program: Path, job: str) -> None:
         """Print the plain G-code file `program` under the id `job`; return when the machine has provably begun.
 
-        A job has one answer: these errors and `FirmwareError`, after which nothing of it prints or will print and no end is told, or
-        its one `PrintEnded`. When the caller is cancelled meanwhile, what prints is followed to its end all the same.
+        A job has one answer: these errors and `FirmwareError`, after which nothing of it prints or will print and no end is told,
+        or its one `PrintEnded`. When the caller is cancelled meanwhile, what prints is followed to its end all the same.
 
         Raises:
             PrinterBusyError: something else is printing; nothing was sent.
