@@ -133,7 +133,7 @@ def _counted(count: int, thing: str, thing_fr: str) -> Bilingual:
 
 
 def _metres(length_mm: float) -> str:
-    return f"{figure(length_mm / 1000, '.2f')} m"
+    return f"{figure(round(length_mm / 1000, 2) + 0.0, '.2f')} m"  # no -0.00 for what was drawn back
 
 
 def _heat(found: GcodeFacts) -> Iterator[str]:

@@ -294,3 +294,11 @@ def test_profiles_are_listed() -> None:
     rows = answer("profiles")
     assert {row["id"] for row in rows} == set(bundled_profiles())
     assert all(row["revision"] for row in rows)
+
+
+def test_filament_that_was_only_drawn_back_is_no_minus_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "back.gcode"
+    file.write_text("G28\nM104 S200\nM83\n;TYPE:Custom\nG1 X10 Y10 Z0.2 E1 F1200\n;TYPE:Perimeter\nG1 E-2 F1200\nM104 S0\n")
+    shown = run("facts", file).stdout
+    assert "Perimeter" in shown
+    assert "-0.00" not in shown
