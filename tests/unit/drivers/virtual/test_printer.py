@@ -177,21 +177,26 @@ async def test_prints_through_the_ordinary_marlin_driver(printer: VirtualPrinter
     assert truth["collisions"] == 0
 
 
-async def test_cancelled_print_is_no_finished_part(printer: VirtualPrinter, listener: Listener, tmp_path: Path) -> None:
+async def test_cancelled_print_is_no_finished_part(listener: Listener, tmp_path: Path) -> None:
+    # a minute's print even at this speed: however late the cancel comes on a crowded machine, the part is not whole
+    printer = VirtualPrinter(read_settings(urlsplit("virtual://?speed=300&expected_mm=2000")), listener)
     program = tmp_path / "long.gcode"
     moves = [f"G1 X{20 + number % 2 * 100} E1 F600" for number in range(2000)]
     program.write_text("\n".join([*PROGRAM[:8], *moves, "M84"]) + "\n")
-    await printer.connect()
-    await printer.start(program, "job-2")
-    assert printer.port is not None
-    port = printer.port
-    assert await asyncio.to_thread(eventually, lambda: bool(port.call(snapshot)["parts"]))
-    await printer.cancel("job-2")
-    ended = await asyncio.wait_for(listener.ended.get(), PATIENCE_S)
-    assert ended.end is PrintEnd.CANCELLED
-    truth = printer.port.call(snapshot)
-    assert truth["parts_finished"] == 0
-    assert truth["nozzle_c"][1] == 0.0
+    try:
+        await printer.connect()
+        await printer.start(program, "job-2")
+        assert printer.port is not None
+        port = printer.port
+        assert await asyncio.to_thread(eventually, lambda: bool(port.call(snapshot)["parts"]))
+        await printer.cancel("job-2")
+        ended = await asyncio.wait_for(listener.ended.get(), PATIENCE_S)
+        assert ended.end is PrintEnd.CANCELLED
+        truth = port.call(snapshot)
+        assert truth["parts_finished"] == 0
+        assert truth["nozzle_c"][1] == 0.0
+    finally:
+        await printer.close()
 
 
 async def test_close_switches_the_printer_off(listener: Listener) -> None:
