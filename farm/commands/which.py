@@ -96,7 +96,7 @@ def _unknown(kind: Kind, wanted: str, things: Things) -> NotFoundError:
 
 
 def _nearest(wanted: str, things: Things) -> Bilingual:
-    known = [plain(text) for both in things.items() for text in both if text]
+    known = [plain(text) for thing in things.items() for text in thing if text]
     near = get_close_matches(plain(wanted), known, n=1, cutoff=_NEAR)
     return Bilingual(f"Did you mean {near[0]}? ", f"Vouliez-vous dire {near[0]} ? ") if near else NOTHING
 
