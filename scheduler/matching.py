@@ -4,10 +4,9 @@ Greedy is within 1.3 % of an optimal assignment while there is more to do than p
 """
 
 import math
-from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from scheduler.arithmetic import sums, to_allocate
@@ -72,7 +71,7 @@ class Pool:
     def __init__(self, farm: Farm, printers: Iterable[PrinterNow]) -> None:
         self._farm = farm
         self._lines: dict[Kind, list[PrinterNow]] = {}
-        for printer in sorted(printers, key=_place):
+        for printer in sorted(printers, key=lambda printer: (not is_idle(printer), printer.id)):
             self._lines.setdefault(kind_of(printer), []).append(printer)
 
     def samples(self) -> list[PrinterNow]:
@@ -91,14 +90,6 @@ class Pool:
         line.remove(printer)
         if not line:
             del self._lines[kind_of(printer)]
-
-    def put_back(self, printer: PrinterNow) -> None:
-        """It is not needed after all."""
-        insort(self._lines.setdefault(kind_of(printer), []), printer, key=_place)
-
-
-def _place(printer: PrinterNow) -> tuple[bool, str]:
-    return not is_idle(printer), printer.id
 
 
 def in_turn(orders: Iterable[Order]) -> list[Order]:
@@ -178,21 +169,7 @@ def _serve(farm: Farm, order: Order, remaining: int, looked: Board, *, free: Poo
         jobs = jobs_for(program, remaining, printers, autonomy, rules)
         result.append(Allocate(printer.node, printer.id, order.id, program.sha256, jobs, autonomy))
         remaining -= jobs * program.parts
-    needed = _without_surplus(farm, result, -remaining)
-    for printer_id in {item.printer for item in result} - {item.printer for item in needed}:
-        free.put_back(farm.printers[printer_id])
-    return needed
-
-
-def _without_surplus(farm: Farm, chosen: Sequence[Allocate], surplus: int) -> list[Allocate]:
-    """Leave out what a larger program, chosen last because nothing smaller was free, makes as well: largest programs first."""
-    jobs = {item.printer: item.jobs for item in chosen}
-    for item in sorted(chosen, key=lambda item: -farm.programs[item.program].parts):
-        parts = farm.programs[item.program].parts
-        spare = min(item.jobs, max(0, surplus) // parts)
-        jobs[item.printer] -= spare
-        surplus -= spare * parts
-    return [replace(item, jobs=jobs[item.printer]) for item in chosen if jobs[item.printer]]
+    return result
 
 
 def _rank(farm: Farm, printer: PrinterNow, program: Program, remaining: int) -> tuple[bool, bool, int, float, str]:

@@ -269,16 +269,15 @@ def test_deciding_comes_to_rest(farm: Farm) -> None:
     """Once it is carried out, the same moment calls for nothing more, but for the tail: there every pass must find an idle printer.
 
     What is hedged or taken back for several of them may be made by one, with a larger program; the others are looked at again.
-    Such a program may also make what was allocated before this moment and is not begun: that is taken back.
+    A larger program, when nothing smaller is free, may also make what was just given to a smaller printer: that is taken back.
     """
-    before = set(farm.allocations)
     for number in range(len(farm.printers) + 2):
         decisions = reconcile(farm, RULES, NOW_S)
         if not decisions:
             event(f"{number} passes")
             return
         tail = {Why.HEDGED, Why.TAKEN_BACK}
-        outdone = all(isinstance(item, Withdraw) and item.allocation in before for item in decisions)
+        outdone = all(isinstance(item, Withdraw) and item.why is Why.NOT_NEEDED for item in decisions)
         late = number > 0 and not outdone and not any(getattr(item, "why", None) in tail for item in decisions)
         assert not late, f"decided too late: {decisions}"
         farm = carried_out(farm, decisions)

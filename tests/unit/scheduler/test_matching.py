@@ -160,50 +160,6 @@ def test_allocations_cover_no_more_than_is_wanted_plus_one_job(quantity: int, sm
     assert len({item.printer for item in decisions}) == len(decisions)
 
 
-def two_sizes(large: PrinterNow, *more: object) -> Farm:
-    return farm(
-        orders=[order(quantity=2), *more],
-        printers=[printer("small"), large],
-        programs=[program(), program("b" * 64, profile="large", parts=4)],
-        build_spaces={"small": BuildSpace(210, 210, 200), "large": BuildSpace(300, 300, 300)},
-    )
-
-
-def test_what_a_larger_program_makes_as_well_is_given_to_nobody_else() -> None:
-    """Two parts, one small printer, one large that makes four: the small one would have been taken back a moment later."""
-    world = two_sizes(printer("large", profile="large"))
-    assert [(item.printer, item.jobs) for item in made(world)] == [("large", 1)]
-
-
-def test_the_printer_that_is_not_needed_after_all_serves_the_next_order() -> None:
-    world = two_sizes(printer("large", profile="large"), order("later", quantity=1, created_at_s=NOW_S))
-    assert [(item.printer, item.order) for item in made(world)] == [("large", "o1"), ("small", "later")]
-
-
-def test_without_a_larger_printer_the_small_one_keeps_its_job() -> None:
-    world = two_sizes(printer("large", profile="large", ready=False))
-    assert [item.printer for item in made(world)] == ["small"]
-
-
-@given(quantity=st.integers(1, 40), small=st.integers(0, 6), large=st.integers(0, 6), middle=st.integers(0, 6))
-def test_nothing_of_what_is_allocated_could_be_left_out(quantity: int, small: int, large: int, middle: int) -> None:
-    numbers = {"small": small, "middle": middle, "large": large}
-    world = farm(
-        orders=[order(quantity=quantity)],
-        printers=[printer(f"{size}{number}", profile=size) for size, most in numbers.items() for number in range(most)],
-        programs=[
-            program(),
-            program("b" * 64, profile="middle", parts=3, estimated_s=9_000.0),
-            program("c" * 64, profile="large", parts=7, estimated_s=30_000.0),
-        ],
-        build_spaces={size: BuildSpace(300, 300, 300) for size in numbers},
-    )
-    decisions = made(world)
-    parts = [(world.programs[item.program].parts, item.jobs) for item in decisions]
-    surplus = sum(each * jobs for each, jobs in parts) - quantity
-    assert all(jobs > 0 and each > surplus for each, jobs in parts)
-
-
 # --- why not ----------------------------------------------------------------------------------------------------------------------
 
 
