@@ -225,10 +225,10 @@ def _start_ticks(pid: int) -> int:
         return 0
 
 
-def command_line(pid: int) -> list[str]:
+def command_line(pid: int, proc: Path = Path("/proc")) -> list[str]:
     """The command line of a process; empty when there is none."""
     try:
-        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+        raw = (proc / str(pid) / "cmdline").read_bytes()
     except OSError:
         return []
     return [part.decode("utf-8", "replace") for part in raw.split(b"\0")[:-1]]

@@ -7,7 +7,7 @@ import platform
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from drivers.marlin.holders import PROC, Holder, holder_of
 from drivers.marlin.ports import SerialPort
 from farm.commands.owned import OwnPrinters
 from farm.config import PrinterSection
+from farm.process import command_line
 from gcode.texts import NOTHING, Bilingual, printable
 
 MAX_AGENTS: Final = 64
@@ -58,17 +59,14 @@ def running(own: Path | None, proc: Path = PROC) -> list[Agent]:
 
 def _agents(proc: Path) -> Iterator[tuple[int, list[str]]]:
     for process in sorted(proc.glob("[0-9]*")):
-        try:
-            words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-        except OSError:
-            continue
-        if process.name.isdigit() and ("-m", _AGENT) in pairwise(words):
+        words = command_line(int(process.name), proc) if process.name.isdigit() else []
+        if ("-m", _AGENT) in pairwise(words):
             yield int(process.name), words[words.index(_AGENT) + 1 :]
 
 
 def _config(words: list[str], process: Path) -> Path | None:
     """The node.toml that an agent was started with; a path of its own folder can be followed where this user may see that."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         name, sign, value = word.partition("=")
         if name == _CONFIG:
             return process / "cwd" / (value if sign else following)

@@ -178,8 +178,9 @@ def subject_of(client: "FarmClient", wanted: str) -> str:
     revisions = {key: "" for row in client.get("/designs") for key in row["revisions"]}
     requesters = {row["id"]: row["name"] for row in client.get("/requesters")}
     for kind, things in ((REVISION, revisions), (REQUESTER, requesters), (PROGRAM, dict.fromkeys(_hashes(client), ""))):
-        if wanted in things or (found := if_known(kind, wanted, things)) in things:
-            return wanted if wanted in things else found
+        found = if_known(kind, wanted, things)
+        if found in things:
+            return found
     return wanted
 
 
